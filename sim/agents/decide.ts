@@ -1,0 +1,166 @@
+import type { ChatCompletionMessageParam } from 'openai/resources/chat/completions'
+import { guard, type Refusal, type Wish } from '../economy/market.ts'
+import { roll } from '../economy/random.ts'
+import type { AgentName, Order, World } from '../economy/world.ts'
+import { type Ask, errorType } from './ask.ts'
+import { type Decision, read } from './decision.ts'
+import { promptFor, UNREADABLE, type Variant } from './prompt.ts'
+import type { ToolCall, ToolResult } from './tools.ts'
+
+const MAX_ATTEMPTS = 2
+const MAX_TOOL_ROUNDS = 5
+
+export type Models = Readonly<{ model: string; fallbackModel: string | undefined }>
+
+/** One model call as the ledger tells it. `outcome` is `ok` or an `error.type`. */
+export type Call = Readonly<{
+  attempt: number
+  model: string
+  outcome: string
+  inputTokens: number
+  outputTokens: number
+  ms: number
+}>
+
+export type Refused = Readonly<{ wish: Wish; reason: Refusal }>
+
+export type Placement =
+  | Readonly<{ readable: false; why: string }>
+  | Readonly<{
+      readable: true
+      decision: Decision
+      repaired: boolean
+      orders: readonly Order[]
+      refused: readonly Refused[]
+    }>
+
+export type Turn = Readonly<{
+  agent: AgentName
+  variant: Variant
+  /** `accepted`, or the `error.type` for which the turn as a whole failed. */
+  outcome: string
+  decision: Decision | undefined
+  orders: readonly Order[]
+  refused: readonly Refused[]
+  attempts: number
+  toolCalls: number
+  calls: readonly Call[]
+  ms: number
+}>
+
+export type PlaceOrder = (reply: string, agent: AgentName, world: World, attempt: number) => Placement
+export type UseTool = (call: ToolCall, agent: AgentName, world: World) => ToolResult
+export type TakeTurn = (agent: AgentName, world: World, limit: AbortSignal) => Promise<Turn>
+
+type Steps = Readonly<{ ask: Ask; useTool: UseTool; placeOrder: PlaceOrder; clock: () => number }>
+
+/** An agent's turn: ask, use tools, read the reply, place orders; once more when the reply was unreadable. */
+export const takeTurnWith =
+  (steps: Steps, models: Models, rumour: string | undefined): TakeTurn =>
+  async (agent, world, limit) => {
+    const started = steps.clock()
+    const prompt = promptFor(agent, world, rumour)
+    const conversation: ChatCompletionMessageParam[] = [...prompt.messages]
+    const calls: Call[] = []
+    let model = models.model
+    let fallbackAfter: string | undefined
+    let toolCalls = 0
+    let attempt = 1
+
+    const call = async (mayUseTools: boolean) => {
+      const asked = steps.clock()
+      const seed = Math.floor(roll(world.seed, world.tick, agent, calls.length) * 2 ** 31)
+      const record = (outcome: string, inputTokens = 0, outputTokens = 0) =>
+        calls.push({ attempt, model, outcome, inputTokens, outputTokens, ms: Math.round(steps.clock() - asked) })
+      try {
+        const about = { agent, model, fallbackAfter, prompt, attempt, seed, mayUseTools, signal: limit }
+        const answer = await steps.ask({ ...about, messages: conversation })
+        record('ok', answer.inputTokens, answer.outputTokens)
+        return answer
+      } catch (error) {
+        record(errorType(error))
+        throw error
+      }
+    }
+
+    const callOrFallBack = async (mayUseTools: boolean) => {
+      try {
+        return await call(mayUseTools)
+      } catch (error) {
+        if (!models.fallbackModel || model === models.fallbackModel || limit.aborted) throw error
+        model = models.fallbackModel
+        fallbackAfter = errorType(error)
+        return call(mayUseTools)
+      }
+    }
+
+    const converse = async (): Promise<string> => {
+      for (let round = 0; ; round++) {
+        const answer = await callOrFallBack(round < MAX_TOOL_ROUNDS)
+        if (answer.toolCalls.length === 0 || round === MAX_TOOL_ROUNDS) return answer.text
+        conversation.push({
+          role: 'assistant',
+          content: answer.text || null,
+          tool_calls: answer.toolCalls.map(({ id, ...fn }) => ({ id, type: 'function', function: fn })),
+        })
+        for (const toolCall of answer.toolCalls) {
+          toolCalls++
+          const { content } = steps.useTool(toolCall, agent, world)
+          conversation.push({ role: 'tool', tool_call_id: toolCall.id, content })
+        }
+      }
+    }
+
+    const ended = (outcome: string, placement?: Placement): Turn => ({
+      agent,
+      variant: prompt.variant,
+      outcome,
+      decision: placement?.readable ? placement.decision : undefined,
+      orders: placement?.readable ? placement.orders : [],
+      refused: placement?.readable ? placement.refused : [],
+      attempts: attempt,
+      toolCalls,
+      calls,
+      ms: Math.round(steps.clock() - started),
+    })
+
+    try {
+      for (; ; attempt++) {
+        const reply = await converse()
+        const placement = steps.placeOrder(reply, agent, world, attempt)
+        if (placement.readable) return ended(placement.refused[0]?.reason ?? 'accepted', placement)
+        if (attempt === MAX_ATTEMPTS) return ended('parse_error')
+        conversation.push({ role: 'assistant', content: reply }, { role: 'user', content: UNREADABLE })
+      }
+    } catch (error) {
+      return ended(limit.aborted ? 'timeout' : errorType(error))
+    }
+  }
+
+/** Reads a reply and sends what the guard lets through. A refused order is thrown away, the other side stands. */
+export const placeOrderWith =
+  (send: (order: Order) => void): PlaceOrder =>
+  (reply, agent, world) => {
+    const reading = read(reply)
+    if (!reading.readable) return reading
+    const { decision, repaired } = reading
+    const orders: Order[] = []
+    const refused: Refused[] = []
+    for (const side of ['buy', 'sell'] as const) {
+      const { good, price, quantity } = decision[side] ?? {}
+      if (good === undefined || price === undefined || quantity === undefined) continue
+      const wish = { side, good, price: Math.max(1, Math.round(price * 100)), quantity }
+      const reason = guard(agent, wish, world.agents[agent])
+      if (reason) refused.push({ wish, reason })
+      else
+        orders.push({
+          id: `${world.tick}-${agent}-${side}`,
+          tick: world.tick,
+          agent,
+          ...wish,
+          good: wish.good as Order['good'],
+        })
+    }
+    for (const order of orders) send(order)
+    return { readable: true, decision, repaired, orders, refused }
+  }

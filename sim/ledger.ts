@@ -1,0 +1,47 @@
+import { createWriteStream, mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { finished } from 'node:stream/promises'
+
+/** Every line of a ledger. It is written by the run itself: telemetry neither reads nor writes it. */
+export type Entry =
+  | Readonly<{ kind: 'run'; run: string; seed: number; model: string; started: string }>
+  | Readonly<{
+      kind: 'call'
+      tick: number
+      agent: string
+      attempt: number
+      trace: string
+      model: string
+      outcome: string
+      inputTokens: number
+      outputTokens: number
+      ms: number
+    }>
+  | Readonly<{
+      kind: 'turn'
+      tick: number
+      agent: string
+      trace: string
+      outcome: string
+      attempts: number
+      toolCalls: number
+      ms: number
+    }>
+  | Readonly<{ kind: 'tick'; tick: number; trace: string; trades: number; pebbles: number; tokens: number; ms: number }>
+
+export type Ledger = Readonly<{ write: (entry: Entry) => void; close: () => Promise<void> }>
+
+/** A ledger in JSON lines. Throws when the file cannot be made; nothing is lost on `close`. */
+export function openLedger(path: string): Ledger {
+  mkdirSync(dirname(path), { recursive: true })
+  const file = createWriteStream(path, { flags: 'wx' })
+  const done = finished(file)
+  done.catch(() => {})
+  return {
+    write: (entry) => void file.write(`${JSON.stringify(entry)}\n`),
+    close: async () => {
+      file.end()
+      await done
+    },
+  }
+}

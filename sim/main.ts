@@ -1,0 +1,143 @@
+import { randomBytes } from 'node:crypto'
+import OpenAI from 'openai'
+import { askWith } from './agents/ask.ts'
+import { placeOrderWith, takeTurnWith } from './agents/decide.ts'
+import { runTool } from './agents/tools.ts'
+import { LIMITS, readConfig } from './config.ts'
+import { type Message, seal } from './economy/queue.ts'
+import { seasonAt } from './economy/seasons.ts'
+import { AGENTS, newWorld } from './economy/world.ts'
+import { type Ledger, openLedger } from './ledger.ts'
+import { findModelServer } from './model-server.ts'
+import { market, playTickWith, run, type Tick } from './run.ts'
+import { metersWith } from './telemetry/meters.ts'
+import { startTelemetry } from './telemetry/sdk.ts'
+import { tracedWith } from './telemetry/traced.ts'
+
+const NO_LEDGER: Ledger = { write: () => {}, close: async () => {} }
+
+async function main(): Promise<void> {
+  const config = readConfig(process.argv.slice(2), process.env)
+  const started = new Date().toISOString()
+  const runId = `run-${started.slice(0, 19).replace(/\D/g, '')}-${randomBytes(2).toString('hex')}`
+  const clock = () => performance.now()
+  const stop = stopOnSignal()
+
+  const ledger = config.ledger ? openLedger(config.ledger) : NO_LEDGER
+  const server = await findModelServer(config)
+  const telemetry = startTelemetry({ run: runId, toConsole: config.console })
+  const meters = metersWith(telemetry.meter)
+  const traced = tracedWith({ tracer: telemetry.tracer, meters, run: runId, server: new URL(server.url), clock })
+
+  const client = new OpenAI({
+    baseURL: server.url,
+    apiKey: config.apiKey,
+    timeout: LIMITS.requestMs / config.timeFactor,
+    maxRetries: 2,
+    fetch: traced.fetch(fetch),
+  })
+  const queue: Message[] = []
+  const takeTurn = takeTurnWith(
+    {
+      ask: traced.ask(askWith(client, clock)),
+      useTool: traced.useTool((call, _agent, world) => runTool(call, world)),
+      placeOrder: traced.placeOrder(placeOrderWith((order) => queue.push(seal(order, traced.carrier())))),
+      clock,
+    },
+    { model: config.model, fallbackModel: server.fallbackModel },
+    config.rumour,
+  )
+  const limit = (ms: number) => AbortSignal.timeout(ms / config.timeFactor)
+  const playTick = playTickWith({
+    takeTurn: traced.takeTurn(takeTurn),
+    market: traced.market(market),
+    receive: () => queue.splice(0),
+    tickLimits: () => ({ tick: limit(LIMITS.tickMs), agent: () => limit(LIMITS.agentMs) }),
+  })
+
+  const to = config.console ? 'this terminal' : process.env.OTEL_EXPORTER_OTLP_ENDPOINT
+  say(`${runId}: seed ${config.seed}, ${config.model} at ${server.url}, telemetry to ${to}`)
+  ledger.write({ kind: 'run', run: runId, seed: config.seed, model: config.model, started })
+  const score = newScore()
+  try {
+    await run(
+      { world: newWorld(config.seed), book: [] },
+      {
+        ticks: config.ticks || Number.POSITIVE_INFINITY,
+        intervalMs: config.tickInterval / config.timeFactor,
+        stop,
+        playTick: traced.playTick(playTick),
+        clock,
+        ledger,
+        traceOf: traced.traceOf,
+        onTick: (tick, ms) => {
+          score.add(tick)
+          say(progress(tick, ms))
+        },
+      },
+    )
+  } finally {
+    await ledger.close()
+    const delivered = await telemetry.stop()
+    server.stop()
+    if (!config.console) score.print()
+    const lost = traced.spans() - delivered
+    if (lost > 0) say(`${lost} of ${traced.spans()} spans could not be sent: nothing took them at ${to}.`)
+    else say(`all ${delivered} spans were sent.`)
+  }
+}
+
+const say = (line: string) => console.error(line)
+
+function progress({ before: { tick }, turns, clearings, tokens }: Tick, ms: number): string {
+  const trades = clearings.reduce((sum, clearing) => sum + clearing.trades.length, 0)
+  const failed = turns
+    .filter(({ outcome }) => outcome !== 'accepted')
+    .map(({ agent, outcome }) => `${agent} ${outcome}`)
+  const rest = failed.length > 0 ? `  ${failed.join(', ')}` : ''
+  return `tick ${String(tick).padStart(4)}  ${seasonAt(tick)}  ${trades} trades  ${tokens} tokens  ${(ms / 1000).toFixed(2)} s${rest}`
+}
+
+function newScore() {
+  const rows = new Map(
+    AGENTS.map((agent) => [agent, { pebbles: 0, mood: 0, inputTokens: 0, outputTokens: 0, calls: 0, refusals: 0 }]),
+  )
+  return {
+    add(tick: Tick) {
+      for (const { agent, calls, refused } of tick.turns) {
+        const row = rows.get(agent)
+        if (!row) continue
+        const { pebbles, mood } = tick.after.world.agents[agent]
+        Object.assign(row, { pebbles: pebbles / 100, mood })
+        row.calls += calls.length
+        row.refusals += refused.length
+        for (const call of calls) {
+          row.inputTokens += call.inputTokens
+          row.outputTokens += call.outputTokens
+        }
+      }
+    },
+    print: () => console.table(Object.fromEntries(rows)),
+  }
+}
+
+/** The first Ctrl-C or SIGTERM ends the run after the tick that has begun; the second ends the process. */
+function stopOnSignal(): AbortSignal {
+  const stopping = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (stopping.signal.aborted) process.exit(130)
+      say('finishing this tick, then sending what is left; once more to leave at once')
+      stopping.abort()
+    })
+  }
+  return stopping.signal
+}
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    say(`sim: ${error instanceof Error ? error.message : String(error)}`)
+    process.exit(1)
+  },
+)

@@ -1,0 +1,100 @@
+/** The vocabulary of this project. Policies, panels and queries key on these names: they are public API. */
+
+export const GEN_AI = {
+  OPERATION: 'gen_ai.operation.name',
+  PROVIDER: 'gen_ai.provider.name',
+  AGENT: 'gen_ai.agent.name',
+  WORKFLOW: 'gen_ai.workflow.name',
+  CONVERSATION: 'gen_ai.conversation.id',
+  REQUEST_MODEL: 'gen_ai.request.model',
+  REQUEST_TEMPERATURE: 'gen_ai.request.temperature',
+  REQUEST_MAX_TOKENS: 'gen_ai.request.max_tokens',
+  REQUEST_SEED: 'gen_ai.request.seed',
+  REQUEST_STREAM: 'gen_ai.request.stream',
+  OUTPUT_TYPE: 'gen_ai.output.type',
+  RESPONSE_ID: 'gen_ai.response.id',
+  RESPONSE_MODEL: 'gen_ai.response.model',
+  RESPONSE_FINISH_REASONS: 'gen_ai.response.finish_reasons',
+  RESPONSE_FIRST_CHUNK: 'gen_ai.response.time_to_first_chunk',
+  INPUT_TOKENS: 'gen_ai.usage.input_tokens',
+  OUTPUT_TOKENS: 'gen_ai.usage.output_tokens',
+  INPUT_MESSAGES: 'gen_ai.input.messages',
+  OUTPUT_MESSAGES: 'gen_ai.output.messages',
+  PROMPT_NAME: 'gen_ai.prompt.name',
+  PROMPT_VERSION: 'gen_ai.prompt.version',
+  TOOL_NAME: 'gen_ai.tool.name',
+  TOOL_TYPE: 'gen_ai.tool.type',
+  TOOL_CALL_ID: 'gen_ai.tool.call.id',
+  TOOL_ARGUMENTS: 'gen_ai.tool.call.arguments',
+  TOOL_RESULT: 'gen_ai.tool.call.result',
+  TOKEN_TYPE: 'gen_ai.token.type',
+  EVALUATION_NAME: 'gen_ai.evaluation.name',
+  EVALUATION_SCORE: 'gen_ai.evaluation.score.value',
+  EVALUATION_LABEL: 'gen_ai.evaluation.score.label',
+} as const
+
+export const WOODLAND = {
+  TICK: 'woodland.tick',
+  SEED: 'woodland.seed',
+  TRADES: 'woodland.trades',
+  PEBBLES_TOTAL: 'woodland.pebbles.total',
+  TOKENS: 'woodland.tokens',
+  LINKS: 'woodland.links',
+  PRODUCES: 'woodland.produces',
+  PEBBLES: 'woodland.pebbles',
+  MOOD_BEFORE: 'woodland.mood.before',
+  MOOD_AFTER: 'woodland.mood.after',
+  BUY_GOOD: 'woodland.buy.good',
+  SELL_GOOD: 'woodland.sell.good',
+  GOOD: 'woodland.good',
+  PRICE: 'woodland.price',
+  ATTEMPT: 'woodland.attempt',
+  REPAIRED: 'woodland.parse.repaired',
+  REASON: 'woodland.reason',
+} as const
+
+export const OPENINFERENCE = {
+  KIND: 'openinference.span.kind',
+  PROJECT: 'openinference.project.name',
+  AGENT: 'agent.name',
+  INPUT: 'input.value',
+  OUTPUT: 'output.value',
+} as const
+
+export const OTHER = {
+  SERVICE_NAME: 'service.name',
+  SERVICE_VERSION: 'service.version',
+  SERVICE_INSTANCE: 'service.instance.id',
+  ENVIRONMENT: 'deployment.environment.name',
+  ERROR_TYPE: 'error.type',
+  SERVER_ADDRESS: 'server.address',
+  SERVER_PORT: 'server.port',
+  HTTP_METHOD: 'http.request.method',
+  HTTP_STATUS: 'http.response.status_code',
+  HTTP_RESEND: 'http.request.resend_count',
+  URL: 'url.full',
+  EXPERIMENT: 'experiment.id',
+  VARIANT: 'experiment.variant',
+  OUTCOME: 'outcome',
+} as const
+
+export const EVENTS = {
+  RETRY: 'retry',
+  REPAIRED: 'json_repaired',
+  REFUSED: 'order_refused',
+  FALLBACK: 'fallback_model',
+  EVALUATION: 'gen_ai.evaluation.result',
+} as const
+
+export const METRICS = {
+  TOKEN_USAGE: 'gen_ai.client.token.usage',
+  DURATION: 'gen_ai.client.operation.duration',
+  FIRST_CHUNK: 'gen_ai.client.operation.time_to_first_chunk',
+  EVALUATION: 'gen_ai.evaluation.score',
+  DECISIONS: 'woodland.decisions',
+  RETRIES: 'woodland.llm.retries',
+  TRADES: 'woodland.trades',
+  PEBBLES: 'woodland.pebbles',
+  MOOD: 'woodland.mood',
+  PRICE: 'woodland.price',
+} as const

@@ -1,0 +1,60 @@
+import type { Attributes, Meter } from '@opentelemetry/api'
+import type { Evaluation } from '../agents/evaluation.ts'
+import { REFUSALS } from '../economy/market.ts'
+import { AGENTS, GOODS, type World } from '../economy/world.ts'
+import { GEN_AI, METRICS, OTHER, WOODLAND } from './attributes.ts'
+
+/** Boundaries the GenAI conventions ask for. */
+const SECONDS = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92]
+const TOKENS = [1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864]
+
+const boundaries = (explicitBucketBoundaries: number[]) => ({ advice: { explicitBucketBoundaries } })
+
+/** Every instrument of the simulator, as verbs. Labels are bounded: never a tick, trace, order or run. */
+export function metersWith(meter: Meter) {
+  const tokens = meter.createHistogram(METRICS.TOKEN_USAGE, { unit: '{token}', ...boundaries(TOKENS) })
+  const duration = meter.createHistogram(METRICS.DURATION, { unit: 's', ...boundaries(SECONDS) })
+  const firstChunk = meter.createHistogram(METRICS.FIRST_CHUNK, { unit: 's', ...boundaries(SECONDS) })
+  const score = meter.createHistogram(METRICS.EVALUATION, { unit: '1', ...boundaries([0, 0.25, 0.5, 0.75, 1]) })
+  const decisions = meter.createCounter(METRICS.DECISIONS, { unit: '{decision}' })
+  const retries = meter.createCounter(METRICS.RETRIES, { unit: '{retry}' })
+  const trades = meter.createCounter(METRICS.TRADES, { unit: '{trade}' })
+  const pebbles = meter.createGauge(METRICS.PEBBLES, { unit: '{pebble}' })
+  const mood = meter.createGauge(METRICS.MOOD, { unit: '1' })
+  const price = meter.createGauge(METRICS.PRICE, { unit: '{pebble}' })
+
+  // A counter that is first seen at 1 has no increase: say the zeros of what can be foreseen.
+  for (const agent of AGENTS) {
+    retries.add(0, { [GEN_AI.AGENT]: agent })
+    for (const outcome of ['accepted', 'parse_error', 'timeout', ...REFUSALS]) {
+      decisions.add(0, { [GEN_AI.AGENT]: agent, [OTHER.OUTCOME]: outcome })
+    }
+  }
+  for (const good of GOODS) trades.add(0, { [WOODLAND.GOOD]: good })
+
+  return {
+    tokensUsed(inputTokens: number, outputTokens: number, labels: Attributes) {
+      tokens.record(inputTokens, { ...labels, [GEN_AI.TOKEN_TYPE]: 'input' })
+      tokens.record(outputTokens, { ...labels, [GEN_AI.TOKEN_TYPE]: 'output' })
+    },
+    operationTook: (seconds: number, labels: Attributes) => duration.record(seconds, labels),
+    firstChunkAfter: (seconds: number, labels: Attributes) => firstChunk.record(seconds, labels),
+    decided: (agent: string, outcome: string) => decisions.add(1, { [GEN_AI.AGENT]: agent, [OTHER.OUTCOME]: outcome }),
+    retried: (agent: string) => retries.add(1, { [GEN_AI.AGENT]: agent }),
+    traded: (good: string, count: number) => trades.add(count, { [WOODLAND.GOOD]: good }),
+    evaluated: (agent: string, { name, score: value }: Evaluation) =>
+      score.record(value, { [GEN_AI.AGENT]: agent, [GEN_AI.EVALUATION_NAME]: name }),
+    observe(world: World) {
+      for (const agent of AGENTS) {
+        pebbles.record(world.agents[agent].pebbles / 100, { [GEN_AI.AGENT]: agent })
+        mood.record(world.agents[agent].mood, { [GEN_AI.AGENT]: agent })
+      }
+      for (const good of GOODS) {
+        const cents = world.prices[good]
+        if (cents !== null) price.record(cents / 100, { [WOODLAND.GOOD]: good })
+      }
+    },
+  }
+}
+
+export type Meters = ReturnType<typeof metersWith>

@@ -1,0 +1,365 @@
+import {
+  type Attributes,
+  context,
+  createContextKey,
+  type Link,
+  propagation,
+  ROOT_CONTEXT,
+  type Span,
+  type SpanContext,
+  SpanKind,
+  SpanStatusCode,
+  type Tracer,
+  trace,
+} from '@opentelemetry/api'
+import { type Ask, errorType, REQUEST } from '../agents/ask.ts'
+import type { PlaceOrder, TakeTurn, UseTool } from '../agents/decide.ts'
+import { type Evaluation, evaluate, evaluateTrade } from '../agents/evaluation.ts'
+import { EXPERIMENT } from '../agents/prompt.ts'
+import { type Carrier, open } from '../economy/queue.ts'
+import { CREATURES, totalPebbles } from '../economy/world.ts'
+import { type Market, type PlayTick, type Tick, tradesOf } from '../run.ts'
+import { EVENTS, GEN_AI, OPENINFERENCE, OTHER, WOODLAND } from './attributes.ts'
+import { content, inputMessages, outputMessages } from './messages.ts'
+import type { Meters } from './meters.ts'
+
+/** What a turn carries along its own spans: who takes it, where its first attempt was, which attempts are open. */
+type TurnScope = { readonly agent: string; firstChat?: SpanContext; readonly requests: Set<Span> }
+const TURN = createContextKey('woodland.turn')
+const turnScope = () => context.active().getValue(TURN) as TurnScope | undefined
+
+type Setting = Readonly<{ tracer: Tracer; meters: Meters; run: string; server: URL; clock: () => number }>
+
+/**
+ * Wraps the functions of a run, one by one, in functions of the same shape that say what happened. Leave
+ * this out and the run is the same, unwatched. `spans()` counts what was started.
+ */
+export function tracedWith({ tracer, meters, run, server, clock }: Setting) {
+  let started = 0
+  let lastTick: SpanContext | undefined
+  const traceIds = new WeakMap<Tick, string>()
+  const serverAttributes = {
+    [OTHER.SERVER_ADDRESS]: server.hostname,
+    [OTHER.SERVER_PORT]: Number(server.port || (server.protocol === 'https:' ? 443 : 80)),
+  }
+
+  const begin = (name: string, kind: SpanKind, attributes: Attributes, links: Link[] = [], root = false) => {
+    started++
+    return tracer.startSpan(name, { kind, attributes, links, root }, context.active())
+  }
+  const inside = <R>(span: Span, run: () => R): R => context.with(trace.setSpan(context.active(), span), run)
+  const fail = (span: Span, type: string, message?: string) => {
+    span.setAttribute(OTHER.ERROR_TYPE, type)
+    span.setStatus({ code: SpanStatusCode.ERROR, message: message ?? type })
+  }
+  const say = (span: Span, agent: string, evaluation: Evaluation) => {
+    span.addEvent(EVENTS.EVALUATION, {
+      [GEN_AI.EVALUATION_NAME]: evaluation.name,
+      [GEN_AI.EVALUATION_SCORE]: evaluation.score,
+      [GEN_AI.EVALUATION_LABEL]: evaluation.label,
+      [GEN_AI.AGENT]: agent,
+    })
+    meters.evaluated(agent, evaluation)
+  }
+
+  const playTick =
+    (play: PlayTick): PlayTick =>
+    async (state) => {
+      const { world } = state
+      const span = begin(
+        'invoke_workflow woodland_tick',
+        SpanKind.INTERNAL,
+        {
+          [GEN_AI.OPERATION]: 'invoke_workflow',
+          [GEN_AI.WORKFLOW]: 'woodland_tick',
+          [GEN_AI.CONVERSATION]: run,
+          [WOODLAND.TICK]: world.tick,
+          [WOODLAND.SEED]: world.seed,
+          [OPENINFERENCE.KIND]: 'CHAIN',
+          [OPENINFERENCE.INPUT]: JSON.stringify({ tick: world.tick, prices: world.prices }),
+        },
+        lastTick ? [{ context: lastTick }] : [],
+        true,
+      )
+      lastTick = span.spanContext()
+      try {
+        const tick = await inside(span, () => play(state))
+        traceIds.set(tick, span.spanContext().traceId)
+        const traders = new Set(
+          tick.clearings.flatMap(({ trades }) => trades.flatMap(({ buyer, seller }) => [buyer, seller])),
+        )
+        for (const { agent, orders } of tick.turns) {
+          if (orders.length > 0) say(span, agent, evaluateTrade(traders.has(agent)))
+        }
+        for (const { good, trades } of tick.clearings) meters.traded(good, trades.length)
+        meters.observe(tick.after.world)
+        span.setAttributes({
+          [WOODLAND.TRADES]: tradesOf(tick),
+          [WOODLAND.PEBBLES_TOTAL]: totalPebbles(tick.after.world) / 100,
+          [WOODLAND.TOKENS]: tick.tokens,
+          [OPENINFERENCE.OUTPUT]: JSON.stringify(tick.clearings.flatMap(({ trades }) => trades)),
+        })
+        return tick
+      } catch (error) {
+        fail(span, 'not_conserved', error instanceof Error ? error.message : undefined)
+        throw error
+      } finally {
+        span.end()
+      }
+    }
+
+  const takeTurn =
+    (take: TakeTurn): TakeTurn =>
+    async (agent, world, limit) => {
+      const holdings = world.agents[agent]
+      const began = clock()
+      const span = begin(`invoke_agent ${agent}`, SpanKind.INTERNAL, {
+        [GEN_AI.OPERATION]: 'invoke_agent',
+        [GEN_AI.AGENT]: agent,
+        [GEN_AI.CONVERSATION]: run,
+        [WOODLAND.PRODUCES]: CREATURES[agent].produces,
+        [WOODLAND.PEBBLES]: holdings.pebbles / 100,
+        [WOODLAND.MOOD_BEFORE]: holdings.mood,
+        [OPENINFERENCE.KIND]: 'AGENT',
+        [OPENINFERENCE.AGENT]: agent,
+        [OPENINFERENCE.INPUT]: JSON.stringify(holdings),
+      })
+      const scope: TurnScope = { agent, requests: new Set() }
+      const turn = await context.with(trace.setSpan(context.active(), span).setValue(TURN, scope), () =>
+        take(agent, world, limit),
+      )
+      const failed = turn.outcome !== 'accepted'
+      const { buy, sell, mood } = turn.decision ?? {}
+      span.setAttributes({
+        [WOODLAND.TOKENS]: turn.calls.reduce((sum, call) => sum + call.inputTokens + call.outputTokens, 0),
+        [OTHER.EXPERIMENT]: EXPERIMENT.id,
+        [OTHER.VARIANT]: turn.variant,
+        ...(mood === undefined
+          ? {}
+          : { [WOODLAND.MOOD_AFTER]: mood, [OPENINFERENCE.OUTPUT]: JSON.stringify(turn.decision) }),
+        ...(buy ? { [WOODLAND.BUY_GOOD]: buy.good } : {}),
+        ...(sell ? { [WOODLAND.SELL_GOOD]: sell.good } : {}),
+      })
+      for (const evaluation of evaluate(turn)) say(span, agent, evaluation)
+      if (failed) fail(span, turn.outcome)
+      span.end()
+      meters.decided(agent, turn.outcome)
+      meters.operationTook((clock() - began) / 1000, {
+        [GEN_AI.OPERATION]: 'invoke_agent',
+        [GEN_AI.AGENT]: agent,
+        [OTHER.VARIANT]: turn.variant,
+        ...(failed ? { [OTHER.ERROR_TYPE]: turn.outcome } : {}),
+      })
+      return turn
+    }
+
+  const ask =
+    (put: Ask): Ask =>
+    async (question) => {
+      const { agent, model, prompt, attempt, fallbackAfter } = question
+      const began = clock()
+      const scope = turnScope()
+      if (fallbackAfter) {
+        trace
+          .getActiveSpan()
+          ?.addEvent(EVENTS.FALLBACK, { [GEN_AI.REQUEST_MODEL]: model, [OTHER.ERROR_TYPE]: fallbackAfter })
+      }
+      const labels = {
+        [GEN_AI.OPERATION]: 'chat',
+        [GEN_AI.PROVIDER]: 'openai',
+        [GEN_AI.REQUEST_MODEL]: model,
+        [GEN_AI.AGENT]: agent,
+        [OTHER.VARIANT]: prompt.variant,
+        ...serverAttributes,
+      }
+      const span = begin(
+        `chat ${model}`,
+        SpanKind.CLIENT,
+        {
+          ...labels,
+          [GEN_AI.CONVERSATION]: run,
+          [GEN_AI.REQUEST_TEMPERATURE]: REQUEST.temperature,
+          [GEN_AI.REQUEST_MAX_TOKENS]: REQUEST.maxTokens,
+          [GEN_AI.REQUEST_SEED]: question.seed,
+          [GEN_AI.REQUEST_STREAM]: true,
+          [GEN_AI.OUTPUT_TYPE]: 'json',
+          [GEN_AI.PROMPT_NAME]: EXPERIMENT.prompt,
+          [GEN_AI.PROMPT_VERSION]: prompt.version,
+          [GEN_AI.INPUT_MESSAGES]: inputMessages(question.messages),
+          [OTHER.EXPERIMENT]: EXPERIMENT.id,
+          [WOODLAND.ATTEMPT]: attempt,
+          [OPENINFERENCE.KIND]: 'LLM',
+          [OPENINFERENCE.AGENT]: agent,
+        },
+        attempt > 1 && scope?.firstChat ? [{ context: scope.firstChat }] : [],
+      )
+      if (scope && attempt === 1) scope.firstChat = span.spanContext()
+      let error: string | undefined
+      try {
+        const answer = await inside(span, () => put(question))
+        span.setAttributes({
+          [GEN_AI.RESPONSE_ID]: answer.id,
+          [GEN_AI.RESPONSE_MODEL]: answer.model,
+          [GEN_AI.RESPONSE_FINISH_REASONS]: [answer.finishReason],
+          [GEN_AI.RESPONSE_FIRST_CHUNK]: answer.firstChunkSeconds,
+          [GEN_AI.INPUT_TOKENS]: answer.inputTokens,
+          [GEN_AI.OUTPUT_TOKENS]: answer.outputTokens,
+          [GEN_AI.OUTPUT_MESSAGES]: outputMessages(answer),
+          [OPENINFERENCE.OUTPUT]: content(answer.text),
+        })
+        meters.tokensUsed(answer.inputTokens, answer.outputTokens, labels)
+        meters.firstChunkAfter(answer.firstChunkSeconds, labels)
+        return answer
+      } catch (thrown) {
+        error = errorType(thrown)
+        fail(span, error)
+        throw thrown
+      } finally {
+        for (const request of scope?.requests ?? []) endRequest(request, scope)
+        span.end()
+        meters.operationTook((clock() - began) / 1000, { ...labels, ...(error ? { [OTHER.ERROR_TYPE]: error } : {}) })
+      }
+    }
+
+  const endRequest = (span: Span, scope: TurnScope | undefined) => {
+    scope?.requests.delete(span)
+    span.end()
+  }
+
+  /** One span for each HTTP attempt. It ends with the body, or with the call when the body never does. */
+  const fetchWith =
+    (send: typeof fetch): typeof fetch =>
+    async (input, init) => {
+      const scope = turnScope()
+      const url = new URL(input instanceof Request ? input.url : input)
+      const headers = new Headers(init?.headers)
+      const resent = Number(headers.get('x-stainless-retry-count') ?? 0)
+      const method = init?.method ?? 'GET'
+      if (scope && resent > 0) {
+        trace.getActiveSpan()?.addEvent(EVENTS.RETRY, { [OTHER.HTTP_RESEND]: resent })
+        meters.retried(scope.agent)
+      }
+      const span = begin(method, SpanKind.CLIENT, {
+        [OTHER.HTTP_METHOD]: method,
+        [OTHER.URL]: `${url.origin}${url.pathname}`,
+        [OPENINFERENCE.KIND]: 'CHAIN',
+        ...serverAttributes,
+        ...(scope ? { [GEN_AI.AGENT]: scope.agent } : {}),
+        ...(resent > 0 ? { [OTHER.HTTP_RESEND]: resent } : {}),
+      })
+      scope?.requests.add(span)
+      try {
+        return await inside(span, async () => {
+          propagation.inject(context.active(), headers, { set: (to, name, value) => to.set(name, value) })
+          const response = await send(input, { ...init, headers })
+          span.setAttribute(OTHER.HTTP_STATUS, response.status)
+          if (!response.ok) fail(span, String(response.status))
+          if (!response.body) {
+            endRequest(span, scope)
+            return response
+          }
+          const end = new TransformStream({ flush: () => endRequest(span, scope) })
+          return new Response(response.body.pipeThrough(end), response)
+        })
+      } catch (error) {
+        fail(span, init?.signal?.aborted ? 'timeout' : 'connection_error')
+        endRequest(span, scope)
+        throw error
+      }
+    }
+
+  const useTool =
+    (use: UseTool): UseTool =>
+    (call, agent, world) => {
+      const span = begin(`execute_tool ${call.name}`, SpanKind.INTERNAL, {
+        ...toolAttributes(agent, call.name, content(call.arguments)),
+        [GEN_AI.TOOL_CALL_ID]: call.id,
+      })
+      const result = inside(span, () => use(call, agent, world))
+      span.setAttributes({
+        [GEN_AI.TOOL_RESULT]: content(result.content),
+        [OPENINFERENCE.OUTPUT]: content(result.content),
+      })
+      if (result.error) fail(span, result.error)
+      span.end()
+      return result
+    }
+
+  const placeOrder =
+    (place: PlaceOrder): PlaceOrder =>
+    (reply, agent, world, attempt) => {
+      const span = begin('execute_tool place_order', SpanKind.INTERNAL, {
+        ...toolAttributes(agent, 'place_order', content(reply)),
+        [WOODLAND.ATTEMPT]: attempt,
+      })
+      const placement = inside(span, () => place(reply, agent, world, attempt))
+      if (!placement.readable) fail(span, 'parse_error', placement.why)
+      else {
+        const { orders, refused, repaired } = placement
+        span.setAttribute(GEN_AI.TOOL_RESULT, JSON.stringify(orders))
+        if (repaired) span.setAttribute(WOODLAND.REPAIRED, true).addEvent(EVENTS.REPAIRED)
+        for (const { wish, reason } of refused) {
+          span.addEvent(EVENTS.REFUSED, {
+            [WOODLAND.REASON]: reason,
+            [WOODLAND.GOOD]: content(wish.good),
+            side: wish.side,
+          })
+        }
+        if (refused[0]) fail(span, refused[0].reason)
+      }
+      span.end()
+      return placement
+    }
+
+  const market =
+    (trade: Market): Market =>
+    (world, good, messages) => {
+      const span = begin('process market', SpanKind.CONSUMER, {
+        [WOODLAND.GOOD]: good,
+        [WOODLAND.TICK]: world.tick,
+        [OPENINFERENCE.KIND]: 'CHAIN',
+      })
+      const cleared = inside(span, () => trade(world, good, messages))
+      const matched = new Set(cleared.clearing.trades.flatMap(({ orders }) => orders))
+      for (const { carrier, order } of messages.map(open)) {
+        const creator = trace.getSpanContext(propagation.extract(ROOT_CONTEXT, carrier))
+        if (creator && matched.has(order.id)) span.addLink({ context: creator })
+      }
+      const { trades, price } = cleared.clearing
+      span.setAttribute(WOODLAND.TRADES, trades.length)
+      if (price !== null) span.setAttribute(WOODLAND.PRICE, price / 100)
+      span.end()
+      return cleared
+    }
+
+  /** Trace context for a message that leaves the active span. */
+  const carrier = (): Carrier => {
+    const injected: Record<string, string> = {}
+    propagation.inject(context.active(), injected)
+    return injected.traceparent ? { traceparent: injected.traceparent } : {}
+  }
+
+  return {
+    playTick,
+    takeTurn,
+    ask,
+    fetch: fetchWith,
+    useTool,
+    placeOrder,
+    market,
+    carrier,
+    traceOf: (tick: Tick) => traceIds.get(tick) ?? '',
+    spans: () => started,
+  }
+}
+
+const toolAttributes = (agent: string, name: string, input: string): Attributes => ({
+  [GEN_AI.OPERATION]: 'execute_tool',
+  [GEN_AI.AGENT]: agent,
+  [GEN_AI.TOOL_NAME]: name,
+  [GEN_AI.TOOL_TYPE]: 'function',
+  [GEN_AI.TOOL_ARGUMENTS]: input,
+  [OPENINFERENCE.KIND]: 'TOOL',
+  [OPENINFERENCE.AGENT]: agent,
+  [OPENINFERENCE.INPUT]: input,
+})
