@@ -113,7 +113,7 @@ export async function run(
     onTick(tick, ms)
     current = tick.after
     due = Math.max(due + intervalMs, clock())
-    if (played + 1 < ticks) await sleep(due - clock(), undefined, { signal: stop }).catch(() => {})
+    if (played + 1 < ticks) await sleep(Math.max(0, due - clock()), undefined, { signal: stop }).catch(() => {})
   }
 }
 

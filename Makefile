@@ -1,0 +1,57 @@
+# Every command of this project, one line each: what they do lives in stack/, sim/ and test/.
+# Variables reach the programs as they are: make up SEED=7 BOOT=native, make sim TICKS=200.
+.DEFAULT_GOAL := help
+.PHONY: help up down clean status logs reload verify doctor sim boards check test bench
+
+# The Node of package.json comes first, so that an older one on the machine does not matter.
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+installed := node_modules/.package-lock.json
+
+help: ## this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+up: $(installed) ## start everything and wait until it works
+	@tsx stack/main.ts up
+
+down: $(installed) ## stop everything; data and logs stay
+	@tsx stack/main.ts down
+
+clean: $(installed) ## stop everything and remove data and logs
+	@tsx stack/main.ts down --state
+
+status: $(installed) ## what runs, and whether it answers
+	@tsx stack/main.ts status
+
+logs: $(installed) ## follow the logs; of one service with S=tempo
+	@tsx stack/main.ts logs $(S)
+
+reload: $(installed) ## check a policy file and put it in force: POLICY=…
+	@tsx stack/main.ts reload
+
+verify: $(installed) ## follow one marked tick through every backend
+	@tsx stack/main.ts verify
+
+doctor: $(installed) ## tools, versions, ports and who holds them, memory, disk
+	@tsx stack/main.ts doctor
+
+sim: $(installed) ## play beside what runs: TICKS=200 SEED=7
+	@tsx sim/main.ts
+
+boards: $(installed) ## write the dashboards and price rules from their source
+	@tsx grafana/source/generate.ts
+
+check: $(installed) ## types, lint and unit tests; needs no servers
+	@tsc --project .
+	@biome check --error-on-warnings
+	@tsx --test $$(git ls-files --cached --others --exclude-standard '*.test.ts' ':!test')
+
+test: check ## everything: check, then the real servers
+	@tsx --test --test-concurrency=1 $$(git ls-files --cached --others --exclude-standard 'test/*.test.ts')
+
+bench: $(installed) ## measure speed and size, as ratios within one run
+	@tsx test/bench.ts
+
+$(installed): package.json package-lock.json
+	@command -v npm >/dev/null || { echo 'npm is not installed: install Node.js 20 or newer from nodejs.org' >&2; exit 1; }
+	@npm ci --no-audit --no-fund --loglevel=error
+	@touch $@

@@ -1,0 +1,120 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { execa } from 'execa'
+import type { Trial } from './check.ts'
+
+type Scratch = Readonly<{
+  /** How to start the collector with this policy file and this environment. */
+  command: (policyFile: string, env: Readonly<Record<string, string>>) => Readonly<{
+    file: string
+    args: readonly string[]
+    env: Readonly<Record<string, string>>
+  }>
+  ports: readonly number[]
+}>
+
+const READY = 'Everything is ready'
+const START_LIMIT_MS = 15_000
+
+/**
+ * Starts the shipped configuration with another policy file and on ports of its own, shows it spans of every
+ * shape, and stops it. Nothing it exports arrives anywhere.
+ */
+export const trialWith =
+  ({ command, ports }: Scratch): Trial =>
+  async (policyFile) => {
+    const [grpc, http, health, own, exporter, nowhere] = ports.map(String)
+    const controller = new AbortController()
+    const lines: string[] = []
+    try {
+      const { file, args, env } = command(policyFile, {
+        OTLP_GRPC_PORT: grpc ?? '',
+        OTLP_HTTP_PORT: http ?? '',
+        COLLECTOR_HEALTH_PORT: health ?? '',
+        COLLECTOR_METRICS_PORT: own ?? '',
+        COLLECTOR_EXPORTER_PORT: exporter ?? '',
+        TEMPO_OTLP_ENDPOINT: `http://127.0.0.1:${nowhere}`,
+        PHOENIX_OTLP_ENDPOINT: `http://127.0.0.1:${nowhere}`,
+        DECISION_WAIT: '1s',
+      })
+      const collector = execa(file, args, {
+        env,
+        extendEnv: false,
+        all: true,
+        buffer: false,
+        reject: false,
+        cancelSignal: controller.signal,
+        forceKillAfterDelay: 5000,
+      })
+      let ended = false
+      collector.then(() => {
+        ended = true
+      })
+      const reading = (async () => {
+        for await (const line of collector.iterable({ from: 'all' })) lines.push(line)
+      })().catch(() => {})
+      const until = Date.now() + START_LIMIT_MS
+      while (!ended && Date.now() < until && !lines.some((line) => line.includes(READY))) await sleep(20)
+      if (ended || !lines.some((line) => line.includes(READY))) return { ready: false, why: reason(lines) }
+      await fetch(`http://127.0.0.1:${http}/v1/traces`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(probe()),
+      })
+      await sleep(3000)
+      controller.abort()
+      await reading
+      const complaints = lines.filter((line) => line.includes('failed to eval')).map(complaint)
+      return { ready: true, complaints: [...new Set(complaints)] }
+    } finally {
+      controller.abort()
+    }
+  }
+
+/** The part of the collector's last words that speaks of the policy. */
+function reason(lines: readonly string[]): string {
+  const error = lines.findLast((line) => /error|cannot|failed|invalid/i.test(line)) ?? lines.at(-1) ?? 'it said nothing'
+  const text = error.replace(/^.*?(?:Error: |collector server run finished with error: )/, '').replace(/\t\{.*$/, '')
+  return text.replace(/^(?:cannot start pipelines: |failed to build pipelines: |failed to create "[^"]+" processor, in pipeline "[^"]+": )+/, '').trim()
+}
+
+const complaint = (line: string) => /"error":\s*"((?:[^"\\]|\\.)*)"/.exec(line)?.[1]?.replaceAll('\\"', '"') ?? line
+
+const id = (digit: string, length: number) => digit.repeat(length)
+
+/** Spans that have nothing, and spans that have everything with the types that senders use. */
+function probe() {
+  const now = Date.now() * 1_000_000
+  const span = (index: number, name: string, attributes: Record<string, { stringValue: string } | { intValue: number }>) => ({
+    traceId: id(String(index), 32),
+    spanId: id(String(index), 16),
+    name,
+    kind: 1,
+    startTimeUnixNano: String(now),
+    endTimeUnixNano: String(now + 1_000_000),
+    attributes: Object.entries(attributes).map(([key, value]) => ({ key, value })),
+  })
+  const text = (stringValue: string) => ({ stringValue })
+  const number = (intValue: number) => ({ intValue })
+  return {
+    resourceSpans: [
+      {
+        resource: { attributes: [{ key: 'service.name', value: text('policy-trial') }] },
+        scopeSpans: [
+          {
+            spans: [
+              span(1, 'bare', {}),
+              span(2, 'chat model', {
+                'gen_ai.operation.name': text('chat'),
+                'gen_ai.agent.name': text('fox'),
+                'gen_ai.usage.input_tokens': number(100),
+                'gen_ai.usage.output_tokens': number(10),
+                'error.type': text('timeout'),
+              }),
+              span(3, 'invoke_workflow tick', { 'gen_ai.operation.name': text('invoke_workflow'), 'woodland.tokens': number(5000) }),
+            ],
+          },
+        ],
+      },
+    ],
+  }
+}

@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
+import { test } from 'node:test'
+import type { Dashboard, DashboardLink, Panel } from '@grafana/grafana-foundation-sdk/dashboard'
+import { render } from './board.ts'
+import { boards } from './boards.ts'
+
+type Target = { refId: string; expr?: string; query?: string; datasource: { uid: string } }
+type Rendered = Omit<Panel, 'targets'> & { targets: Target[] }
+type Json = Omit<Dashboard, 'panels' | 'annotations'> & {
+  panels: Rendered[]
+  annotations: { list: { expr?: string }[] }
+}
+
+const UNITS = ['currencyUSD', 's', 'percentunit', 'short', 'suffix: /min']
+const PANEL_TYPES = ['stat', 'timeseries', 'table']
+const COUNTERS = /\w+(?:_total|_sum|_count|_bucket)\b/g
+const OVER_TIME =
+  /(?:rate|increase|\w+_over_time)\(\w+(?:_total|_sum|_count|_bucket)\{[^}]*\}\[\$__(?:rate_interval|range)\]\)/g
+const VARIABLES = /\$\{?(\w+)/g
+
+const keysIn = (value: unknown): readonly string[] =>
+  typeof value === 'object' && value !== null
+    ? Object.entries(value).flatMap(([key, inner]) => [key, ...keysIn(inner)])
+    : []
+const stringsIn = (value: unknown): readonly string[] =>
+  typeof value === 'string'
+    ? [value]
+    : typeof value === 'object' && value !== null
+      ? Object.values(value).flatMap(stringsIn)
+      : []
+
+test('each board is one file, named by its uid', () => {
+  const files = readdirSync(new URL('boards', import.meta.url)).map((name) => name.replace(/\.ts$/, ''))
+  assert.deepEqual(files.sort(), boards.map(({ uid }) => uid).sort())
+})
+
+for (const board of boards) {
+  const rendered: Json = JSON.parse(JSON.stringify(render(board)))
+  const { panels } = rendered
+  const targets = panels.flatMap((panel) => panel.targets.map((target) => ({ ...target, panel: panel.title })))
+  const about = (panel: Rendered) => `panel "${panel.title}"`
+
+  test(`${board.uid}: is provisioned as it is: classic schema, read-only, in the time zone of the reader`, () => {
+    assert.equal(rendered.uid, board.uid)
+    assert.equal(rendered.editable, false)
+    assert.equal(rendered.timezone, 'browser')
+    assert.ok(rendered.description)
+    for (const key of ['elements', 'layout', 'spec', 'apiVersion', 'placement']) {
+      assert.ok(!keysIn(rendered).includes(key), `${key} must not occur`)
+    }
+  })
+
+  test(`${board.uid}: every panel has a title, what to do when it looks bad, a unit, and words for emptiness`, () => {
+    for (const panel of panels) {
+      assert.ok(panel.title, about(panel))
+      assert.ok(PANEL_TYPES.includes(panel.type), `${about(panel)}: ${panel.type}`)
+      assert.ok((panel.description ?? '').length > 80, `${about(panel)}: say what to do when it looks bad`)
+      assert.ok(panel.fieldConfig?.defaults.noValue, about(panel))
+      if (panel.type !== 'table') {
+        assert.ok(UNITS.includes(panel.fieldConfig?.defaults.unit ?? ''), `${about(panel)}: unit`)
+      }
+      for (const { properties } of panel.fieldConfig?.overrides ?? []) {
+        for (const { id, value } of properties) if (id === 'unit') assert.ok(UNITS.includes(value), about(panel))
+      }
+    }
+    const titles = panels.map(({ title }) => title)
+    assert.equal(new Set(titles).size, titles.length, 'titles are unique')
+    assert.ok(panels.length <= 24, 'more panels than anyone reads')
+  })
+
+  test(`${board.uid}: panel ids are unique and above zero, and refs unique within a panel`, () => {
+    const ids = panels.map(({ id }) => id ?? 0)
+    assert.ok(ids.every((id) => id > 0))
+    assert.equal(new Set(ids).size, ids.length)
+    for (const panel of panels) {
+      const refs = panel.targets.map(({ refId }) => refId)
+      assert.ok(refs.length > 0, about(panel))
+      assert.equal(new Set(refs).size, refs.length, about(panel))
+    }
+  })
+
+  test(`${board.uid}: no panel overlaps another or leaves the grid`, () => {
+    const taken = new Map<string, string>()
+    for (const panel of panels) {
+      const { x, y, w, h } = panel.gridPos ?? { x: 0, y: 0, w: 0, h: 0 }
+      assert.ok(w > 0 && h > 0 && x + w <= 24, about(panel))
+      for (let column = x; column < x + w; column += 1) {
+        for (let row = y; row < y + h; row += 1) {
+          const cell = `${column},${row}`
+          assert.equal(taken.get(cell), undefined, `${about(panel)} lies on ${taken.get(cell)}`)
+          taken.set(cell, about(panel))
+        }
+      }
+    }
+  })
+
+  test(`${board.uid}: sources are variables, and every variable that is used exists`, () => {
+    const known = (rendered.templating.list ?? []).map(({ name }) => name)
+    for (const { datasource, panel } of targets) assert.match(datasource.uid, /^\$(datasource|tempo)$/, panel)
+    for (const text of stringsIn([panels, rendered.links, rendered.annotations])) {
+      for (const [, name = ''] of decodeURIComponent(text.replace(/%(?![0-9A-F]{2})/g, '%25')).matchAll(VARIABLES)) {
+        assert.ok(name.startsWith('__') || known.includes(name), `$${name} in ${text}`)
+      }
+    }
+  })
+
+  test(`${board.uid}: PromQL is balanced, and counters are read over the interval or range of the board`, () => {
+    for (const { expr, panel } of targets) {
+      if (expr === undefined) continue
+      for (const [open = '', close = ''] of ['()', '{}', '[]']) {
+        assert.equal(expr.split(open).length, expr.split(close).length, `${panel}: ${expr}`)
+      }
+      for (const [, window] of expr.matchAll(/\[([^\]]+)\]/g)) {
+        assert.match(window ?? '', /^\$__(rate_interval|range)$/, `${panel}: ${expr}`)
+      }
+      assert.deepEqual(expr.replace(OVER_TIME, '').match(COUNTERS), null, `${panel}: a bare counter in ${expr}`)
+    }
+  })
+
+  test(`${board.uid}: every question about durations says which operation it means`, () => {
+    for (const { expr = '', panel } of targets) {
+      if (/_duration_seconds/.test(expr)) assert.match(expr, /gen_ai_operation_name="(chat|invoke_agent)"/, panel)
+    }
+  })
+
+  test(`${board.uid}: exemplars come from kept traces only, or they would open nothing`, () => {
+    for (const target of targets as (Target & { exemplar?: boolean; panel?: string })[]) {
+      assert.equal(target.exemplar ?? false, /traces_kept_/.test(target.expr ?? ''), target.panel)
+    }
+  })
+
+  test(`${board.uid}: a firing alert is a line where it starts, not a painted plot`, () => {
+    for (const { expr = '' } of rendered.annotations.list) {
+      if (/ALERTS/.test(expr)) assert.match(expr, /unless ALERTS.* offset/)
+    }
+  })
+
+  test(`${board.uid}: every link to Explore carries a whole question`, () => {
+    const links: readonly DashboardLink[] = [
+      ...(rendered.links ?? []),
+      ...panels.flatMap((panel) => panel.fieldConfig?.defaults.links ?? []),
+    ]
+    assert.ok(links.length > 0)
+    for (const { title, url = '' } of links) {
+      assert.ok(title)
+      if (!url.startsWith('/explore')) continue
+      assert.doesNotMatch(
+        decodeURIComponent(url),
+        /\$(?!\{)/,
+        'in a link a variable is written with braces, or it stays as it is',
+      )
+      const filled = url.replace(/\$\{[^}]+\}/g, 'x')
+      const panes = JSON.parse(new URL(filled, 'http://grafana').searchParams.get('panes') ?? '')
+      const query: string = panes.ask.queries[0].query
+      assert.equal(query.split('{').length, query.split('}').length, query)
+      assert.doesNotMatch(
+        filled.slice(filled.indexOf('panes=') + 6),
+        /[&#+]|%2[356B]/,
+        'the four signs are JSON escapes',
+      )
+    }
+  })
+}

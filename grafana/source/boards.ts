@@ -1,0 +1,4 @@
+import type { Board } from './board.ts'
+import { costAndLatencyByAgent } from './boards/cost-and-latency-by-agent.ts'
+
+export const boards: readonly Board[] = [costAndLatencyByAgent]

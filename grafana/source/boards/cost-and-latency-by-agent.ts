@@ -1,0 +1,373 @@
+import {
+  HideSeriesConfigBuilder,
+  LineStyleBuilder,
+  TableSortByFieldStateBuilder,
+} from '@grafana/grafana-foundation-sdk/common'
+import { AGENT_COLOURS, REFUSAL_COLOURS } from '../agents.ts'
+import type { Board } from '../board.ts'
+import { agentVariable } from '../datasources.ts'
+import { boardLink, exploreTraces, link } from '../links.ts'
+import {
+  type Asked,
+  bars,
+  coloured,
+  column,
+  figure,
+  line,
+  overTime,
+  redAbove,
+  rows,
+  spans,
+  stacked,
+  table,
+  tinted,
+} from '../panels.ts'
+import * as ask from '../queries.ts'
+
+// A turn asks the model two or three times. Below this, the newest hundred would all be routine.
+const SLOW_TURN = '2s'
+const SLOW_CALL = '1s'
+
+// A shorter step holds so few turns that a quantile jumps from one to the next.
+const QUANTILE_STEP = '30s'
+
+const AGENT = '{{gen_ai_agent_name}}'
+
+const figures = [
+  figure(
+    {
+      title: 'What does an hour cost?',
+      description:
+        'USD per hour at the pace of the last minute: tokens times the prices in grafana/prices.yaml. If it jumps, see below which agent it is, then open its turns.',
+      width: 4,
+      height: 4,
+    },
+    ask.costPerHour,
+    'currencyUSD',
+  ).decimals(3),
+  figure(
+    {
+      title: 'What did this range cost?',
+      description:
+        'USD spent between the two ends of the chosen range. Tokens are charged at the price of the day they were used. It is too low while there are tokens without a price.',
+      width: 4,
+      height: 4,
+    },
+    ask.spentInRange,
+    'currencyUSD',
+  ).decimals(3),
+  redAbove(
+    figure(
+      {
+        title: 'Tokens without a price',
+        description:
+          'Tokens of models that grafana/prices.yaml does not know; they are in no cost on this board. If it is red, the alert ModelWithoutPrice names the model: give it a price and generate the rules.',
+        width: 4,
+        height: 4,
+      },
+      ask.unpricedTokens,
+      'short',
+    ),
+    1,
+  ),
+  figure(
+    {
+      title: 'How long do turns take? (p95)',
+      description:
+        'Of 100 turns in the range, 95 were faster. If it rises, compare it with the model call: if both rise, it is the model server; if only turns do, agents ask more often or retry.',
+      width: 4,
+      height: 4,
+    },
+    ask.durationInRange(0.95, 'invoke_agent'),
+    's',
+  ).decimals(2),
+  figure(
+    {
+      title: 'How long do model calls take? (p95)',
+      description:
+        'One chat call with its retries, over the range. If it rises for all agents at once, look at the queue of the model server; if for one, at the length of its prompts.',
+      width: 4,
+      height: 4,
+    },
+    ask.durationInRange(0.95, 'chat'),
+    's',
+  ).decimals(2),
+  figure(
+    {
+      title: 'How many turns were refused?',
+      description:
+        'Share of turns in the range that ended without an accepted order. Small models are refused often; a jump after a change of prompt or model is the thing to look for. The kinds are below.',
+      width: 4,
+      height: 4,
+    },
+    ask.refusedShareInRange,
+    'percentunit',
+  ).decimals(1),
+]
+
+const byAgent = tinted(
+  table({
+    title: 'Which agent stands out?',
+    description:
+      'One row for each agent, over the chosen range, dearest first. Look for the row that differs: many tokens in means long prompts or many rounds, a high price for an accepted turn means refusals, a high p95 alone means waiting.',
+    width: 24,
+    height: 7,
+  })
+    .withTarget(rows('turns', ask.turnsInRangeByAgent))
+    .withTarget(rows('refused', ask.refusedShareInRangeByAgent))
+    .withTarget(rows('cost', ask.spentInRangeByAgent))
+    .withTarget(rows('accepted', ask.costPerAcceptedByAgent))
+    .withTarget(rows('in', ask.tokensInRangeByAgent('input')))
+    .withTarget(rows('out', ask.tokensInRangeByAgent('output')))
+    .withTarget(rows('p50', ask.durationInRangeByAgent(0.5, 'invoke_agent')))
+    .withTarget(rows('p95', ask.durationInRangeByAgent(0.95, 'invoke_agent')))
+    .withTransformation({ id: 'filterFieldsByName', options: { exclude: { names: ['Time'] } } })
+    .withTransformation({ id: 'merge', options: {} })
+    .withTransformation({
+      id: 'organize',
+      options: {
+        renameByName: {
+          gen_ai_agent_name: 'Agent',
+          'Value #cost': 'Cost',
+          'Value #accepted': 'Cost of an accepted turn',
+          'Value #turns': 'Turns',
+          'Value #refused': 'Refused',
+          'Value #in': 'Tokens in',
+          'Value #out': 'Tokens out',
+          'Value #p50': 'Turn p50',
+          'Value #p95': 'Turn p95',
+        },
+        indexByName: {
+          gen_ai_agent_name: 0,
+          'Value #cost': 1,
+          'Value #accepted': 2,
+          'Value #turns': 3,
+          'Value #refused': 4,
+          'Value #in': 5,
+          'Value #out': 6,
+          'Value #p50': 7,
+          'Value #p95': 8,
+        },
+      },
+    })
+    .sortBy([new TableSortByFieldStateBuilder().displayName('Cost').desc(true)])
+    .overrideByName('Cost', column('currencyUSD', 4))
+    .overrideByName('Cost of an accepted turn', column('currencyUSD', 6))
+    .overrideByName('Turns', column('short', 0))
+    .overrideByName('Refused', column('percentunit', 1))
+    .overrideByName('Tokens in', column('short', 1))
+    .overrideByName('Tokens out', column('short', 1))
+    .overrideByName('Turn p50', column('s', 2))
+    .overrideByName('Turn p95', column('s', 2)),
+  'Agent',
+  AGENT_COLOURS,
+)
+
+const costPerHour = coloured(
+  stacked(
+    overTime(
+      {
+        title: 'What does each agent cost per hour?',
+        description:
+          'USD per hour by agent; the upper edge is the total. A step that stays is a change of prompt, model or price; a peak is one expensive turn: click it and open the turns of that agent.',
+        width: 8,
+        height: 9,
+      },
+      'currencyUSD',
+    ),
+  )
+    .decimals(3)
+    .withTarget(line('cost', ask.costPerHourByAgent, AGENT))
+    .dataLinks([link('Turns of this agent', exploreTraces(ask.turnsOfClicked))]),
+  AGENT_COLOURS,
+)
+
+const tokens = (type: 'input' | 'output', title: string, description: string) =>
+  coloured(
+    stacked(overTime({ title, description, width: 8, height: 9 }, 'short'))
+      .withTarget(line('tokens', ask.tokensPerMinuteByAgent(type), AGENT))
+      .dataLinks([link('Turns of this agent', exploreTraces(ask.turnsOfClicked))]),
+    AGENT_COLOURS,
+  )
+
+const HIDDEN = new HideSeriesConfigBuilder().viz(true).legend(true).tooltip(true).build()
+const DASHED = new LineStyleBuilder().fill('dash').dash([4, 6]).build()
+const DASHED_SUFFIX = ' p50'
+
+/** Solid p95, dashed p50, and the exemplars of traces that were kept. */
+const duration = (asked: Asked, operation: ask.Operation, links: readonly [title: string, traceql: string][]) =>
+  coloured(
+    overTime(asked, 's')
+      .interval(QUANTILE_STEP)
+      .withTarget(line('p95', ask.durationByAgent(0.95, operation), AGENT))
+      .withTarget(line('p50', ask.durationByAgent(0.5, operation), `${AGENT}${DASHED_SUFFIX}`))
+      .withTarget(line('kept', ask.keptDurationByAgent(0.95, operation), `${AGENT} kept`).exemplar(true))
+      .overrideByQuery('kept', [{ id: 'custom.hideFrom', value: HIDDEN }])
+      .overrideByQuery('p50', [
+        { id: 'custom.lineStyle', value: DASHED },
+        { id: 'custom.lineWidth', value: 1 },
+        { id: 'custom.hideFrom', value: new HideSeriesConfigBuilder().legend(true).build() },
+      ])
+      .dataLinks(links.map(([title, traceql]) => link(title, exploreTraces(traceql)))),
+    Object.fromEntries(
+      Object.entries(AGENT_COLOURS).flatMap(([agent, colour]) => [
+        [agent, colour],
+        [`${agent}${DASHED_SUFFIX}`, colour],
+      ]),
+    ),
+  )
+
+const firstChunk = coloured(
+  overTime(
+    {
+      title: 'When does the first word arrive? (p95)',
+      description:
+        'From sending a request to the first piece of the streamed reply. It grows with the queue of the model server and the length of the prompt, not with the length of the answer.',
+      width: 8,
+      height: 9,
+    },
+    's',
+  )
+    .interval(QUANTILE_STEP)
+    .withTarget(line('p95', ask.firstChunkByAgent(0.95), AGENT))
+    .dataLinks([link(`Calls of this agent over ${SLOW_CALL}`, exploreTraces(ask.slowCallsOfClicked(SLOW_CALL)))]),
+  AGENT_COLOURS,
+)
+
+const refusals = coloured(
+  bars(
+    overTime(
+      {
+        title: 'What is being refused?',
+        description:
+          'Refused turns per minute by kind. parse_error: the reply could not be read, see the prompt. self_buy: the agent buys what it makes, the classic mistake of a small model. The others are the market saying no. Click a bar to open such turns.',
+        width: 14,
+        height: 9,
+      },
+      'suffix: /min',
+    ),
+  )
+    .interval(QUANTILE_STEP)
+    .withTarget(line('refused', ask.refusedPerMinuteByKind, '{{outcome}}'))
+    .dataLinks([link('Turns refused like this', exploreTraces(ask.refusedTurnsOfClickedKind))]),
+  REFUSAL_COLOURS,
+)
+
+const refusalsByAgent = tinted(
+  table({
+    title: 'Who is refused for what?',
+    description:
+      'Refused turns in the range, by agent and kind. One dark cell is a habit of one agent: read its failed turns below. A dark column is a habit of the prompt or the model.',
+    width: 10,
+    height: 9,
+  })
+    .withTarget(rows('refused', ask.refusedInRangeByAgentAndKind))
+    .withTransformation({
+      id: 'groupingToMatrix',
+      options: { rowField: 'gen_ai_agent_name', columnField: 'outcome', valueField: 'Value', emptyValue: 'zero' },
+    })
+    .withTransformation({
+      id: 'organize',
+      options: { renameByName: { 'gen_ai_agent_name\\outcome': 'Agent' } },
+    })
+    .decimals(0),
+  'Agent',
+  AGENT_COLOURS,
+)
+
+const turnsTable = (asked: Asked, traceql: string, sortBy: string) =>
+  tinted(
+    table(asked)
+      .withTarget(spans('turns', traceql))
+      .withTransformation({
+        id: 'organize',
+        options: {
+          excludeByName: { 'Trace Service': true, 'Trace Name': true, Name: true },
+          renameByName: {
+            'gen_ai.agent.name': 'Agent',
+            'error.type': 'Error',
+            'woodland.tokens': 'Tokens',
+            'Span ID': 'Turn',
+          },
+        },
+      })
+      .sortBy([new TableSortByFieldStateBuilder().displayName(sortBy).desc(true)]),
+    'Agent',
+    AGENT_COLOURS,
+  )
+
+export const costAndLatencyByAgent: Board = {
+  uid: 'cost-and-latency-by-agent',
+  title: 'Cost and latency by agent',
+  description:
+    'Which agent costs most, which is slow, what was refused. Numbers count every turn; tables, links and exemplars lead to the traces that were kept.',
+  variables: [agentVariable()],
+  links: [
+    boardLink('Ask Tempo', 'Opens Explore with the turns of the chosen agents', exploreTraces(ask.turnsOfChosen)),
+  ],
+  panels: [
+    ...figures,
+    byAgent,
+    costPerHour,
+    tokens(
+      'input',
+      'How much does each agent read?',
+      'Prompt tokens per minute by agent. They grow with the history and the tools in a prompt, and with every further round. If one agent grows steadily, its prompt is not cut.',
+    ),
+    tokens(
+      'output',
+      'How much does each agent write?',
+      'Tokens per minute in the replies, by agent: the dearer kind, and the slow one. If it rises, look whether replies became prose instead of the short JSON that was asked for.',
+    ),
+    duration(
+      {
+        title: 'How long does a turn take? (p95, dashed p50)',
+        description:
+          'One turn of an agent: all its model calls, tools and waits. Diamonds are turns whose trace was kept: click one to open it. If only p95 rises, a few turns retry or wait; if p50 rises too, every turn got slower.',
+        width: 8,
+        height: 9,
+      },
+      'invoke_agent',
+      [
+        [`Turns of this agent over ${SLOW_TURN}`, ask.slowTurnsOfClicked(SLOW_TURN)],
+        ['All turns of this agent', ask.turnsOfClicked],
+      ],
+    ),
+    duration(
+      {
+        title: 'How long does a model call take? (p95, dashed p50)',
+        description:
+          'One chat call, its retries included. Diamonds are calls whose trace was kept: click one to open it. If all agents rise together, it is the model server.',
+        width: 8,
+        height: 9,
+      },
+      'chat',
+      [[`Calls of this agent over ${SLOW_CALL}`, ask.slowCallsOfClicked(SLOW_CALL)]],
+    ),
+    firstChunk,
+    refusals,
+    refusalsByAgent,
+    turnsTable(
+      {
+        title: `Which turns took longer than ${SLOW_TURN}?`,
+        description:
+          'The newest hundred such turns whose trace was kept, slowest first. Open one: the widest bar in the waterfall is the reason. Empty is good news, or a policy that keeps no slow traces.',
+        width: 12,
+        height: 10,
+      },
+      ask.slowTurns(SLOW_TURN),
+      'Duration',
+    ),
+    turnsTable(
+      {
+        title: 'Which turns failed?',
+        description:
+          'The newest hundred turns that ended in an error and whose trace was kept, newest first. Open one and read the place_order span: it says what was wrong with the reply.',
+        width: 12,
+        height: 10,
+      },
+      ask.failedTurns,
+      'Time',
+    ),
+  ],
+}

@@ -1,0 +1,78 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Command } from 'commander'
+import { render } from './board.ts'
+import { boards } from './boards.ts'
+import { renderPriceRules } from './price-rules.ts'
+import { readPrices } from './prices.ts'
+
+const ROOM = fileURLToPath(new URL('..', import.meta.url))
+const shown = (path: string) => relative(process.cwd(), path)
+
+/** Every file that is generated, by its path. Nothing else lies in dashboards/. */
+export const generated = (prices = join(ROOM, 'prices.yaml')): ReadonlyMap<string, string> =>
+  new Map([
+    ...boards.map((board): [string, string] => [
+      join(ROOM, 'dashboards', `${board.uid}.json`),
+      `${JSON.stringify(render(board), null, 2)}\n`,
+    ]),
+    [join(ROOM, 'rules', 'prices.rules.yaml'), renderPriceRules(readPrices(shown(prices)))],
+  ])
+
+const read = (path: string) => {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
+}
+
+const leftover = (files: ReadonlyMap<string, string>) =>
+  readdirSync(join(ROOM, 'dashboards'))
+    .filter((name) => name.endsWith('.json'))
+    .map((name) => join(ROOM, 'dashboards', name))
+    .filter((path) => !files.has(path))
+
+/** Paths whose committed text is not what the source says. */
+export const outdated = (files = generated()): readonly string[] => [
+  ...[...files].filter(([path, text]) => read(path) !== text).map(([path]) => path),
+  ...leftover(files),
+]
+
+const write = (files: ReadonlyMap<string, string>) => {
+  const changed = outdated(files)
+  for (const path of changed) {
+    const text = files.get(path)
+    if (text === undefined) rmSync(path)
+    else {
+      mkdirSync(dirname(path), { recursive: true })
+      writeFileSync(path, text)
+    }
+  }
+  return changed
+}
+
+const main = (check: boolean) => {
+  const files = generated()
+  const changed = check ? outdated(files) : write(files)
+  for (const path of changed)
+    console.log(`${check ? 'differs' : files.has(path) ? 'written' : 'removed'}: ${shown(path)}`)
+  if (!check && changed.length === 0) console.log(`${files.size} files are as the source says`)
+  if (check && changed.length > 0)
+    throw new Error('generated files differ from their source; run make boards and commit them')
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { check } = new Command('generate')
+    .description('Writes grafana/dashboards and grafana/rules from grafana/source and grafana/prices.yaml.')
+    .option('--check', 'write nothing; fail when a committed file differs', false)
+    .parse()
+    .opts<{ check: boolean }>()
+  try {
+    main(check)
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error)
+    process.exitCode = 1
+  }
+}

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parse } from 'yaml'
+import { COST_EVERY_SECONDS, series } from './metrics.ts'
+import { renderPriceRules } from './price-rules.ts'
+import type { Price } from './prices.ts'
+
+type Rule = { record?: string; alert?: string; expr: string; labels?: { gen_ai_token_type?: string } }
+type Groups = { groups: { name: string; interval?: string; rules: Rule[] }[] }
+
+const render = (prices: readonly Price[]) => (parse(renderPriceRules(prices)) as Groups).groups
+const price = (from: string, input: number): Price => ({ model: 'm', from, input, output: 2 * input })
+
+test('each model has a price series for input and one for output tokens', () => {
+  const rules = render([price('2026-11-01', 0.06)])[0]?.rules.filter(({ record }) => record === series.price)
+  assert.deepEqual(rules, [
+    {
+      record: series.price,
+      expr: 'vector(0.06 / 1e6) and vector(time()) >= 1793491200',
+      labels: { gen_ai_request_model: 'm', gen_ai_token_type: 'input' },
+    },
+    {
+      record: series.price,
+      expr: 'vector(0.12 / 1e6) and vector(time()) >= 1793491200',
+      labels: { gen_ai_request_model: 'm', gen_ai_token_type: 'output' },
+    },
+  ])
+})
+
+test('an old price ends where the next one begins, so that two never hold at once', () => {
+  const prices = [price('2026-11-01', 1), price('2026-12-01', 2), price('2027-01-01', 3)]
+  const inputs = render(prices)[0]?.rules.filter(({ labels }) => labels?.gen_ai_token_type === 'input')
+  assert.deepEqual(
+    inputs?.map(({ expr }) => expr),
+    [
+      'vector(1 / 1e6) and vector(time()) >= 1793491200 < 1796083200',
+      'vector(2 / 1e6) and vector(time()) >= 1796083200 < 1798761600',
+      'vector(3 / 1e6) and vector(time()) >= 1798761600',
+    ],
+  )
+})
+
+test('prices are evaluated before the cost that uses them, and as often as the spend panels assume', () => {
+  const [cost] = render([price('2026-11-01', 1)])
+  assert.equal(cost?.interval, `${COST_EVERY_SECONDS}s`)
+  assert.equal(cost?.rules.at(-1)?.record, series.cost)
+})
+
+test('a model without a price has an alert', () => {
+  const alert = render([price('2026-11-01', 1)])
+    .flatMap(({ rules }) => rules)
+    .find(({ alert }) => alert === 'ModelWithoutPrice')
+  assert.match(alert?.expr ?? '', /unless on \(gen_ai_request_model, gen_ai_token_type\) gen_ai_price_usd_per_token$/)
+})

@@ -1,0 +1,75 @@
+import { filledIn } from './links.ts'
+import { COST_EVERY_SECONDS, series } from './metrics.ts'
+
+/**
+ * What the boards ask, apart from how they look. PromQL first, TraceQL below.
+ * The duration histogram holds both turns (invoke_agent) and model calls (chat): every question about it names one.
+ */
+export type Operation = 'invoke_agent' | 'chat'
+
+const A = 'gen_ai_agent_name=~"$agent"'
+const BY_AGENT = 'by (gen_ai_agent_name)'
+const refused = `${series.decisions}{${A}, outcome!="accepted"}`
+const accepted = `${series.decisions}{${A}, outcome="accepted"}`
+const decided = `${series.decisions}{${A}}`
+
+const perHour = (rate: string) => `${rate} * 3600`
+/** Adds up the points of the cost rule. An average over the range would charge for the time before there was any traffic. */
+const spent = (by: string) => `sum ${by} (sum_over_time(${series.cost}{${A}}[$__range])) * ${COST_EVERY_SECONDS}`
+const quantile = (q: number, histogram: string, selector: string, window: string, by = '') =>
+  `histogram_quantile(${q}, sum by (le${by}) (rate(${histogram}_bucket{${selector}}[${window}])))`
+const of = (operation: Operation) => `gen_ai_operation_name="${operation}", ${A}`
+const tokens = (type: 'input' | 'output') => `${series.tokens}{${A}, gen_ai_token_type="${type}"}`
+
+export const costPerHour = perHour(`sum(${series.cost}{${A}})`)
+export const costPerHourByAgent = perHour(`sum ${BY_AGENT} (${series.cost}{${A}})`)
+export const spentInRange = spent('')
+export const spentInRangeByAgent = spent(BY_AGENT)
+export const costPerAcceptedByAgent = `${spentInRangeByAgent} / sum ${BY_AGENT} (increase(${accepted}[$__range]))`
+
+/** Counted since the agents started, not by rate: a model that was asked only once has no rate. */
+export const unpricedTokens = `sum(last_over_time(${series.tokens}{${A}}[$__range]) unless on (gen_ai_request_model, gen_ai_token_type) ${series.price}) or vector(0)`
+
+export const tokensPerMinuteByAgent = (type: 'input' | 'output') =>
+  `sum ${BY_AGENT} (rate(${tokens(type)}[$__rate_interval])) * 60`
+export const tokensInRangeByAgent = (type: 'input' | 'output') =>
+  `sum ${BY_AGENT} (increase(${tokens(type)}[$__range]))`
+
+export const durationInRange = (q: number, operation: Operation) =>
+  quantile(q, series.duration, of(operation), '$__range')
+export const durationInRangeByAgent = (q: number, operation: Operation) =>
+  quantile(q, series.duration, of(operation), '$__range', ', gen_ai_agent_name')
+export const durationByAgent = (q: number, operation: Operation) =>
+  quantile(q, series.duration, of(operation), '$__rate_interval', ', gen_ai_agent_name')
+/** Only its exemplars are shown: the line would be an estimate from kept traces. */
+export const keptDurationByAgent = (q: number, operation: Operation) =>
+  quantile(q, series.kept, of(operation), '$__rate_interval', ', gen_ai_agent_name')
+export const firstChunkByAgent = (q: number) =>
+  quantile(q, series.firstChunk, A, '$__rate_interval', ', gen_ai_agent_name')
+
+export const turnsInRangeByAgent = `sum ${BY_AGENT} (increase(${decided}[$__range]))`
+export const refusedShareInRange = `(sum(increase(${refused}[$__range])) or vector(0)) / sum(increase(${decided}[$__range]))`
+export const refusedShareInRangeByAgent = `(sum ${BY_AGENT} (increase(${refused}[$__range])) or 0 * sum ${BY_AGENT} (increase(${decided}[$__range]))) / sum ${BY_AGENT} (increase(${decided}[$__range]))`
+export const refusedPerMinuteByKind = `sum by (outcome) (rate(${refused}[$__rate_interval])) * 60`
+export const refusedInRangeByAgentAndKind = `round(sum by (gen_ai_agent_name, outcome) (increase(${refused}[$__range])))`
+
+/** A firing alert as one point where it starts. The bare series would paint the whole plot while it fires. */
+export const alertStarts = 'ALERTS{alertstate="firing"} unless ALERTS{alertstate="firing"} offset 15s'
+
+const turns = 'span.gen_ai.operation.name = "invoke_agent" && span.gen_ai.agent.name'
+const NEWEST = 'with (most_recent=true)'
+
+export const slowTurns = (longerThan: string) =>
+  `{ ${turns} =~ "$agent" && duration > ${longerThan} } | select(span.gen_ai.agent.name, span.woodland.tokens) ${NEWEST}`
+export const failedTurns = `{ ${turns} =~ "$agent" && status = error } | select(span.gen_ai.agent.name, span.error.type) ${NEWEST}`
+
+// In links Grafana fills in only variables in braces.
+const CLICKED = filledIn('__field.labels.gen_ai_agent_name')
+const CHOSEN = filledIn('agent:pipe')
+export const turnsOfClicked = `{ ${turns} = "${CLICKED}" } ${NEWEST}`
+export const slowTurnsOfClicked = (longerThan: string) =>
+  `{ ${turns} = "${CLICKED}" && duration > ${longerThan} } ${NEWEST}`
+export const slowCallsOfClicked = (longerThan: string) =>
+  `{ span.gen_ai.operation.name = "chat" && span.gen_ai.agent.name = "${CLICKED}" && duration > ${longerThan} } ${NEWEST}`
+export const refusedTurnsOfClickedKind = `{ ${turns} =~ "${CHOSEN}" && span.error.type = "${filledIn('__field.labels.outcome')}" } ${NEWEST}`
+export const turnsOfChosen = `{ ${turns} =~ "${CHOSEN}" } ${NEWEST}`

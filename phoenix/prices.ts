@@ -1,0 +1,75 @@
+import type { Price } from '../grafana/source/prices.ts'
+
+/** Phoenix reads its prices again every 5 s, and spans that come before have no cost for ever. */
+const CACHE_MS = 5000
+
+/**
+ * Tells Phoenix what models cost. Costs are computed when a span is stored, so call this before traffic.
+ * Prices are USD per million tokens. Answers how many milliseconds to wait until they hold: 0 when nothing changed.
+ * Throws when Phoenix refuses a price.
+ */
+export async function syncPrices(phoenix: string, prices: readonly Price[]): Promise<number> {
+  const known = await knownModels(phoenix)
+  let wait = 0
+  for (const { model, input, output } of prices) {
+    const wanted = costs(input, output)
+    const id = known.get(model)
+    if (id?.costs === JSON.stringify(wanted)) continue
+    const fields = { name: model, provider: 'openai', namePattern: `^${escape(model)}$`, costs: wanted }
+    await ask(
+      phoenix,
+      id
+        ? 'mutation ($input: UpdateModelMutationInput!) { updateModel(input: $input) { __typename } }'
+        : 'mutation ($input: CreateModelMutationInput!) { createModel(input: $input) { __typename } }',
+      { input: id ? { id: id.id, ...fields } : fields },
+    )
+    wait = CACHE_MS + 1000
+  }
+  return wait
+}
+
+const costs = (input: number, output: number) => [
+  { tokenType: 'input', kind: 'PROMPT', costPerMillionTokens: input },
+  { tokenType: 'output', kind: 'COMPLETION', costPerMillionTokens: output },
+]
+
+const escape = (model: string) => model.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+
+type Known = {
+  generativeModels: {
+    edges: readonly {
+      node: {
+        id: string
+        name: string
+        kind: 'CUSTOM' | 'BUILT_IN'
+        tokenPrices: readonly { tokenType: string; kind: string; costPerMillionTokens: number }[]
+      }
+    }[]
+  }
+}
+
+async function knownModels(phoenix: string) {
+  const { generativeModels } = await ask<Known>(
+    phoenix,
+    '{ generativeModels(first: 1000) { edges { node { id name kind tokenPrices { tokenType kind costPerMillionTokens } } } } }',
+  )
+  const custom = generativeModels.edges.map(({ node }) => node).filter(({ kind }) => kind === 'CUSTOM')
+  return new Map(
+    custom.map(({ id, name, tokenPrices }) => {
+      const inOrder = [...tokenPrices].sort((a, b) => a.tokenType.localeCompare(b.tokenType))
+      return [name, { id, costs: JSON.stringify(inOrder) }]
+    }),
+  )
+}
+
+async function ask<T>(phoenix: string, query: string, variables: Record<string, unknown> = {}): Promise<T> {
+  const response = await fetch(`${phoenix}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ query, variables }),
+    signal: AbortSignal.timeout(10_000),
+  })
+  const { data, errors } = (await response.json()) as { data?: T; errors?: readonly { message: string }[] }
+  if (errors?.[0] || !data) throw new Error(`Phoenix refused a price: ${errors?.[0]?.message ?? `HTTP ${response.status}`}`)
+  return data
+}

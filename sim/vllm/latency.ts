@@ -1,0 +1,74 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { roll } from '../economy/random.ts'
+
+/**
+ * Seconds, as a 3B model takes on a small data-centre GPU: 600 prompt tokens and 60 of output are 0.2 + 0.5 s.
+ * Measure a real server and write its numbers here if boards should show what you run.
+ */
+const PREFILL_OVERHEAD = 0.08
+const PER_PROMPT_TOKEN = 0.0002
+const PER_OUTPUT_TOKEN = 0.008
+const JITTER = 0.2
+
+export type Timing = Readonly<{ prefillSeconds: number; decodeSeconds: number }>
+
+/** How long the model thinks in world time. A slow answer takes 2.5 to 5 s over the same work, as on a GPU that is shared. */
+export function timingOf(
+  work: Readonly<{ promptTokens: number; outputTokens: number; speed: number; slow: boolean }>,
+  ...key: readonly (string | number)[]
+): Timing {
+  const jitter = (name: string) => 1 + JITTER * (2 * roll(...key, name) - 1)
+  const prefill = ((PREFILL_OVERHEAD + work.promptTokens * PER_PROMPT_TOKEN) * jitter('prefill')) / work.speed
+  const decode = (work.outputTokens * PER_OUTPUT_TOKEN * jitter('decode')) / work.speed
+  const stretch = work.slow ? (2.5 + 2.5 * roll(...key, 'slow')) / (prefill + decode) : 1
+  return { prefillSeconds: prefill * stretch, decodeSeconds: decode * stretch }
+}
+
+/** Waits in world time. Throws when the signal fires. */
+export type Pause = (seconds: number, signal: AbortSignal) => Promise<void>
+
+export const pauseWith =
+  (timeFactor: number): Pause =>
+  (seconds, signal) =>
+    sleep((seconds * 1000) / timeFactor, undefined, { signal })
+
+export type Queue = Readonly<{
+  running: () => number
+  waiting: () => number
+  /** Resolves to the function that leaves again. Throws when the signal fires first. */
+  enter: (signal: AbortSignal) => Promise<() => void>
+}>
+
+/** First in, first out, above `limit` at once: classic vLLM queues and does not refuse. */
+export function queueOf(limit: number): Queue {
+  const waiting: (() => void)[] = []
+  let running = 0
+  const leave = () => {
+    const next = waiting.shift()
+    if (next) next()
+    else running--
+  }
+  return {
+    running: () => running,
+    waiting: () => waiting.length,
+    enter: async (signal) => {
+      signal.throwIfAborted()
+      if (running < limit) running++
+      else {
+        await new Promise<void>((resolve, reject) => {
+          const giveUp = () => {
+            waiting.splice(waiting.indexOf(turn), 1)
+            reject(signal.reason)
+          }
+          const turn = () => {
+            signal.removeEventListener('abort', giveUp)
+            resolve()
+          }
+          waiting.push(turn)
+          signal.addEventListener('abort', giveUp, { once: true })
+        })
+      }
+      return leave
+    },
+  }
+}

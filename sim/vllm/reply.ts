@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto'
+import { roll } from '../economy/random.ts'
+import { draw, type Kind, type Rates } from './faults.ts'
+import { personalNote } from './person.ts'
+import type { ChatRequest } from './request.ts'
+import { tokens } from './tokens.ts'
+import { decide, mistake } from './trader.ts'
+
+/** What the model says: text, or one tool call of which the text is the arguments, in the pieces a stream sends. */
+export type Reply = Readonly<{
+  pieces: readonly string[]
+  tool: Readonly<{ id: string; name: string }> | null
+  finish: 'stop' | 'length' | 'tool_calls'
+}>
+
+/** Chance of a tool call before deciding, by rounds already made; never a third round. */
+const TOOL_CHANCE = [0.35, 0.2]
+
+/** A pure function of the request and the rates: the same body gets the same reply. */
+export function replyTo(request: ChatRequest, rates: Rates): Reply {
+  const { state, body, agent, seed, toolRounds, maxTokens } = request
+  const call = toolCall(request, rates)
+  if (call) return said(call.arguments, maxTokens, call)
+
+  const key = [seed, toolRounds, 'answer']
+  const note = draw('content', rates, agent, ...key) ? { note: personalNote(...key) } : {}
+  if (!state && !body.response_format?.type.startsWith('json')) {
+    const sentence = `I read your ${body.messages.length} messages; being a mock, I have one sentence to say.`
+    return said([sentence, ...Object.values(note)].join(' '), maxTokens)
+  }
+  const wrong = draw('decision', rates, agent, ...key)
+  const decision = state && decide(state, ...key)
+  const value = decision && wrong ? mistake(wrong, decision, state, ...key) : (decision ?? { answer: 'I am a mock.' })
+  // On one line with spaces, as models write JSON.
+  const json = JSON.stringify({ ...value, ...note }, null, 1).replace(/\n\s*/g, ' ')
+  const format = draw('format', rates, agent, ...key)
+  if (format !== 'truncated') return said(format ? misshape(format, json, ...key) : json, maxTokens)
+  const middle = tokens(json).length * (0.3 + 0.4 * roll(...key, 'cut'))
+  return said(json, Math.min(Math.ceil(middle), maxTokens))
+}
+
+function said(text: string, maxTokens: number, tool: Reply['tool'] = null): Reply {
+  const pieces = tokens(text)
+  const finish = pieces.length > maxTokens ? 'length' : tool ? 'tool_calls' : 'stop'
+  return { pieces: pieces.slice(0, maxTokens), tool, finish }
+}
+
+type Format = Exclude<Kind<'format'>, 'truncated'>
+
+function misshape(format: Format, json: string, ...key: readonly (string | number)[]): string {
+  switch (format) {
+    case 'malformed':
+      return roll(...key, format) < 0.5 ? json.replaceAll('"', "'") : json.replace(/ \}$/, ', "mood": , }')
+    case 'prose':
+      return 'I think I will wait a little and see how prices move before I trade anything today.'
+    case 'fenced':
+      return `Here is my decision:\n\`\`\`json\n${json}\n\`\`\`\nI hope this helps!`
+    case 'reasoning':
+      return `<think>Let me see. My larder is what matters most, and prices have been moving lately.</think>\n${json}`
+  }
+}
+
+function toolCall(request: ChatRequest, rates: Rates): { id: string; name: string; arguments: string } | null {
+  const { body, state, agent, seed, toolRounds } = request
+  const key = [seed, toolRounds, 'tool']
+  const offered = (body.tools ?? []).map((tool) => tool.function.name)
+  const choice = body.tool_choice ?? 'auto'
+  if (offered.length === 0 || choice === 'none') return null
+  const called = typeof choice === 'object' ? choice.function.name : null
+  const chance = called || choice === 'required' ? 1 : state ? (TOOL_CHANCE[toolRounds] ?? 0) : 0
+  if (roll(...key) >= chance) return null
+
+  const wrong = draw('tool', rates, agent, ...key)
+  const name = called ?? offered[Math.floor(roll(...key, 'name') * offered.length)] ?? ''
+  const id = `chatcmpl-tool-${createHash('sha256').update(key.join()).digest('hex').slice(0, 32)}`
+  if (wrong === 'unknown_tool') return { id, name: 'check_weather', arguments: '{"place": "the wood"}' }
+  if (wrong === 'bad_arguments') return { id, name, arguments: '{"good": ["all of them"], "value": "many"' }
+
+  const good = state?.needs[Math.floor(roll(...key, 'good') * state.needs.length)] ?? 'acorns'
+  const amount = 1 + Math.floor(roll(...key, 'amount') * 9)
+  const known: Readonly<Record<string, object>> = {
+    recent_prices: { good },
+    calculate: { expression: `${amount} * ${state?.last_prices[good] ?? 1.05}` },
+    convert_units:
+      roll(...key, 'unit') < 0.5 ? { value: amount, from: 'kg', to: 'lb' } : { value: amount, from: 'miles', to: 'km' },
+  }
+  return { id, name, arguments: JSON.stringify(known[name] ?? {}) }
+}

@@ -1,0 +1,244 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
+import { type Span, SpanStatusCode, type Tracer } from '@opentelemetry/api'
+import { roll } from '../economy/random.ts'
+import { answerTo, refuse, send } from './answer.ts'
+import { attemptsLost, draw, type Kind, type Rates } from './faults.ts'
+import { pauseWith, type Queue, queueOf, timingOf } from './latency.ts'
+import { metricsOf } from './metrics.ts'
+import { type Reply, replyTo } from './reply.ts'
+import { type ChatRequest, type Problem, readRequest } from './request.ts'
+import { startRequestSpan } from './tracing.ts'
+
+export type Settings = Readonly<{
+  model: string
+  fallbackModel: string
+  rates: Rates
+  maxNumSeqs: number
+  maxModelLen: number
+  /** Every latency is divided by it. */
+  timeFactor: number
+}>
+
+type Engine = Readonly<{ queue: Queue; rates: Rates; speed: number }>
+type Fault = Kind<'transport'> | null
+type Job = Readonly<{
+  request: ChatRequest
+  engine: Engine
+  fault: Fault
+  id: string
+  arrived: number
+  span: Span
+  out: ServerResponse
+  gone: AbortSignal
+}>
+
+const VERSION = '0.22.1+mock' // the vLLM whose dialect this is
+const MAX_BODY_BYTES = 4 * 1024 * 1024
+const FALLBACK_SPEED = 1.7
+/** A stream wakes up at most this often and sends all tokens due, as vLLM does to a slow reader: 100 requests/s cost little. */
+const CHUNK_MS = 20
+/** Share of dropped and stalled streams that break in the middle; the others break before their first byte. */
+const BREAKS_MIDWAY = 1 / 3
+/** World time after which to try again. */
+const RETRY_SECONDS = { rate_limit: 1, server_error: 0.5 }
+
+const now = () => performance.now() / 1000
+
+export function modelServer(settings: Settings, tracer: Tracer): Server {
+  const { model, fallbackModel, maxModelLen, maxNumSeqs, timeFactor } = settings
+  const engines: ReadonlyMap<string, Engine> = new Map([
+    [model, { queue: queueOf(maxNumSeqs), rates: settings.rates, speed: 1 }],
+    ...(fallbackModel === model
+      ? []
+      : [[fallbackModel, { queue: queueOf(maxNumSeqs), rates: () => 0, speed: FALLBACK_SPEED }] as const]),
+  ])
+  const models = [...engines.keys()]
+  const metrics = metricsOf(new Map([...engines].map(([name, { queue }]) => [name, queue])))
+  const pause = pauseWith(timeFactor)
+  const card = {
+    object: 'model',
+    created: Math.floor(Date.now() / 1000),
+    owned_by: 'vllm',
+    parent: null,
+    max_model_len: maxModelLen,
+  }
+  const data = models.map((id) => ({ id, root: id, ...card }))
+
+  const routes = new Map<
+    string,
+    readonly [method: string, handle: (incoming: IncomingMessage, out: ServerResponse) => unknown]
+  >([
+    ['/health', ['GET', (_, out) => out.end()]],
+    ['/version', ['GET', (_, out) => send(out, 200, { version: VERSION })]],
+    ['/v1/models', ['GET', (_, out) => send(out, 200, { object: 'list', data })]],
+    ['/metrics', ['GET', async (_, out) => out.setHeader('content-type', metrics.type).end(await metrics.text())]],
+    ['/v1/chat/completions', ['POST', chat]],
+  ])
+
+  const server = createServer(async (incoming, out) => {
+    const path = incoming.url?.split('?', 1)[0] ?? ''
+    const method = incoming.method === 'HEAD' ? 'GET' : (incoming.method ?? '')
+    const [allowed, handle] = routes.get(path) ?? []
+    out.on('finish', () => metrics.answered(handle ? path : 'none', method, out.statusCode))
+    try {
+      if (!allowed) refuse(out, problem(404))
+      else if (allowed !== method) refuse(out.setHeader('allow', allowed), problem(405))
+      else await handle?.(incoming, out)
+    } catch (error) {
+      if (out.destroyed) return // the client went away: nobody is left to tell
+      console.error(`vllm mock: ${method} ${path} failed: ${error instanceof Error ? error.message : error}`)
+      if (out.headersSent) out.destroy()
+      else refuse(out, problem(500))
+    }
+  })
+  // A client that ticks every 5 s must not meet a connection just being closed: Node's default is 5 s.
+  server.keepAliveTimeout = 75_000
+  return server
+
+  async function chat(incoming: IncomingMessage, out: ServerResponse): Promise<void> {
+    const arrived = now()
+    const span = startRequestSpan(tracer, incoming.headers)
+    const body = await bodyOf(incoming)
+    if (body === null) return refuse(out, problem(413))
+    const request = readRequest(body, models, maxModelLen)
+    if ('status' in request) return refuse(out, request)
+    const engine = engines.get(request.model)
+    if (!engine) return refuse(out, problem(404))
+
+    const gone = new AbortController()
+    out.on('close', () => out.writableFinished || gone.abort())
+    const id = `chatcmpl-${randomBytes(16).toString('hex')}`
+    const { temperature } = request.body
+    span.setAttributes({ 'gen_ai.request.id': id, 'gen_ai.request.max_tokens': request.maxTokens })
+    span.setAttribute('gen_ai.response.model', request.model)
+    if (typeof temperature === 'number') span.setAttribute('gen_ai.request.temperature', temperature)
+
+    const fault = faultOf(request, engine.rates, Number(incoming.headers['x-stainless-retry-count']) || 0)
+    try {
+      if (fault === 'rate_limit') return tryAgain(fault, 429, span, out)
+      const broken = await generate({ request, engine, fault, id, arrived, span, out, gone: gone.signal })
+      if (broken === 'server_error') tryAgain(broken, 500, span, out)
+      if (broken === 'stall') {
+        if (!gone.signal.aborted) await once(gone.signal, 'abort')
+        gone.signal.throwIfAborted()
+      }
+      if (broken === 'dropped') {
+        fail(span, broken)
+        out.socket?.destroySoon() // after what was written has left, or a stream would never break in the middle
+      }
+    } catch (error) {
+      if (!gone.signal.aborted) throw error
+      metrics.aborted(request.model) // the span is not ended: after an abort vLLM sends none
+    }
+  }
+
+  /** Holds one of the engine's places while it thinks, and writes as it goes. Returns what broke it, if anything did. */
+  async function generate(job: Job): Promise<Fault> {
+    const { request, engine, fault, gone } = job
+    const key = [request.seed, request.toolRounds]
+    const leave = await engine.queue.enter(gone)
+    try {
+      const scheduled = now()
+      const reply = replyTo(request, engine.rates)
+      const count = reply.pieces.length
+      const work = {
+        promptTokens: request.promptTokens,
+        outputTokens: count,
+        speed: engine.speed,
+        slow: fault === 'slow',
+      }
+      const { prefillSeconds, decodeSeconds } = timingOf(work, ...key)
+      await pause(prefillSeconds, gone)
+      if (fault === 'server_error') return fault
+
+      const firstToken = now()
+      const breaks = fault === 'stall' || fault === 'dropped'
+      const midway = request.body.stream && roll(...key, 'midway') < BREAKS_MIDWAY
+      const shown = !breaks ? count : midway ? Math.ceil(count / 2) : 0
+      const answer = answerTo(request, reply, job.id, job.out)
+      if (!request.body.stream) await pause(breaks ? 0 : decodeSeconds, gone)
+      else if (shown > 0) {
+        answer.begin()
+        const each = decodeSeconds / count
+        for (let sent = 0; sent < shown; ) {
+          const due = Math.min(shown, Math.max(sent + 1, Math.floor(((now() - firstToken) * timeFactor) / each)))
+          answer.text(reply.pieces.slice(sent, due).join(''))
+          sent = due
+          const rest = each * (shown - sent)
+          if (rest > 0) await pause(Math.min(rest, Math.max(each, (CHUNK_MS / 1000) * timeFactor)), gone)
+        }
+      }
+      if (breaks) return fault
+
+      finish(job, reply, scheduled, firstToken)
+      answer.end()
+      return null
+    } finally {
+      leave()
+    }
+  }
+
+  /** Ends the span before the last byte is sent, so that it ends before its parent in the client. */
+  function finish({ request, span, arrived }: Job, reply: Reply, scheduled: number, firstToken: number): void {
+    const ended = now()
+    const output = reply.pieces.length
+    const spent = {
+      queue: scheduled - arrived,
+      prefill: firstToken - scheduled,
+      decode: ended - firstToken,
+      firstToken: firstToken - arrived,
+      interToken: (ended - firstToken) / Math.max(1, output - 1),
+      e2e: ended - arrived,
+    }
+    metrics.finished(request.model, reply.finish, { prompt: request.promptTokens, output }, spent)
+    span.setAttributes({
+      'gen_ai.latency.time_in_queue': spent.queue,
+      'gen_ai.latency.time_to_first_token': spent.firstToken,
+      'gen_ai.latency.time_in_model_prefill': spent.prefill,
+      'gen_ai.latency.time_in_model_decode': spent.decode,
+      'gen_ai.latency.e2e': spent.e2e,
+      'gen_ai.usage.prompt_tokens': request.promptTokens,
+      'gen_ai.usage.completion_tokens': output,
+    })
+    span.end()
+  }
+
+  /** `retry-after` as every client reads it; `retry-after-ms` because the openai client reads it first, and for a 500 too. */
+  function tryAgain(fault: keyof typeof RETRY_SECONDS, status: number, span: Span, out: ServerResponse): void {
+    const ms = Math.ceil((RETRY_SECONDS[fault] * 1000) / timeFactor)
+    if (fault === 'rate_limit') out.setHeader('retry-after', String(ms / 1000))
+    fail(span, String(status))
+    refuse(out.setHeader('retry-after-ms', String(ms)), problem(status))
+  }
+}
+
+/** Retries repeat the body and so the draw; only a slow model stays slow, the other faults pass after a few attempts. */
+function faultOf({ seed, toolRounds, agent }: ChatRequest, rates: Rates, attempt: number): Fault {
+  const fault = draw('transport', rates, agent, seed, toolRounds)
+  return fault === 'slow' || attempt < attemptsLost(seed, toolRounds) ? fault : null
+}
+
+function fail(span: Span, type: string): void {
+  span.setAttribute('error.type', type).setStatus({ code: SpanStatusCode.ERROR }).end()
+}
+
+/** The whole body, or null when it is too large; what is too much is read and thrown away, so that the client hears the answer. */
+async function bodyOf(incoming: IncomingMessage): Promise<string | null> {
+  const parts: Buffer[] = []
+  let bytes = 0
+  for await (const part of incoming) {
+    bytes += part.length
+    if (bytes <= MAX_BODY_BYTES) parts.push(part)
+    else parts.length = 0
+  }
+  return bytes > MAX_BODY_BYTES ? null : Buffer.concat(parts).toString('utf8')
+}
+
+const TYPES: Readonly<Record<number, string>> = { 429: 'RateLimitError', 500: 'InternalServerError' }
+
+function problem(status: number): Problem {
+  const message = STATUS_CODES[status] ?? 'Error'
+  return { status, type: TYPES[status] ?? message, message, param: null }
+}

@@ -1,0 +1,141 @@
+import { type Place, url } from './place.ts'
+
+/** One answer of TraceQL search: a trace and how many of its spans matched. */
+export type Found = Readonly<{ traceID: string; spanSets?: readonly { matched: number; spans: readonly unknown[] }[] }>
+
+export type Value = string | number | boolean | readonly string[] | undefined
+
+/** A span as Tempo returns it, flattened. Times are nanoseconds since 1970. */
+export type Span = Readonly<{
+  traceId: string
+  spanId: string
+  parentSpanId: string
+  name: string
+  kind: string
+  start: bigint
+  end: bigint
+  error: boolean
+  statusMessage: string
+  attributes: Readonly<Record<string, Value>>
+  resource: Readonly<Record<string, Value>>
+  scope: Readonly<Record<string, Value>>
+  events: readonly { name: string; attributes: Readonly<Record<string, Value>> }[]
+  links: readonly { traceId: string; spanId: string }[]
+}>
+
+type Keys = readonly { key: string; value: Record<string, unknown> }[] | undefined
+
+async function get<T>(address: string): Promise<T> {
+  const response = await fetch(address, { signal: AbortSignal.timeout(30_000) })
+  if (!response.ok) throw new Error(`${address} answered HTTP ${response.status}: ${(await response.text()).slice(0, 300)}`)
+  return (await response.json()) as T
+}
+
+/** Asks Tempo a TraceQL question about the last hours. A search without a time range would miss what has been flushed. */
+export async function tempoSearch(place: Place, query: string, { limit = 1000, hours = 3 } = {}): Promise<readonly Found[]> {
+  const now = Math.ceil(Date.now() / 1000) + 60
+  const range = new URLSearchParams({ q: query, limit: String(limit), spss: '100', start: String(now - hours * 3600), end: String(now) })
+  return (await get<{ traces?: readonly Found[] }>(url(place, 'TEMPO_PORT', `/api/search?${range}`))).traces ?? []
+}
+
+type RawSpan = {
+  traceId: string
+  spanId: string
+  parentSpanId?: string
+  name: string
+  kind: string
+  startTimeUnixNano: string
+  endTimeUnixNano: string
+  status?: { code?: string; message?: string }
+  attributes?: Keys
+  events?: readonly { name: string; attributes?: Keys }[]
+  links?: readonly { traceId: string; spanId: string }[]
+}
+type RawTrace = {
+  trace?: { resourceSpans?: readonly { resource?: { attributes?: Keys }; scopeSpans?: readonly { scope?: { attributes?: Keys }; spans?: readonly RawSpan[] }[] }[] }
+}
+
+/** Every span of one trace; none when Tempo does not know it (it answers 200 then too). */
+export async function tempoTrace(place: Place, traceId: string): Promise<readonly Span[]> {
+  const { trace } = await get<RawTrace>(url(place, 'TEMPO_PORT', `/api/v2/traces/${traceId}`))
+  return (trace?.resourceSpans ?? []).flatMap(({ resource, scopeSpans }) =>
+    (scopeSpans ?? []).flatMap(({ scope, spans }) =>
+      (spans ?? []).map((span) => ({
+        traceId: hex(span.traceId),
+        spanId: hex(span.spanId),
+        parentSpanId: hex(span.parentSpanId ?? ''),
+        name: span.name,
+        kind: span.kind,
+        start: BigInt(span.startTimeUnixNano),
+        end: BigInt(span.endTimeUnixNano),
+        error: span.status?.code === 'STATUS_CODE_ERROR',
+        statusMessage: span.status?.message ?? '',
+        attributes: flat(span.attributes),
+        resource: flat(resource?.attributes),
+        scope: flat(scope?.attributes),
+        events: (span.events ?? []).map(({ name, attributes }) => ({ name, attributes: flat(attributes) })),
+        links: (span.links ?? []).map((link) => ({ traceId: hex(link.traceId), spanId: hex(link.spanId) })),
+      })),
+    ),
+  )
+}
+
+const hex = (base64: string) => Buffer.from(base64, 'base64').toString('hex')
+
+const flat = (keys: Keys): Record<string, Value> =>
+  Object.fromEntries((keys ?? []).map(({ key, value }) => [key, plain(value)]))
+
+function plain(value: Record<string, unknown>): Value {
+  if ('intValue' in value) return Number(value.intValue)
+  if ('arrayValue' in value) {
+    const { values = [] } = value.arrayValue as { values?: readonly Record<string, unknown>[] }
+    return values.map((item) => String(plain(item)))
+  }
+  return (value.stringValue ?? value.doubleValue ?? value.boolValue) as Value
+}
+
+export type Sample = Readonly<{ labels: Readonly<Record<string, string>>; value: number }>
+
+/** The answer of an instant PromQL query. */
+export async function prometheus(place: Place, query: string): Promise<readonly Sample[]> {
+  const parameters = new URLSearchParams({ query })
+  type Answer = { data: { result: readonly { metric: Record<string, string>; value: [number, string] }[] } }
+  const { data } = await get<Answer>(url(place, 'PROMETHEUS_PORT', `/api/v1/query?${parameters}`))
+  return data.result.map(({ metric, value }) => ({ labels: metric, value: Number(value[1]) }))
+}
+
+export type PhoenixSpan = Readonly<{
+  id: string
+  name: string
+  span_kind: string
+  status_code: string
+  context: { trace_id: string; span_id: string }
+  attributes: Readonly<Record<string, unknown>>
+}>
+
+/** Every span of a project, or of one trace of it, as Phoenix stored them. */
+export async function phoenixSpans(place: Place, project: string, traceId?: string): Promise<readonly PhoenixSpan[]> {
+  const spans: PhoenixSpan[] = []
+  let cursor: string | null = null
+  do {
+    const parameters = new URLSearchParams({ limit: '1000', ...(traceId ? { trace_id: traceId } : {}), ...(cursor ? { cursor } : {}) })
+    const address = url(place, 'PHOENIX_PORT', `/v1/projects/${encodeURIComponent(project)}/spans?${parameters}`)
+    const page: { data: readonly PhoenixSpan[]; next_cursor: string | null } = await get(address)
+    spans.push(...page.data)
+    cursor = page.next_cursor
+  } while (cursor)
+  return spans
+}
+
+/** USD that Phoenix computed for one span; null when it has no price for the model. */
+export async function phoenixCost(place: Place, spanNodeId: string): Promise<number | null> {
+  const query = 'query ($id: ID!) { node(id: $id) { ... on Span { costSummary { total { cost } } } } }'
+  const response = await fetch(url(place, 'PHOENIX_PORT', '/graphql'), {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ query, variables: { id: spanNodeId } }),
+    signal: AbortSignal.timeout(10_000),
+  })
+  const { data } = (await response.json()) as { data?: { node?: { costSummary?: { total?: { cost: number | null } } } } }
+  return data?.node?.costSummary?.total?.cost ?? null
+}

@@ -1,0 +1,140 @@
+import { existsSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { syncPrices } from '../phoenix/prices.ts'
+import { build, type Programs } from './native.ts'
+import { type Place, Trouble, url } from './place.ts'
+import { activatePolicy } from './policy.ts'
+import { holder, isFree } from './ports.ts'
+import { pricesToday } from './prices.ts'
+import { lastLines, logFile, runningPid, signal, start, started, stop } from './processes.ts'
+import { type Service, services } from './services.ts'
+
+type Say = (line: string) => void
+
+/**
+ * Starts the native stack and waits until every service can do its work. What already runs is left as it is.
+ * Throws `Trouble` before anything is started when a port, the policy or the price file is wrong; when a
+ * service ends before it is ready, stops what this call started. `only` limits which services are started.
+ */
+export async function bootNative(
+  place: Place,
+  { policy, only, cancel, say }: { policy: string; only?: readonly string[]; cancel: AbortSignal; say: Say },
+): Promise<void> {
+  const prices = pricesToday()
+  const programs = await build(place, ['collector', 'tempo', 'prometheus', 'phoenix'], { cancel, say })
+  const wanted = services(place, programs).filter(({ name }) => !only || only.includes(name))
+
+  const absent: Service[] = []
+  for (const service of wanted) if ((await runningPid(place, service.name)) === undefined) absent.push(service)
+  for (const { name, holds } of absent) {
+    for (const port of holds) {
+      if (await isFree(place.ports[port])) continue
+      const who = await holder(place.ports[port])
+      throw new Trouble(
+        `port ${place.ports[port]} (${port}, for ${name}) is taken by ${who}. Stop that program, or choose another port: make up ${port}=…`,
+      )
+    }
+  }
+  if (absent.some(({ name }) => name === 'collector')) await activatePolicy(place, policy, { collector: programs.collector, say })
+
+  const mine: Service[] = []
+  try {
+    const launch = async (service: Service) => {
+      cancel.throwIfAborted()
+      mine.push(service)
+      const began = Date.now()
+      await start(place, service.name, service.command())
+      await untilReady(place, service, cancel)
+      if (service.name === 'phoenix') await sleep(await syncPrices(url(place, 'PHOENIX_PORT'), prices), undefined, { signal: cancel })
+      say(`  ${service.name.padEnd(11)} ready after ${((Date.now() - began) / 1000).toFixed(1)} s`)
+    }
+    // The creatures think only when everything they tell their thoughts to is there.
+    await allOrFirstFailure(absent.filter(({ name }) => name !== 'sim').map(launch))
+    for (const service of absent.filter(({ name }) => name === 'sim')) await launch(service)
+  } catch (error) {
+    await Promise.all(mine.map((service) => stopService(place, service)))
+    throw error
+  }
+}
+
+async function allOrFirstFailure(work: readonly Promise<void>[]): Promise<void> {
+  await Promise.all(work).catch(async (error) => {
+    // Let the others come to rest before anyone cleans up behind them.
+    await Promise.race([Promise.allSettled(work), sleep(1000)])
+    throw error
+  })
+}
+
+async function untilReady(place: Place, { name, ready, readyWithinMs }: Service, cancel: AbortSignal): Promise<void> {
+  const until = Date.now() + readyWithinMs
+  let answer = 'nothing answered'
+  while (Date.now() < until) {
+    cancel.throwIfAborted()
+    if ((await runningPid(place, name)) === undefined) {
+      throw new Trouble(`${name} ended before it was ready. Its last words:\n${lastLines(place, name, 15)}\nAll of them: ${logFile(place, name)}`)
+    }
+    if (!ready) {
+      // Nothing to ask: alive for a moment is all that can be seen from here.
+      await sleep(1500, undefined, { signal: cancel })
+      if ((await runningPid(place, name)) !== undefined) return
+      continue
+    }
+    const ok = await fetch(ready, { signal: AbortSignal.timeout(2000) }).then(
+      async (response) => {
+        await response.body?.cancel()
+        answer = `HTTP ${response.status}`
+        return response.ok
+      },
+      () => false,
+    )
+    if (ok) return
+    await sleep(100)
+  }
+  throw new Trouble(
+    `${name} was not ready after ${readyWithinMs / 1000} s (${ready}: ${answer}). Its last words:\n${lastLines(place, name, 15)}`,
+  )
+}
+
+async function stopService(place: Place, { name, graceMs, beforeStop }: Service): Promise<void> {
+  if (beforeStop && (await runningPid(place, name)) !== undefined) await beforeStop().catch(() => {})
+  await stop(place, name, graceMs)
+}
+
+/** Stops everything that was started here: the speaker before the listeners, so that nothing said is lost. */
+export async function haltNative(place: Place, say: Say): Promise<void> {
+  const here = started(place)
+  const all = services(place, NO_PROGRAMS)
+  const known = all.filter(({ name }) => here.includes(name))
+  for (const wave of [['sim'], ['model', 'collector'], all.map(({ name }) => name)]) {
+    await Promise.all(
+      known.filter(({ name }) => wave.includes(name)).map(async (service) => {
+        if ((await runningPid(place, service.name)) === undefined) return stop(place, service.name, 0)
+        await stopService(place, service)
+        say(`  ${service.name} stopped`)
+      }),
+    )
+  }
+  for (const name of here.filter((name) => !all.some((service) => service.name === name))) await stop(place, name, 5000)
+}
+
+/** Stopping needs no program: the paths are of no use then. */
+const NO_PROGRAMS: Programs = { collector: '', tempo: '', prometheus: '', promtool: '', python: '', compose: '' }
+
+/** What of the native stack is running, and whether it answers. */
+export async function statusNative(place: Place): Promise<readonly { name: string; state: string; log: string }[]> {
+  const rows = []
+  for (const { name, ready } of services(place, NO_PROGRAMS)) {
+    const pid = await runningPid(place, name)
+    const answers = pid !== undefined && ready && (await fetch(ready, { signal: AbortSignal.timeout(2000) }).then((r) => r.ok, () => false))
+    const state = pid === undefined ? 'not running' : ready && !answers ? `running (pid ${pid}), not ready` : `running (pid ${pid})`
+    rows.push({ name, state, log: existsSync(logFile(place, name)) ? logFile(place, name) : '' })
+  }
+  return rows
+}
+
+/** Makes the running collector read its policy again. It judges what it holds early and keeps its process. */
+export async function reloadCollector(place: Place): Promise<void> {
+  const pid = await runningPid(place, 'collector')
+  if (pid === undefined) throw new Trouble('the collector is not running here: start the stack with make up.')
+  signal(pid, 'SIGHUP')
+}

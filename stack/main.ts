@@ -1,0 +1,140 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { relative, resolve } from 'node:path'
+import { Command, Option } from 'commander'
+import { execa } from 'execa'
+import { bootNative, haltNative, reloadCollector, statusNative } from './boot.ts'
+import { bootDocker, dockerEngine, haltDocker, logsDocker, reloadDocker, statusDocker } from './docker.ts'
+import { doctor } from './doctor.ts'
+import { findGrafana } from './grafana.ts'
+import { build } from './native.ts'
+import { type Place, readPlace, ROOT, Trouble, url } from './place.ts'
+import { activatePolicy, SHIPPED_POLICY } from './policy.ts'
+import { logFile, started } from './processes.ts'
+import { verify } from './verify.ts'
+
+type Boot = 'native' | 'docker'
+
+const say = (line: string) => console.log(line)
+const cancelled = new AbortController()
+const bootFile = (place: Place) => resolve(place.state, 'boot')
+
+/** How the stack was booted, until `down`. */
+const remembered = (place: Place): Boot | undefined =>
+  existsSync(bootFile(place)) ? (readFileSync(bootFile(place), 'utf8').trim() as Boot) : undefined
+
+async function up(place: Place, { policy, boot: wanted }: { policy: string; boot: Boot | undefined }): Promise<void> {
+  const engine = wanted === 'native' ? undefined : await dockerEngine(place.env)
+  if (wanted === 'docker' && engine && 'why' in engine) throw new Trouble(`BOOT=docker, but ${engine.why}. Start it, or use BOOT=native.`)
+  const boot: Boot = engine && 'version' in engine ? 'docker' : 'native'
+  const before = remembered(place)
+  if (before && before !== boot) throw new Trouble(`the stack was started with BOOT=${before}: make down first.`)
+  say(boot === 'docker' ? `Docker ${(engine as { version: string }).version}` : `native boot${engine && 'why' in engine ? `: ${engine.why}` : ''}`)
+  mkdirSync(place.state, { recursive: true })
+  writeFileSync(bootFile(place), `${boot}\n`)
+  const options = { cancel: cancelled.signal, say }
+  const began = Date.now()
+  try {
+    if (boot === 'native') await bootNative(place, { policy, ...options })
+    else {
+      await activatePolicyFor(place, boot, policy)
+      await bootDocker(place, options)
+    }
+  } catch (error) {
+    if (boot === 'native' && started(place).length === 0) rmSync(bootFile(place))
+    throw error
+  }
+  say(`up after ${((Date.now() - began) / 1000).toFixed(0)} s\n`)
+  say(links(place, boot))
+}
+
+function links(place: Place, boot: Boot): string {
+  const grafana = boot === 'docker' || findGrafana(place.env) !== undefined
+  const board = url(place, 'GRAFANA_PORT', '/d/cost-and-latency-by-agent')
+  const rows = [
+    grafana
+      ? ['Grafana', board, 'cost and latency by agent; Explore for TraceQL']
+      : ['Grafana', 'not on this machine', 'put grafana on PATH or set GRAFANA_HOME; the board is grafana/dashboards/*.json'],
+    ['Phoenix', url(place, 'PHOENIX_PORT', '/projects'), 'every kept conversation, with its messages and cost'],
+    ['Tempo', url(place, 'TEMPO_PORT', '/api/search?q=%7B%20status%20%3D%20error%20%7D'), 'kept traces by TraceQL, here those with an error'],
+    ['Prometheus', url(place, 'PROMETHEUS_PORT', '/api/v1/query?query=woodland_decisions_total'), 'metrics of every tick, kept or not'],
+    ['OTLP', url(place, 'OTLP_HTTP_PORT'), 'point your own agents here'],
+  ]
+  const next = 'make verify  follows one marked tick through all of it\nmake status  what runs      make logs  what it says      make down  end'
+  return `${rows.map(([name, where, what]) => `${name?.padEnd(11)} ${where}\n            ${what}`).join('\n')}\n\n${next}`
+}
+
+/** The check needs the real collector: natively built, or the pinned image where Docker is the way to boot. */
+async function activatePolicyFor(place: Place, boot: Boot, policy: string): Promise<void> {
+  const programs = boot === 'native' ? await build(place, ['collector'], { cancel: cancelled.signal, say }) : undefined
+  await activatePolicy(place, policy, { collector: programs?.collector, say })
+}
+
+async function down(place: Place, { state }: { state: boolean }): Promise<void> {
+  const boot = remembered(place)
+  if (boot === 'docker') await haltDocker(place, state)
+  await haltNative(place, say)
+  rmSync(bootFile(place), { force: true })
+  if (state) rmSync(place.state, { recursive: true, force: true })
+  say(state ? 'down; state and logs are removed' : boot ? 'down; state is kept in .stack/ (make clean removes it)' : 'nothing was up')
+}
+
+async function status(place: Place): Promise<void> {
+  const boot = remembered(place)
+  if (!boot) return say('down: make up starts the stack')
+  if (boot === 'docker') return void (await statusDocker(place))
+  const rows = await statusNative(place)
+  for (const { name, state, log } of rows) say(`${name.padEnd(11)} ${state.padEnd(34)} ${log && relative(ROOT, log)}`)
+  if (rows.some(({ state }) => !state.startsWith('running') || state.endsWith('not ready'))) process.exitCode = 1
+}
+
+async function logs(place: Place, service: string | undefined): Promise<void> {
+  if (remembered(place) === 'docker') return void (await logsDocker(place, service))
+  const names = started(place)
+  if (names.length === 0) throw new Trouble('nothing is running here, so there is nothing to follow. Old logs: .stack/logs/')
+  if (service && !names.includes(service)) throw new Trouble(`there is no service "${service}"; running are ${names.join(', ')}.`)
+  const files = (service ? [service] : names).map((name) => logFile(place, name))
+  await execa('tail', ['-n', service ? '100' : '20', '-F', ...files], { stdio: 'inherit', reject: false, cancelSignal: cancelled.signal })
+}
+
+async function reload(place: Place, policy: string): Promise<void> {
+  const boot = remembered(place)
+  if (!boot) throw new Trouble('the stack is not up, so there is nothing to reload: make up POLICY=… starts it with a policy.')
+  await activatePolicyFor(place, boot, policy)
+  if (boot === 'docker') await reloadDocker(place)
+  else await reloadCollector(place)
+  say('  collector   reads it now; traces it was still waiting for are judged early, by the list before')
+}
+
+function program(place: () => Place): Command {
+  const policy = new Option('--policy <file>', 'which traces to keep').env('POLICY').default(SHIPPED_POLICY)
+  const boot = new Option('--boot <way>', 'default: docker when an engine answers').env('BOOT').choices(['native', 'docker'])
+  const stack = new Command('stack').description('Boots the whole pipeline and looks after it.').showHelpAfterError()
+  stack.command('up').description('start everything and wait until it works').addOption(policy).addOption(boot).action((options) => up(place(), options))
+  stack.command('down').description('stop everything').option('--state', 'also remove data and logs', false).action((options) => down(place(), options))
+  stack.command('status').description('what runs, and whether it answers').action(() => status(place()))
+  stack.command('logs').description('follow the logs').argument('[service]').action((service) => logs(place(), service))
+  stack.command('reload').description('check a policy file and put it in force').addOption(policy).action((options) => reload(place(), options.policy))
+  stack.command('doctor').description('tools, versions, ports, memory, disk').action(async () => {
+    if (!(await doctor(place(), say))) process.exitCode = 1
+  })
+  stack.command('verify').description('follow one marked tick through every backend').action(() => verify(place(), { cancel: cancelled.signal, say }))
+  return stack
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    if (cancelled.signal.aborted) process.exit(130)
+    cancelled.abort(new Trouble('stopped'))
+  })
+}
+
+// An empty variable means unset: make passes them along that way.
+for (const name of ['POLICY', 'BOOT']) if (process.env[name] === '') delete process.env[name]
+
+program(readPlace)
+  .parseAsync()
+  .catch((error: unknown) => {
+    const plain = error instanceof Trouble || (error instanceof Error && error.name === 'AbortError')
+    console.error(plain ? (error as Error).message : error)
+    process.exit(cancelled.signal.aborted ? 130 : 1)
+  })

@@ -1,0 +1,61 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+
+export const ROOT = resolve(import.meta.dirname, '..')
+
+/** A mistake a user can mend. Printed as it is, without a stack. */
+export class Trouble extends Error {}
+
+const PORTS = [
+  'OTLP_GRPC_PORT',
+  'OTLP_HTTP_PORT',
+  'COLLECTOR_HEALTH_PORT',
+  'COLLECTOR_METRICS_PORT',
+  'COLLECTOR_EXPORTER_PORT',
+  'TEMPO_PORT',
+  'TEMPO_GRPC_PORT',
+  'TEMPO_GOSSIP_PORT',
+  'TEMPO_OTLP_GRPC_PORT',
+  'TEMPO_OTLP_HTTP_PORT',
+  'PROMETHEUS_PORT',
+  'PHOENIX_PORT',
+  'GRAFANA_PORT',
+  'VLLM_PORT',
+] as const
+export type PortName = (typeof PORTS)[number]
+export const PORT_NAMES: readonly PortName[] = PORTS
+
+/** Where one stack lives: its state and logs, its ports, and the environment its programs see. */
+export type Place = Readonly<{
+  state: string
+  ports: Readonly<Record<PortName, number>>
+  env: Readonly<Record<string, string>>
+}>
+
+/**
+ * The place `make up` uses: `.stack/`, and the ports of `.env` unless the environment says otherwise.
+ * Throws `Trouble` when a port is not one, or is given twice.
+ */
+export function readPlace(state = resolve(ROOT, '.stack')): Place {
+  const file = resolve(ROOT, '.env')
+  if (existsSync(file)) process.loadEnvFile(file)
+  const ports = Object.fromEntries(PORTS.map((name) => [name, port(name)])) as Record<PortName, number>
+  const seen = new Map<number, PortName>()
+  for (const name of PORTS) {
+    const other = seen.get(ports[name])
+    if (other) throw new Trouble(`${name} and ${other} are both ${ports[name]}: give each port of the stack to one service.`)
+    seen.set(ports[name], name)
+  }
+  return { state, ports, env: { ...(process.env as Record<string, string>) } }
+}
+
+function port(name: PortName): number {
+  const text = process.env[name] ?? ''
+  const value = Number(text)
+  if (!/^\d{1,5}$/.test(text) || value < 1 || value > 65535) {
+    throw new Trouble(`${name}=${text || '(empty)'} is not a port: it must be a whole number from 1 to 65535. The defaults are in .env.`)
+  }
+  return value
+}
+
+export const url = (place: Place, name: PortName, path = '') => `http://127.0.0.1:${place.ports[name]}${path}`

@@ -1,0 +1,76 @@
+import { copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, relative, resolve } from 'node:path'
+import { checkPolicyFile } from '../collector/workbench/check.ts'
+import { trialWith } from '../collector/workbench/trial.ts'
+import { type Place, ROOT, Trouble } from './place.ts'
+import { freePorts } from './ports.ts'
+import { activePolicy, collectorArguments, collectorEnvironment } from './services.ts'
+
+export const SHIPPED_POLICY = 'collector/policies/woodland.yaml'
+
+type Options = Readonly<{
+  /** The native collector, or undefined to use the pinned image. */
+  collector: string | undefined
+  say: (line: string) => void
+}>
+
+/**
+ * Checks a policy file, by reading it and by a trial of the real collector, then makes it the policy in force
+ * in one atomic step. Throws `Trouble` with every defect and leaves the policy in force as it was.
+ */
+export async function activatePolicy(place: Place, policy: string, { collector, say }: Options): Promise<void> {
+  const path = resolve(ROOT, policy)
+  const shown = relative(process.cwd(), path)
+  const queue = mkdtempSync(resolve(tmpdir(), 'policy-trial-'))
+  try {
+    const command = collector ? nativeTrial(place, collector, queue) : dockerTrial(place)
+    const defects = await checkPolicyFile(path, trialWith({ command, ports: await freePorts(6) }))
+    if (defects.length > 0) {
+      const lines = defects.map(({ line, message }) => `${shown}${line > 0 ? `:${line}` : ''}: ${message}.`)
+      throw new Trouble(`${lines.join('\n')}\nNothing was changed.`)
+    }
+  } finally {
+    rmSync(queue, { recursive: true, force: true })
+  }
+  const active = activePolicy(place)
+  mkdirSync(dirname(active), { recursive: true })
+  copyFileSync(path, `${active}.new`)
+  renameSync(`${active}.new`, active)
+  say(`  policy      ${shown} is in force`)
+}
+
+type TrialCommand = Parameters<typeof trialWith>[0]['command']
+
+const nativeTrial =
+  (place: Place, collector: string, queue: string): TrialCommand =>
+  (policyFile, env) => ({
+    file: collector,
+    args: collectorArguments(place),
+    env: { ...collectorEnvironment(place), ...env, POLICY_FILE: policyFile, QUEUE_DIR: queue },
+  })
+
+const dockerTrial =
+  (place: Place): TrialCommand =>
+  (policyFile, env) => {
+    const inside = {
+      ...env,
+      COLLECTOR_DIR: '/collector',
+      POLICY_FILE: '/policy.yaml',
+      QUEUE_DIR: '/queue',
+      OTLP_ADDRESS: '0.0.0.0',
+    }
+    const published = env.OTLP_HTTP_PORT
+    return {
+      file: 'docker',
+      args: [
+        ...['run', '--rm', '--publish', `127.0.0.1:${published}:${published}`, '--tmpfs', '/queue:mode=1777'],
+        ...['--volume', `${resolve(ROOT, 'collector')}:/collector:ro`, '--volume', `${policyFile}:/policy.yaml:ro`],
+        ...Object.entries(inside).flatMap(([name, value]) => ['--env', `${name}=${value}`]),
+        place.env.OTELCOL_IMAGE ?? '',
+        '--config=/collector/config.yaml',
+        `--feature-gates=${place.env.COLLECTOR_FEATURE_GATES}`,
+      ],
+      env: place.env,
+    }
+  }

@@ -1,0 +1,83 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { execa } from 'execa'
+import { type Place, Trouble } from './place.ts'
+
+export type Command = Readonly<{ file: string; args: readonly string[]; env: Readonly<Record<string, string>>; cwd?: string }>
+
+/** A process we started. `born` tells it from a later process that was given the same pid. */
+type Mark = Readonly<{ pid: number; born: string }>
+
+const logFile = (place: Place, name: string) => resolve(place.state, 'logs', `${name}.log`)
+const markFile = (place: Place, name: string) => resolve(place.state, 'processes', `${name}.json`)
+
+/** Starts a program that outlives this one; its output goes to its log, the log before becomes `.log.1`. */
+export async function start(place: Place, name: string, { file, args, env, cwd }: Command): Promise<void> {
+  const log = logFile(place, name)
+  mkdirSync(resolve(place.state, 'logs'), { recursive: true })
+  mkdirSync(resolve(place.state, 'processes'), { recursive: true })
+  if (existsSync(log)) renameSync(log, `${log}.1`)
+  const output = openSync(log, 'a')
+  const child = spawn(file, args, { env, cwd: cwd ?? place.state, detached: true, stdio: ['ignore', output, output] })
+  closeSync(output)
+  await once(child, 'spawn').catch((error) => {
+    throw new Trouble(`${name} could not be started: ${(error as Error).message}`)
+  })
+  child.unref()
+  const pid = child.pid as number
+  writeFileSync(markFile(place, name), JSON.stringify({ pid, born: await born(pid) }))
+}
+
+export async function runningPid(place: Place, name: string): Promise<number | undefined> {
+  const mark = readMark(place, name)
+  return mark && (await born(mark.pid)) === mark.born ? mark.pid : undefined
+}
+
+/** Names of the services that have been started here and not stopped since. */
+export const started = (place: Place): readonly string[] =>
+  existsSync(resolve(place.state, 'processes'))
+    ? readdirSync(resolve(place.state, 'processes')).map((file) => file.replace(/\.json$/, ''))
+    : []
+
+/** Asks a process to end, and ends it when it has not after `graceMs`. Never touches a process that is not ours. */
+export async function stop(place: Place, name: string, graceMs: number): Promise<void> {
+  const pid = await runningPid(place, name)
+  if (pid !== undefined) {
+    signal(pid, 'SIGTERM')
+    const until = Date.now() + graceMs
+    while (Date.now() < until && (await runningPid(place, name)) !== undefined) await sleep(50)
+    if ((await runningPid(place, name)) !== undefined) signal(pid, 'SIGKILL')
+    while ((await runningPid(place, name)) !== undefined) await sleep(20)
+  }
+  rmSync(markFile(place, name), { force: true })
+}
+
+export function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
+export const lastLines = (place: Place, name: string, count: number): string => {
+  const log = logFile(place, name)
+  return existsSync(log) ? readFileSync(log, 'utf8').trimEnd().split('\n').slice(-count).join('\n') : ''
+}
+
+export { logFile }
+
+function readMark(place: Place, name: string): Mark | undefined {
+  const file = markFile(place, name)
+  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined
+}
+
+/** When a process was started, as the system tells it; empty when there is none, or only its ended shell. */
+async function born(pid: number): Promise<string> {
+  const { stdout, failed } = await execa('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], { reject: false })
+  const [, stat, date] = /^\s*(\S+)\s+(.*\S)/.exec(stdout) ?? []
+  return failed || stat?.startsWith('Z') ? '' : (date ?? '')
+}

@@ -1,0 +1,229 @@
+import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { parseEnv } from 'node:util'
+import { findGrafana } from './grafana.ts'
+import type { Programs } from './native.ts'
+import { type Place, type PortName, ROOT, url } from './place.ts'
+import type { Command } from './processes.ts'
+
+export type Service = Readonly<{
+  name: string
+  holds: readonly PortName[]
+  /** Prepares what the service reads, and says how it is started. */
+  command: () => Command
+  /** Answers 2xx exactly when the service can do its work; without it, a running process is ready. */
+  ready?: string
+  readyWithinMs: number
+  graceMs: number
+  /** Called before the service is stopped. */
+  beforeStop?: () => Promise<unknown>
+}>
+
+/** Slower than this and a model call is kept, in seconds of world time; the policy's own default, scaled. */
+const SLOW_CALL_SECONDS = 2
+
+/** Names of the files in `grafana/targets/`, and where each of those jobs listens natively. */
+const TARGETS = {
+  agents: 'COLLECTOR_EXPORTER_PORT',
+  collector: 'COLLECTOR_METRICS_PORT',
+  tempo: 'TEMPO_PORT',
+  vllm: 'VLLM_PORT',
+} as const satisfies Record<string, PortName>
+
+/** What every program sees of the environment: enough to run, nothing else that happens to be set. */
+function environment(place: Place, extra: Record<string, string | undefined>): Record<string, string> {
+  const kept = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ', 'SSL_CERT_FILE', 'TIME_FACTOR']
+  const ports = Object.entries(place.ports).map(([name, port]) => [name, String(port)])
+  const all = { ...pick(place.env, kept), ...Object.fromEntries(ports), ...extra }
+  return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined))
+}
+
+/** What the collector needs to be told to load the shipped configuration: see collector/config.yaml. */
+export function collectorEnvironment(place: Place): Record<string, string> {
+  const { SLOW_CALL, TOKEN_HEAVY, TIME_FACTOR } = place.env
+  return environment(place, {
+    COLLECTOR_DIR: resolve(ROOT, 'collector'),
+    POLICY_FILE: activePolicy(place),
+    QUEUE_DIR: resolve(place.state, 'data/collector'),
+    TEMPO_OTLP_ENDPOINT: url(place, 'TEMPO_OTLP_HTTP_PORT'),
+    PHOENIX_OTLP_ENDPOINT: url(place, 'PHOENIX_PORT'),
+    SLOW_CALL: SLOW_CALL || `${Math.round((SLOW_CALL_SECONDS * 1000) / Number(TIME_FACTOR || 1))}ms`,
+    ...(TOKEN_HEAVY ? { TOKEN_HEAVY } : {}),
+    GOMEMLIMIT: '400MiB',
+  })
+}
+
+export const collectorArguments = (place: Place): string[] => [
+  '--config',
+  resolve(ROOT, 'collector/config.yaml'),
+  `--feature-gates=${place.env.COLLECTOR_FEATURE_GATES}`,
+]
+
+export const activePolicy = (place: Place): string => resolve(place.state, 'policies/active.yaml')
+
+export const tsx = (script: string, ...args: string[]) => ({
+  file: process.execPath,
+  args: ['--import', import.meta.resolve('tsx'), resolve(ROOT, script), ...args],
+  cwd: ROOT,
+})
+
+/** Every service of the native stack, in the order in which data flows back from the last to the first. */
+export function services(place: Place, programs: Programs): readonly Service[] {
+  const data = (name: string) => {
+    const folder = resolve(place.state, 'data', name)
+    mkdirSync(folder, { recursive: true })
+    return folder
+  }
+  const telemetry = {
+    OTEL_EXPORTER_OTLP_ENDPOINT: url(place, 'OTLP_HTTP_PORT'),
+    ...(place.env.OTEL_RESOURCE_ATTRIBUTES ? { OTEL_RESOURCE_ATTRIBUTES: place.env.OTEL_RESOURCE_ATTRIBUTES } : {}),
+  }
+  const model = pick(place.env, ['VLLM_BASE_URL', 'VLLM_MODEL', 'VLLM_FALLBACK_MODEL', 'VLLM_API_KEY'])
+
+  const tempo: Service = {
+    name: 'tempo',
+    holds: ['TEMPO_PORT', 'TEMPO_GRPC_PORT', 'TEMPO_GOSSIP_PORT', 'TEMPO_OTLP_GRPC_PORT', 'TEMPO_OTLP_HTTP_PORT'],
+    command: () => ({
+      file: programs.tempo,
+      args: ['-target=all', '-config.expand-env=true', `-config.file=${resolve(ROOT, 'grafana/tempo.yaml')}`],
+      env: environment(place, { TEMPO_STATE_DIR: data('tempo'), GOMEMLIMIT: '256MiB' }),
+    }),
+    ready: url(place, 'TEMPO_PORT', '/ready'),
+    readyWithinMs: 30_000,
+    // Tempo 2.9 can wait for ever on SIGTERM when it was queried just before; after /flush nothing is lost.
+    graceMs: 8_000,
+    beforeStop: () => fetch(url(place, 'TEMPO_PORT', '/flush'), { signal: AbortSignal.timeout(5000) }),
+  }
+
+  const prometheus: Service = {
+    name: 'prometheus',
+    holds: ['PROMETHEUS_PORT'],
+    command: () => {
+      writePrometheusFiles(place)
+      return {
+        file: programs.prometheus,
+        args: [
+          `--config.file=${prometheusConfig(place)}`,
+          `--web.listen-address=127.0.0.1:${place.ports.PROMETHEUS_PORT}`,
+          `--storage.tsdb.path=${data('prometheus')}`,
+          '--enable-feature=exemplar-storage',
+          '--web.enable-lifecycle',
+          '--log.level=warn',
+        ],
+        env: environment(place, {}),
+      }
+    },
+    ready: url(place, 'PROMETHEUS_PORT', '/-/ready'),
+    readyWithinMs: 30_000,
+    graceMs: 10_000,
+  }
+
+  const phoenix: Service = {
+    name: 'phoenix',
+    holds: ['PHOENIX_PORT'],
+    command: () => ({
+      file: programs.python,
+      args: [resolve(ROOT, 'phoenix/serve.py')],
+      env: environment(place, {
+        ...phoenixSettings(place),
+        PHOENIX_WORKING_DIR: data('phoenix'),
+        PHOENIX_HOST: '127.0.0.1',
+        PHOENIX_PORT: String(place.ports.PHOENIX_PORT),
+      }),
+    }),
+    ready: url(place, 'PHOENIX_PORT', '/v1/projects'),
+    readyWithinMs: 120_000,
+    graceMs: 10_000,
+  }
+
+  const collector: Service = {
+    name: 'collector',
+    holds: ['OTLP_GRPC_PORT', 'OTLP_HTTP_PORT', 'COLLECTOR_HEALTH_PORT', 'COLLECTOR_METRICS_PORT', 'COLLECTOR_EXPORTER_PORT'],
+    command: () => {
+      data('collector')
+      return { file: programs.collector, args: collectorArguments(place), env: collectorEnvironment(place) }
+    },
+    ready: url(place, 'COLLECTOR_HEALTH_PORT'),
+    readyWithinMs: 30_000,
+    graceMs: 15_000,
+  }
+
+  const vllm: Service = {
+    name: 'model',
+    holds: ['VLLM_PORT'],
+    command: () => ({
+      ...tsx('sim/vllm/main.ts'),
+      env: environment(place, { ...telemetry, ...pick(place.env, ['VLLM_PRESET', 'VLLM_MODEL', 'VLLM_FALLBACK_MODEL']) }),
+    }),
+    ready: url(place, 'VLLM_PORT', '/health'),
+    readyWithinMs: 30_000,
+    graceMs: 5_000,
+  }
+
+  const sim: Service = {
+    name: 'sim',
+    holds: [],
+    command: () => ({
+      ...tsx('sim/main.ts'),
+      env: environment(place, { ...telemetry, ...model, ...pick(place.env, ['SEED', 'TICK_INTERVAL']) }),
+    }),
+    readyWithinMs: 20_000,
+    graceMs: 25_000,
+  }
+
+  const grafana = findGrafana(place.env)
+  const boards: Service[] = grafana
+    ? [
+        {
+          name: 'grafana',
+          holds: ['GRAFANA_PORT'],
+          command: () => ({
+            file: grafana.binary,
+            args: ['server', '--homepath', grafana.home, '--config', resolve(ROOT, 'grafana/grafana.ini')],
+            env: environment(place, {
+              GF_PATHS_DATA: data('grafana'),
+              GF_PATHS_LOGS: resolve(place.state, 'logs'),
+              GF_PATHS_PLUGINS: resolve(data('grafana'), 'plugins'),
+              GF_PATHS_PROVISIONING: resolve(ROOT, 'grafana/provisioning'),
+              GF_SERVER_HTTP_ADDR: '127.0.0.1',
+              GF_SERVER_HTTP_PORT: String(place.ports.GRAFANA_PORT),
+              PROMETHEUS_URL: url(place, 'PROMETHEUS_PORT'),
+              TEMPO_URL: url(place, 'TEMPO_PORT'),
+              DASHBOARDS_DIR: resolve(ROOT, 'grafana/dashboards'),
+              GOMEMLIMIT: '350MiB',
+            }),
+          }),
+          ready: url(place, 'GRAFANA_PORT', '/api/health'),
+          readyWithinMs: 60_000,
+          graceMs: 10_000,
+        },
+      ]
+    : []
+
+  return [tempo, prometheus, phoenix, collector, ...(place.env.VLLM_BASE_URL ? [] : [vllm]), ...boards, sim]
+}
+
+/** Settings of Phoenix that both boots share; the environment wins. */
+function phoenixSettings(place: Place): Record<string, string | undefined> {
+  const shipped = parseEnv(readFileSync(resolve(ROOT, 'phoenix/phoenix.env'), 'utf8'))
+  const own = Object.entries(place.env).filter(([name]) => name.startsWith('PHOENIX_') && name !== 'PHOENIX_IMAGE')
+  return { ...shipped, ...Object.fromEntries(own) }
+}
+
+const pick = (env: Place['env'], names: readonly string[]) =>
+  Object.fromEntries(names.flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
+
+const prometheusConfig = (place: Place) => resolve(place.state, 'prometheus/prometheus.yaml')
+
+/** Prometheus resolves targets and rules beside its configuration, so the native boot lays out a folder of copies. */
+export function writePrometheusFiles(place: Place): void {
+  const folder = resolve(place.state, 'prometheus')
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(resolve(folder, 'targets'), { recursive: true })
+  copyFileSync(resolve(ROOT, 'grafana/prometheus.yaml'), prometheusConfig(place))
+  cpSync(resolve(ROOT, 'grafana/rules'), resolve(folder, 'rules'), { recursive: true })
+  for (const [job, port] of Object.entries(TARGETS)) {
+    const target = `- targets: ["127.0.0.1:${place.ports[port]}"]\n`
+    writeFileSync(resolve(folder, 'targets', `${job}.yaml`), target)
+  }
+}
