@@ -46,15 +46,18 @@ export const trialWith =
         forceKillAfterDelay: 5000,
       })
       let ended = false
-      collector.then(() => {
-        ended = true
-      })
       const reading = (async () => {
         for await (const line of collector.iterable({ from: 'all' })) lines.push(line)
-      })().catch(() => {})
+      })().finally(() => {
+        ended = true
+      })
+      reading.catch(() => {})
       const until = Date.now() + START_LIMIT_MS
       while (!ended && Date.now() < until && !lines.some((line) => line.includes(READY))) await sleep(20)
-      if (ended || !lines.some((line) => line.includes(READY))) return { ready: false, why: reason(lines) }
+      if (ended || !lines.some((line) => line.includes(READY))) {
+        controller.abort()
+        return { ready: false, why: lines.length > 0 ? reason(lines) : ((await collector).shortMessage ?? 'it said nothing') }
+      }
       await fetch(`http://127.0.0.1:${http}/v1/traces`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
@@ -62,7 +65,7 @@ export const trialWith =
       })
       await sleep(3000)
       controller.abort()
-      await reading
+      await reading.catch(() => {})
       const complaints = lines.filter((line) => line.includes('failed to eval')).map(complaint)
       return { ready: true, complaints: [...new Set(complaints)] }
     } finally {

@@ -58,10 +58,12 @@ export const alertStarts = 'ALERTS{alertstate="firing"} unless ALERTS{alertstate
 
 const turns = 'span.gen_ai.operation.name = "invoke_agent" && span.gen_ai.agent.name'
 const NEWEST = 'with (most_recent=true)'
+/** The policy that kept a trace; the Collector writes it on the scope of each span. */
+const KEPT_BY = 'instrumentation.tailsampling.policy'
 
 export const slowTurns = (longerThan: string) =>
-  `{ ${turns} =~ "$agent" && duration > ${longerThan} } | select(span.gen_ai.agent.name, span.woodland.tokens) ${NEWEST}`
-export const failedTurns = `{ ${turns} =~ "$agent" && status = error } | select(span.gen_ai.agent.name, span.error.type) ${NEWEST}`
+  `{ ${turns} =~ "$agent" && duration > ${longerThan} } | select(span.gen_ai.agent.name, span.woodland.tokens, ${KEPT_BY}) ${NEWEST}`
+export const failedTurns = `{ ${turns} =~ "$agent" && status = error } | select(span.gen_ai.agent.name, span.error.type, ${KEPT_BY}) ${NEWEST}`
 
 // In links Grafana fills in only variables in braces.
 const CLICKED = filledIn('__field.labels.gen_ai_agent_name')

@@ -13,7 +13,7 @@ function turn(preset: string, seed: number): { kinds: Kind[]; routine: boolean }
     if (transport) found.push(transport)
     const lasting = attemptsLost(seed, round) === 3 || (transport === 'dropped' && roll(seed, round, 'midway') < 1 / 3)
     if (transport === 'slow' || transport === 'stall') routine = false
-    if ((transport === 'server_error' || transport === 'dropped') && lasting) routine = false
+    if (transport && ['rate_limit', 'server_error', 'dropped'].includes(transport) && lasting) routine = false
     const isTool = roll(seed, round, 'tool') < ([0.35, 0.2][round] ?? 0)
     const groups: Group[] = isTool ? ['tool'] : ['format', 'decision', 'content']
     for (const group of groups) {

@@ -23,9 +23,10 @@ const kinds: readonly Kind[] = Object.values(KINDS).flat()
  * three times; what costs a turn nothing may come oftener. Yet 70 % of ticks must be routine, so that sampling has something
  * to drop. A turn makes 1 + 0.35 × 1.2 = 1.42 requests, and is not routine by
  *   malformed .011 + truncated .010 + prose .010 + self_buy .013                                 = .044  per final answer
- *   slow .008 + stall .005 + server_error .010 × .1 + dropped .008 × (1/3 + 2/3 × .1) = .017, × 1.42 = .024
- * (.1: lasts longer than a client's two retries; 1/3: dropped in mid-stream, where clients do not retry), together .068:
- * (1 - .068)^5 = 70 % of ticks. Halve the rates if the default policy keeps too much to be worth a look.
+ *   slow .008 + stall .005 + (rate_limit .020 + server_error .010) × .1
+ *     + dropped .008 × (1/3 + 2/3 × .1) = .019, × 1.42 requests                                   = .027
+ * (.1: lasts longer than a client's two retries; 1/3: dropped in mid-stream, where clients do not retry), together .071:
+ * (1 - .071)^5 = 69 % of ticks. Halve the rates if the default policy keeps too much to be worth a look.
  */
 const usual = {
   ...{ slow: 0.008, stall: 0.005, rate_limit: 0.02, server_error: 0.01, dropped: 0.008 },

@@ -67,7 +67,7 @@ const { host, port, preset, rate, ...settings } = new Command('vllm')
   )
   .addOption(
     flag('--time-factor <x>', 'TIME_FACTOR', 1, 'every latency (seconds) is divided by it').argParser(
-      number('a number above 0 and at most 10000', (n) => n > 0 && n <= 10_000),
+      number('a number from 0.01 to 10000', (n) => n >= 0.01 && n <= 10_000),
     ),
   )
   .addHelpText(

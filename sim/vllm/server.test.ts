@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, test } from 'node:test'
 import { type Tracer, trace } from '@opentelemetry/api'
-import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
+import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import OpenAI from 'openai'
 import { roll } from '../economy/random.ts'
 import { attemptsLost, type Kind, ratesOf } from './faults.ts'
@@ -275,7 +275,13 @@ test('health, version and models answer', async () => {
 test('the span ends before the last byte is written, so that it ends before its parent', async () => {
   const responses: ServerResponse[] = []
   const writtenAtEnd: unknown[] = []
-  const onEnd = () => writtenAtEnd.push(responses.at(-1)?.writableEnded)
+  const onEnd = ({ endTime: [seconds, nanoseconds] }: ReadableSpan) => {
+    writtenAtEnd.push(responses.at(-1)?.writableEnded)
+    assert.ok(
+      seconds * 1000 + nanoseconds / 1e6 <= Date.now() - 1,
+      'two processes may see one moment a millisecond apart',
+    )
+  }
   const done = async () => {}
   const processor = { onStart: () => {}, onEnd, forceFlush: done, shutdown: done }
   const { client, server } = await serve({

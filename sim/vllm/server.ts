@@ -41,6 +41,8 @@ const FALLBACK_SPEED = 1.7
 const CHUNK_MS = 20
 /** Share of dropped and stalled streams that break in the middle; the others break before their first byte. */
 const BREAKS_MIDWAY = 1 / 3
+/** How long a gateway takes to say 429. */
+const REFUSAL_SECONDS = 0.02
 /** World time after which to try again. */
 const RETRY_SECONDS = { rate_limit: 1, server_error: 0.5 }
 
@@ -117,7 +119,10 @@ export function modelServer(settings: Settings, tracer: Tracer): Server {
 
     const fault = faultOf(request, engine.rates, Number(incoming.headers['x-stainless-retry-count']) || 0)
     try {
-      if (fault === 'rate_limit') return tryAgain(fault, 429, span, out)
+      if (fault === 'rate_limit') {
+        await pause(REFUSAL_SECONDS, gone.signal)
+        return tryAgain(fault, 429, span, out)
+      }
       const broken = await generate({ request, engine, fault, id, arrived, span, out, gone: gone.signal })
       if (broken === 'server_error') tryAgain(broken, 500, span, out)
       if (broken === 'stall') {
@@ -202,7 +207,7 @@ export function modelServer(settings: Settings, tracer: Tracer): Server {
       'gen_ai.usage.prompt_tokens': request.promptTokens,
       'gen_ai.usage.completion_tokens': output,
     })
-    span.end()
+    endSpan(span)
   }
 
   /** `retry-after` as every client reads it; `retry-after-ms` because the openai client reads it first, and for a 500 too. */
@@ -221,7 +226,13 @@ function faultOf({ seed, toolRounds, agent }: ChatRequest, rates: Rates, attempt
 }
 
 function fail(span: Span, type: string): void {
-  span.setAttribute('error.type', type).setStatus({ code: SpanStatusCode.ERROR }).end()
+  span.setAttribute('error.type', type).setStatus({ code: SpanStatusCode.ERROR })
+  endSpan(span)
+}
+
+/** A millisecond early: the SDK starts spans on whole milliseconds, so two processes see one moment up to that far apart. */
+function endSpan(span: Span): void {
+  span.end(Date.now() - 1)
 }
 
 /** The whole body, or null when it is too large; what is too much is read and thrown away, so that the client hears the answer. */

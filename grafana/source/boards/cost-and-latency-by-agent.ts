@@ -287,6 +287,7 @@ const turnsTable = (asked: Asked, traceql: string, sortBy: string) =>
             'gen_ai.agent.name': 'Agent',
             'error.type': 'Error',
             'woodland.tokens': 'Tokens',
+            'tailsampling.policy': 'Kept by',
             'Span ID': 'Turn',
           },
         },
