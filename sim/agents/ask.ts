@@ -79,5 +79,7 @@ export function errorType(error: unknown): string {
   if (error instanceof OpenAI.APIUserAbortError || error instanceof OpenAI.APIConnectionTimeoutError) return 'timeout'
   if (error instanceof OpenAI.APIError && error.status) return String(error.status)
   if (error instanceof OpenAI.APIConnectionError) return 'connection_error'
+  // A stream that breaks in the middle is a TypeError of fetch underneath.
+  if (error instanceof OpenAI.OpenAIError && error.cause instanceof TypeError) return 'connection_error'
   return error instanceof Error ? error.constructor.name : 'unknown'
 }

@@ -20,7 +20,7 @@ export function metersWith(meter: Meter) {
   const retries = meter.createCounter(METRICS.RETRIES, { unit: '{retry}' })
   const trades = meter.createCounter(METRICS.TRADES, { unit: '{trade}' })
   const pebbles = meter.createGauge(METRICS.PEBBLES, { unit: '{pebble}' })
-  const mood = meter.createGauge(METRICS.MOOD, { unit: '1' })
+  const mood = meter.createGauge(METRICS.MOOD)
   const price = meter.createGauge(METRICS.PRICE, { unit: '{pebble}' })
 
   // A counter that is first seen at 1 has no increase: say the zeros of what can be foreseen.

@@ -1,14 +1,11 @@
 import {
   type Attributes,
   context,
-  createContextKey,
-  type Link,
   propagation,
   ROOT_CONTEXT,
   type Span,
   type SpanContext,
   SpanKind,
-  SpanStatusCode,
   type Tracer,
   trace,
 } from '@opentelemetry/api'
@@ -17,16 +14,13 @@ import type { PlaceOrder, TakeTurn, UseTool } from '../agents/decide.ts'
 import { type Evaluation, evaluate, evaluateTrade } from '../agents/evaluation.ts'
 import { EXPERIMENT } from '../agents/prompt.ts'
 import { type Carrier, open } from '../economy/queue.ts'
-import { CREATURES, totalPebbles } from '../economy/world.ts'
+import { CREATURES, perGood, totalPebbles } from '../economy/world.ts'
 import { type Market, type PlayTick, type Tick, tradesOf } from '../run.ts'
 import { EVENTS, GEN_AI, OPENINFERENCE, OTHER, WOODLAND } from './attributes.ts'
 import { content, inputMessages, outputMessages } from './messages.ts'
 import type { Meters } from './meters.ts'
-
-/** What a turn carries along its own spans: who takes it, where its first attempt was, which attempts are open. */
-type TurnScope = { readonly agent: string; firstChat?: SpanContext; readonly requests: Set<Span> }
-const TURN = createContextKey('woodland.turn')
-const turnScope = () => context.active().getValue(TURN) as TurnScope | undefined
+import { endRequest, fetchWith } from './requests.ts'
+import { fail, inside, inTurn, spansWith, type TurnScope, turnScope } from './spans.ts'
 
 type Setting = Readonly<{ tracer: Tracer; meters: Meters; run: string; server: URL; clock: () => number }>
 
@@ -35,7 +29,7 @@ type Setting = Readonly<{ tracer: Tracer; meters: Meters; run: string; server: U
  * this out and the run is the same, unwatched. `spans()` counts what was started.
  */
 export function tracedWith({ tracer, meters, run, server, clock }: Setting) {
-  let started = 0
+  const { begin, started } = spansWith(tracer)
   let lastTick: SpanContext | undefined
   const traceIds = new WeakMap<Tick, string>()
   const serverAttributes = {
@@ -43,15 +37,6 @@ export function tracedWith({ tracer, meters, run, server, clock }: Setting) {
     [OTHER.SERVER_PORT]: Number(server.port || (server.protocol === 'https:' ? 443 : 80)),
   }
 
-  const begin = (name: string, kind: SpanKind, attributes: Attributes, links: Link[] = [], root = false) => {
-    started++
-    return tracer.startSpan(name, { kind, attributes, links, root }, context.active())
-  }
-  const inside = <R>(span: Span, run: () => R): R => context.with(trace.setSpan(context.active(), span), run)
-  const fail = (span: Span, type: string, message?: string) => {
-    span.setAttribute(OTHER.ERROR_TYPE, type)
-    span.setStatus({ code: SpanStatusCode.ERROR, message: message ?? type })
-  }
   const say = (span: Span, agent: string, evaluation: Evaluation) => {
     span.addEvent(EVENTS.EVALUATION, {
       [GEN_AI.EVALUATION_NAME]: evaluation.name,
@@ -76,10 +61,12 @@ export function tracedWith({ tracer, meters, run, server, clock }: Setting) {
           [WOODLAND.TICK]: world.tick,
           [WOODLAND.SEED]: world.seed,
           [OPENINFERENCE.KIND]: 'CHAIN',
-          [OPENINFERENCE.INPUT]: JSON.stringify({ tick: world.tick, prices: world.prices }),
+          [OPENINFERENCE.INPUT]: JSON.stringify({
+            tick: world.tick,
+            prices: perGood((good) => pebbles(world.prices[good])),
+          }),
         },
-        lastTick ? [{ context: lastTick }] : [],
-        true,
+        { root: true, links: lastTick ? [{ context: lastTick }] : [] },
       )
       lastTick = span.spanContext()
       try {
@@ -97,7 +84,7 @@ export function tracedWith({ tracer, meters, run, server, clock }: Setting) {
           [WOODLAND.TRADES]: tradesOf(tick),
           [WOODLAND.PEBBLES_TOTAL]: totalPebbles(tick.after.world) / 100,
           [WOODLAND.TOKENS]: tick.tokens,
-          [OPENINFERENCE.OUTPUT]: JSON.stringify(tick.clearings.flatMap(({ trades }) => trades)),
+          [OPENINFERENCE.OUTPUT]: JSON.stringify(tick.clearings.flatMap(({ trades }) => trades.map(inPebbles))),
         })
         return tick
       } catch (error) {
@@ -122,12 +109,10 @@ export function tracedWith({ tracer, meters, run, server, clock }: Setting) {
         [WOODLAND.MOOD_BEFORE]: holdings.mood,
         [OPENINFERENCE.KIND]: 'AGENT',
         [OPENINFERENCE.AGENT]: agent,
-        [OPENINFERENCE.INPUT]: JSON.stringify(holdings),
+        [OPENINFERENCE.INPUT]: JSON.stringify({ ...holdings, pebbles: holdings.pebbles / 100 }),
       })
       const scope: TurnScope = { agent, requests: new Set() }
-      const turn = await context.with(trace.setSpan(context.active(), span).setValue(TURN, scope), () =>
-        take(agent, world, limit),
-      )
+      const turn = await inTurn(span, scope, () => take(agent, world, limit))
       const failed = turn.outcome !== 'accepted'
       const { buy, sell, mood } = turn.decision ?? {}
       span.setAttributes({
@@ -191,7 +176,7 @@ export function tracedWith({ tracer, meters, run, server, clock }: Setting) {
           [OPENINFERENCE.KIND]: 'LLM',
           [OPENINFERENCE.AGENT]: agent,
         },
-        attempt > 1 && scope?.firstChat ? [{ context: scope.firstChat }] : [],
+        { links: attempt > 1 && scope?.firstChat ? [{ context: scope.firstChat }] : [] },
       )
       if (scope && attempt === 1) scope.firstChat = span.spanContext()
       let error: string | undefined
@@ -215,56 +200,12 @@ export function tracedWith({ tracer, meters, run, server, clock }: Setting) {
         fail(span, error)
         throw thrown
       } finally {
-        for (const request of scope?.requests ?? []) endRequest(request, scope)
+        for (const request of scope?.requests ?? []) {
+          if (error) fail(request, error)
+          endRequest(request, scope)
+        }
         span.end()
         meters.operationTook((clock() - began) / 1000, { ...labels, ...(error ? { [OTHER.ERROR_TYPE]: error } : {}) })
-      }
-    }
-
-  const endRequest = (span: Span, scope: TurnScope | undefined) => {
-    scope?.requests.delete(span)
-    span.end()
-  }
-
-  /** One span for each HTTP attempt. It ends with the body, or with the call when the body never does. */
-  const fetchWith =
-    (send: typeof fetch): typeof fetch =>
-    async (input, init) => {
-      const scope = turnScope()
-      const url = new URL(input instanceof Request ? input.url : input)
-      const headers = new Headers(init?.headers)
-      const resent = Number(headers.get('x-stainless-retry-count') ?? 0)
-      const method = init?.method ?? 'GET'
-      if (scope && resent > 0) {
-        trace.getActiveSpan()?.addEvent(EVENTS.RETRY, { [OTHER.HTTP_RESEND]: resent })
-        meters.retried(scope.agent)
-      }
-      const span = begin(method, SpanKind.CLIENT, {
-        [OTHER.HTTP_METHOD]: method,
-        [OTHER.URL]: `${url.origin}${url.pathname}`,
-        [OPENINFERENCE.KIND]: 'CHAIN',
-        ...serverAttributes,
-        ...(scope ? { [GEN_AI.AGENT]: scope.agent } : {}),
-        ...(resent > 0 ? { [OTHER.HTTP_RESEND]: resent } : {}),
-      })
-      scope?.requests.add(span)
-      try {
-        return await inside(span, async () => {
-          propagation.inject(context.active(), headers, { set: (to, name, value) => to.set(name, value) })
-          const response = await send(input, { ...init, headers })
-          span.setAttribute(OTHER.HTTP_STATUS, response.status)
-          if (!response.ok) fail(span, String(response.status))
-          if (!response.body) {
-            endRequest(span, scope)
-            return response
-          }
-          const end = new TransformStream({ flush: () => endRequest(span, scope) })
-          return new Response(response.body.pipeThrough(end), response)
-        })
-      } catch (error) {
-        fail(span, init?.signal?.aborted ? 'timeout' : 'connection_error')
-        endRequest(span, scope)
-        throw error
       }
     }
 
@@ -296,7 +237,7 @@ export function tracedWith({ tracer, meters, run, server, clock }: Setting) {
       if (!placement.readable) fail(span, 'parse_error', placement.why)
       else {
         const { orders, refused, repaired } = placement
-        span.setAttribute(GEN_AI.TOOL_RESULT, JSON.stringify(orders))
+        span.setAttribute(GEN_AI.TOOL_RESULT, JSON.stringify(orders.map(inPebbles)))
         if (repaired) span.setAttribute(WOODLAND.REPAIRED, true).addEvent(EVENTS.REPAIRED)
         for (const { wish, reason } of refused) {
           span.addEvent(EVENTS.REFUSED, {
@@ -343,15 +284,18 @@ export function tracedWith({ tracer, meters, run, server, clock }: Setting) {
     playTick,
     takeTurn,
     ask,
-    fetch: fetchWith,
+    fetch: fetchWith(begin, meters, serverAttributes),
     useTool,
     placeOrder,
     market,
     carrier,
     traceOf: (tick: Tick) => traceIds.get(tick) ?? '',
-    spans: () => started,
+    spans: started,
   }
 }
+
+const pebbles = (cents: number | null) => (cents === null ? null : cents / 100)
+const inPebbles = <T extends { price: number }>(item: T) => ({ ...item, price: item.price / 100 })
 
 const toolAttributes = (agent: string, name: string, input: string): Attributes => ({
   [GEN_AI.OPERATION]: 'execute_tool',

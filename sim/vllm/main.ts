@@ -5,7 +5,7 @@ import { tracingFrom } from './tracing.ts'
 
 /** Open requests may end by themselves this long, then spans are flushed: a stop takes less than 2 s, collector or not. */
 const GRACE_MS = 300
-const FLUSH_MS = 1500
+const FLUSH_MS = 1200
 
 type Flags = Omit<Settings, 'rates'> &
   Readonly<{ host: string; port: number; preset: string; rate: readonly Override[] }>

@@ -213,7 +213,7 @@ test('a slow answer takes 2.5 s of world time or more', async () => {
 })
 
 test('requests above max-num-seqs wait in line', async () => {
-  const { client, metric } = await serve({ maxNumSeqs: 1, timeFactor: 4 })
+  const { client, metric } = await serve({ maxNumSeqs: 1, timeFactor: 2 })
   const answers = Promise.all([1, 2, 3].map((seed) => client.chat.completions.create({ ...question, seed })))
   await until(async () => (await metric('vllm:num_requests_waiting{model_name="big"')) === 2)
   assert.equal(await metric('vllm:num_requests_running{model_name="big"'), 1)

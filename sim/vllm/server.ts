@@ -168,9 +168,10 @@ export function modelServer(settings: Settings, tracer: Tracer): Server {
         answer.begin()
         const each = decodeSeconds / count
         for (let sent = 0; sent < shown; ) {
-          const due = Math.min(shown, Math.max(sent + 1, Math.floor(((now() - firstToken) * timeFactor) / each)))
-          answer.text(reply.pieces.slice(sent, due).join(''))
-          sent = due
+          const due = sent === 0 ? 1 : Math.floor(((now() - firstToken) * timeFactor) / each)
+          const upTo = Math.min(shown, Math.max(sent + 1, due))
+          answer.text(reply.pieces.slice(sent, upTo).join(''))
+          sent = upTo
           const rest = each * (shown - sent)
           if (rest > 0) await pause(Math.min(rest, Math.max(each, (CHUNK_MS / 1000) * timeFactor)), gone)
         }
