@@ -1,4 +1,4 @@
-import { createWriteStream, mkdirSync } from 'node:fs'
+import { createWriteStream, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { finished } from 'node:stream/promises'
 
@@ -33,8 +33,7 @@ export type Ledger = Readonly<{ write: (entry: Entry) => void; close: () => Prom
 
 /** A ledger in JSON lines. Throws when the file cannot be made; nothing is lost on `close`. */
 export function openLedger(path: string): Ledger {
-  mkdirSync(dirname(path), { recursive: true })
-  const file = createWriteStream(path, { flags: 'wx' })
+  const file = createWriteStream(path, { fd: create(path) })
   const done = finished(file)
   done.catch(() => {})
   return {
@@ -43,5 +42,16 @@ export function openLedger(path: string): Ledger {
       file.end()
       await done
     },
+  }
+}
+
+function create(path: string): number {
+  try {
+    mkdirSync(dirname(path), { recursive: true })
+    return openSync(path, 'wx')
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    const why = code === 'EEXIST' ? 'something is there already, and a ledger is never overwritten' : message
+    throw new Error(`the ledger "${path}" cannot be made: ${why}. Name another file with --ledger or LEDGER.`)
   }
 }

@@ -17,7 +17,7 @@ export type ModelServer = Readonly<{ url: string; fallbackModel: string | undefi
 export async function findModelServer(config: Config): Promise<ModelServer> {
   if (config.baseUrl) return check(config.baseUrl, config, () => {})
   if (
-    await fetch(`${DEFAULT_URL}/models`).then(
+    await fetch(`${DEFAULT_URL}/models`, { signal: AbortSignal.timeout(2000) }).then(
       (response) => response.ok,
       () => false,
     )

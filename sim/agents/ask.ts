@@ -9,7 +9,7 @@ export const REQUEST = { temperature: 0.7, maxTokens: 400 } as const
 export type Question = Readonly<{
   agent: AgentName
   model: string
-  /** The `error.type` for which the first model was given up, when this call goes to the fallback. */
+  /** The `error.type` for which the first model was given up, on the call that moves to the fallback. */
   fallbackAfter: string | undefined
   prompt: Pick<Prompt, 'variant' | 'version'>
   messages: readonly ChatCompletionMessageParam[]

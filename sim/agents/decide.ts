@@ -63,11 +63,10 @@ export const takeTurnWith =
     const conversation: ChatCompletionMessageParam[] = [...prompt.messages]
     const calls: Call[] = []
     let model = models.model
-    let fallbackAfter: string | undefined
     let toolCalls = 0
     let attempt = 1
 
-    const call = async (mayUseTools: boolean) => {
+    const call = async (mayUseTools: boolean, fallbackAfter?: string) => {
       const asked = steps.clock()
       const seed = Math.floor(roll(world.seed, world.tick, agent, calls.length) * 2 ** 31)
       const record = (outcome: string, inputTokens = 0, outputTokens = 0) =>
@@ -89,8 +88,7 @@ export const takeTurnWith =
       } catch (error) {
         if (!models.fallbackModel || model === models.fallbackModel || limit.aborted) throw error
         model = models.fallbackModel
-        fallbackAfter = errorType(error)
-        return call(mayUseTools)
+        return call(mayUseTools, errorType(error))
       }
     }
 

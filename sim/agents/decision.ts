@@ -8,31 +8,42 @@ export type Decision = z.infer<typeof Decision>
 
 export type Reading = { readable: true; decision: Decision; repaired: boolean } | { readable: false; why: string }
 
+/** Each opening brace costs one walk through the reply, and real replies hold a few: bounds what a hostile one can cost. */
+const MAX_BRACES = 100
+
 /**
  * Reads a model's reply. Tolerates what small models put around JSON (a reasoning block, a code fence,
  * prose) and says when it had to; never guesses at broken JSON, because a guessed order moves money.
  */
 export function read(reply: string): Reading {
-  let why = reply.trim() === '' ? 'the reply is empty' : 'the reply holds no JSON object'
-  for (const [index, candidate] of [...candidates(reply)].entries()) {
+  let why: string | undefined
+  let repaired = false
+  for (const candidate of candidates(reply)) {
     const value = parse(candidate)
-    if (value === undefined) continue
-    const parsed = Decision.safeParse(value)
-    if (parsed.success) return { readable: true, decision: parsed.data, repaired: index > 0 }
-    const issue = parsed.error.issues[0]
-    why = `${issue?.path.join('.') || 'the reply'}: ${issue?.message ?? 'is not a decision'}`
+    if (value !== undefined) {
+      const parsed = Decision.safeParse(value)
+      if (parsed.success) return { readable: true, decision: parsed.data, repaired }
+      const issue = parsed.error.issues[0]
+      why ??= `${issue?.path.join('.') || 'the reply'}: ${issue?.message ?? 'is not a decision'}`
+    }
+    repaired = true
   }
-  return { readable: false, why }
+  return { readable: false, why: why ?? (reply.trim() ? 'the reply holds no JSON object' : 'the reply is empty') }
 }
 
 function* candidates(reply: string): Generator<string> {
   yield reply
-  const text = reply.replace(/<think>[\s\S]*?<\/think>/g, '')
-  for (let start = text.indexOf('{'); start >= 0; start = text.indexOf('{', start + 1)) {
+  const text = withoutReasoning(reply)
+  let start = text.indexOf('{')
+  for (let braces = 0; start >= 0 && braces < MAX_BRACES; braces++) {
     const end = closing(text, start)
     if (end > 0) yield text.slice(start, end + 1)
+    start = text.indexOf('{', start + 1)
   }
 }
+
+/** A draft inside reasoning is no decision, even when the block never ends or the chat template swallowed its opening tag. */
+const withoutReasoning = (reply: string): string => reply.split('</think>').at(-1)?.split('<think>')[0] ?? ''
 
 function closing(text: string, start: number): number {
   let depth = 0

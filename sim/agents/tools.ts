@@ -24,11 +24,7 @@ const TOOLS: Readonly<Record<string, Tool>> = {
   calculate: tool(
     'Work out an arithmetic expression with + - * / % and brackets.',
     z.object({ expression: z.string().max(200) }),
-    ({ expression }) => {
-      const value = evaluate(jsep(expression))
-      if (!Number.isFinite(value)) throw new Error('the result is not a number')
-      return value
-    },
+    ({ expression }) => finite(evaluate(jsep(expression))),
   ),
   convert_units: tool(
     `Convert between ${Object.values(MEASURES)
@@ -36,9 +32,9 @@ const TOOLS: Readonly<Record<string, Tool>> = {
       .join('; or between ')}.`,
     z.object({ value: z.number(), from: z.string(), to: z.string() }),
     ({ value, from, to }) => {
-      const units = Object.values(MEASURES).find((units) => from in units && to in units)
+      const units = Object.values(MEASURES).find((units) => Object.hasOwn(units, from) && Object.hasOwn(units, to))
       if (!units) throw new Error(`no way from "${from}" to "${to}"`)
-      return (value * (units[from] ?? Number.NaN)) / (units[to] ?? Number.NaN)
+      return finite((value * (units[from] ?? Number.NaN)) / (units[to] ?? Number.NaN))
     },
   ),
   recent_prices: tool(
@@ -73,6 +69,12 @@ const failure = (error: NonNullable<ToolResult['error']>, why: string): ToolResu
   content: JSON.stringify({ error: why }),
   error,
 })
+
+/** JSON has no word for infinity: it would reach the model as null, which looks like an answer. */
+function finite(value: number): number {
+  if (!Number.isFinite(value)) throw new Error('the result is not a number')
+  return value
+}
 
 const OPERATORS: Readonly<Record<string, (a: number, b: number) => number>> = {
   '+': (a, b) => a + b,

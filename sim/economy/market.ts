@@ -70,7 +70,8 @@ export function clear(world: World, good: Good, orders: readonly Order[]): { wor
   }
   const buys = standing('buy')
   const buyers = new Set(buys.map(({ order }) => order.agent))
-  const sells = standing('sell').filter(({ order }) => !buyers.has(order.agent)) // nobody trades with itself
+  const offers = standing('sell')
+  const sells = offers.filter(({ order }) => !buyers.has(order.agent)) // nobody trades with itself
 
   const matches: { buy: Order; sell: Order; quantity: number }[] = []
   let price: Cents | null = null
@@ -85,7 +86,7 @@ export function clear(world: World, good: Good, orders: readonly Order[]): { wor
       price = Math.floor((buy.order.price + sell.order.price) / 2)
     }
   }
-  if (price === null) return { world, clearing: { good, trades: [], price, refused, unfilled: rest(buys, sells) } }
+  if (price === null) return { world, clearing: { good, trades: [], price, refused, unfilled: rest(buys, offers) } }
 
   const one = price
   const trades = matches.map(({ buy, sell, quantity }) => ({
@@ -99,7 +100,7 @@ export function clear(world: World, good: Good, orders: readonly Order[]): { wor
   const agents = trades.reduce(settle, world.agents)
   return {
     world: { ...world, agents, prices: { ...world.prices, [good]: price } },
-    clearing: { good, trades, price, refused, unfilled: rest(buys, sells) },
+    clearing: { good, trades, price, refused, unfilled: rest(buys, offers) },
   }
 }
 

@@ -1,0 +1,304 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { after, before, test } from 'node:test'
+import packageJson from '../package.json' with { type: 'json' }
+import type { Entry } from '../sim/ledger.ts'
+import { type PhoenixSpan, phoenixCost, phoenixSpans, prometheus, type Span, tempoSearch, tempoTrace } from '../stack/backends.ts'
+import { type Place, url } from '../stack/place.ts'
+import { pricesToday } from '../stack/prices.ts'
+import { SHIPPED_POLICY } from '../stack/policy.ts'
+import { eventually, play, type Run, startStack, testPlace } from './stack.ts'
+
+const TICKS = 80
+const TIME_FACTOR = 5
+const SLOW_CALL_MS = 2000 / TIME_FACTOR
+const TOKEN_HEAVY = 5000
+/** A span and the ledger start and stop their watches a moment apart; calls this near the threshold may go either way. */
+const WATCHES_DIFFER_MS = 30
+
+/** The SDK starts a span on a whole millisecond and measures on from there, so siblings' clocks differ by as much. */
+const CLOCK_NS = 1_000_000n
+
+/** Values nobody has, of kinds the redactor promises to mask, in what every prompt says. */
+const SECRETS = {
+  email: 'canary.fox@forest.example',
+  phone: '+1 415 555 0132',
+  card: '4111 1111 1111 1111',
+  iban: 'DE89 3704 0044 0532 0130 00',
+  ssn: '078-05-1120',
+  ipv4: '203.0.113.77',
+  jwt: 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJlLWNhbmFyeQ',
+  key: 'sk-proj-abcdefghijklmnopqrstuvwx',
+  password: 'password=hunter2hunter2',
+} as const
+
+let place: Place
+let end: () => Promise<void>
+let run: Run
+/** Kept traces, as Tempo has them. */
+let kept: ReadonlyMap<string, readonly Span[]>
+
+const of = <K extends Entry['kind']>(kind: K) => run.entries.filter((entry): entry is Extract<Entry, { kind: K }> => entry.kind === kind)
+const sumBy = <T>(items: readonly T[], key: (item: T) => string, value: (item: T) => number) => {
+  const sums: Record<string, number> = {}
+  for (const item of items) sums[key(item)] = (sums[key(item)] ?? 0) + value(item)
+  return sums
+}
+const queried = async (query: string, ...labels: readonly string[]) =>
+  sumBy(await prometheus(place, query), (sample) => labels.map((label) => sample.labels[label]).join(' '), ({ value }) => value)
+
+/** Why the shipped policy must keep a tick, by the ledger alone: the first rule that applies, or undefined. */
+function duty(tick: Extract<Entry, { kind: 'tick' }>): string | undefined {
+  const turns = of('turn').filter((turn) => turn.tick === tick.tick)
+  const calls = of('call').filter((call) => call.tick === tick.tick)
+  if (turns.some(({ attempts, outcome }) => attempts > 1 || outcome === 'parse_error')) return 'keep-parse-errors'
+  if (turns.some(({ outcome }) => outcome === 'self_buy')) return 'keep-self-buys'
+  if (calls.some(({ outcome }) => outcome !== 'ok')) return 'keep-failed-calls'
+  if (calls.some(({ ms }) => ms > SLOW_CALL_MS)) return 'keep-slow-calls'
+  if (tick.tokens >= TOKEN_HEAVY) return 'keep-token-heavy'
+  return undefined
+}
+
+const nearThreshold = (tick: number) =>
+  of('call').some((call) => call.tick === tick && Math.abs(call.ms - SLOW_CALL_MS) <= WATCHES_DIFFER_MS)
+
+before(async () => {
+  place = await testPlace({ TIME_FACTOR: String(TIME_FACTOR), TOKEN_HEAVY: String(TOKEN_HEAVY), VLLM_PRESET: 'default' })
+  end = await startStack(place, SHIPPED_POLICY, ['tempo', 'prometheus', 'phoenix', 'collector', 'model'])
+  const rumour = Object.values(SECRETS).join(' , ')
+  run = await play(place, '--ticks', String(TICKS), '--seed', '7', '--tick-interval', '1s', '--rumour', rumour)
+
+  const decided = await eventually(async () => {
+    const counts = await queried('otelcol_processor_tail_sampling_global_count_traces_sampled', 'sampled')
+    assert.equal((counts.true ?? 0) + (counts.false ?? 0), TICKS, 'every trace is decided')
+    return counts
+  })
+  kept = await eventually(async () => {
+    const found = await tempoSearch(place, `{ span.gen_ai.conversation.id = "${run.id}" && span.gen_ai.operation.name = "invoke_workflow" }`)
+    assert.equal(found.length, decided.true, 'Tempo has every trace that was kept')
+    const traces = await Promise.all(found.map(async ({ traceID }) => tempoTrace(place, traceID.padStart(32, '0'))))
+    return new Map(traces.map((spans) => [spans[0]?.traceId ?? '', spans]))
+  })
+})
+
+after(() => end?.())
+
+test('the run shows what it is meant to show: failures of several kinds, and mostly routine', () => {
+  const duties = sumBy(of('tick'), (tick) => duty(tick) ?? 'routine', () => 1)
+  assert.ok((duties.routine ?? 0) > TICKS * 0.4, `routine ticks: ${JSON.stringify(duties)}`)
+  for (const policy of ['keep-parse-errors', 'keep-self-buys', 'keep-slow-calls', 'keep-token-heavy']) {
+    assert.ok((duties[policy] ?? 0) > 0, `no tick is there for ${policy}: ${JSON.stringify(duties)}`)
+  }
+})
+
+test('every trace that must be kept is kept, and carries the policy that kept it', () => {
+  for (const tick of of('tick')) {
+    const policy = duty(tick)
+    const spans = kept.get(tick.trace)
+    if (!policy || (policy === 'keep-slow-calls' && nearThreshold(tick.tick))) continue
+    assert.ok(spans, `tick ${tick.tick} (${policy}) is not in Tempo`)
+    for (const { scope, name } of spans) {
+      const recorded = scope['tailsampling.policy']
+      if (nearThreshold(tick.tick)) continue
+      assert.equal(recorded, policy, `tick ${tick.tick}, ${name}`)
+    }
+  }
+})
+
+test('of the routine traces about one in ten is kept, and says so', () => {
+  const routine = of('tick').filter((tick) => !duty(tick) && !nearThreshold(tick.tick))
+  const sampled = routine.filter(({ trace }) => kept.has(trace))
+  // 0.1 of some 50 traces: outside these bounds less than once in a thousand runs.
+  assert.ok(sampled.length <= routine.length * 0.1 + 3.1 * Math.sqrt(routine.length * 0.09), `${sampled.length} of ${routine.length}`)
+  for (const { trace } of sampled) {
+    assert.equal(kept.get(trace)?.[0]?.scope['tailsampling.policy'], 'sample-routine-10-percent')
+  }
+})
+
+test('Phoenix holds the same traces as Tempo, span for span', async () => {
+  const wanted = [...kept.values()].flat().map(({ traceId, spanId }) => `${traceId} ${spanId}`).sort()
+  const found = await eventually(async () => {
+    const spans = await phoenixSpans(place, packageJson.name)
+    assert.equal(spans.length, wanted.length)
+    return spans
+  })
+  assert.deepEqual(found.map(({ context }) => `${context.trace_id} ${context.span_id}`).sort(), wanted)
+})
+
+test('every kept trace has the shape that world and README promise', () => {
+  const PARENTS: readonly (readonly [RegExp, RegExp])[] = [
+    [/^invoke_agent /, /^invoke_workflow woodland_tick$/],
+    [/^process market$/, /^invoke_workflow woodland_tick$/],
+    [/^chat /, /^invoke_agent /],
+    [/^execute_tool /, /^invoke_agent /],
+    [/^POST$/, /^chat /],
+    [/^llm_request$/, /^POST$/],
+  ]
+  assert.ok(kept.size > 10)
+  for (const [trace, spans] of kept) {
+    const byId = new Map(spans.map((span) => [span.spanId, span]))
+    const roots = spans.filter(({ parentSpanId }) => parentSpanId === '')
+    assert.deepEqual(roots.map(({ name }) => name), ['invoke_workflow woodland_tick'], trace)
+    assert.equal(spans.filter(({ name }) => name.startsWith('invoke_agent ')).length, 5, trace)
+    for (const span of spans) {
+      if (span.parentSpanId === '') continue
+      const parent = byId.get(span.parentSpanId)
+      const [, wanted] = PARENTS.find(([name]) => name.test(span.name)) ?? []
+      assert.ok(parent && wanted?.test(parent.name), `${span.name} under ${parent?.name} in ${trace}`)
+      if (span.name !== 'llm_request') {
+        assert.ok(
+          span.start >= parent.start - CLOCK_NS && span.end <= parent.end + CLOCK_NS,
+          `${span.name} stays within ${parent.name} in ${trace}`,
+        )
+        if (span.name !== 'process market') assert.ok(span.attributes['gen_ai.agent.name'], `${span.name} names its agent`)
+      }
+    }
+  }
+})
+
+test('links lead from a tick to the one before, from a second attempt to the first, from a trade to its orders', () => {
+  const all = [...kept.values()].flat()
+  const root = (tick: number) => kept.get(of('tick')[tick]?.trace ?? '')?.find(({ parentSpanId }) => parentSpanId === '')
+  const pairs = of('tick').filter(({ tick }) => tick > 0 && root(tick) && root(tick - 1))
+  assert.ok(pairs.length > 0)
+  for (const { tick } of pairs) assert.equal(root(tick)?.links[0]?.spanId, root(tick - 1)?.spanId)
+
+  const seconds = all.filter(({ name, attributes }) => name.startsWith('chat ') && attributes['woodland.attempt'] === 2)
+  assert.ok(seconds.length > 0)
+  for (const second of seconds) {
+    const first = all.find(({ spanId }) => spanId === second.links[0]?.spanId)
+    assert.equal(first?.attributes['woodland.attempt'], 1)
+    assert.equal(first?.parentSpanId, second.parentSpanId)
+  }
+
+  const markets = all.filter(({ name, attributes }) => name === 'process market' && Number(attributes['woodland.trades']) > 0)
+  assert.ok(markets.length > 0)
+  for (const { links } of markets) assert.ok(links.length >= 2)
+})
+
+test('Prometheus counts every span before sampling, and the kept ones after', async () => {
+  const simulator = `job="${packageJson.name}",instance="${run.id}"`
+  const spans = await eventually(async () => {
+    const [sample] = await prometheus(place, `sum(traces_span_metrics_calls_total{${simulator}})`)
+    assert.equal(sample?.value, run.spans, 'spans counted before sampling')
+    const stored = [...kept.values()].flat().filter(({ resource }) => resource['service.instance.id'] === run.id).length
+    const [after] = await prometheus(place, `sum(traces_kept_calls_total{${simulator}})`)
+    assert.equal(Math.round(after?.value ?? 0) >= stored, true, 'kept spans, weighted, are not fewer than those stored')
+    return stored
+  })
+  assert.ok(spans > 0)
+})
+
+test('tokens by agent, model and type in Prometheus are the ledger, to the last token', async () => {
+  const calls = of('call')
+  const key = (type: string) => (call: (typeof calls)[number]) => `${call.agent} ${call.model} ${type}`
+  const ledger = {
+    ...sumBy(calls.filter(({ outcome }) => outcome === 'ok'), key('input'), ({ inputTokens }) => inputTokens),
+    ...sumBy(calls.filter(({ outcome }) => outcome === 'ok'), key('output'), ({ outputTokens }) => outputTokens),
+  }
+  await eventually(async () => {
+    const counted = await queried(
+      `gen_ai_client_token_usage_sum{instance="${run.id}"}`,
+      'gen_ai_agent_name',
+      'gen_ai_request_model',
+      'gen_ai_token_type',
+    )
+    assert.deepEqual(counted, ledger)
+  })
+})
+
+test('decisions, calls and retries by agent in Prometheus are the ledger', async () => {
+  const turns = sumBy(of('turn'), ({ agent, outcome }) => `${agent} ${outcome}`, () => 1)
+  const counted = await queried(`woodland_decisions_total{instance="${run.id}"} > 0`, 'gen_ai_agent_name', 'outcome')
+  assert.deepEqual(counted, turns)
+  const calls = sumBy(of('call'), ({ agent }) => agent, () => 1)
+  const chats = `gen_ai_client_operation_duration_seconds_count{instance="${run.id}",gen_ai_operation_name="chat"}`
+  assert.deepEqual(await queried(chats, 'gen_ai_agent_name'), calls)
+  const trades = of('tick').reduce((sum, tick) => sum + tick.trades, 0)
+  const [traded] = await prometheus(place, `sum(woodland_trades_total{instance="${run.id}"})`)
+  assert.equal(traded?.value, trades)
+})
+
+const prices = new Map(pricesToday().map((price) => [price.model, price]))
+const usd = ({ model, inputTokens, outputTokens }: { model: string; inputTokens: number; outputTokens: number }) =>
+  (inputTokens * (prices.get(model)?.input ?? Number.NaN) + outputTokens * (prices.get(model)?.output ?? Number.NaN)) / 1e6
+const near = (found: Record<string, number>, wanted: Record<string, number>) => {
+  assert.deepEqual(Object.keys(found).sort(), Object.keys(wanted).sort())
+  for (const [key, value] of Object.entries(wanted)) assert.ok(Math.abs((found[key] ?? 0) - value) < 1e-9, `${key}: ${found[key]} is not ${value}`)
+}
+
+test('tokens × price by agent in Prometheus is the ledger × grafana/prices.yaml', async () => {
+  const price = 'on (gen_ai_request_model, gen_ai_token_type) group_left () gen_ai_price_usd_per_token'
+  const counted = await queried(`gen_ai_client_token_usage_sum{instance="${run.id}"} * ${price}`, 'gen_ai_agent_name')
+  near(counted, sumBy(of('call'), ({ agent }) => agent, usd))
+})
+
+test('Phoenix shows messages, tokens and the same cost for the kept calls', async () => {
+  const stored = await phoenixSpans(place, packageJson.name)
+  const calls = stored.filter(({ span_kind, attributes }) => span_kind === 'LLM' && 'llm.token_count.total' in attributes)
+  const answered = of('call').filter(({ trace, outcome }) => kept.has(trace) && outcome === 'ok')
+  assert.equal(calls.length, answered.length)
+  for (const { attributes } of calls) {
+    assert.ok('llm.input_messages.0.message.content' in attributes, 'input messages')
+    assert.ok('llm.output_messages.0.message.role' in attributes, 'output messages')
+  }
+  const costs = await Promise.all(calls.map(({ id }) => phoenixCost(place, id)))
+  const agent = (span: PhoenixSpan) => String(span.attributes['agent.name'])
+  near(
+    sumBy(calls.map((call, index) => ({ call, cost: costs[index] ?? Number.NaN })), ({ call }) => agent(call), ({ cost }) => cost),
+    sumBy(answered, ({ agent }) => agent, usd),
+  )
+})
+
+test('every exemplar opens a trace that was stored', async () => {
+  const parameters = new URLSearchParams({
+    query: 'traces_kept_duration_seconds_bucket',
+    start: String(Date.now() / 1000 - 3600),
+    end: String(Date.now() / 1000 + 60),
+  })
+  const response = await fetch(url(place, 'PROMETHEUS_PORT', `/api/v1/query_exemplars?${parameters}`))
+  const { data } = (await response.json()) as { data: readonly { exemplars: readonly { labels: { trace_id: string } }[] }[] }
+  const traces = new Set(data.flatMap(({ exemplars }) => exemplars.map(({ labels }) => labels.trace_id)))
+  assert.ok(traces.size > 0, 'there are exemplars')
+  for (const trace of traces) assert.ok(kept.has(trace), `the exemplar of ${trace} leads nowhere`)
+})
+
+test('no secret of the prompts is in Tempo, Phoenix, Prometheus, a log or a queue file', async () => {
+  const json = (value: unknown) => JSON.stringify(value, (_key, item) => (typeof item === 'bigint' ? String(item) : item))
+  const exits: Record<string, string> = {
+    Tempo: json([...kept.values()]),
+    Phoenix: json(await phoenixSpans(place, packageJson.name)),
+    Prometheus: json(await prometheus(place, '{__name__=~".+"}')),
+    'what the simulator said': run.said,
+  }
+  for (const folder of ['logs', 'data/collector/tempo', 'data/collector/phoenix', 'data/tempo', 'data/phoenix']) {
+    for (const file of readdirSync(resolve(place.state, folder), { recursive: true, withFileTypes: true })) {
+      if (file.isFile()) exits[`${folder}/${file.name}`] = readFileSync(resolve(file.parentPath, file.name), 'latin1')
+    }
+  }
+  assert.ok(exits.Tempo?.includes('They say: ****'), 'the masked sentence arrived')
+  assert.ok(exits.Phoenix?.includes('They say: ****'), 'the masked sentence arrived')
+  for (const [exit, content] of Object.entries(exits)) {
+    for (const [kind, secret] of Object.entries(SECRETS)) {
+      assert.ok(!content.includes(secret), `${kind} is in ${exit}`)
+    }
+  }
+})
+
+test('no policy met a span it could not judge, and nothing was refused, dropped or left over', async () => {
+  const log = readFileSync(resolve(place.state, 'logs/collector.log'), 'utf8')
+  assert.ok(log.includes('Everything is ready'))
+  assert.ok(!log.includes('failed to eval'), 'a condition failed')
+  for (const metric of [
+    'otelcol_processor_tail_sampling_sampling_policy_evaluation_error',
+    'otelcol_processor_tail_sampling_sampling_trace_dropped_too_early',
+    'otelcol_exporter_send_failed_spans',
+    'otelcol_exporter_enqueue_failed_spans',
+    'otelcol_receiver_refused_spans',
+    'otelcol_exporter_queue_size',
+  ]) {
+    const [sample] = await prometheus(place, `sum(${metric})`)
+    assert.equal(sample?.value ?? 0, 0, metric)
+  }
+})

@@ -1,0 +1,65 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { resolve } from 'node:path'
+import { execa } from 'execa'
+import type { Entry } from '../sim/ledger.ts'
+import { bootNative, haltNative } from '../stack/boot.ts'
+import { type Place, PORT_NAMES, type PortName, readPlace, url } from '../stack/place.ts'
+import { freePorts } from '../stack/ports.ts'
+import { tsx } from '../stack/services.ts'
+
+export type Run = Readonly<{ id: string; entries: readonly Entry[]; spans: number; said: string }>
+
+/** A place of its own for a test: free ports, a temporary folder, and only the environment it names. */
+export async function testPlace(extra: Readonly<Record<string, string>> = {}): Promise<Place> {
+  const shipped = readPlace(mkdtempSync(resolve(tmpdir(), 'wood-test-')))
+  const free = await freePorts(PORT_NAMES.length)
+  const ports = Object.fromEntries(PORT_NAMES.map((name, index) => [name, free[index] ?? 0])) as Record<PortName, number>
+  const env = { ...shipped.env }
+  for (const name of ['GRAFANA_HOME', 'VLLM_BASE_URL', 'TIME_FACTOR', 'SLOW_CALL', 'TOKEN_HEAVY']) delete env[name]
+  return { ...shipped, ports, env: { ...env, ...extra } }
+}
+
+/** Starts the named services of the real stack, and answers how to end them. Nothing is left behind. */
+export async function startStack(place: Place, policy: string, only: readonly string[]): Promise<() => Promise<void>> {
+  const said: string[] = []
+  const say = (line: string) => void said.push(line)
+  const end = async () => {
+    await haltNative(place, say)
+    rmSync(place.state, { recursive: true, force: true })
+  }
+  process.once('SIGINT', () => void end().then(() => process.exit(130)))
+  await bootNative(place, { policy, only, cancel: new AbortController().signal, say }).catch(async (error) => {
+    await end()
+    throw error
+  })
+  return end
+}
+
+/** Plays ticks against the place's own model server and answers the ledger. */
+export async function play(place: Place, ...flags: readonly string[]): Promise<Run> {
+  const ledger = resolve(place.state, `ledger-${process.hrtime.bigint()}.jsonl`)
+  const { file, args, cwd } = tsx('sim/main.ts', '--ledger', ledger, '--base-url', url(place, 'VLLM_PORT', '/v1'), ...flags)
+  const { stderr } = await execa(file, args, {
+    cwd,
+    env: { PATH: place.env.PATH ?? '', TIME_FACTOR: place.env.TIME_FACTOR ?? '1', OTEL_EXPORTER_OTLP_ENDPOINT: url(place, 'OTLP_HTTP_PORT') },
+    extendEnv: false,
+    timeout: 600_000,
+  })
+  const entries = readFileSync(ledger, 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line) as Entry)
+  const id = entries.find((entry) => entry.kind === 'run')?.run ?? ''
+  return { id, entries, spans: Number(/all (\d+) spans were sent/.exec(stderr)?.[1] ?? Number.NaN), said: stderr }
+}
+
+/** Looks until something is found; the last error tells what was missing when time is up. */
+export async function eventually<T>(look: () => Promise<T>, seconds = 60): Promise<T> {
+  const until = Date.now() + seconds * 1000
+  for (;;) {
+    try {
+      return await look()
+    } catch (error) {
+      if (Date.now() > until) throw error
+      await new Promise((resolve) => setTimeout(resolve, 500))
+    }
+  }
+}
