@@ -27,14 +27,25 @@ type Keys = readonly { key: string; value: Record<string, unknown> }[] | undefin
 
 async function get<T>(address: string): Promise<T> {
   const response = await fetch(address, { signal: AbortSignal.timeout(30_000) })
-  if (!response.ok) throw new Error(`${address} answered HTTP ${response.status}: ${(await response.text()).slice(0, 300)}`)
+  if (!response.ok)
+    throw new Error(`${address} answered HTTP ${response.status}: ${(await response.text()).slice(0, 300)}`)
   return (await response.json()) as T
 }
 
 /** Asks Tempo a TraceQL question about the last hours. A search without a time range would miss what has been flushed. */
-export async function tempoSearch(place: Place, query: string, { limit = 1000, hours = 3 } = {}): Promise<readonly Found[]> {
+export async function tempoSearch(
+  place: Place,
+  query: string,
+  { limit = 1000, hours = 3 } = {},
+): Promise<readonly Found[]> {
   const now = Math.ceil(Date.now() / 1000) + 60
-  const range = new URLSearchParams({ q: query, limit: String(limit), spss: '100', start: String(now - hours * 3600), end: String(now) })
+  const range = new URLSearchParams({
+    q: query,
+    limit: String(limit),
+    spss: '100',
+    start: String(now - hours * 3600),
+    end: String(now),
+  })
   return (await get<{ traces?: readonly Found[] }>(url(place, 'TEMPO_PORT', `/api/search?${range}`))).traces ?? []
 }
 
@@ -52,7 +63,12 @@ type RawSpan = {
   links?: readonly { traceId: string; spanId: string }[]
 }
 type RawTrace = {
-  trace?: { resourceSpans?: readonly { resource?: { attributes?: Keys }; scopeSpans?: readonly { scope?: { attributes?: Keys }; spans?: readonly RawSpan[] }[] }[] }
+  trace?: {
+    resourceSpans?: readonly {
+      resource?: { attributes?: Keys }
+      scopeSpans?: readonly { scope?: { attributes?: Keys }; spans?: readonly RawSpan[] }[]
+    }[]
+  }
 }
 
 /** Every span of one trace; none when Tempo does not know it (it answers 200 then too). */
@@ -118,7 +134,11 @@ export async function phoenixSpans(place: Place, project: string, traceId?: stri
   const spans: PhoenixSpan[] = []
   let cursor: string | null = null
   do {
-    const parameters = new URLSearchParams({ limit: '1000', ...(traceId ? { trace_id: traceId } : {}), ...(cursor ? { cursor } : {}) })
+    const parameters = new URLSearchParams({
+      limit: '1000',
+      ...(traceId ? { trace_id: traceId } : {}),
+      ...(cursor ? { cursor } : {}),
+    })
     const address = url(place, 'PHOENIX_PORT', `/v1/projects/${encodeURIComponent(project)}/spans?${parameters}`)
     const page: { data: readonly PhoenixSpan[]; next_cursor: string | null } = await get(address)
     spans.push(...page.data)
@@ -136,6 +156,8 @@ export async function phoenixCost(place: Place, spanNodeId: string): Promise<num
     body: JSON.stringify({ query, variables: { id: spanNodeId } }),
     signal: AbortSignal.timeout(10_000),
   })
-  const { data } = (await response.json()) as { data?: { node?: { costSummary?: { total?: { cost: number | null } } } } }
+  const { data } = (await response.json()) as {
+    data?: { node?: { costSummary?: { total?: { cost: number | null } } } }
+  }
   return data?.node?.costSummary?.total?.cost ?? null
 }

@@ -35,7 +35,8 @@ export async function bootNative(
       )
     }
   }
-  if (absent.some(({ name }) => name === 'collector')) await activatePolicy(place, policy, { collector: programs.collector, say })
+  if (absent.some(({ name }) => name === 'collector'))
+    await activatePolicy(place, policy, { collector: programs.collector, say })
 
   const mine: Service[] = []
   try {
@@ -45,7 +46,8 @@ export async function bootNative(
       const began = Date.now()
       await start(place, service.name, service.command())
       await untilReady(place, service, cancel)
-      if (service.name === 'phoenix') await sleep(await syncPrices(url(place, 'PHOENIX_PORT'), prices), undefined, { signal: cancel })
+      if (service.name === 'phoenix')
+        await sleep(await syncPrices(url(place, 'PHOENIX_PORT'), prices), undefined, { signal: cancel })
       say(`  ${service.name.padEnd(11)} ready after ${((Date.now() - began) / 1000).toFixed(1)} s`)
     }
     // The creatures think only when everything they tell their thoughts to is there.
@@ -71,7 +73,9 @@ async function untilReady(place: Place, { name, ready, readyWithinMs }: Service,
   while (Date.now() < until) {
     cancel.throwIfAborted()
     if ((await runningPid(place, name)) === undefined) {
-      throw new Trouble(`${name} ended before it was ready. Its last words:\n${lastLines(place, name, 15)}\nAll of them: ${logFile(place, name)}`)
+      throw new Trouble(
+        `${name} ended before it was ready. Its last words:\n${lastLines(place, name, 15)}\nAll of them: ${logFile(place, name)}`,
+      )
     }
     if (!ready) {
       // Nothing to ask: alive for a moment is all that can be seen from here.
@@ -107,11 +111,13 @@ export async function haltNative(place: Place, say: Say): Promise<void> {
   const known = all.filter(({ name }) => here.includes(name))
   for (const wave of [['sim'], ['model', 'collector'], all.map(({ name }) => name)]) {
     await Promise.all(
-      known.filter(({ name }) => wave.includes(name)).map(async (service) => {
-        if ((await runningPid(place, service.name)) === undefined) return stop(place, service.name, 0)
-        await stopService(place, service)
-        say(`  ${service.name} stopped`)
-      }),
+      known
+        .filter(({ name }) => wave.includes(name))
+        .map(async (service) => {
+          if ((await runningPid(place, service.name)) === undefined) return stop(place, service.name, 0)
+          await stopService(place, service)
+          say(`  ${service.name} stopped`)
+        }),
     )
   }
   for (const name of here.filter((name) => !all.some((service) => service.name === name))) await stop(place, name, 5000)
@@ -125,8 +131,15 @@ export async function statusNative(place: Place): Promise<readonly { name: strin
   const rows = []
   for (const { name, ready } of services(place, NO_PROGRAMS)) {
     const pid = await runningPid(place, name)
-    const answers = pid !== undefined && ready && (await fetch(ready, { signal: AbortSignal.timeout(2000) }).then((r) => r.ok, () => false))
-    const state = pid === undefined ? 'not running' : ready && !answers ? `running (pid ${pid}), not ready` : `running (pid ${pid})`
+    const answers =
+      pid !== undefined &&
+      ready &&
+      (await fetch(ready, { signal: AbortSignal.timeout(2000) }).then(
+        (r) => r.ok,
+        () => false,
+      ))
+    const state =
+      pid === undefined ? 'not running' : ready && !answers ? `running (pid ${pid}), not ready` : `running (pid ${pid})`
     rows.push({ name, state, log: existsSync(logFile(place, name)) ? logFile(place, name) : '' })
   }
   return rows

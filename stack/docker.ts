@@ -18,7 +18,13 @@ export async function dockerEngine(env: Place['env']): Promise<{ version: string
 }
 
 const compose = (place: Place, args: readonly string[]) =>
-  execa('docker', ['compose', ...args], { cwd: ROOT, env: environment(place), extendEnv: false, stdio: 'inherit', reject: false })
+  execa('docker', ['compose', ...args], {
+    cwd: ROOT,
+    env: environment(place),
+    extendEnv: false,
+    stdio: 'inherit',
+    reject: false,
+  })
 
 const environment = (place: Place) => ({
   ...place.env,
@@ -39,18 +45,26 @@ export async function bootDocker(place: Place, { cancel, say }: { cancel: AbortS
           'Where images cannot be pulled, build everything from source instead: make up BOOT=native',
       )
     }
-    if (services.length > 0) await sleep(await syncPrices(url(place, 'PHOENIX_PORT'), prices), undefined, { signal: cancel })
+    if (services.length > 0)
+      await sleep(await syncPrices(url(place, 'PHOENIX_PORT'), prices), undefined, { signal: cancel })
   }
   const until = Date.now() + 60_000
   const health = url(place, 'COLLECTOR_HEALTH_PORT')
-  while (!(await fetch(health, { signal: AbortSignal.timeout(2000) }).then((response) => response.ok, () => false))) {
-    if (Date.now() > until) throw new Trouble(`the collector is not ready after 60 s (${health}): see make logs S=collector`)
+  while (
+    !(await fetch(health, { signal: AbortSignal.timeout(2000) }).then(
+      (response) => response.ok,
+      () => false,
+    ))
+  ) {
+    if (Date.now() > until)
+      throw new Trouble(`the collector is not ready after 60 s (${health}): see make logs S=collector`)
     await sleep(200, undefined, { signal: cancel })
   }
   say('  every container is ready')
 }
 
-export const haltDocker = (place: Place, alsoState: boolean) => compose(place, ['down', ...(alsoState ? ['--volumes'] : [])])
+export const haltDocker = (place: Place, alsoState: boolean) =>
+  compose(place, ['down', ...(alsoState ? ['--volumes'] : [])])
 
 export const statusDocker = (place: Place) => compose(place, ['ps', '--all'])
 

@@ -27,7 +27,9 @@ export async function doctor(place: Place, say: (line: string) => void): Promise
 
   const engine = await dockerEngine(place.env)
   const docker = 'version' in engine
-  say(`${docker ? 'ok  ' : '-   '} ${'Docker'.padEnd(26)} ${docker ? engine.version : `${engine.why}: make up builds from source`}`)
+  say(
+    `${docker ? 'ok  ' : '-   '} ${'Docker'.padEnd(26)} ${docker ? engine.version : `${engine.why}: make up builds from source`}`,
+  )
   const built = (['collector', 'tempo', 'prometheus', 'phoenix'] as const).filter((part) => isBuilt(place, part))
   const all = built.length === 4
   say(`${all ? 'ok  ' : '-   '} ${'Built from source'.padEnd(26)} ${built.join(', ') || 'nothing yet'}`)
@@ -36,21 +38,39 @@ export async function doctor(place: Place, say: (line: string) => void): Promise
   const go = await version('go', 'version')
   row(docker || all || go !== undefined, 'Go', go ?? 'not installed', 'Install Go from go.dev/dl, or start Docker.')
   const python = await version(process.env.PYTHON || 'python3', '--version')
-  row(docker || all || python !== undefined, 'Python', python ?? 'not installed', 'Install Python 3.11 or newer, or start Docker.')
+  row(
+    docker || all || python !== undefined,
+    'Python',
+    python ?? 'not installed',
+    'Install Python 3.11 or newer, or start Docker.',
+  )
   const grafana = findGrafana(place.env)
-  say(`${docker || grafana ? 'ok  ' : '-   '} ${'Grafana'.padEnd(26)} ${docker ? 'in a container' : (grafana?.binary ?? 'none: set GRAFANA_HOME to show the boards')}`)
+  say(
+    `${docker || grafana ? 'ok  ' : '-   '} ${'Grafana'.padEnd(26)} ${docker ? 'in a container' : (grafana?.binary ?? 'none: set GRAFANA_HOME to show the boards')}`,
+  )
 
-  row(totalmem() > NEEDS.memoryGb * GB, 'Memory', `${(freemem() / GB).toFixed(1)} of ${(totalmem() / GB).toFixed(1)} GB free`, `The stack takes about ${NEEDS.memoryGb} GB.`)
+  row(
+    totalmem() > NEEDS.memoryGb * GB,
+    'Memory',
+    `${(freemem() / GB).toFixed(1)} of ${(totalmem() / GB).toFixed(1)} GB free`,
+    `The stack takes about ${NEEDS.memoryGb} GB.`,
+  )
   const { bavail, bsize } = statfsSync(ROOT)
   const free = (bavail * bsize) / GB
-  row(all || free > NEEDS.diskGb, 'Disk', `${free.toFixed(0)} GB free`, `The first build takes up to ${NEEDS.diskGb} GB with its caches.`)
+  row(
+    all || free > NEEDS.diskGb,
+    'Disk',
+    `${free.toFixed(0)} GB free`,
+    `The first build takes up to ${NEEDS.diskGb} GB with its caches.`,
+  )
 
   const ours = started(place).length > 0
   for (const name of PORT_NAMES) {
     const port = place.ports[name]
     const what = `${name} ${port}`
     if (await isFree(port)) row(true, what, 'free')
-    else row(ours, what, `held by ${await holder(port)}`, `Stop that program, or choose another port: make up ${name}=…`)
+    else
+      row(ours, what, `held by ${await holder(port)}`, `Stop that program, or choose another port: make up ${name}=…`)
   }
   return well
 }

@@ -3,7 +3,8 @@ import { delimiter, dirname, resolve } from 'node:path'
 
 export type Grafana = Readonly<{ binary: string; home: string }>
 
-const isHome = (folder: string) => existsSync(resolve(folder, 'conf/defaults.ini')) && existsSync(resolve(folder, 'public'))
+const isHome = (folder: string) =>
+  existsSync(resolve(folder, 'conf/defaults.ini')) && existsSync(resolve(folder, 'public'))
 
 /**
  * A Grafana on this machine: `GRAFANA_HOME`, else the `grafana` on PATH with the first folder that
@@ -12,9 +13,18 @@ const isHome = (folder: string) => existsSync(resolve(folder, 'conf/defaults.ini
 export function findGrafana(env: Readonly<Record<string, string | undefined>>): Grafana | undefined {
   const binary = env.GRAFANA_HOME
     ? resolve(env.GRAFANA_HOME, 'bin/grafana')
-    : (env.PATH ?? '').split(delimiter).map((folder) => resolve(folder, 'grafana')).find((file) => existsSync(file))
+    : (env.PATH ?? '')
+        .split(delimiter)
+        .map((folder) => resolve(folder, 'grafana'))
+        .find((file) => existsSync(file))
   if (!binary || !existsSync(binary)) return undefined
-  const homes = [env.GRAFANA_HOME, dirname(dirname(realpathSync(binary))), '/usr/share/grafana', '/usr/local/share/grafana', '/opt/homebrew/share/grafana']
+  const homes = [
+    env.GRAFANA_HOME,
+    dirname(dirname(realpathSync(binary))),
+    '/usr/share/grafana',
+    '/usr/local/share/grafana',
+    '/opt/homebrew/share/grafana',
+  ]
   const home = homes.find((folder) => folder && isHome(folder))
   return home ? { binary, home } : undefined
 }

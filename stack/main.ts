@@ -7,7 +7,7 @@ import { bootDocker, dockerEngine, haltDocker, logsDocker, reloadDocker, statusD
 import { doctor } from './doctor.ts'
 import { findGrafana } from './grafana.ts'
 import { build } from './native.ts'
-import { type Place, readPlace, ROOT, Trouble, url } from './place.ts'
+import { type Place, ROOT, readPlace, Trouble, url } from './place.ts'
 import { activatePolicy, SHIPPED_POLICY } from './policy.ts'
 import { logFile, started } from './processes.ts'
 import { verify } from './verify.ts'
@@ -24,11 +24,16 @@ const remembered = (place: Place): Boot | undefined =>
 
 async function up(place: Place, { policy, boot: wanted }: { policy: string; boot: Boot | undefined }): Promise<void> {
   const engine = wanted === 'native' ? undefined : await dockerEngine(place.env)
-  if (wanted === 'docker' && engine && 'why' in engine) throw new Trouble(`BOOT=docker, but ${engine.why}. Start it, or use BOOT=native.`)
+  if (wanted === 'docker' && engine && 'why' in engine)
+    throw new Trouble(`BOOT=docker, but ${engine.why}. Start it, or use BOOT=native.`)
   const boot: Boot = engine && 'version' in engine ? 'docker' : 'native'
   const before = remembered(place)
   if (before && before !== boot) throw new Trouble(`the stack was started with BOOT=${before}: make down first.`)
-  say(boot === 'docker' ? `Docker ${(engine as { version: string }).version}` : `native boot${engine && 'why' in engine ? `: ${engine.why}` : ''}`)
+  say(
+    boot === 'docker'
+      ? `Docker ${(engine as { version: string }).version}`
+      : `native boot${engine && 'why' in engine ? `: ${engine.why}` : ''}`,
+  )
   mkdirSync(place.state, { recursive: true })
   writeFileSync(bootFile(place), `${boot}\n`)
   const options = { cancel: cancelled.signal, say }
@@ -53,13 +58,26 @@ function links(place: Place, boot: Boot): string {
   const rows = [
     grafana
       ? ['Grafana', board, 'cost and latency by agent; Explore for TraceQL']
-      : ['Grafana', 'not on this machine', 'put grafana on PATH or set GRAFANA_HOME; the board is grafana/dashboards/*.json'],
+      : [
+          'Grafana',
+          'not on this machine',
+          'put grafana on PATH or set GRAFANA_HOME; the board is grafana/dashboards/*.json',
+        ],
     ['Phoenix', url(place, 'PHOENIX_PORT', '/projects'), 'every kept conversation, with its messages and cost'],
-    ['Tempo', url(place, 'TEMPO_PORT', '/api/search?q=%7B%20status%20%3D%20error%20%7D'), 'kept traces by TraceQL, here those with an error'],
-    ['Prometheus', url(place, 'PROMETHEUS_PORT', '/api/v1/query?query=woodland_decisions_total'), 'metrics of every tick, kept or not'],
+    [
+      'Tempo',
+      url(place, 'TEMPO_PORT', '/api/search?q=%7B%20status%20%3D%20error%20%7D'),
+      'kept traces by TraceQL, here those with an error',
+    ],
+    [
+      'Prometheus',
+      url(place, 'PROMETHEUS_PORT', '/api/v1/query?query=woodland_decisions_total'),
+      'metrics of every tick, kept or not',
+    ],
     ['OTLP', url(place, 'OTLP_HTTP_PORT'), 'point your own agents here'],
   ]
-  const next = 'make verify  follows one marked tick through all of it\nmake status  what runs      make logs  what it says      make down  end'
+  const next =
+    'make verify  follows one marked tick through all of it\nmake status  what runs      make logs  what it says      make down  end'
   return `${rows.map(([name, where, what]) => `${name?.padEnd(11)} ${where}\n            ${what}`).join('\n')}\n\n${next}`
 }
 
@@ -75,7 +93,13 @@ async function down(place: Place, { state }: { state: boolean }): Promise<void> 
   await haltNative(place, say)
   rmSync(bootFile(place), { force: true })
   if (state) rmSync(place.state, { recursive: true, force: true })
-  say(state ? 'down; state and logs are removed' : boot ? 'down; state is kept in .stack/ (make clean removes it)' : 'nothing was up')
+  say(
+    state
+      ? 'down; state and logs are removed'
+      : boot
+        ? 'down; state is kept in .stack/ (make clean removes it)'
+        : 'nothing was up',
+  )
 }
 
 async function status(place: Place): Promise<void> {
@@ -90,15 +114,22 @@ async function status(place: Place): Promise<void> {
 async function logs(place: Place, service: string | undefined): Promise<void> {
   if (remembered(place) === 'docker') return void (await logsDocker(place, service))
   const names = started(place)
-  if (names.length === 0) throw new Trouble('nothing is running here, so there is nothing to follow. Old logs: .stack/logs/')
-  if (service && !names.includes(service)) throw new Trouble(`there is no service "${service}"; running are ${names.join(', ')}.`)
+  if (names.length === 0)
+    throw new Trouble('nothing is running here, so there is nothing to follow. Old logs: .stack/logs/')
+  if (service && !names.includes(service))
+    throw new Trouble(`there is no service "${service}"; running are ${names.join(', ')}.`)
   const files = (service ? [service] : names).map((name) => logFile(place, name))
-  await execa('tail', ['-n', service ? '100' : '20', '-F', ...files], { stdio: 'inherit', reject: false, cancelSignal: cancelled.signal })
+  await execa('tail', ['-n', service ? '100' : '20', '-F', ...files], {
+    stdio: 'inherit',
+    reject: false,
+    cancelSignal: cancelled.signal,
+  })
 }
 
 async function reload(place: Place, policy: string): Promise<void> {
   const boot = remembered(place)
-  if (!boot) throw new Trouble('the stack is not up, so there is nothing to reload: make up POLICY=… starts it with a policy.')
+  if (!boot)
+    throw new Trouble('the stack is not up, so there is nothing to reload: make up POLICY=… starts it with a policy.')
   await activatePolicyFor(place, boot, policy)
   if (boot === 'docker') await reloadDocker(place)
   else await reloadCollector(place)
@@ -107,17 +138,45 @@ async function reload(place: Place, policy: string): Promise<void> {
 
 function program(place: () => Place): Command {
   const policy = new Option('--policy <file>', 'which traces to keep').env('POLICY').default(SHIPPED_POLICY)
-  const boot = new Option('--boot <way>', 'default: docker when an engine answers').env('BOOT').choices(['native', 'docker'])
+  const boot = new Option('--boot <way>', 'default: docker when an engine answers')
+    .env('BOOT')
+    .choices(['native', 'docker'])
   const stack = new Command('stack').description('Boots the whole pipeline and looks after it.').showHelpAfterError()
-  stack.command('up').description('start everything and wait until it works').addOption(policy).addOption(boot).action((options) => up(place(), options))
-  stack.command('down').description('stop everything').option('--state', 'also remove data and logs', false).action((options) => down(place(), options))
-  stack.command('status').description('what runs, and whether it answers').action(() => status(place()))
-  stack.command('logs').description('follow the logs').argument('[service]').action((service) => logs(place(), service))
-  stack.command('reload').description('check a policy file and put it in force').addOption(policy).action((options) => reload(place(), options.policy))
-  stack.command('doctor').description('tools, versions, ports, memory, disk').action(async () => {
-    if (!(await doctor(place(), say))) process.exitCode = 1
-  })
-  stack.command('verify').description('follow one marked tick through every backend').action(() => verify(place(), { cancel: cancelled.signal, say }))
+  stack
+    .command('up')
+    .description('start everything and wait until it works')
+    .addOption(policy)
+    .addOption(boot)
+    .action((options) => up(place(), options))
+  stack
+    .command('down')
+    .description('stop everything')
+    .option('--state', 'also remove data and logs', false)
+    .action((options) => down(place(), options))
+  stack
+    .command('status')
+    .description('what runs, and whether it answers')
+    .action(() => status(place()))
+  stack
+    .command('logs')
+    .description('follow the logs')
+    .argument('[service]')
+    .action((service) => logs(place(), service))
+  stack
+    .command('reload')
+    .description('check a policy file and put it in force')
+    .addOption(policy)
+    .action((options) => reload(place(), options.policy))
+  stack
+    .command('doctor')
+    .description('tools, versions, ports, memory, disk')
+    .action(async () => {
+      if (!(await doctor(place(), say))) process.exitCode = 1
+    })
+  stack
+    .command('verify')
+    .description('follow one marked tick through every backend')
+    .action(() => verify(place(), { cancel: cancelled.signal, say }))
   return stack
 }
 

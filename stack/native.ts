@@ -1,5 +1,15 @@
 import { createHash } from 'node:crypto'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { arch, availableParallelism, homedir, platform } from 'node:os'
 import { resolve } from 'node:path'
 import { execa } from 'execa'
@@ -7,7 +17,9 @@ import { parse } from 'yaml'
 import { type Place, ROOT, Trouble } from './place.ts'
 
 /** Paths of what the native boot runs. */
-export type Programs = Readonly<Record<'collector' | 'tempo' | 'prometheus' | 'promtool' | 'python' | 'compose', string>>
+export type Programs = Readonly<
+  Record<'collector' | 'tempo' | 'prometheus' | 'promtool' | 'python' | 'compose', string>
+>
 export type Part = 'collector' | 'tempo' | 'prometheus' | 'phoenix' | 'compose'
 
 type Recipe = Readonly<{
@@ -66,22 +78,34 @@ export async function build(place: Place, parts: readonly Part[], options: Optio
 }
 
 /** Whether a part has been built for this user, from what defines it now. */
-export const isBuilt = (place: Place, part: Part): boolean => existsSync(part === 'phoenix' ? venv(place) : goFolder(place, part))
+export const isBuilt = (place: Place, part: Part): boolean =>
+  existsSync(part === 'phoenix' ? venv(place) : goFolder(place, part))
 
 function goFolder(place: Place, part: Exclude<Part, 'phoenix'>): string {
   const recipe = RECIPES[part]
   const source = resolve(ROOT, recipe.source)
-  const files = readdirSync(source).filter((name) => !name.endsWith('.md')).sort()
-  const hash = digest([JSON.stringify(recipe), platform(), arch(), ...files.map((name) => readFileSync(resolve(source, name), 'utf8'))])
+  const files = readdirSync(source)
+    .filter((name) => !name.endsWith('.md'))
+    .sort()
+  const hash = digest([
+    JSON.stringify(recipe),
+    platform(),
+    arch(),
+    ...files.map((name) => readFileSync(resolve(source, name), 'utf8')),
+  ])
   return resolve(cache(place.env), `${part}-${recipe.version}-${hash}`)
 }
 
 const venv = (place: Place) =>
-  resolve(cache(place.env), `phoenix-${phoenixVersion()}-${digest([readFileSync(REQUIREMENTS, 'utf8'), platform(), arch()])}`)
+  resolve(
+    cache(place.env),
+    `phoenix-${phoenixVersion()}-${digest([readFileSync(REQUIREMENTS, 'utf8'), platform(), arch()])}`,
+  )
 
 const phoenixVersion = () => /^arize-phoenix==(\S+)/m.exec(readFileSync(REQUIREMENTS, 'utf8'))?.[1] ?? ''
 
-const digest = (texts: readonly string[]) => createHash('sha256').update(texts.join('\u0000')).digest('hex').slice(0, 12)
+const digest = (texts: readonly string[]) =>
+  createHash('sha256').update(texts.join('\u0000')).digest('hex').slice(0, 12)
 
 async function buildGo(place: Place, part: Exclude<Part, 'phoenix'>, options: Options): Promise<void> {
   const { version, source, packages, tags, ldflags, generate } = RECIPES[part]
@@ -110,7 +134,8 @@ async function buildPhoenix(place: Place, options: Options): Promise<void> {
   const python = await findPython()
   await inScratch(place, venv(place), (scratch) =>
     timed(`installing phoenix ${phoenixVersion()}, once for this user`, options, async () => {
-      const run = (file: string, args: readonly string[]) => command(place, 'phoenix-build', { file, args, cwd: ROOT, env: {} }, options)
+      const run = (file: string, args: readonly string[]) =>
+        command(place, 'phoenix-build', { file, args, cwd: ROOT, env: {} }, options)
       await run(python, ['-m', 'venv', scratch])
       await run(resolve(scratch, 'bin/python'), ['-m', 'pip', 'install', '--quiet', '--no-input', '-r', REQUIREMENTS])
     }),
@@ -146,7 +171,14 @@ async function timed(what: string, { say }: Options, work: () => Promise<void>):
 type Step = Readonly<{ file: string; args: readonly string[]; cwd: string; env: Readonly<Record<string, string>> }>
 
 async function command(place: Place, name: string, { file, args, cwd, env }: Step, { cancel }: Options): Promise<void> {
-  const result = await execa(file, args, { cwd, env: { ...place.env, ...env }, extendEnv: false, all: true, reject: false, cancelSignal: cancel })
+  const result = await execa(file, args, {
+    cwd,
+    env: { ...place.env, ...env },
+    extendEnv: false,
+    all: true,
+    reject: false,
+    cancelSignal: cancel,
+  })
   if (!result.failed) return
   cancel.throwIfAborted()
   const log = resolve(place.state, 'logs', `${name}.log`)
@@ -158,14 +190,17 @@ async function command(place: Place, name: string, { file, args, cwd, env }: Ste
 
 async function checkGo(parts: readonly Exclude<Part, 'phoenix'>[]): Promise<void> {
   const { stdout, failed } = await execa('go', ['env', 'GOVERSION'], { reject: false })
-  const wanted = parts
-    .map((part) => /^go (\S+)/m.exec(readFileSync(resolve(ROOT, RECIPES[part].source, 'go.mod'), 'utf8'))?.[1] ?? '0')
-    .sort(byVersion)
-    .at(-1) ?? '0'
+  const wanted =
+    parts
+      .map((part) => /^go (\S+)/m.exec(readFileSync(resolve(ROOT, RECIPES[part].source, 'go.mod'), 'utf8'))?.[1] ?? '0')
+      .sort(byVersion)
+      .at(-1) ?? '0'
   const why = `${parts.join(', ')} must be built once; that needs Go ${wanted} or newer`
-  if (failed) throw new Trouble(`Go is not installed: ${why}. Install it from go.dev/dl, or start Docker and run make up again.`)
+  if (failed)
+    throw new Trouble(`Go is not installed: ${why}. Install it from go.dev/dl, or start Docker and run make up again.`)
   const found = stdout.replace(/^go/, '')
-  if (byVersion(found, wanted) < 0) throw new Trouble(`Go ${found} is too old: ${why}. Install a newer one from go.dev/dl.`)
+  if (byVersion(found, wanted) < 0)
+    throw new Trouble(`Go ${found} is too old: ${why}. Install a newer one from go.dev/dl.`)
 }
 
 const byVersion = (a: string, b: string) => a.localeCompare(b, 'en', { numeric: true })
@@ -177,7 +212,10 @@ async function findPython(): Promise<string> {
   const probe = 'import sys, venv, ensurepip; print(*sys.version_info[:2])'
   const { stdout, stderr, failed, code } = await execa(python, ['-c', probe], { reject: false })
   if (code === 'ENOENT') throw new Trouble(`${python} is not installed: ${needs}. Install it, or set PYTHON to one.`)
-  if (failed) throw new Trouble(`${python} cannot make virtual environments: ${needs}. On Debian: apt install python3-venv.\n${stderr}`)
+  if (failed)
+    throw new Trouble(
+      `${python} cannot make virtual environments: ${needs}. On Debian: apt install python3-venv.\n${stderr}`,
+    )
   const [major = 0, minor = 0] = stdout.split(' ').map(Number)
   if (major !== OLDEST_PYTHON[0] || minor < OLDEST_PYTHON[1]) {
     throw new Trouble(`${python} is Python ${major}.${minor}: ${needs}. Install a newer one, or set PYTHON to one.`)

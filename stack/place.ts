@@ -43,7 +43,8 @@ export function readPlace(state = resolve(ROOT, '.stack')): Place {
   const seen = new Map<number, PortName>()
   for (const name of PORTS) {
     const other = seen.get(ports[name])
-    if (other) throw new Trouble(`${name} and ${other} are both ${ports[name]}: give each port of the stack to one service.`)
+    if (other)
+      throw new Trouble(`${name} and ${other} are both ${ports[name]}: give each port of the stack to one service.`)
     seen.set(ports[name], name)
   }
   return { state, ports, env: { ...(process.env as Record<string, string>) } }
@@ -53,7 +54,9 @@ function port(name: PortName): number {
   const text = process.env[name] ?? ''
   const value = Number(text)
   if (!/^\d{1,5}$/.test(text) || value < 1 || value > 65535) {
-    throw new Trouble(`${name}=${text || '(empty)'} is not a port: it must be a whole number from 1 to 65535. The defaults are in .env.`)
+    throw new Trouble(
+      `${name}=${text || '(empty)'} is not a port: it must be a whole number from 1 to 65535. The defaults are in .env.`,
+    )
   }
   return value
 }

@@ -25,7 +25,10 @@ export async function activatePolicy(place: Place, policy: string, { collector, 
   const queue = mkdtempSync(resolve(tmpdir(), 'policy-trial-'))
   try {
     const command = collector ? nativeTrial(place, collector, queue) : dockerTrial(place)
-    const defects = await checkPolicyFile(path, trialWith({ command, ports: await freePorts(6) }))
+    const trial = trialWith({ command, ports: await freePorts(6) })
+    const defects = await checkPolicyFile(path, trial).catch((error: Error) => {
+      throw new Trouble(`${error.message}.\nNothing was changed.`)
+    })
     if (defects.length > 0) {
       const lines = defects.map(({ line, message }) => `${shown}${line > 0 ? `:${line}` : ''}: ${message}.`)
       throw new Trouble(`${lines.join('\n')}\nNothing was changed.`)

@@ -1,12 +1,27 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { type Place, Trouble } from './place.ts'
 
-export type Command = Readonly<{ file: string; args: readonly string[]; env: Readonly<Record<string, string>>; cwd?: string }>
+export type Command = Readonly<{
+  file: string
+  args: readonly string[]
+  env: Readonly<Record<string, string>>
+  cwd?: string
+}>
 
 /** A process we started. `born` tells it from a later process that was given the same pid. */
 type Mark = Readonly<{ pid: number; born: string }>

@@ -138,7 +138,13 @@ export function services(place: Place, programs: Programs): readonly Service[] {
 
   const collector: Service = {
     name: 'collector',
-    holds: ['OTLP_GRPC_PORT', 'OTLP_HTTP_PORT', 'COLLECTOR_HEALTH_PORT', 'COLLECTOR_METRICS_PORT', 'COLLECTOR_EXPORTER_PORT'],
+    holds: [
+      'OTLP_GRPC_PORT',
+      'OTLP_HTTP_PORT',
+      'COLLECTOR_HEALTH_PORT',
+      'COLLECTOR_METRICS_PORT',
+      'COLLECTOR_EXPORTER_PORT',
+    ],
     command: () => {
       data('collector')
       return { file: programs.collector, args: collectorArguments(place), env: collectorEnvironment(place) }
@@ -153,7 +159,10 @@ export function services(place: Place, programs: Programs): readonly Service[] {
     holds: ['VLLM_PORT'],
     command: () => ({
       ...tsx('sim/vllm/main.ts'),
-      env: environment(place, { ...telemetry, ...pick(place.env, ['VLLM_PRESET', 'VLLM_MODEL', 'VLLM_FALLBACK_MODEL']) }),
+      env: environment(place, {
+        ...telemetry,
+        ...pick(place.env, ['VLLM_PRESET', 'VLLM_MODEL', 'VLLM_FALLBACK_MODEL']),
+      }),
     }),
     ready: url(place, 'VLLM_PORT', '/health'),
     readyWithinMs: 30_000,

@@ -51,7 +51,9 @@ export async function verify(place: Place, { cancel, say }: Options): Promise<vo
 
   const [costs, shown] = await within('Phoenix: its model calls with messages and cost', async () => {
     const stored = await phoenixSpans(place, packageJson.name, trace)
-    const calls = stored.filter(({ span_kind, attributes }) => span_kind === 'LLM' && 'llm.output_messages.0.message.role' in attributes)
+    const calls = stored.filter(
+      ({ span_kind, attributes }) => span_kind === 'LLM' && 'llm.output_messages.0.message.role' in attributes,
+    )
     if (stored.length < spans.length || calls.length < agents.length) return undefined
     const costs = await Promise.all(calls.map(({ id }) => phoenixCost(place, id)))
     return costs.every((cost) => cost !== null) ? ([costs, stored] as const) : undefined
@@ -60,7 +62,10 @@ export async function verify(place: Place, { cancel, say }: Options): Promise<vo
   say(`ok   Phoenix shows ${costs.length} model calls with their messages, ${usd.toFixed(6)} USD`)
 
   const series = await within(`Prometheus: tokens of ${agents.join(', ')}`, async () => {
-    const samples = await prometheus(place, `sum by (gen_ai_agent_name) (gen_ai_client_token_usage_sum{instance="${run}"})`)
+    const samples = await prometheus(
+      place,
+      `sum by (gen_ai_agent_name) (gen_ai_client_token_usage_sum{instance="${run}"})`,
+    )
     return samples.length === agents.length && samples.every(({ value }) => value > 0) ? samples : undefined
   })
   say(`ok   Prometheus counts tokens of ${series.map(({ labels }) => labels.gen_ai_agent_name).join(', ')}`)
@@ -68,10 +73,12 @@ export async function verify(place: Place, { cancel, say }: Options): Promise<vo
   const labels = await prometheus(place, `{instance="${run}"}`)
   const texts = { Tempo: text(spans), Phoenix: text(shown), Prometheus: text(labels) }
   for (const [backend, content] of Object.entries(texts)) {
-    if (content.includes(canary.split('@')[0] ?? canary)) throw new Trouble(`BAD  ${backend} holds ${canary}: the redaction does not work.`)
+    if (content.includes(canary.split('@')[0] ?? canary))
+      throw new Trouble(`BAD  ${backend} holds ${canary}: the redaction does not work.`)
   }
   for (const backend of ['Tempo', 'Phoenix'] as const) {
-    if (!texts[backend].includes('They say: write to ****')) throw new Trouble(`BAD  ${backend} does not hold the masked sentence: what came instead?`)
+    if (!texts[backend].includes('They say: write to ****'))
+      throw new Trouble(`BAD  ${backend} does not hold the masked sentence: what came instead?`)
   }
   say('ok   the e-mail address in its prompts is nowhere; **** stands in its place')
 }
@@ -88,11 +95,23 @@ async function play(place: Place, canary: string, cancel: AbortSignal) {
   }
   const { file, args } = tsx('sim/main.ts', '--ticks', '1', '--ledger', ledger, '--rumour', `write to ${canary}`)
   const mock = tsx('sim/vllm/main.ts', '--preset', 'calm', '--rate', 'self_buy@fox=1')
-  const server = execa(mock.file, mock.args, { env, extendEnv: false, reject: false, cancelSignal: cancel, stdout: 'ignore' })
+  const server = execa(mock.file, mock.args, {
+    env,
+    extendEnv: false,
+    reject: false,
+    cancelSignal: cancel,
+    stdout: 'ignore',
+  })
   try {
     const up = async () => {
       for (let tries = 0; tries < 100; tries++) {
-        if (await fetch(`http://127.0.0.1:${port}/health`).then((response) => response.ok, () => false)) return
+        if (
+          await fetch(`http://127.0.0.1:${port}/health`).then(
+            (response) => response.ok,
+            () => false,
+          )
+        )
+          return
         await sleep(100)
       }
       throw new Trouble('BAD  the mock model server did not start')
@@ -100,8 +119,14 @@ async function play(place: Place, canary: string, cancel: AbortSignal) {
     await up()
     const sim = await execa(file, args, { env, extendEnv: false, reject: false, cancelSignal: cancel })
     if (sim.failed) throw new Trouble(`BAD  the tick could not be played:\n${sim.stderr}`)
-    if (/could not be sent/.test(sim.stderr)) throw new Trouble(`BAD  the collector at ${env.OTEL_EXPORTER_OTLP_ENDPOINT} did not take the spans: is the stack up? (make status)`)
-    const entries = readFileSync(ledger, 'utf8').trim().split('\n').map((line) => JSON.parse(line) as Entry)
+    if (/could not be sent/.test(sim.stderr))
+      throw new Trouble(
+        `BAD  the collector at ${env.OTEL_EXPORTER_OTLP_ENDPOINT} did not take the spans: is the stack up? (make status)`,
+      )
+    const entries = readFileSync(ledger, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Entry)
     const run = entries.find((entry) => entry.kind === 'run')?.run ?? ''
     const trace = entries.find((entry) => entry.kind === 'tick')?.trace ?? ''
     const agents = entries.flatMap((entry) => (entry.kind === 'turn' ? [entry.agent] : []))

@@ -4,10 +4,18 @@ import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Entry } from '../sim/ledger.ts'
-import { type PhoenixSpan, phoenixCost, phoenixSpans, prometheus, type Span, tempoSearch, tempoTrace } from '../stack/backends.ts'
+import {
+  type PhoenixSpan,
+  phoenixCost,
+  phoenixSpans,
+  prometheus,
+  type Span,
+  tempoSearch,
+  tempoTrace,
+} from '../stack/backends.ts'
 import { type Place, url } from '../stack/place.ts'
-import { pricesToday } from '../stack/prices.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
+import { pricesToday } from '../stack/prices.ts'
 import { eventually, play, type Run, startStack, testPlace } from './stack.ts'
 
 const TICKS = 80
@@ -39,14 +47,19 @@ let run: Run
 /** Kept traces, as Tempo has them. */
 let kept: ReadonlyMap<string, readonly Span[]>
 
-const of = <K extends Entry['kind']>(kind: K) => run.entries.filter((entry): entry is Extract<Entry, { kind: K }> => entry.kind === kind)
+const of = <K extends Entry['kind']>(kind: K) =>
+  run.entries.filter((entry): entry is Extract<Entry, { kind: K }> => entry.kind === kind)
 const sumBy = <T>(items: readonly T[], key: (item: T) => string, value: (item: T) => number) => {
   const sums: Record<string, number> = {}
   for (const item of items) sums[key(item)] = (sums[key(item)] ?? 0) + value(item)
   return sums
 }
 const queried = async (query: string, ...labels: readonly string[]) =>
-  sumBy(await prometheus(place, query), (sample) => labels.map((label) => sample.labels[label]).join(' '), ({ value }) => value)
+  sumBy(
+    await prometheus(place, query),
+    (sample) => labels.map((label) => sample.labels[label]).join(' '),
+    ({ value }) => value,
+  )
 
 /** Why the shipped policy must keep a tick, by the ledger alone: the first rule that applies, or undefined. */
 function duty(tick: Extract<Entry, { kind: 'tick' }>): string | undefined {
@@ -64,7 +77,11 @@ const nearThreshold = (tick: number) =>
   of('call').some((call) => call.tick === tick && Math.abs(call.ms - SLOW_CALL_MS) <= WATCHES_DIFFER_MS)
 
 before(async () => {
-  place = await testPlace({ TIME_FACTOR: String(TIME_FACTOR), TOKEN_HEAVY: String(TOKEN_HEAVY), VLLM_PRESET: 'default' })
+  place = await testPlace({
+    TIME_FACTOR: String(TIME_FACTOR),
+    TOKEN_HEAVY: String(TOKEN_HEAVY),
+    VLLM_PRESET: 'default',
+  })
   end = await startStack(place, SHIPPED_POLICY, ['tempo', 'prometheus', 'phoenix', 'collector', 'model'])
   const rumour = Object.values(SECRETS).join(' , ')
   run = await play(place, '--ticks', String(TICKS), '--seed', '7', '--tick-interval', '1s', '--rumour', rumour)
@@ -75,7 +92,10 @@ before(async () => {
     return counts
   })
   kept = await eventually(async () => {
-    const found = await tempoSearch(place, `{ span.gen_ai.conversation.id = "${run.id}" && span.gen_ai.operation.name = "invoke_workflow" }`)
+    const found = await tempoSearch(
+      place,
+      `{ span.gen_ai.conversation.id = "${run.id}" && span.gen_ai.operation.name = "invoke_workflow" }`,
+    )
     assert.equal(found.length, decided.true, 'Tempo has every trace that was kept')
     const traces = await Promise.all(found.map(async ({ traceID }) => tempoTrace(place, traceID.padStart(32, '0'))))
     return new Map(traces.map((spans) => [spans[0]?.traceId ?? '', spans]))
@@ -85,7 +105,11 @@ before(async () => {
 after(() => end?.())
 
 test('the run shows what it is meant to show: failures of several kinds, and mostly routine', () => {
-  const duties = sumBy(of('tick'), (tick) => duty(tick) ?? 'routine', () => 1)
+  const duties = sumBy(
+    of('tick'),
+    (tick) => duty(tick) ?? 'routine',
+    () => 1,
+  )
   assert.ok((duties.routine ?? 0) > TICKS * 0.4, `routine ticks: ${JSON.stringify(duties)}`)
   for (const policy of ['keep-parse-errors', 'keep-self-buys', 'keep-slow-calls', 'keep-token-heavy']) {
     assert.ok((duties[policy] ?? 0) > 0, `no tick is there for ${policy}: ${JSON.stringify(duties)}`)
@@ -110,14 +134,20 @@ test('of the routine traces about one in ten is kept, and says so', () => {
   const routine = of('tick').filter((tick) => !duty(tick) && !nearThreshold(tick.tick))
   const sampled = routine.filter(({ trace }) => kept.has(trace))
   // 0.1 of some 50 traces: outside these bounds less than once in a thousand runs.
-  assert.ok(sampled.length <= routine.length * 0.1 + 3.1 * Math.sqrt(routine.length * 0.09), `${sampled.length} of ${routine.length}`)
+  assert.ok(
+    sampled.length <= routine.length * 0.1 + 3.1 * Math.sqrt(routine.length * 0.09),
+    `${sampled.length} of ${routine.length}`,
+  )
   for (const { trace } of sampled) {
     assert.equal(kept.get(trace)?.[0]?.scope['tailsampling.policy'], 'sample-routine-10-percent')
   }
 })
 
 test('Phoenix holds the same traces as Tempo, span for span', async () => {
-  const wanted = [...kept.values()].flat().map(({ traceId, spanId }) => `${traceId} ${spanId}`).sort()
+  const wanted = [...kept.values()]
+    .flat()
+    .map(({ traceId, spanId }) => `${traceId} ${spanId}`)
+    .sort()
   const found = await eventually(async () => {
     const spans = await phoenixSpans(place, packageJson.name)
     assert.equal(spans.length, wanted.length)
@@ -139,7 +169,11 @@ test('every kept trace has the shape that world and README promise', () => {
   for (const [trace, spans] of kept) {
     const byId = new Map(spans.map((span) => [span.spanId, span]))
     const roots = spans.filter(({ parentSpanId }) => parentSpanId === '')
-    assert.deepEqual(roots.map(({ name }) => name), ['invoke_workflow woodland_tick'], trace)
+    assert.deepEqual(
+      roots.map(({ name }) => name),
+      ['invoke_workflow woodland_tick'],
+      trace,
+    )
     assert.equal(spans.filter(({ name }) => name.startsWith('invoke_agent ')).length, 5, trace)
     for (const span of spans) {
       if (span.parentSpanId === '') continue
@@ -151,7 +185,8 @@ test('every kept trace has the shape that world and README promise', () => {
           span.start >= parent.start - CLOCK_NS && span.end <= parent.end + CLOCK_NS,
           `${span.name} stays within ${parent.name} in ${trace}`,
         )
-        if (span.name !== 'process market') assert.ok(span.attributes['gen_ai.agent.name'], `${span.name} names its agent`)
+        if (span.name !== 'process market')
+          assert.ok(span.attributes['gen_ai.agent.name'], `${span.name} names its agent`)
       }
     }
   }
@@ -159,7 +194,8 @@ test('every kept trace has the shape that world and README promise', () => {
 
 test('links lead from a tick to the one before, from a second attempt to the first, from a trade to its orders', () => {
   const all = [...kept.values()].flat()
-  const root = (tick: number) => kept.get(of('tick')[tick]?.trace ?? '')?.find(({ parentSpanId }) => parentSpanId === '')
+  const root = (tick: number) =>
+    kept.get(of('tick')[tick]?.trace ?? '')?.find(({ parentSpanId }) => parentSpanId === '')
   const pairs = of('tick').filter(({ tick }) => tick > 0 && root(tick) && root(tick - 1))
   assert.ok(pairs.length > 0)
   for (const { tick } of pairs) assert.equal(root(tick)?.links[0]?.spanId, root(tick - 1)?.spanId)
@@ -172,7 +208,9 @@ test('links lead from a tick to the one before, from a second attempt to the fir
     assert.equal(first?.parentSpanId, second.parentSpanId)
   }
 
-  const markets = all.filter(({ name, attributes }) => name === 'process market' && Number(attributes['woodland.trades']) > 0)
+  const markets = all.filter(
+    ({ name, attributes }) => name === 'process market' && Number(attributes['woodland.trades']) > 0,
+  )
   assert.ok(markets.length > 0)
   for (const { links } of markets) assert.ok(links.length >= 2)
 })
@@ -194,8 +232,16 @@ test('tokens by agent, model and type in Prometheus are the ledger, to the last 
   const calls = of('call')
   const key = (type: string) => (call: (typeof calls)[number]) => `${call.agent} ${call.model} ${type}`
   const ledger = {
-    ...sumBy(calls.filter(({ outcome }) => outcome === 'ok'), key('input'), ({ inputTokens }) => inputTokens),
-    ...sumBy(calls.filter(({ outcome }) => outcome === 'ok'), key('output'), ({ outputTokens }) => outputTokens),
+    ...sumBy(
+      calls.filter(({ outcome }) => outcome === 'ok'),
+      key('input'),
+      ({ inputTokens }) => inputTokens,
+    ),
+    ...sumBy(
+      calls.filter(({ outcome }) => outcome === 'ok'),
+      key('output'),
+      ({ outputTokens }) => outputTokens,
+    ),
   }
   await eventually(async () => {
     const counted = await queried(
@@ -209,10 +255,18 @@ test('tokens by agent, model and type in Prometheus are the ledger, to the last 
 })
 
 test('decisions, calls and retries by agent in Prometheus are the ledger', async () => {
-  const turns = sumBy(of('turn'), ({ agent, outcome }) => `${agent} ${outcome}`, () => 1)
+  const turns = sumBy(
+    of('turn'),
+    ({ agent, outcome }) => `${agent} ${outcome}`,
+    () => 1,
+  )
   const counted = await queried(`woodland_decisions_total{instance="${run.id}"} > 0`, 'gen_ai_agent_name', 'outcome')
   assert.deepEqual(counted, turns)
-  const calls = sumBy(of('call'), ({ agent }) => agent, () => 1)
+  const calls = sumBy(
+    of('call'),
+    ({ agent }) => agent,
+    () => 1,
+  )
   const chats = `gen_ai_client_operation_duration_seconds_count{instance="${run.id}",gen_ai_operation_name="chat"}`
   assert.deepEqual(await queried(chats, 'gen_ai_agent_name'), calls)
   const trades = of('tick').reduce((sum, tick) => sum + tick.trades, 0)
@@ -222,21 +276,28 @@ test('decisions, calls and retries by agent in Prometheus are the ledger', async
 
 const prices = new Map(pricesToday().map((price) => [price.model, price]))
 const usd = ({ model, inputTokens, outputTokens }: { model: string; inputTokens: number; outputTokens: number }) =>
-  (inputTokens * (prices.get(model)?.input ?? Number.NaN) + outputTokens * (prices.get(model)?.output ?? Number.NaN)) / 1e6
+  (inputTokens * (prices.get(model)?.input ?? Number.NaN) + outputTokens * (prices.get(model)?.output ?? Number.NaN)) /
+  1e6
 const near = (found: Record<string, number>, wanted: Record<string, number>) => {
   assert.deepEqual(Object.keys(found).sort(), Object.keys(wanted).sort())
-  for (const [key, value] of Object.entries(wanted)) assert.ok(Math.abs((found[key] ?? 0) - value) < 1e-9, `${key}: ${found[key]} is not ${value}`)
+  for (const [key, value] of Object.entries(wanted))
+    assert.ok(Math.abs((found[key] ?? 0) - value) < 1e-9, `${key}: ${found[key]} is not ${value}`)
 }
 
 test('tokens × price by agent in Prometheus is the ledger × grafana/prices.yaml', async () => {
   const price = 'on (gen_ai_request_model, gen_ai_token_type) group_left () gen_ai_price_usd_per_token'
   const counted = await queried(`gen_ai_client_token_usage_sum{instance="${run.id}"} * ${price}`, 'gen_ai_agent_name')
-  near(counted, sumBy(of('call'), ({ agent }) => agent, usd))
+  near(
+    counted,
+    sumBy(of('call'), ({ agent }) => agent, usd),
+  )
 })
 
 test('Phoenix shows messages, tokens and the same cost for the kept calls', async () => {
   const stored = await phoenixSpans(place, packageJson.name)
-  const calls = stored.filter(({ span_kind, attributes }) => span_kind === 'LLM' && 'llm.token_count.total' in attributes)
+  const calls = stored.filter(
+    ({ span_kind, attributes }) => span_kind === 'LLM' && 'llm.token_count.total' in attributes,
+  )
   const answered = of('call').filter(({ trace, outcome }) => kept.has(trace) && outcome === 'ok')
   assert.equal(calls.length, answered.length)
   for (const { attributes } of calls) {
@@ -246,7 +307,11 @@ test('Phoenix shows messages, tokens and the same cost for the kept calls', asyn
   const costs = await Promise.all(calls.map(({ id }) => phoenixCost(place, id)))
   const agent = (span: PhoenixSpan) => String(span.attributes['agent.name'])
   near(
-    sumBy(calls.map((call, index) => ({ call, cost: costs[index] ?? Number.NaN })), ({ call }) => agent(call), ({ cost }) => cost),
+    sumBy(
+      calls.map((call, index) => ({ call, cost: costs[index] ?? Number.NaN })),
+      ({ call }) => agent(call),
+      ({ cost }) => cost,
+    ),
     sumBy(answered, ({ agent }) => agent, usd),
   )
 })
@@ -258,14 +323,17 @@ test('every exemplar opens a trace that was stored', async () => {
     end: String(Date.now() / 1000 + 60),
   })
   const response = await fetch(url(place, 'PROMETHEUS_PORT', `/api/v1/query_exemplars?${parameters}`))
-  const { data } = (await response.json()) as { data: readonly { exemplars: readonly { labels: { trace_id: string } }[] }[] }
+  const { data } = (await response.json()) as {
+    data: readonly { exemplars: readonly { labels: { trace_id: string } }[] }[]
+  }
   const traces = new Set(data.flatMap(({ exemplars }) => exemplars.map(({ labels }) => labels.trace_id)))
   assert.ok(traces.size > 0, 'there are exemplars')
   for (const trace of traces) assert.ok(kept.has(trace), `the exemplar of ${trace} leads nowhere`)
 })
 
 test('no secret of the prompts is in Tempo, Phoenix, Prometheus, a log or a queue file', async () => {
-  const json = (value: unknown) => JSON.stringify(value, (_key, item) => (typeof item === 'bigint' ? String(item) : item))
+  const json = (value: unknown) =>
+    JSON.stringify(value, (_key, item) => (typeof item === 'bigint' ? String(item) : item))
   const exits: Record<string, string> = {
     Tempo: json([...kept.values()]),
     Phoenix: json(await phoenixSpans(place, packageJson.name)),

@@ -14,7 +14,10 @@ export type Run = Readonly<{ id: string; entries: readonly Entry[]; spans: numbe
 export async function testPlace(extra: Readonly<Record<string, string>> = {}): Promise<Place> {
   const shipped = readPlace(mkdtempSync(resolve(tmpdir(), 'wood-test-')))
   const free = await freePorts(PORT_NAMES.length)
-  const ports = Object.fromEntries(PORT_NAMES.map((name, index) => [name, free[index] ?? 0])) as Record<PortName, number>
+  const ports = Object.fromEntries(PORT_NAMES.map((name, index) => [name, free[index] ?? 0])) as Record<
+    PortName,
+    number
+  >
   const env = { ...shipped.env }
   for (const name of ['GRAFANA_HOME', 'VLLM_BASE_URL', 'TIME_FACTOR', 'SLOW_CALL', 'TOKEN_HEAVY']) delete env[name]
   return { ...shipped, ports, env: { ...env, ...extra } }
@@ -39,14 +42,28 @@ export async function startStack(place: Place, policy: string, only: readonly st
 /** Plays ticks against the place's own model server and answers the ledger. */
 export async function play(place: Place, ...flags: readonly string[]): Promise<Run> {
   const ledger = resolve(place.state, `ledger-${process.hrtime.bigint()}.jsonl`)
-  const { file, args, cwd } = tsx('sim/main.ts', '--ledger', ledger, '--base-url', url(place, 'VLLM_PORT', '/v1'), ...flags)
+  const { file, args, cwd } = tsx(
+    'sim/main.ts',
+    '--ledger',
+    ledger,
+    '--base-url',
+    url(place, 'VLLM_PORT', '/v1'),
+    ...flags,
+  )
   const { stderr } = await execa(file, args, {
     cwd,
-    env: { PATH: place.env.PATH ?? '', TIME_FACTOR: place.env.TIME_FACTOR ?? '1', OTEL_EXPORTER_OTLP_ENDPOINT: url(place, 'OTLP_HTTP_PORT') },
+    env: {
+      PATH: place.env.PATH ?? '',
+      TIME_FACTOR: place.env.TIME_FACTOR ?? '1',
+      OTEL_EXPORTER_OTLP_ENDPOINT: url(place, 'OTLP_HTTP_PORT'),
+    },
     extendEnv: false,
     timeout: 600_000,
   })
-  const entries = readFileSync(ledger, 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line) as Entry)
+  const entries = readFileSync(ledger, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Entry)
   const id = entries.find((entry) => entry.kind === 'run')?.run ?? ''
   return { id, entries, spans: Number(/all (\d+) spans were sent/.exec(stderr)?.[1] ?? Number.NaN), said: stderr }
 }

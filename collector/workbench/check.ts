@@ -4,8 +4,16 @@ import { isMap, isScalar, isSeq, LineCounter, parseDocument, type YAMLMap } from
 /** One thing wrong with a policy file, with the line to look at and what to do. */
 export type Defect = Readonly<{ line: number; message: string }>
 
-/** What the scratch collector answers: `ready`, or the sentence with which it refused. */
-export type Trial = (policyFile: string) => Promise<{ ready: true; complaints: readonly string[] } | { ready: false; why: string }>
+/** A condition of a policy that failed on some span, as the collector warned. */
+export type Complaint = Readonly<{ condition: string; error: string }>
+
+/**
+ * What the scratch collector answers: `ready`, with the conditions that failed on spans of ordinary shapes, or the
+ * sentence with which it refused. Throws when what it refuses is not the policy file.
+ */
+export type Trial = (
+  policyFile: string,
+) => Promise<{ ready: true; complaints: readonly Complaint[] } | { ready: false; why: string }>
 
 /**
  * Reads a policy file as a person would, then lets the real collector judge it. The collector's own
@@ -15,27 +23,34 @@ export type Trial = (policyFile: string) => Promise<{ ready: true; complaints: r
 export async function checkPolicyFile(path: string, trial: Trial): Promise<readonly Defect[]> {
   const read = readPolicies(path)
   if ('defects' in read) return read.defects
+  const { policies, conditions } = read
   const verdict = await trial(path)
-  const line = (text: string) => read.policies.find(({ name }) => text.includes(`"${name}"`))?.line ?? 1
   if (!verdict.ready) {
-    const index = /policies\[(\d+)\]/.exec(verdict.why)?.[1]
-    return [{ line: index ? (read.policies[Number(index)]?.line ?? 1) : line(verdict.why), message: `the collector refuses it: ${verdict.why}` }]
+    const { why } = verdict
+    const index = /policies\[(\d+)\]/.exec(why)?.[1]
+    const policy = index ? policies[Number(index)] : policies.find(({ name }) => why.includes(`"${name}"`))
+    return [{ line: policy?.line ?? 1, message: `the collector refuses it: ${why}` }]
   }
-  return verdict.complaints.map((complaint) => ({
-    line: line(complaint),
-    message: `a condition cannot be evaluated: ${complaint}. Guard the attribute (… != nil and …) and compare values of one type`,
+  const failed = new Map(verdict.complaints.map((complaint) => [complaint.condition, complaint]))
+  return [...failed.values()].map(({ condition, error }) => ({
+    line: conditions.find(({ text }) => condition.startsWith(text.split('${')[0] ?? text))?.line ?? 1,
+    message: `a condition cannot be evaluated: ${error}. Compare values of one type, and guard attributes: … != nil and …`,
   }))
 }
 
 type Policy = Readonly<{ name: string; line: number }>
 
-function readPolicies(path: string): { policies: readonly Policy[] } | { defects: readonly Defect[] } {
+type Condition = Readonly<{ text: string; line: number }>
+type Policies = Readonly<{ policies: readonly Policy[]; conditions: readonly Condition[] }>
+
+function readPolicies(path: string): Policies | { defects: readonly Defect[] } {
   const wrong = (line: number, message: string) => ({ defects: [{ line, message }] })
   let text: string
   try {
     text = readFileSync(path, 'utf8')
   } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (error as Error).message
+    const reason =
+      (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (error as Error).message
     return wrong(0, `${reason}; name a file of policies, such as collector/policies/woodland.yaml`)
   }
   const lines = new LineCounter()
@@ -44,12 +59,17 @@ function readPolicies(path: string): { policies: readonly Policy[] } | { defects
   if (broken) return wrong(lines.linePos(broken.pos[0]).line, `it is not YAML: ${broken.message.split('\n')[0]}`)
   const list = document.contents
   if (list === null || (isSeq(list) && list.items.length === 0)) {
-    return wrong(1, 'the list is empty, and an empty list keeps nothing at all; to keep nothing on purpose, stop the backends instead')
+    return wrong(
+      1,
+      'the list is empty, and an empty list keeps nothing at all; to keep nothing on purpose, stop the backends instead',
+    )
   }
-  if (!isSeq(list)) return wrong(1, 'it must be a list of policies: start each with "- name:"')
+  if (!isSeq(list))
+    return wrong(lines.linePos(list.range?.[0] ?? 0).line, 'it must be a list of policies: start each with "- name:"')
 
   const defects: Defect[] = []
   const policies: Policy[] = []
+  const conditions: Condition[] = []
   for (const item of list.items) {
     const line = lines.linePos((item as YAMLMap).range?.[0] ?? 0).line
     const field = (key: string) => (isMap(item) ? item.get(key) : undefined)
@@ -59,24 +79,38 @@ function readPolicies(path: string): { policies: readonly Policy[] } | { defects
       continue
     }
     if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name)) {
-      defects.push({ line, message: `"${name}" is not a policy name; use small letters, digits and hyphens, verb first: keep-slow-calls` })
+      defects.push({
+        line,
+        message: `"${name}" is not a policy name; use small letters, digits and hyphens, verb first: keep-slow-calls`,
+      })
     }
     const twin = policies.find((policy) => policy.name === name)
-    if (twin) defects.push({ line, message: `"${name}" is already the name of the policy in line ${twin.line}; names must differ` })
-    if (typeof field('type') !== 'string') defects.push({ line, message: `"${name}" has no type; write type: ottl_condition, for example` })
+    if (twin)
+      defects.push({
+        line,
+        message: `"${name}" is already the name of the policy in line ${twin.line}; names must differ`,
+      })
+    if (typeof field('type') !== 'string')
+      defects.push({ line, message: `"${name}" has no type; write type: ottl_condition, for example` })
     policies.push({ name, line })
-    for (const condition of conditionsOf(item as YAMLMap)) {
-      const unguarded = attributesOf(condition.text).filter((attribute) => !condition.text.includes(`${attribute} != nil`))
-      const at = lines.linePos(condition.offset).line
-      for (const attribute of unguarded) {
-        defects.push({ line: at, message: `"${name}" calculates with ${attribute}, which is an error on every span without it; write ${attribute} != nil and …` })
+    for (const { text, offset } of conditionsOf(item as YAMLMap)) {
+      const condition = { text, line: lines.linePos(offset).line }
+      conditions.push(condition)
+      for (const attribute of attributesOf(text).filter((name) => !text.includes(`${name} != nil`))) {
+        defects.push({
+          line: condition.line,
+          message: `"${name}" calculates with ${attribute}, which is an error on every span without it; write ${attribute} != nil and …`,
+        })
       }
     }
     for (const at of missingErrorModes(item as YAMLMap)) {
-      defects.push({ line: lines.linePos(at).line, message: `"${name}" has no error_mode; write error_mode: ignore, or one odd span hides the rest of its trace` })
+      defects.push({
+        line: lines.linePos(at).line,
+        message: `"${name}" has no error_mode; write error_mode: ignore, or one odd span hides the rest of its trace`,
+      })
     }
   }
-  return defects.length > 0 ? { defects } : { policies }
+  return defects.length > 0 ? { defects } : { policies, conditions }
 }
 
 /** Every `ottl_condition` block of a policy, at whatever depth `and`, `drop` or `composite` nest it. */
@@ -106,6 +140,6 @@ function* conditionsOf(policy: YAMLMap): Generator<{ text: string; offset: numbe
 
 /** Attributes that a condition calculates with. To ask whether one equals a value is safe without a guard. */
 const attributesOf = (condition: string) => {
-  const uses = [...condition.matchAll(/\b[a-z.]*attributes\["[^"]+"\](?!\s*[!=]=)/g)].map(([use]) => use)
+  const uses = [...condition.matchAll(/\b[a-z.]*attributes\["[^"]+"\](?!\s*!?=)/g)].map(([use]) => use)
   return [...new Set(uses)]
 }

@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
-import type { Trial } from './check.ts'
+import type { Complaint, Trial } from './check.ts'
 
 type Scratch = Readonly<{
   /** How to start the collector with this policy file and this environment. */
-  command: (policyFile: string, env: Readonly<Record<string, string>>) => Readonly<{
+  command: (
+    policyFile: string,
+    env: Readonly<Record<string, string>>,
+  ) => Readonly<{
     file: string
     args: readonly string[]
     env: Readonly<Record<string, string>>
@@ -14,6 +17,8 @@ type Scratch = Readonly<{
 
 const READY = 'Everything is ready'
 const START_LIMIT_MS = 15_000
+/** The sampler decides once a second; the probe is judged by the second time. */
+const JUDGED_AFTER_MS = 2000
 
 /**
  * Starts the shipped configuration with another policy file and on ports of its own, shows it spans of every
@@ -35,6 +40,7 @@ export const trialWith =
         TEMPO_OTLP_ENDPOINT: `http://127.0.0.1:${nowhere}`,
         PHOENIX_OTLP_ENDPOINT: `http://127.0.0.1:${nowhere}`,
         DECISION_WAIT: '1s',
+        DECISION_WAIT_AFTER_ROOT: '100ms',
       })
       const collector = execa(file, args, {
         env,
@@ -56,38 +62,60 @@ export const trialWith =
       while (!ended && Date.now() < until && !lines.some((line) => line.includes(READY))) await sleep(20)
       if (ended || !lines.some((line) => line.includes(READY))) {
         controller.abort()
-        return { ready: false, why: lines.length > 0 ? reason(lines) : ((await collector).shortMessage ?? 'it said nothing') }
+        const text = lines.length > 0 ? lastWords(lines) : ((await collector).shortMessage ?? 'it said nothing')
+        if (!/tail_sampling|policies/.test(text)) {
+          throw new Error(
+            `the collector refuses its own configuration: ${readable(text)}. See collector/config.yaml and privacy/`,
+          )
+        }
+        return { ready: false, why: readable(text) }
       }
       await fetch(`http://127.0.0.1:${http}/v1/traces`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify(probe()),
       })
-      await sleep(3000)
+      await sleep(JUDGED_AFTER_MS)
       controller.abort()
       await reading.catch(() => {})
       const complaints = lines.filter((line) => line.includes('failed to eval')).map(complaint)
-      return { ready: true, complaints: [...new Set(complaints)] }
+      return { ready: true, complaints }
     } finally {
       controller.abort()
     }
   }
 
-/** The part of the collector's last words that speaks of the policy. */
-function reason(lines: readonly string[]): string {
-  const error = lines.findLast((line) => /error|cannot|failed|invalid/i.test(line)) ?? lines.at(-1) ?? 'it said nothing'
-  const text = error.replace(/^.*?(?:Error: |collector server run finished with error: )/, '').replace(/\t\{.*$/, '')
-  return text.replace(/^(?:cannot start pipelines: |failed to build pipelines: |failed to create "[^"]+" processor, in pipeline "[^"]+": )+/, '').trim()
+/** What the collector said of the error that ended it, which may take several lines. */
+function lastWords(lines: readonly string[]): string {
+  const text = lines.join('\n')
+  const from = Math.max(text.lastIndexOf('Error: '), text.lastIndexOf('collector server run finished with error: '), 0)
+  return text.slice(from).replace(/\t\{.*$/gm, '')
 }
 
-const complaint = (line: string) => /"error":\s*"((?:[^"\\]|\\.)*)"/.exec(line)?.[1]?.replaceAll('\\"', '"') ?? line
+/** The same without its contexts, of which only the innermost helps. */
+const readable = (text: string) =>
+  text
+    .replace(/^[\s\S]*following error\(s\):/, '')
+    .replace(/^(?:Error: |[a-z ]+ with error: |[a-z ]+ pipelines: |failed to start "tail_sampling" processor: )+/, '')
+    .replace(/\s*\n\s*/g, ' ')
+    .trim()
+
+/** The condition and the error that a warning of the collector names at its end, in JSON. */
+function complaint(line: string): Complaint {
+  const { condition = '', error = line } = JSON.parse(line.slice(line.indexOf('{'))) as Partial<Complaint>
+  return { condition, error }
+}
 
 const id = (digit: string, length: number) => digit.repeat(length)
 
 /** Spans that have nothing, and spans that have everything with the types that senders use. */
 function probe() {
   const now = Date.now() * 1_000_000
-  const span = (index: number, name: string, attributes: Record<string, { stringValue: string } | { intValue: number }>) => ({
+  const span = (
+    index: number,
+    name: string,
+    attributes: Record<string, { stringValue: string } | { intValue: number }>,
+  ) => ({
     traceId: id(String(index), 32),
     spanId: id(String(index), 16),
     name,
@@ -113,7 +141,10 @@ function probe() {
                 'gen_ai.usage.output_tokens': number(10),
                 'error.type': text('timeout'),
               }),
-              span(3, 'invoke_workflow tick', { 'gen_ai.operation.name': text('invoke_workflow'), 'woodland.tokens': number(5000) }),
+              span(3, 'invoke_workflow tick', {
+                'gen_ai.operation.name': text('invoke_workflow'),
+                'woodland.tokens': number(5000),
+              }),
             ],
           },
         ],

@@ -32,7 +32,8 @@ export const render = ({ uid, title, description, variables, links, panels }: Bo
     .readonly()
     .timezone('browser')
     .time({ from: 'now-15m', to: 'now' })
-    .refresh('5s')
+    // Twice a scrape. At 5 s a laptop that also runs the stack cancels questions before they are answered.
+    .refresh('10s')
     .tooltip(DashboardCursorSync.Crosshair)
     .variables([prometheusVariable(), tempoVariable(), ...variables])
     .annotation(alerts())

@@ -63,6 +63,7 @@ export const takeTurnWith =
     const conversation: ChatCompletionMessageParam[] = [...prompt.messages]
     const calls: Call[] = []
     let model = models.model
+    let toolRounds = 0
     let toolCalls = 0
     let attempt = 1
 
@@ -93,9 +94,11 @@ export const takeTurnWith =
     }
 
     const converse = async (): Promise<string> => {
-      for (let round = 0; ; round++) {
-        const answer = await callOrFallBack(round < MAX_TOOL_ROUNDS)
-        if (answer.toolCalls.length === 0 || round === MAX_TOOL_ROUNDS) return answer.text
+      for (;;) {
+        const mayUseTools = toolRounds < MAX_TOOL_ROUNDS
+        const answer = await callOrFallBack(mayUseTools)
+        if (answer.toolCalls.length === 0 || !mayUseTools) return answer.text
+        toolRounds++
         conversation.push({
           role: 'assistant',
           content: answer.text || null,

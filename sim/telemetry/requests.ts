@@ -41,8 +41,10 @@ export const fetchWith =
           endRequest(span, scope)
           return response
         }
-        const end = new TransformStream({ flush: () => endRequest(span, scope) })
-        return new Response(response.body.pipeThrough(end), response)
+        const end = () => endRequest(span, scope)
+        // The client cancels the body of an answer that it asks again for; its wait is no part of this attempt.
+        const passing = new TransformStream({ flush: end, cancel: response.ok ? () => {} : end })
+        return new Response(response.body.pipeThrough(passing), response)
       })
     } catch (error) {
       fail(span, init?.signal?.aborted ? 'timeout' : 'connection_error')

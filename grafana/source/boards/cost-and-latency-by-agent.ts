@@ -28,18 +28,18 @@ import * as ask from '../queries.ts'
 const SLOW_TURN = '2s'
 const SLOW_CALL = '1s'
 
-// A shorter step holds so few turns that a quantile jumps from one to the next.
-const QUANTILE_STEP = '30s'
+// A shorter step holds so few turns that rates and quantiles jump from one to the next.
+const STEP = '30s'
 
 const AGENT = '{{gen_ai_agent_name}}'
 
 const figures = [
   figure(
     {
-      title: 'What does an hour cost?',
+      title: 'Cost per hour',
       description:
         'USD per hour at the pace of the last minute: tokens times the prices in grafana/prices.yaml. If it jumps, see below which agent it is, then open its turns.',
-      width: 4,
+      width: 5,
       height: 4,
     },
     ask.costPerHour,
@@ -47,19 +47,41 @@ const figures = [
   ).decimals(3),
   figure(
     {
-      title: 'What did this range cost?',
+      title: 'Spent in range',
       description:
         'USD spent between the two ends of the chosen range. Tokens are charged at the price of the day they were used. It is too low while there are tokens without a price.',
-      width: 4,
+      width: 5,
       height: 4,
     },
     ask.spentInRange,
     'currencyUSD',
   ).decimals(3),
+  figure(
+    {
+      title: 'p95 of a turn',
+      description:
+        'Of 100 turns in the range, 95 were faster. If it rises, compare it with the model call below: if both rise, it is the model server; if only turns do, agents ask more often or retry.',
+      width: 5,
+      height: 4,
+    },
+    ask.durationInRange(0.95, 'invoke_agent'),
+    's',
+  ).decimals(2),
+  figure(
+    {
+      title: 'Turns refused',
+      description:
+        'Share of turns in the range that ended without an accepted order. Small models are refused often; a jump after a change of prompt or model is the thing to look for. The kinds are below.',
+      width: 5,
+      height: 4,
+    },
+    ask.refusedShareInRange,
+    'percentunit',
+  ).decimals(1),
   redAbove(
     figure(
       {
-        title: 'Tokens without a price',
+        title: 'Unpriced tokens',
         description:
           'Tokens of models that grafana/prices.yaml does not know; they are in no cost on this board. If it is red, the alert ModelWithoutPrice names the model: give it a price and generate the rules.',
         width: 4,
@@ -70,39 +92,6 @@ const figures = [
     ),
     1,
   ),
-  figure(
-    {
-      title: 'How long do turns take? (p95)',
-      description:
-        'Of 100 turns in the range, 95 were faster. If it rises, compare it with the model call: if both rise, it is the model server; if only turns do, agents ask more often or retry.',
-      width: 4,
-      height: 4,
-    },
-    ask.durationInRange(0.95, 'invoke_agent'),
-    's',
-  ).decimals(2),
-  figure(
-    {
-      title: 'How long do model calls take? (p95)',
-      description:
-        'One chat call with its retries, over the range. If it rises for all agents at once, look at the queue of the model server; if for one, at the length of its prompts.',
-      width: 4,
-      height: 4,
-    },
-    ask.durationInRange(0.95, 'chat'),
-    's',
-  ).decimals(2),
-  figure(
-    {
-      title: 'How many turns were refused?',
-      description:
-        'Share of turns in the range that ended without an accepted order. Small models are refused often; a jump after a change of prompt or model is the thing to look for. The kinds are below.',
-      width: 4,
-      height: 4,
-    },
-    ask.refusedShareInRange,
-    'percentunit',
-  ).decimals(1),
 ]
 
 const byAgent = tinted(
@@ -111,7 +100,7 @@ const byAgent = tinted(
     description:
       'One row for each agent, over the chosen range, dearest first. Look for the row that differs: many tokens in means long prompts or many rounds, a high price for an accepted turn means refusals, a high p95 alone means waiting.',
     width: 24,
-    height: 7,
+    height: 8,
   })
     .withTarget(rows('turns', ask.turnsInRangeByAgent))
     .withTarget(rows('refused', ask.refusedShareInRangeByAgent))
@@ -129,13 +118,13 @@ const byAgent = tinted(
         renameByName: {
           gen_ai_agent_name: 'Agent',
           'Value #cost': 'Cost',
-          'Value #accepted': 'Cost of an accepted turn',
+          'Value #accepted': 'Per accepted turn',
           'Value #turns': 'Turns',
           'Value #refused': 'Refused',
           'Value #in': 'Tokens in',
           'Value #out': 'Tokens out',
-          'Value #p50': 'Turn p50',
-          'Value #p95': 'Turn p95',
+          'Value #p50': 'p50',
+          'Value #p95': 'p95',
         },
         indexByName: {
           gen_ai_agent_name: 0,
@@ -152,13 +141,13 @@ const byAgent = tinted(
     })
     .sortBy([new TableSortByFieldStateBuilder().displayName('Cost').desc(true)])
     .overrideByName('Cost', column('currencyUSD', 4))
-    .overrideByName('Cost of an accepted turn', column('currencyUSD', 6))
+    .overrideByName('Per accepted turn', column('currencyUSD', 6))
     .overrideByName('Turns', column('short', 0))
     .overrideByName('Refused', column('percentunit', 1))
     .overrideByName('Tokens in', column('short', 1))
     .overrideByName('Tokens out', column('short', 1))
-    .overrideByName('Turn p50', column('s', 2))
-    .overrideByName('Turn p95', column('s', 2)),
+    .overrideByName('p50', column('s', 2))
+    .overrideByName('p95', column('s', 2)),
   'Agent',
   AGENT_COLOURS,
 )
@@ -170,8 +159,8 @@ const costPerHour = coloured(
         title: 'What does each agent cost per hour?',
         description:
           'USD per hour by agent; the upper edge is the total. A step that stays is a change of prompt, model or price; a peak is one expensive turn: click it and open the turns of that agent.',
-        width: 8,
-        height: 9,
+        width: 12,
+        height: 8,
       },
       'currencyUSD',
     ),
@@ -184,7 +173,8 @@ const costPerHour = coloured(
 
 const tokens = (type: 'input' | 'output', title: string, description: string) =>
   coloured(
-    stacked(overTime({ title, description, width: 8, height: 9 }, 'short'))
+    stacked(overTime({ title, description, width: 12, height: 8 }, 'suffix: tok/min'))
+      .interval(STEP)
       .withTarget(line('tokens', ask.tokensPerMinuteByAgent(type), AGENT))
       .dataLinks([link('Turns of this agent', exploreTraces(ask.turnsOfClicked))]),
     AGENT_COLOURS,
@@ -198,7 +188,7 @@ const DASHED_SUFFIX = ' p50'
 const duration = (asked: Asked, operation: ask.Operation, links: readonly [title: string, traceql: string][]) =>
   coloured(
     overTime(asked, 's')
-      .interval(QUANTILE_STEP)
+      .interval(STEP)
       .withTarget(line('p95', ask.durationByAgent(0.95, operation), AGENT))
       .withTarget(line('p50', ask.durationByAgent(0.5, operation), `${AGENT}${DASHED_SUFFIX}`))
       .withTarget(line('kept', ask.keptDurationByAgent(0.95, operation), `${AGENT} kept`).exemplar(true))
@@ -223,12 +213,12 @@ const firstChunk = coloured(
       title: 'When does the first word arrive? (p95)',
       description:
         'From sending a request to the first piece of the streamed reply. It grows with the queue of the model server and the length of the prompt, not with the length of the answer.',
-      width: 8,
-      height: 9,
+      width: 12,
+      height: 8,
     },
     's',
   )
-    .interval(QUANTILE_STEP)
+    .interval(STEP)
     .withTarget(line('p95', ask.firstChunkByAgent(0.95), AGENT))
     .dataLinks([link(`Calls of this agent over ${SLOW_CALL}`, exploreTraces(ask.slowCallsOfClicked(SLOW_CALL)))]),
   AGENT_COLOURS,
@@ -242,12 +232,12 @@ const refusals = coloured(
         description:
           'Refused turns per minute by kind. parse_error: the reply could not be read, see the prompt. self_buy: the agent buys what it makes, the classic mistake of a small model. The others are the market saying no. Click a bar to open such turns.',
         width: 14,
-        height: 9,
+        height: 8,
       },
       'suffix: /min',
     ),
   )
-    .interval(QUANTILE_STEP)
+    .interval(STEP)
     .withTarget(line('refused', ask.refusedPerMinuteByKind, '{{outcome}}'))
     .dataLinks([link('Turns refused like this', exploreTraces(ask.refusedTurnsOfClickedKind))]),
   REFUSAL_COLOURS,
@@ -259,7 +249,7 @@ const refusalsByAgent = tinted(
     description:
       'Refused turns in the range, by agent and kind. One dark cell is a habit of one agent: read its failed turns below. A dark column is a habit of the prompt or the model.',
     width: 10,
-    height: 9,
+    height: 8,
   })
     .withTarget(rows('refused', ask.refusedInRangeByAgentAndKind))
     .withTransformation({
@@ -310,6 +300,20 @@ export const costAndLatencyByAgent: Board = {
     ...figures,
     byAgent,
     costPerHour,
+    duration(
+      {
+        title: 'How long is a turn? (p95, dashed p50)',
+        description:
+          'One turn of an agent: all its model calls, tools and waits. Diamonds are turns whose trace was kept: click one to open it. If only p95 rises, a few turns retry or wait; if p50 rises too, every turn got slower.',
+        width: 12,
+        height: 8,
+      },
+      'invoke_agent',
+      [
+        [`Turns of this agent over ${SLOW_TURN}`, ask.slowTurnsOfClicked(SLOW_TURN)],
+        ['All turns of this agent', ask.turnsOfClicked],
+      ],
+    ),
     tokens(
       'input',
       'How much does each agent read?',
@@ -322,25 +326,11 @@ export const costAndLatencyByAgent: Board = {
     ),
     duration(
       {
-        title: 'How long does a turn take? (p95, dashed p50)',
-        description:
-          'One turn of an agent: all its model calls, tools and waits. Diamonds are turns whose trace was kept: click one to open it. If only p95 rises, a few turns retry or wait; if p50 rises too, every turn got slower.',
-        width: 8,
-        height: 9,
-      },
-      'invoke_agent',
-      [
-        [`Turns of this agent over ${SLOW_TURN}`, ask.slowTurnsOfClicked(SLOW_TURN)],
-        ['All turns of this agent', ask.turnsOfClicked],
-      ],
-    ),
-    duration(
-      {
-        title: 'How long does a model call take? (p95, dashed p50)',
+        title: 'How long is a model call? (p95, dashed p50)',
         description:
           'One chat call, its retries included. Diamonds are calls whose trace was kept: click one to open it. If all agents rise together, it is the model server.',
-        width: 8,
-        height: 9,
+        width: 12,
+        height: 8,
       },
       'chat',
       [[`Calls of this agent over ${SLOW_CALL}`, ask.slowCallsOfClicked(SLOW_CALL)]],
@@ -353,8 +343,8 @@ export const costAndLatencyByAgent: Board = {
         title: `Which turns took longer than ${SLOW_TURN}?`,
         description:
           'The newest hundred such turns whose trace was kept, slowest first. Open one: the widest bar in the waterfall is the reason. Empty is good news, or a policy that keeps no slow traces.',
-        width: 12,
-        height: 10,
+        width: 24,
+        height: 8,
       },
       ask.slowTurns(SLOW_TURN),
       'Duration',
@@ -364,8 +354,8 @@ export const costAndLatencyByAgent: Board = {
         title: 'Which turns failed?',
         description:
           'The newest hundred turns that ended in an error and whose trace was kept, newest first. Open one and read the place_order span: it says what was wrong with the reply.',
-        width: 12,
-        height: 10,
+        width: 24,
+        height: 8,
       },
       ask.failedTurns,
       'Time',

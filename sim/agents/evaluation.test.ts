@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { REFUSALS, type Refusal } from '../economy/market.ts'
+import type { Turn } from './decide.ts'
+import { type Evaluation, evaluate, evaluateTrade } from './evaluation.ts'
+
+const turn = (change: Partial<Turn> = {}): Turn => ({
+  agent: 'fox',
+  variant: 'terse',
+  outcome: 'accepted',
+  decision: { buy: null, sell: null, mood: 0.5 },
+  orders: [],
+  refused: [],
+  attempts: 1,
+  toolCalls: 0,
+  calls: [],
+  ms: 1,
+  ...change,
+})
+
+const refused = (...reasons: Refusal[]) =>
+  turn({ refused: reasons.map((reason) => ({ wish: { side: 'buy', good: 'honey', price: 1, quantity: 1 }, reason })) })
+
+const scores = (evaluations: readonly Evaluation[]) =>
+  Object.fromEntries(evaluations.map(({ name, score }) => [name, score]))
+
+test('a turn that was read and kept to the rules passes', () => {
+  assert.deepEqual(evaluate(turn()), [
+    { name: 'readable', score: 1, label: 'pass' },
+    { name: 'allowed', score: 1, label: 'pass' },
+    { name: 'affordable', score: 1, label: 'pass' },
+  ])
+})
+
+test('of a turn without a decision only the reading can be judged', () => {
+  assert.deepEqual(evaluate(turn({ decision: undefined, outcome: 'parse_error' })), [
+    { name: 'readable', score: 0, label: 'fail' },
+  ])
+})
+
+test('every refusal fails exactly one check: what is not allowed, or what is not affordable', () => {
+  const failed = Object.fromEntries(REFUSALS.map((reason) => [reason, scores(evaluate(refused(reason)))]))
+  const forbidden = { readable: 1, allowed: 0, affordable: 1 }
+  const unaffordable = { readable: 1, allowed: 1, affordable: 0 }
+  assert.deepEqual(failed, {
+    self_buy: forbidden,
+    unknown_good: forbidden,
+    bad_quantity: forbidden,
+    cannot_afford: unaffordable,
+    nothing_to_sell: unaffordable,
+  })
+  assert.deepEqual(scores(evaluate(refused('self_buy', 'nothing_to_sell'))), { readable: 1, allowed: 0, affordable: 0 })
+})
+
+test('a trade is a check of its own', () => {
+  assert.deepEqual(evaluateTrade(true), { name: 'traded', score: 1, label: 'pass' })
+  assert.deepEqual(evaluateTrade(false), { name: 'traded', score: 0, label: 'fail' })
+})

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { AGENTS, CREATURES, newWorld, type World } from '../economy/world.ts'
+import { type Prompt, promptFor, type Variant } from './prompt.ts'
+
+const textOf = (prompt: Prompt, role: string): string => {
+  const message = prompt.messages.find((one) => one.role === role)
+  assert.ok(message && typeof message.content === 'string')
+  return message.content
+}
+
+/** The same world in another tick draws another variant. */
+function drawn(variant: Variant): Prompt {
+  for (let tick = 0; tick < 50; tick++) {
+    const prompt = promptFor('fox', { ...newWorld(1), tick }, undefined)
+    if (prompt.variant === variant) return prompt
+  }
+  throw new Error(`no ${variant} prompt in 50 ticks`)
+}
+
+test('the prompt ends with a line `State: {json}` that tells an agent all it knows, in pebbles', () => {
+  const start = newWorld(1)
+  const world: World = {
+    ...start,
+    tick: 40,
+    agents: { ...start.agents, fox: { ...start.agents.fox, pebbles: 1234 } },
+    prices: { ...start.prices, honey: 125 },
+  }
+  const last =
+    textOf(promptFor('fox', world, undefined), 'user')
+      .split('\n')
+      .at(-1) ?? ''
+  assert.ok(last.startsWith('State: '))
+  assert.deepEqual(JSON.parse(last.slice('State: '.length)), {
+    tick: 40,
+    season: 'winter',
+    agent: 'fox',
+    produces: 'mushrooms',
+    needs: ['acorns', 'honey'],
+    pebbles: 12.34,
+    mood: 0.8,
+    goods: { acorns: 3, berries: 3, mushrooms: 3, firewood: 3, honey: 3 },
+    last_prices: { acorns: null, berries: null, mushrooms: null, firewood: null, honey: 1.25 },
+  })
+})
+
+test('each agent is told who it is, what it makes and needs, and the shape of the answer', () => {
+  for (const agent of AGENTS) {
+    const system = textOf(promptFor(agent, newWorld(1), undefined), 'system')
+    for (const word of [agent, CREATURES[agent].produces, ...CREATURES[agent].needs, '"buy"', '"sell"', '"mood"']) {
+      assert.ok(system.includes(word), `${agent}: ${word}`)
+    }
+  }
+})
+
+test('the two variants ask in other words, under another version, about the same state', () => {
+  const terse = drawn('terse')
+  const careful = drawn('careful')
+  assert.notEqual(textOf(terse, 'system'), textOf(careful, 'system'))
+  assert.notEqual(terse.version, careful.version)
+  assert.match(textOf(terse, 'user'), /^State: \{/m)
+  assert.match(textOf(careful, 'user'), /^State: \{/m)
+})
+
+test('the variant is drawn evenly, by seed, for each agent and tick', () => {
+  const draw = (seed: number) =>
+    Array.from({ length: 200 }, (_, tick) =>
+      AGENTS.map((agent) => promptFor(agent, { ...newWorld(seed), tick }, undefined).variant),
+    ).flat()
+  const share = draw(1).filter((variant) => variant === 'careful').length / 1000
+  assert.ok(share > 0.45 && share < 0.55, `careful in ${share}`)
+  assert.deepEqual(draw(1), draw(1))
+  assert.notDeepEqual(draw(1), draw(2))
+})
+
+test('a rumour stands in the prompt, before the state, and only when there is one', () => {
+  const user = (rumour: string | undefined) => textOf(promptFor('fox', newWorld(1), rumour), 'user')
+  assert.match(user('honey is poisoned'), /honey is poisoned\nState: /)
+  assert.doesNotMatch(user(undefined), /They say/)
+})
