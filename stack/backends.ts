@@ -112,9 +112,9 @@ function plain(value: Record<string, unknown>): Value {
 
 export type Sample = Readonly<{ labels: Readonly<Record<string, string>>; value: number }>
 
-/** The answer of an instant PromQL query. */
-export async function prometheus(place: Place, query: string): Promise<readonly Sample[]> {
-  const parameters = new URLSearchParams({ query })
+/** The answer of an instant PromQL query, now or at a time in seconds since 1970. */
+export async function prometheus(place: Place, query: string, at?: number): Promise<readonly Sample[]> {
+  const parameters = new URLSearchParams({ query, ...(at ? { time: String(at) } : {}) })
   type Answer = { data: { result: readonly { metric: Record<string, string>; value: [number, string] }[] } }
   const { data } = await get<Answer>(url(place, 'PROMETHEUS_PORT', `/api/v1/query?${parameters}`))
   return data.result.map(({ metric, value }) => ({ labels: metric, value: Number(value[1]) }))

@@ -18,4 +18,5 @@ export const REFUSAL_COLOURS: Readonly<Record<string, string>> = {
   nothing_to_sell: 'dark-green',
   unknown_good: 'dark-orange',
   bad_quantity: 'super-light-blue',
+  timeout: '#808080',
 }

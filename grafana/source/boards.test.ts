@@ -12,7 +12,7 @@ type Json = Omit<Dashboard, 'panels' | 'annotations'> & {
   annotations: { list: { expr?: string }[] }
 }
 
-const UNITS = ['currencyUSD', 's', 'percentunit', 'short', 'suffix: /min', 'suffix: tok/min']
+const UNITS = ['currencyUSD', 's', 'percentunit', 'short', 'suffix:/min', 'suffix:s']
 const PANEL_TYPES = ['stat', 'timeseries', 'table']
 const COUNTERS = /\w+(?:_total|_sum|_count|_bucket)\b/g
 const OVER_TIME =

@@ -1,14 +1,19 @@
 import {
   BigValueColorMode,
   BigValueGraphMode,
+  FieldTextAlignment,
   GraphDrawStyle,
   LegendDisplayMode,
   LegendPlacement,
   LineInterpolation,
   ReduceDataOptionsBuilder,
+  ScaleDistribution,
+  ScaleDistributionConfigBuilder,
   SortOrder,
   StackingConfigBuilder,
   StackingMode,
+  TableCellBackgroundDisplayMode,
+  TableCellDisplayMode,
   TooltipDisplayMode,
   VisibilityMode,
   VizLegendOptionsBuilder,
@@ -121,6 +126,12 @@ export const table = ({ title, description, width, height }: Asked) =>
     .colorScheme(neutral)
     .showHeader(true)
 
+/** For durations: one step up is twice as long, as in the histograms, so that p50 stays readable beside an outlier. */
+export const doubling = (panel: TimeSeriesPanel) => {
+  panel.scaleDistribution(new ScaleDistributionConfigBuilder().type(ScaleDistribution.Log).log(2))
+  return panel
+}
+
 /** A PromQL question over the range, one line for each series. */
 export const line = (refId: string, expr: string, legend: string) =>
   new PrometheusQuery().datasource(prometheusRef).refId(refId).expr(expr).legendFormat(legend).range()
@@ -183,3 +194,19 @@ export const tinted = <P extends Overridable<P>>(
       ],
     },
   ])
+
+/** Cells whose shade is their share of the largest one; nothing is written as nothing. */
+export const heat = (panel: TablePanel, nameColumn: string) =>
+  panel
+    .decimals(0)
+    .min(0)
+    .minWidth(44)
+    .align(FieldTextAlignment.Center)
+    .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.ContinuousBlues))
+    .cellOptions({ type: TableCellDisplayMode.ColorBackground, mode: TableCellBackgroundDisplayMode.Basic })
+    .mappings([{ type: MappingType.ValueToText, options: { '0': { text: '–', color: 'transparent', index: 0 } } }])
+    .overrideByName(nameColumn, [
+      { id: 'custom.cellOptions', value: { type: 'auto' } },
+      { id: 'custom.align', value: 'left' },
+      { id: 'custom.width', value: 120 },
+    ])

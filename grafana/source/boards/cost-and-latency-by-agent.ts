@@ -12,7 +12,9 @@ import {
   bars,
   coloured,
   column,
+  doubling,
   figure,
+  heat,
   line,
   overTime,
   redAbove,
@@ -28,70 +30,78 @@ import * as ask from '../queries.ts'
 const SLOW_TURN = '2s'
 const SLOW_CALL = '1s'
 
-// A shorter step holds so few turns that rates and quantiles jump from one to the next.
+// An agent decides every 5 s: a shorter step holds so few turns that a rate jumps, and a p95 is just the slowest one.
 const STEP = '30s'
+const QUANTILE_STEP = '1m'
 
 const AGENT = '{{gen_ai_agent_name}}'
+
+const WIDE = { width: 8, height: 3 }
 
 const figures = [
   figure(
     {
-      title: 'Cost per hour',
+      title: 'What does an hour cost?',
       description:
         'USD per hour at the pace of the last minute: tokens times the prices in grafana/prices.yaml. If it jumps, see below which agent it is, then open its turns.',
-      width: 5,
-      height: 4,
+      ...WIDE,
     },
     ask.costPerHour,
     'currencyUSD',
   ).decimals(3),
   figure(
     {
-      title: 'Spent in range',
+      title: 'What did this range cost?',
       description:
-        'USD spent between the two ends of the chosen range. Tokens are charged at the price of the day they were used. It is too low while there are tokens without a price.',
-      width: 5,
-      height: 4,
+        'USD spent between the two ends of the chosen range. Tokens are charged at the price of the moment they were used. It is too low while there are tokens without a price.',
+      ...WIDE,
     },
     ask.spentInRange,
     'currencyUSD',
   ).decimals(3),
-  figure(
-    {
-      title: 'p95 of a turn',
-      description:
-        'Of 100 turns in the range, 95 were faster. If it rises, compare it with the model call below: if both rise, it is the model server; if only turns do, agents ask more often or retry.',
-      width: 5,
-      height: 4,
-    },
-    ask.durationInRange(0.95, 'invoke_agent'),
-    's',
-  ).decimals(2),
-  figure(
-    {
-      title: 'Turns refused',
-      description:
-        'Share of turns in the range that ended without an accepted order. Small models are refused often; a jump after a change of prompt or model is the thing to look for. The kinds are below.',
-      width: 5,
-      height: 4,
-    },
-    ask.refusedShareInRange,
-    'percentunit',
-  ).decimals(1),
   redAbove(
     figure(
       {
-        title: 'Unpriced tokens',
+        title: 'Tokens without a price',
         description:
           'Tokens of models that grafana/prices.yaml does not know; they are in no cost on this board. If it is red, the alert ModelWithoutPrice names the model: give it a price and generate the rules.',
-        width: 4,
-        height: 4,
+        ...WIDE,
       },
       ask.unpricedTokens,
       'short',
     ),
     1,
   ),
+  figure(
+    {
+      title: 'How long is a turn? (p95)',
+      description:
+        'Of 100 turns in the range, 95 were faster. If it rises, compare it with the model call: if both rise, it is the model server; if only turns do, agents ask more often or retry.',
+      ...WIDE,
+    },
+    ask.durationInRange(0.95, 'invoke_agent'),
+    's',
+  ).decimals(2),
+  figure(
+    {
+      title: 'How long is a call? (p95)',
+      description:
+        'One chat call of the model with its retries, over the range. If it rises for all agents at once, look at the queue of the model server; if for one, at the length of its prompts.',
+      ...WIDE,
+    },
+    ask.durationInRange(0.95, 'chat'),
+    's',
+  ).decimals(2),
+  figure(
+    {
+      title: 'How many are refused?',
+      description:
+        'Share of turns in the range that ended without an accepted order. Small models are refused often; a jump after a change of prompt or model is the thing to look for. The kinds are below.',
+      ...WIDE,
+    },
+    ask.refusedShareInRange,
+    'percentunit',
+  ).decimals(1),
 ]
 
 const byAgent = tinted(
@@ -118,7 +128,7 @@ const byAgent = tinted(
         renameByName: {
           gen_ai_agent_name: 'Agent',
           'Value #cost': 'Cost',
-          'Value #accepted': 'Per accepted turn',
+          'Value #accepted': '$ / accepted',
           'Value #turns': 'Turns',
           'Value #refused': 'Refused',
           'Value #in': 'Tokens in',
@@ -141,13 +151,13 @@ const byAgent = tinted(
     })
     .sortBy([new TableSortByFieldStateBuilder().displayName('Cost').desc(true)])
     .overrideByName('Cost', column('currencyUSD', 4))
-    .overrideByName('Per accepted turn', column('currencyUSD', 6))
+    .overrideByName('$ / accepted', column('currencyUSD', 6))
     .overrideByName('Turns', column('short', 0))
     .overrideByName('Refused', column('percentunit', 1))
     .overrideByName('Tokens in', column('short', 1))
     .overrideByName('Tokens out', column('short', 1))
-    .overrideByName('p50', column('s', 2))
-    .overrideByName('p95', column('s', 2)),
+    .overrideByName('p50', column('suffix:s', 2))
+    .overrideByName('p95', column('suffix:s', 2)),
   'Agent',
   AGENT_COLOURS,
 )
@@ -173,7 +183,7 @@ const costPerHour = coloured(
 
 const tokens = (type: 'input' | 'output', title: string, description: string) =>
   coloured(
-    stacked(overTime({ title, description, width: 12, height: 8 }, 'suffix: tok/min'))
+    stacked(overTime({ title, description, width: 12, height: 8 }, 'short'))
       .interval(STEP)
       .withTarget(line('tokens', ask.tokensPerMinuteByAgent(type), AGENT))
       .dataLinks([link('Turns of this agent', exploreTraces(ask.turnsOfClicked))]),
@@ -181,14 +191,14 @@ const tokens = (type: 'input' | 'output', title: string, description: string) =>
   )
 
 const HIDDEN = new HideSeriesConfigBuilder().viz(true).legend(true).tooltip(true).build()
-const DASHED = new LineStyleBuilder().fill('dash').dash([4, 6]).build()
+const DASHED = new LineStyleBuilder().fill('dash').dash([6, 4]).build()
 const DASHED_SUFFIX = ' p50'
 
 /** Solid p95, dashed p50, and the exemplars of traces that were kept. */
 const duration = (asked: Asked, operation: ask.Operation, links: readonly [title: string, traceql: string][]) =>
   coloured(
-    overTime(asked, 's')
-      .interval(STEP)
+    doubling(overTime(asked, 's'))
+      .interval(QUANTILE_STEP)
       .withTarget(line('p95', ask.durationByAgent(0.95, operation), AGENT))
       .withTarget(line('p50', ask.durationByAgent(0.5, operation), `${AGENT}${DASHED_SUFFIX}`))
       .withTarget(line('kept', ask.keptDurationByAgent(0.95, operation), `${AGENT} kept`).exemplar(true))
@@ -208,17 +218,19 @@ const duration = (asked: Asked, operation: ask.Operation, links: readonly [title
   )
 
 const firstChunk = coloured(
-  overTime(
-    {
-      title: 'When does the first word arrive? (p95)',
-      description:
-        'From sending a request to the first piece of the streamed reply. It grows with the queue of the model server and the length of the prompt, not with the length of the answer.',
-      width: 12,
-      height: 8,
-    },
-    's',
+  doubling(
+    overTime(
+      {
+        title: 'When does the first word arrive? (p95)',
+        description:
+          'From sending a request to the first piece of the streamed reply. It grows with the queue of the model server and the length of the prompt, not with the length of the answer.',
+        width: 12,
+        height: 8,
+      },
+      's',
+    ),
   )
-    .interval(STEP)
+    .interval(QUANTILE_STEP)
     .withTarget(line('p95', ask.firstChunkByAgent(0.95), AGENT))
     .dataLinks([link(`Calls of this agent over ${SLOW_CALL}`, exploreTraces(ask.slowCallsOfClicked(SLOW_CALL)))]),
   AGENT_COLOURS,
@@ -232,9 +244,9 @@ const refusals = coloured(
         description:
           'Refused turns per minute by kind. parse_error: the reply could not be read, see the prompt. self_buy: the agent buys what it makes, the classic mistake of a small model. The others are the market saying no. Click a bar to open such turns.',
         width: 14,
-        height: 8,
+        height: 10,
       },
-      'suffix: /min',
+      'suffix:/min',
     ),
   )
     .interval(STEP)
@@ -243,27 +255,34 @@ const refusals = coloured(
   REFUSAL_COLOURS,
 )
 
-const refusalsByAgent = tinted(
+const refusalsByAgent = heat(
   table({
     title: 'Who is refused for what?',
     description:
-      'Refused turns in the range, by agent and kind. One dark cell is a habit of one agent: read its failed turns below. A dark column is a habit of the prompt or the model.',
+      'Refused turns in the range, by kind and agent. One strong cell is a habit of one agent: read its failed turns below. A strong row is a habit of the prompt or the model.',
     width: 10,
-    height: 8,
+    height: 10,
   })
     .withTarget(rows('refused', ask.refusedInRangeByAgentAndKind))
     .withTransformation({
       id: 'groupingToMatrix',
-      options: { rowField: 'gen_ai_agent_name', columnField: 'outcome', valueField: 'Value', emptyValue: 'zero' },
+      options: { rowField: 'outcome', columnField: 'gen_ai_agent_name', valueField: 'Value', emptyValue: 'zero' },
     })
-    .withTransformation({
-      id: 'organize',
-      options: { renameByName: { 'gen_ai_agent_name\\outcome': 'Agent' } },
-    })
-    .decimals(0),
-  'Agent',
-  AGENT_COLOURS,
+    .withTransformation({ id: 'organize', options: { renameByName: { 'outcome\\gen_ai_agent_name': 'Kind' } } }),
+  'Kind',
 )
+
+/** Columns in their order. Tempo adds what the question filters by; those are left out. */
+const COLUMNS = {
+  'gen_ai.agent.name': 'Agent',
+  Duration: 'Duration',
+  'error.type': 'Error',
+  'woodland.tokens': 'Tokens',
+  'tailsampling.policy': 'Kept by',
+  'Start time': 'Start time',
+  'Span ID': 'Turn',
+}
+const LEFT_OUT = ['Trace Service', 'Trace Name', 'Name', 'gen_ai.operation.name', 'status']
 
 const turnsTable = (asked: Asked, traceql: string, sortBy: string) =>
   tinted(
@@ -272,16 +291,12 @@ const turnsTable = (asked: Asked, traceql: string, sortBy: string) =>
       .withTransformation({
         id: 'organize',
         options: {
-          excludeByName: { 'Trace Service': true, 'Trace Name': true, Name: true },
-          renameByName: {
-            'gen_ai.agent.name': 'Agent',
-            'error.type': 'Error',
-            'woodland.tokens': 'Tokens',
-            'tailsampling.policy': 'Kept by',
-            'Span ID': 'Turn',
-          },
+          excludeByName: Object.fromEntries(LEFT_OUT.map((name) => [name, true])),
+          renameByName: COLUMNS,
+          indexByName: Object.fromEntries(Object.keys(COLUMNS).map((name, index) => [name, index])),
         },
       })
+      .overrideByName('Tokens', column('short', 0))
       .sortBy([new TableSortByFieldStateBuilder().displayName(sortBy).desc(true)]),
     'Agent',
     AGENT_COLOURS,
@@ -302,7 +317,7 @@ export const costAndLatencyByAgent: Board = {
     costPerHour,
     duration(
       {
-        title: 'How long is a turn? (p95, dashed p50)',
+        title: 'How long are turns? (p95, dashed p50)',
         description:
           'One turn of an agent: all its model calls, tools and waits. Diamonds are turns whose trace was kept: click one to open it. If only p95 rises, a few turns retry or wait; if p50 rises too, every turn got slower.',
         width: 12,
@@ -316,17 +331,17 @@ export const costAndLatencyByAgent: Board = {
     ),
     tokens(
       'input',
-      'How much does each agent read?',
+      'How many tokens a minute are read?',
       'Prompt tokens per minute by agent. They grow with the history and the tools in a prompt, and with every further round. If one agent grows steadily, its prompt is not cut.',
     ),
     tokens(
       'output',
-      'How much does each agent write?',
+      'How many tokens a minute are written?',
       'Tokens per minute in the replies, by agent: the dearer kind, and the slow one. If it rises, look whether replies became prose instead of the short JSON that was asked for.',
     ),
     duration(
       {
-        title: 'How long is a model call? (p95, dashed p50)',
+        title: 'How long are calls? (p95, dashed p50)',
         description:
           'One chat call, its retries included. Diamonds are calls whose trace was kept: click one to open it. If all agents rise together, it is the model server.',
         width: 12,
@@ -358,7 +373,7 @@ export const costAndLatencyByAgent: Board = {
         height: 8,
       },
       ask.failedTurns,
-      'Time',
+      'Start time',
     ),
   ],
 }
