@@ -1,10 +1,19 @@
+import { existsSync, realpathSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { syncPrices } from '../phoenix/prices.ts'
 import { type Place, ROOT, Trouble, url } from './place.ts'
+import { activatePolicy } from './policy.ts'
+import { holder, isFree } from './ports.ts'
 import { pricesToday } from './prices.ts'
+import { collectorEnvironment } from './services.ts'
 
 type Say = (line: string) => void
+
+/** The oldest that knows `depends_on.required` and `pull --policy`. */
+const OLDEST_COMPOSE = '2.22'
+const NATIVE = 'Everything can also be built from source instead: make up BOOT=native'
 
 /** Which engine answers, or undefined with the reason it cannot be used. */
 export async function dockerEngine(env: Place['env']): Promise<{ version: string } | { why: string }> {
@@ -14,61 +23,225 @@ export async function dockerEngine(env: Place['env']): Promise<{ version: string
   if (engine.failed) return { why: 'no Docker engine answers' }
   const compose = await docker('compose', 'version', '--short')
   if (compose.failed) return { why: `Docker ${engine.stdout} answers, but it has no Compose v2 plugin` }
-  return { version: `${engine.stdout}, Compose ${compose.stdout}` }
+  const version = compose.stdout.replace(/^v/, '')
+  if (version.localeCompare(OLDEST_COMPOSE, 'en', { numeric: true }) < 0)
+    return { why: `Docker ${engine.stdout} answers, but its plugin Compose ${version} is older than ${OLDEST_COMPOSE}` }
+  return { version: `${engine.stdout}, Compose ${version}` }
 }
 
-const compose = (place: Place, args: readonly string[]) =>
-  execa('docker', ['compose', ...args], {
+/** What docker-compose.yml is told: every setting, port and image, as the native boot has them. Empty means unset. */
+export function composeEnvironment(place: Place): Record<string, string> {
+  const given = Object.entries(place.env).filter(([, value]) => value !== '')
+  const ports = Object.entries(place.ports).map(([name, port]) => [name, String(port)])
+  return {
+    ...Object.fromEntries([...given, ...ports]),
+    STACK_STATE: place.state,
+    SLOW_CALL: collectorEnvironment(place).SLOW_CALL ?? '',
+    // Without a server of the user's own, the mock is one of the services.
+    COMPOSE_PROFILES: place.env.VLLM_BASE_URL ? '' : 'mock',
+  }
+}
+
+/** Runs Compose where the user sees it. Throws `Trouble` with this sentence when it fails. */
+async function compose(place: Place, args: readonly string[], trouble: string, cancel?: AbortSignal): Promise<void> {
+  const { failed } = await execa('docker', ['compose', ...args], {
     cwd: ROOT,
-    env: environment(place),
+    env: composeEnvironment(place),
     extendEnv: false,
     stdio: 'inherit',
     reject: false,
+    ...(cancel ? { cancelSignal: cancel } : {}),
   })
+  cancel?.throwIfAborted()
+  if (failed) throw new Trouble(trouble)
+}
 
-const environment = (place: Place) => ({
-  ...place.env,
-  STACK_STATE: place.state,
-  // Without a server of the user's own, the mock is one of the services.
-  COMPOSE_PROFILES: place.env.VLLM_BASE_URL ? '' : 'mock',
-})
+/** Asks Docker something and answers what it said. */
+async function ask(place: Place, ...args: readonly string[]): Promise<string> {
+  const { failed, stdout, stderr } = await execa('docker', args, {
+    cwd: ROOT,
+    env: composeEnvironment(place),
+    extendEnv: false,
+    reject: false,
+  })
+  if (failed) throw new Trouble(`docker ${args.slice(0, 2).join(' ')} failed: ${stderr.trim()}`)
+  return stdout
+}
 
-/** Starts the stack with Docker Compose and waits until it can do its work. The policy must be in place already. */
-export async function bootDocker(place: Place, { cancel, say }: { cancel: AbortSignal; say: Say }): Promise<void> {
+type Project = Readonly<{
+  name: string
+  services: Readonly<Record<string, Readonly<{ restart: string; ports?: readonly { published: string }[] }>>>
+}>
+
+const project = async (place: Place): Promise<Project> =>
+  JSON.parse(await ask(place, 'compose', 'config', '--format', 'json'))
+
+type Container = Readonly<{
+  id: string
+  service: string
+  folder: string
+  state: string
+  exitCode: number
+  health: string | undefined
+  restarts: number
+}>
+
+type Inspected = {
+  Id: string
+  Config: { Labels: Record<string, string> }
+  State: { Status: string; ExitCode: number; Health?: { Status: string } }
+  RestartCount: number
+}
+
+/** Every container of the project, whichever copy of this repository started it. */
+async function containers(place: Place, name: string): Promise<readonly Container[]> {
+  const ids = await ask(place, 'ps', '--all', '--quiet', '--filter', `label=com.docker.compose.project=${name}`)
+  if (ids === '') return []
+  const all: readonly Inspected[] = JSON.parse(await ask(place, 'container', 'inspect', ...ids.split('\n')))
+  return all.map(({ Id, Config, State, RestartCount }) => ({
+    id: Id,
+    service: Config.Labels['com.docker.compose.service'] ?? '',
+    folder: Config.Labels['com.docker.compose.project.working_dir'] ?? '',
+    state: State.Status,
+    exitCode: State.ExitCode,
+    health: State.Health?.Status,
+    restarts: RestartCount,
+  }))
+}
+
+/** Whether Docker holds a container of this stack, running or not. */
+export const isInDocker = async (place: Place): Promise<boolean> =>
+  (await containers(place, (await project(place)).name)).length > 0
+
+/**
+ * Starts the stack and waits until it can do its work. What already runs is left as it is. Throws `Trouble` before
+ * anything is started when a price, the address of the model server, a port, an image or the policy is wrong.
+ */
+export async function bootDocker(
+  place: Place,
+  { policy, cancel, say }: Readonly<{ policy: string; cancel: AbortSignal; say: Say }>,
+): Promise<void> {
   const prices = pricesToday()
+  refuseLoopback(place.env.VLLM_BASE_URL)
+  const { name, services } = await project(place)
+  const before = await containers(place, name)
+  refuseOtherCopy(before)
+  const running = before.filter(({ state }) => state === 'running').map(({ service }) => service)
+  const absent = Object.entries(services).filter(([service]) => !running.includes(service))
+  for (const [service, { ports = [] }] of absent) await refuseTakenPorts(place, service, ports)
+
+  const unpulled = `An image could not be pulled; the reason is above. ${NATIVE}`
+  await compose(place, ['pull', '--ignore-buildable', '--policy', 'missing'], unpulled, cancel)
+  if (!running.includes('collector')) await activatePolicy(place, policy, { collector: undefined, say })
+
+  writeFileSync(dataMark(place), `${name}\n`)
+  const up = ['up', '--detach', '--wait', '--wait-timeout', '240']
+  const failed = `docker compose up failed; its reason is above, more in: make logs. ${NATIVE} (after make down)`
   // Prices come before traffic: the backends first, then everything.
-  for (const services of [['tempo', 'prometheus', 'phoenix'], []]) {
-    const up = await compose(place, ['up', '--detach', '--wait', '--wait-timeout', '240', ...services])
-    if (up.failed) {
-      throw new Trouble(
-        'docker compose up failed; its reasons are above, more in: make logs.\n' +
-          'Where images cannot be pulled, build everything from source instead: make up BOOT=native',
-      )
-    }
-    if (services.length > 0)
-      await sleep(await syncPrices(url(place, 'PHOENIX_PORT'), prices), undefined, { signal: cancel })
-  }
-  const until = Date.now() + 60_000
-  const health = url(place, 'COLLECTOR_HEALTH_PORT')
-  while (
-    !(await fetch(health, { signal: AbortSignal.timeout(2000) }).then(
-      (response) => response.ok,
-      () => false,
-    ))
-  ) {
-    if (Date.now() > until)
-      throw new Trouble(`the collector is not ready after 60 s (${health}): see make logs S=collector`)
-    await sleep(200, undefined, { signal: cancel })
-  }
+  await compose(place, [...up, 'tempo', 'prometheus', 'phoenix'], failed, cancel)
+  await sleep(await syncPrices(url(place, 'PHOENIX_PORT'), prices), undefined, { signal: cancel })
+  await compose(place, up, failed, cancel)
+  await untilWorking(place, name, before, cancel)
   say('  every container is ready')
 }
 
-export const haltDocker = (place: Place, alsoState: boolean) =>
-  compose(place, ['down', ...(alsoState ? ['--volumes'] : [])])
+/** Inside a container, the loopback address is the container's own. */
+function refuseLoopback(address: string | undefined): void {
+  if (!address || !URL.canParse(address)) return
+  const there = new URL(address)
+  if (!/^(localhost|127\.\d+\.\d+\.\d+|\[::1\]|0\.0\.0\.0)$/.test(there.hostname)) return
+  const here = there.hostname
+  there.hostname = 'host.docker.internal'
+  throw new Trouble(
+    `VLLM_BASE_URL=${address}: in a container, ${here} is the container itself. ` +
+      `Write VLLM_BASE_URL=${there} and let the server listen on more than ${here}, or use BOOT=native.`,
+  )
+}
 
-export const statusDocker = (place: Place) => compose(place, ['ps', '--all'])
+function refuseOtherCopy(present: readonly Container[]): void {
+  const other = present.find(({ folder }) => !existsSync(folder) || realpathSync(folder) !== ROOT)
+  if (other)
+    throw new Trouble(`another copy of this project is in Docker, from ${other.folder}: make down there first.`)
+}
 
-export const logsDocker = (place: Place, service: string | undefined) =>
-  compose(place, ['logs', '--tail', '100', ...(service ? ['--follow', service] : [])])
+async function refuseTakenPorts(place: Place, service: string, ports: readonly { published: string }[]): Promise<void> {
+  for (const port of ports.map(({ published }) => Number(published))) {
+    if (await isFree(port)) continue
+    const name = Object.entries(place.ports).find(([, value]) => value === port)?.[0]
+    const fix = `Stop that program, or choose another port: make up ${name}=…`
+    throw new Trouble(`port ${port} (${name}, for ${service}) is taken by ${await holder(port)}. ${fix}`)
+  }
+}
 
-export const reloadDocker = (place: Place) => compose(place, ['kill', '--signal', 'SIGHUP', 'collector'])
+/** Docker keeps data of this stack until `clean`, also when nothing runs. */
+const dataMark = (place: Place) => resolve(place.state, 'docker')
+export const hasDockerData = (place: Place): boolean => existsSync(dataMark(place))
+
+/** The collector's image can run no health check, and the simulator has none: both are looked at from here. */
+async function untilWorking(place: Place, name: string, before: readonly Container[], cancel: AbortSignal) {
+  const began = Date.now()
+  for (;;) {
+    const fallen = (await containers(place, name)).find(
+      ({ id, state, exitCode, restarts }) =>
+        (state !== 'running' && exitCode !== 0) || restarts > (before.find((old) => old.id === id)?.restarts ?? 0),
+    )
+    if (fallen) {
+      const last = await ask(place, 'compose', 'logs', '--no-color', '--no-log-prefix', '--tail', '15', fallen.service)
+      throw new Trouble(`${fallen.service} does not stay up. Its last words:\n${last}\nmake down ends the rest.`)
+    }
+    // A simulator that does not find its model says so within two seconds.
+    if (Date.now() - began > 3000 && (await collectorAnswers(place))) return
+    if (Date.now() - began > 60_000)
+      throw new Trouble(
+        `the collector is not ready after 60 s (${url(place, 'COLLECTOR_HEALTH_PORT')}): make logs S=collector`,
+      )
+    await sleep(500, undefined, { signal: cancel })
+  }
+}
+
+const collectorAnswers = (place: Place): Promise<boolean> =>
+  fetch(url(place, 'COLLECTOR_HEALTH_PORT'), { signal: AbortSignal.timeout(2000) }).then(
+    ({ ok }) => ok,
+    () => false,
+  )
+
+/** Stops and removes every container, and with `alsoState` the data. */
+export const haltDocker = (place: Place, alsoState: boolean): Promise<void> =>
+  compose(
+    { ...place, env: { ...place.env, VLLM_BASE_URL: '' } }, // the mock may have been started before there was another
+    ['down', '--remove-orphans', ...(alsoState ? ['--volumes'] : [])],
+    'docker compose down failed; its reason is above. Nothing was forgotten: try again when Docker answers.',
+  )
+
+/** What of the stack is running in containers, and whether it answers. */
+export async function statusDocker(place: Place): Promise<readonly { name: string; state: string }[]> {
+  const { name, services } = await project(place)
+  const present = await containers(place, name)
+  const lasting = Object.entries(services).filter(([, { restart }]) => restart !== 'no')
+  return Promise.all(
+    lasting.map(async ([service]) => {
+      const found = present.find((container) => container.service === service)
+      if (found?.state !== 'running') {
+        const how = found ? `: ${found.state}, exit code ${found.exitCode}` : ''
+        return { name: service, state: `not running${how}` }
+      }
+      const well =
+        service === 'collector' ? await collectorAnswers(place) : [undefined, 'healthy'].includes(found.health)
+      const again = found.restarts > 0 ? `, restarted ${found.restarts} times` : ''
+      return { name: service, state: `running${again}${well ? '' : ', not ready'}` }
+    }),
+  )
+}
+
+/** Follows what the containers say, until Ctrl-C. */
+export async function logsDocker(place: Place, service: string | undefined, cancel: AbortSignal): Promise<void> {
+  const which = service ? ['--tail', '100', service] : ['--tail', '20']
+  const trouble = 'docker compose logs failed; its reason is above.'
+  await compose(place, ['logs', '--follow', ...which], trouble, cancel).catch((error) => {
+    if (!cancel.aborted) throw error
+  })
+}
+
+/** Makes the running collector read its policy again. */
+export const reloadDocker = (place: Place): Promise<void> =>
+  compose(place, ['kill', '--signal', 'SIGHUP', 'collector'], 'the collector is not running: make up starts it.')

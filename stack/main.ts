@@ -3,7 +3,16 @@ import { relative, resolve } from 'node:path'
 import { Command, Option } from 'commander'
 import { execa } from 'execa'
 import { bootNative, haltNative, reloadCollector, statusNative } from './boot.ts'
-import { bootDocker, dockerEngine, haltDocker, logsDocker, reloadDocker, statusDocker } from './docker.ts'
+import {
+  bootDocker,
+  dockerEngine,
+  haltDocker,
+  hasDockerData,
+  isInDocker,
+  logsDocker,
+  reloadDocker,
+  statusDocker,
+} from './docker.ts'
 import { doctor } from './doctor.ts'
 import { findGrafana } from './grafana.ts'
 import { build } from './native.ts'
@@ -23,11 +32,12 @@ const remembered = (place: Place): Boot | undefined =>
   existsSync(bootFile(place)) ? (readFileSync(bootFile(place), 'utf8').trim() as Boot) : undefined
 
 async function up(place: Place, { policy, boot: wanted }: { policy: string; boot: Boot | undefined }): Promise<void> {
-  const engine = wanted === 'native' ? undefined : await dockerEngine(place.env)
-  if (wanted === 'docker' && engine && 'why' in engine)
-    throw new Trouble(`BOOT=docker, but ${engine.why}. Start it, or use BOOT=native.`)
-  const boot: Boot = engine && 'version' in engine ? 'docker' : 'native'
   const before = remembered(place)
+  const way = wanted ?? before
+  const engine = way === 'native' ? undefined : await dockerEngine(place.env)
+  if (way === 'docker' && engine && 'why' in engine)
+    throw new Trouble(`BOOT=docker, but ${engine.why}. Mend that, or use BOOT=native.`)
+  const boot: Boot = engine && 'version' in engine ? 'docker' : 'native'
   if (before && before !== boot) throw new Trouble(`the stack was started with BOOT=${before}: make down first.`)
   say(
     boot === 'docker'
@@ -36,16 +46,13 @@ async function up(place: Place, { policy, boot: wanted }: { policy: string; boot
   )
   mkdirSync(place.state, { recursive: true })
   writeFileSync(bootFile(place), `${boot}\n`)
-  const options = { cancel: cancelled.signal, say }
+  const options = { policy, cancel: cancelled.signal, say }
   const began = Date.now()
   try {
-    if (boot === 'native') await bootNative(place, { policy, ...options })
-    else {
-      await activatePolicyFor(place, boot, policy)
-      await bootDocker(place, options)
-    }
+    await (boot === 'native' ? bootNative(place, options) : bootDocker(place, options))
   } catch (error) {
-    if (boot === 'native' && started(place).length === 0) rmSync(bootFile(place))
+    const some = boot === 'docker' ? await isInDocker(place).catch(() => true) : started(place).length > 0
+    if (!some) rmSync(bootFile(place))
     throw error
   }
   say(`up after ${((Date.now() - began) / 1000).toFixed(0)} s\n`)
@@ -89,7 +96,7 @@ async function activatePolicyFor(place: Place, boot: Boot, policy: string): Prom
 
 async function down(place: Place, { state }: { state: boolean }): Promise<void> {
   const boot = remembered(place)
-  if (boot === 'docker') await haltDocker(place, state)
+  if (boot === 'docker' || (state && hasDockerData(place))) await haltDocker(place, state)
   await haltNative(place, say)
   rmSync(bootFile(place), { force: true })
   if (state) rmSync(place.state, { recursive: true, force: true })
@@ -105,14 +112,15 @@ async function down(place: Place, { state }: { state: boolean }): Promise<void> 
 async function status(place: Place): Promise<void> {
   const boot = remembered(place)
   if (!boot) return say('down: make up starts the stack')
-  if (boot === 'docker') return void (await statusDocker(place))
-  const rows = await statusNative(place)
-  for (const { name, state, log } of rows) say(`${name.padEnd(11)} ${state.padEnd(34)} ${log && relative(ROOT, log)}`)
+  const rows: readonly { name: string; state: string; log?: string }[] =
+    boot === 'docker' ? await statusDocker(place) : await statusNative(place)
+  for (const { name, state, log } of rows)
+    say(`${name.padEnd(11)} ${state.padEnd(34)} ${log ? relative(ROOT, log) : ''}`)
   if (rows.some(({ state }) => !state.startsWith('running') || state.endsWith('not ready'))) process.exitCode = 1
 }
 
 async function logs(place: Place, service: string | undefined): Promise<void> {
-  if (remembered(place) === 'docker') return void (await logsDocker(place, service))
+  if (remembered(place) === 'docker') return logsDocker(place, service, cancelled.signal)
   const names = started(place)
   if (names.length === 0)
     throw new Trouble('nothing is running here, so there is nothing to follow. Old logs: .stack/logs/')

@@ -56,19 +56,27 @@ const nativeTrial =
 const dockerTrial =
   (place: Place): TrialCommand =>
   (policyFile, env) => {
+    const { SLOW_CALL, TOKEN_HEAVY } = collectorEnvironment(place)
     const inside = {
       ...env,
+      ...(SLOW_CALL ? { SLOW_CALL } : {}),
+      ...(TOKEN_HEAVY ? { TOKEN_HEAVY } : {}),
       COLLECTOR_DIR: '/collector',
       POLICY_FILE: '/policy.yaml',
       QUEUE_DIR: '/queue',
       OTLP_ADDRESS: '0.0.0.0',
     }
+    const readOnly = (source: string, target: string) => [
+      '--mount',
+      `type=bind,source=${source},target=${target},readonly`,
+    ]
     const published = env.OTLP_HTTP_PORT
     return {
       file: 'docker',
       args: [
         ...['run', '--rm', '--publish', `127.0.0.1:${published}:${published}`, '--tmpfs', '/queue:mode=1777'],
-        ...['--volume', `${resolve(ROOT, 'collector')}:/collector:ro`, '--volume', `${policyFile}:/policy.yaml:ro`],
+        ...readOnly(resolve(ROOT, 'collector'), '/collector'),
+        ...readOnly(policyFile, '/policy.yaml'),
         ...Object.entries(inside).flatMap(([name, value]) => ['--env', `${name}=${value}`]),
         place.env.OTELCOL_IMAGE ?? '',
         '--config=/collector/config.yaml',

@@ -46,7 +46,7 @@ export type Asked = {
   readonly height: number
 }
 
-export const NO_TRAFFIC = 'no traffic yet'
+export const NO_TRAFFIC = 'no traffic'
 
 const emptyIsNoTraffic: ValueMapping[] = [
   {
@@ -116,13 +116,14 @@ export const stacked = (panel: TimeSeriesPanel) =>
 export const bars = (panel: TimeSeriesPanel) =>
   stacked(panel).drawStyle(GraphDrawStyle.Bars).fillOpacity(80).lineWidth(0)
 
-export const table = ({ title, description, width, height }: Asked) =>
+/** Rows, and the words for none. */
+export const table = ({ title, description, width, height }: Asked, none: string) =>
   new TablePanel()
     .title(title)
     .description(description)
     .span(width)
     .height(height)
-    .noValue('–')
+    .noValue(none)
     .colorScheme(neutral)
     .showHeader(true)
 

@@ -58,11 +58,18 @@ test('a streamed answer is put together, with tokens and the time to its first c
     usage,
     done,
   ]
-  const answer = await asking(
-    () => {
+  const encoder = new TextEncoder()
+  const slowly = new ReadableStream({
+    async pull(controller) {
+      await new Promise((resolve) => setTimeout(resolve, 10))
       now += 250
-      return stream(pieces.join(''))
+      const piece = pieces.shift()
+      if (piece) controller.enqueue(encoder.encode(piece))
+      else controller.close()
     },
+  })
+  const answer = await asking(
+    () => stream(slowly),
     () => now,
   )()
   assert.deepEqual(answer, {

@@ -16,6 +16,7 @@ import {
   figure,
   heat,
   line,
+  NO_TRAFFIC,
   overTime,
   redAbove,
   rows,
@@ -41,7 +42,7 @@ const WIDE = { width: 8, height: 3 }
 const figures = [
   figure(
     {
-      title: 'What does an hour cost?',
+      title: 'Cost per hour',
       description:
         'USD per hour at the pace of the last minute: tokens times the prices in grafana/prices.yaml. If it jumps, see below which agent it is, then open its turns.',
       ...WIDE,
@@ -51,7 +52,7 @@ const figures = [
   ).decimals(3),
   figure(
     {
-      title: 'What did this range cost?',
+      title: 'Cost in range',
       description:
         'USD spent between the two ends of the chosen range. Tokens are charged at the price of the moment they were used. It is too low while there are tokens without a price.',
       ...WIDE,
@@ -62,7 +63,7 @@ const figures = [
   redAbove(
     figure(
       {
-        title: 'Tokens without a price',
+        title: 'Unpriced tokens',
         description:
           'Tokens of models that grafana/prices.yaml does not know; they are in no cost on this board. If it is red, the alert ModelWithoutPrice names the model: give it a price and generate the rules.',
         ...WIDE,
@@ -74,7 +75,7 @@ const figures = [
   ),
   figure(
     {
-      title: 'How long is a turn? (p95)',
+      title: 'p95 of a turn',
       description:
         'Of 100 turns in the range, 95 were faster. If it rises, compare it with the model call: if both rise, it is the model server; if only turns do, agents ask more often or retry.',
       ...WIDE,
@@ -84,7 +85,7 @@ const figures = [
   ).decimals(2),
   figure(
     {
-      title: 'How long is a call? (p95)',
+      title: 'p95 of a call',
       description:
         'One chat call of the model with its retries, over the range. If it rises for all agents at once, look at the queue of the model server; if for one, at the length of its prompts.',
       ...WIDE,
@@ -94,7 +95,7 @@ const figures = [
   ).decimals(2),
   figure(
     {
-      title: 'How many are refused?',
+      title: 'Turns refused',
       description:
         'Share of turns in the range that ended without an accepted order. Small models are refused often; a jump after a change of prompt or model is the thing to look for. The kinds are below.',
       ...WIDE,
@@ -105,13 +106,16 @@ const figures = [
 ]
 
 const byAgent = tinted(
-  table({
-    title: 'Which agent stands out?',
-    description:
-      'One row for each agent, over the chosen range, dearest first. Look for the row that differs: many tokens in means long prompts or many rounds, a high price for an accepted turn means refusals, a high p95 alone means waiting.',
-    width: 24,
-    height: 8,
-  })
+  table(
+    {
+      title: 'Which agent stands out?',
+      description:
+        'One row for each agent, over the chosen range, dearest first. Look for the row that differs: many tokens in means long prompts or many rounds, a high price for an accepted turn means refusals, a high p95 alone means waiting.',
+      width: 24,
+      height: 8,
+    },
+    NO_TRAFFIC,
+  )
     .withTarget(rows('turns', ask.turnsInRangeByAgent))
     .withTarget(rows('refused', ask.refusedShareInRangeByAgent))
     .withTarget(rows('cost', ask.spentInRangeByAgent))
@@ -242,8 +246,8 @@ const refusals = coloured(
       {
         title: 'What is being refused?',
         description:
-          'Refused turns per minute by kind. parse_error: the reply could not be read, see the prompt. self_buy: the agent buys what it makes, the classic mistake of a small model. The others are the market saying no. Click a bar to open such turns.',
-        width: 14,
+          'Refused turns per minute by kind. parse_error: the reply could not be read, see the prompt. self_buy: the agent buys what it makes, the classic mistake of a small model. timeout: the model server took too long. The others are the market saying no. Click a bar to open such turns.',
+        width: 12,
         height: 10,
       },
       'suffix:/min',
@@ -256,13 +260,16 @@ const refusals = coloured(
 )
 
 const refusalsByAgent = heat(
-  table({
-    title: 'Who is refused for what?',
-    description:
-      'Refused turns in the range, by kind and agent. One strong cell is a habit of one agent: read its failed turns below. A strong row is a habit of the prompt or the model.',
-    width: 10,
-    height: 10,
-  })
+  table(
+    {
+      title: 'Who is refused for what?',
+      description:
+        'Refused turns in the range, by kind and agent. One strong cell is a habit of one agent: read its failed turns below. A strong row is a habit of the prompt or the model.',
+      width: 12,
+      height: 10,
+    },
+    'nothing refused',
+  )
     .withTarget(rows('refused', ask.refusedInRangeByAgentAndKind))
     .withTransformation({
       id: 'groupingToMatrix',
@@ -286,7 +293,7 @@ const LEFT_OUT = ['Trace Service', 'Trace Name', 'Name', 'gen_ai.operation.name'
 
 const turnsTable = (asked: Asked, traceql: string, sortBy: string) =>
   tinted(
-    table(asked)
+    table(asked, 'none kept in this range')
       .withTarget(spans('turns', traceql))
       .withTransformation({
         id: 'organize',
