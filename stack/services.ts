@@ -1,4 +1,4 @@
-import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { findGrafana } from './grafana.ts'
@@ -224,13 +224,13 @@ const pick = (env: Place['env'], names: readonly string[]) =>
 
 const prometheusConfig = (place: Place) => resolve(place.state, 'prometheus/prometheus.yaml')
 
-/** Prometheus resolves targets and rules beside its configuration, so the native boot lays out a folder of copies. */
+/** Prometheus looks for targets and rules beside its configuration, so the native boot lays out such a folder. */
 export function writePrometheusFiles(place: Place): void {
   const folder = resolve(place.state, 'prometheus')
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(resolve(folder, 'targets'), { recursive: true })
-  copyFileSync(resolve(ROOT, 'grafana/prometheus.yaml'), prometheusConfig(place))
-  cpSync(resolve(ROOT, 'grafana/rules'), resolve(folder, 'rules'), { recursive: true })
+  symlinkSync(resolve(ROOT, 'grafana/prometheus.yaml'), prometheusConfig(place))
+  symlinkSync(resolve(ROOT, 'grafana/rules'), resolve(folder, 'rules'))
   for (const [job, port] of Object.entries(TARGETS)) {
     const target = `- targets: ["127.0.0.1:${place.ports[port]}"]\n`
     writeFileSync(resolve(folder, 'targets', `${job}.yaml`), target)

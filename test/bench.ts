@@ -129,7 +129,7 @@ async function overhead(place: Place) {
     const seconds = (text = '') => Number(/(\d+)m/.exec(text)?.[1] ?? 0) * 60 + Number(/([\d.]+)s/.exec(text)?.[1] ?? 0)
     return seconds(user) + seconds(system)
   }
-  const runs = []
+  const runs: { on: number; off: number }[] = []
   for (let pair = 0; pair < 3; pair++) runs.push({ on: await cpu({}), off: await cpu({ OTEL_SDK_DISABLED: 'true' }) })
   const median = (of: (run: { on: number; off: number }) => number) => quantile(runs.map(of), 0.5)
   return { ms: (median(({ on, off }) => on - off) / TICKS) * 1000, ratio: median(({ on, off }) => on / off) }
