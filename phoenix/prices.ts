@@ -15,7 +15,7 @@ export async function syncPrices(phoenix: string, prices: readonly Price[]): Pro
     const wanted = costs(input, output)
     const id = known.get(model)
     if (id?.costs === JSON.stringify(wanted)) continue
-    const fields = { name: model, provider: 'openai', namePattern: `^${escape(model)}$`, costs: wanted }
+    const fields = { name: model, provider: 'openai', namePattern: `^${literal(model)}$`, costs: wanted }
     await ask(
       phoenix,
       id
@@ -33,7 +33,7 @@ const costs = (input: number, output: number) => [
   { tokenType: 'output', kind: 'COMPLETION', costPerMillionTokens: output },
 ]
 
-const escape = (model: string) => model.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+const literal = (model: string) => model.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 
 type Known = {
   generativeModels: {
@@ -70,6 +70,7 @@ async function ask<T>(phoenix: string, query: string, variables: Record<string, 
     signal: AbortSignal.timeout(10_000),
   })
   const { data, errors } = (await response.json()) as { data?: T; errors?: readonly { message: string }[] }
-  if (errors?.[0] || !data) throw new Error(`Phoenix refused a price: ${errors?.[0]?.message ?? `HTTP ${response.status}`}`)
+  if (errors?.[0] || !data)
+    throw new Error(`Phoenix refused a price: ${errors?.[0]?.message ?? `HTTP ${response.status}`}`)
   return data
 }

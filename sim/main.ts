@@ -32,7 +32,7 @@ async function main(): Promise<void> {
   const client = new OpenAI({
     baseURL: server.url,
     apiKey: config.apiKey,
-    timeout: LIMITS.requestMs / config.timeFactor,
+    timeout: Math.ceil(LIMITS.requestMs / config.timeFactor),
     maxRetries: 2,
     fetch: traced.fetch(fetch),
   })
@@ -47,7 +47,7 @@ async function main(): Promise<void> {
     { model: config.model, fallbackModel: server.fallbackModel },
     config.rumour,
   )
-  const limit = (ms: number) => AbortSignal.timeout(ms / config.timeFactor)
+  const limit = (worldMs: number) => AbortSignal.timeout(Math.ceil(worldMs / config.timeFactor))
   const playTick = playTickWith({
     takeTurn: traced.takeTurn(takeTurn),
     market: traced.market(market),

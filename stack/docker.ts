@@ -11,8 +11,8 @@ import { collectorEnvironment } from './services.ts'
 
 type Say = (line: string) => void
 
-/** The oldest that knows `depends_on.required` and `pull --policy`. */
-const OLDEST_COMPOSE = '2.22'
+/** The oldest that knows `required: false` of a dependency, without which a model server of your own cannot be used. */
+const OLDEST_COMPOSE = '2.20.2'
 const NATIVE = 'Everything can also be built from source instead: make up BOOT=native'
 
 /** Which engine answers, or undefined with the reason it cannot be used. */
@@ -22,10 +22,10 @@ export async function dockerEngine(env: Place['env']): Promise<{ version: string
   if (engine.code === 'ENOENT') return { why: 'Docker is not installed' }
   if (engine.failed) return { why: 'no Docker engine answers' }
   const compose = await docker('compose', 'version', '--short')
-  if (compose.failed) return { why: `Docker ${engine.stdout} answers, but it has no Compose v2 plugin` }
+  if (compose.failed) return { why: `Docker ${engine.stdout} lacks the plugin Compose ${OLDEST_COMPOSE} or newer` }
   const version = compose.stdout.replace(/^v/, '')
   if (version.localeCompare(OLDEST_COMPOSE, 'en', { numeric: true }) < 0)
-    return { why: `Docker ${engine.stdout} answers, but its plugin Compose ${version} is older than ${OLDEST_COMPOSE}` }
+    return { why: `Compose ${version}, the plugin of Docker, is older than ${OLDEST_COMPOSE}` }
   return { version: `${engine.stdout}, Compose ${version}` }
 }
 
@@ -68,10 +68,8 @@ async function ask(place: Place, ...args: readonly string[]): Promise<string> {
   return stdout
 }
 
-type Project = Readonly<{
-  name: string
-  services: Readonly<Record<string, Readonly<{ restart: string; ports?: readonly { published: string }[] }>>>
-}>
+type Service = Readonly<{ image: string; build?: unknown; restart: string; ports?: readonly { published: string }[] }>
+type Project = Readonly<{ name: string; services: Readonly<Record<string, Service>> }>
 
 const project = async (place: Place): Promise<Project> =>
   JSON.parse(await ask(place, 'compose', 'config', '--format', 'json'))
@@ -130,8 +128,7 @@ export async function bootDocker(
   const absent = Object.entries(services).filter(([service]) => !running.includes(service))
   for (const [service, { ports = [] }] of absent) await refuseTakenPorts(place, service, ports)
 
-  const unpulled = `An image could not be pulled; the reason is above. ${NATIVE}`
-  await compose(place, ['pull', '--ignore-buildable', '--policy', 'missing'], unpulled, cancel)
+  await pullMissing(place, services, cancel)
   if (!running.includes('collector')) await activatePolicy(place, policy, { collector: undefined, say })
 
   writeFileSync(dataMark(place), `${name}\n`)
@@ -171,6 +168,18 @@ async function refuseTakenPorts(place: Place, service: string, ports: readonly {
     const fix = `Stop that program, or choose another port: make up ${name}=…`
     throw new Trouble(`port ${port} (${name}, for ${service}) is taken by ${await holder(port)}. ${fix}`)
   }
+}
+
+/** Before the policy is tried: a pull that is part of it would take longer than it may. */
+async function pullMissing(place: Place, services: Project['services'], cancel: AbortSignal): Promise<void> {
+  const pulled = Object.entries(services).filter(([, { build }]) => !build)
+  const here = (image: string) => ask(place, 'image', 'inspect', '--format', '{{.Id}}', image).catch(() => undefined)
+  const found = await Promise.all(pulled.map(([, { image }]) => here(image)))
+  const missing = pulled.filter((_, index) => found[index] === undefined)
+  if (missing.length === 0) return
+  const images = missing.map(([, { image }]) => image.replace(/@.*/, '')).join(', ')
+  const trouble = `Not every image could be pulled; the reason is above. Missing: ${images}. ${NATIVE}`
+  await compose(place, ['pull', ...missing.map(([service]) => service)], trouble, cancel)
 }
 
 /** Docker keeps data of this stack until `clean`, also when nothing runs. */

@@ -57,7 +57,7 @@ test('an answer is told with its finish reason, with text and tool calls or neit
 })
 
 test('long texts are cut so that the JSON stays valid and within what a backend keeps, in bytes', () => {
-  for (const text of ['a', '"', '\\', '\n', '\u0000', 'é', '🦊', '\ud83e']) {
+  for (const text of ['a', '"', '\\', '\n', '\u0000', 'é', '€', '🦊', '\ud83e']) {
     const long = text.repeat(50_000)
     const input = inputMessages([
       { role: 'system', content: 'short' },
@@ -65,7 +65,8 @@ test('long texts are cut so that the JSON stays valid and within what a backend 
       { role: 'tool', tool_call_id: 'call-1', content: long },
     ])
     const output = outputMessages(answer({ text: long, toolCalls: [{ ...call, arguments: long }] }))
-    for (const json of [input, output]) assert.ok(Buffer.byteLength(json) <= TEMPO_BYTES, JSON.stringify(text))
+    const alone = inputMessages([{ role: 'user', content: long }])
+    for (const json of [input, output, alone]) assert.ok(Buffer.byteLength(json) <= TEMPO_BYTES, JSON.stringify(text))
     const [system, user, tool] = JSON.parse(input)
     assert.equal(system.parts[0].content, 'short', 'only what is long is cut')
     assert.match(user.parts[0].content, /…$/)
