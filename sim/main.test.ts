@@ -6,7 +6,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { after, test } from 'node:test'
+import { after, suite, test } from 'node:test'
 import type { Entry } from './ledger.ts'
 
 const main = new URL('main.ts', import.meta.url).pathname
@@ -42,6 +42,8 @@ async function start(args: readonly string[], env: Record<string, string> = {}) 
 const sim = async (args: readonly string[], env?: Record<string, string>) => (await start(args, env)).ended
 
 const quick = ['--time-factor', '50', '--seed', '7', '--tick-interval', '1ms']
+/** Divides no limit of the world evenly. */
+const oddFactor = ['--time-factor', '37']
 
 const entries = (path: string): Entry[] =>
   readFileSync(path, 'utf8')
@@ -70,75 +72,73 @@ async function until(holds: () => boolean, what: string): Promise<void> {
   }
 }
 
-test('three ticks against its own mock end with code 0 and a ledger', async () => {
-  const path = join(folder, 'new', 'ledger.jsonl')
-  const { code, said } = await sim(['--ticks', '3', ...quick, '--ledger', path])
-  assert.equal(code, 0, said)
-  const [first, ...rest] = entries(path)
-  assert.ok(first?.kind === 'run' && first.seed === 7)
-  const count = (kind: Entry['kind']) => rest.filter((entry) => entry.kind === kind).length
-  assert.deepEqual([count('tick'), count('turn')], [3, 15])
-  assert.ok(count('call') >= 15)
-  const last = rest.at(-1)
-  assert.ok(last?.kind === 'tick' && last.tick === 2 && last.pebbles === 50)
-})
+// Each waits for processes most of its time, so they wait together.
+suite('the simulator as a process', { concurrency: 3 }, () => {
+  test('three ticks against its own mock end with code 0 and a ledger', async () => {
+    const path = join(folder, 'new', 'ledger.jsonl')
+    const { code, said } = await sim(['--ticks', '3', ...quick, '--ledger', path])
+    assert.equal(code, 0, said)
+    const [first, ...rest] = entries(path)
+    assert.ok(first?.kind === 'run' && first.seed === 7)
+    const count = (kind: Entry['kind']) => rest.filter((entry) => entry.kind === kind).length
+    assert.deepEqual([count('tick'), count('turn')], [3, 15])
+    assert.ok(count('call') >= 15)
+    const last = rest.at(-1)
+    assert.ok(last?.kind === 'tick' && last.tick === 2 && last.pebbles === 50)
+  })
 
-test('a ledger is never overwritten: an existing file is one clear sentence, before anything is played', async () => {
-  const path = join(folder, 'kept.jsonl')
-  writeFileSync(path, 'precious')
-  const { code, said } = await sim(['--ticks', '1', ...quick, '--ledger', path])
-  assert.equal(code, 1)
-  assert.match(said, /^sim: the ledger ".*kept\.jsonl" cannot be made: .*--ledger or LEDGER\.\n$/)
-  assert.equal(readFileSync(path, 'utf8'), 'precious')
-})
+  test('a ledger is never overwritten: an existing file is one clear sentence, before anything is played', async () => {
+    const path = join(folder, 'kept.jsonl')
+    writeFileSync(path, 'precious')
+    const { code, said } = await sim(['--ticks', '1', ...quick, '--ledger', path])
+    assert.equal(code, 1)
+    assert.match(said, /^sim: the ledger ".*kept\.jsonl" cannot be made: .*--ledger or LEDGER\.\n$/)
+    assert.equal(readFileSync(path, 'utf8'), 'precious')
+  })
 
-test('a model server that does not answer is a clear error with what to do', async () => {
-  const { code, said } = await sim(['--ticks', '1'], { VLLM_BASE_URL: `http://127.0.0.1:${await deadPort()}/v1` })
-  assert.equal(code, 1)
-  assert.match(
-    said,
-    /^sim: the model server at http:\/\/127\.0\.0\.1:\d+\/v1 does not answer: .*\n.*VLLM_BASE_URL.*\n$/,
-  )
-})
+  test('a model server that does not answer is a clear error with what to do', async () => {
+    const { code, said } = await sim(['--ticks', '1'], { VLLM_BASE_URL: `http://127.0.0.1:${await deadPort()}/v1` })
+    assert.equal(code, 1)
+    assert.match(
+      said,
+      /^sim: the model server at http:\/\/127\.0\.0\.1:\d+\/v1 does not answer: .*\n.*VLLM_BASE_URL.*\n$/,
+    )
+  })
 
-test('a model that the server does not serve is named, with those it does, and the mock is ended', async () => {
-  const { child, ended } = await start(['--ticks', '1', '--model', 'gpt-acorn'])
-  let mocks: readonly number[] = []
-  await until(() => {
-    mocks = childrenOf(child).length > 0 ? childrenOf(child) : mocks
-    return child.exitCode !== null
-  }, 'the simulator to end')
-  const { code, said } = await ended
-  assert.equal(code, 1)
-  assert.match(said, /sim: the model server at \S+ does not serve "gpt-acorn"\. It serves: Qwen\/\S+/)
-  assert.doesNotMatch(said, /\n\s+at /)
-  assert.ok(mocks.length > 0)
-  await until(() => !mocks.some(isAlive), 'the mock to end')
-})
+  test('a model that the server does not serve is named, with those it does, and the mock is ended', async () => {
+    const { child, ended } = await start(['--ticks', '1', '--model', 'gpt-acorn'])
+    let mocks: readonly number[] = []
+    await until(() => {
+      mocks = childrenOf(child).length > 0 ? childrenOf(child) : mocks
+      return child.exitCode !== null
+    }, 'the simulator to end')
+    const { code, said } = await ended
+    assert.equal(code, 1)
+    assert.match(said, /sim: the model server at \S+ does not serve "gpt-acorn"\. It serves: Qwen\/\S+/)
+    assert.doesNotMatch(said, /\n\s+at /)
+    assert.ok(mocks.length > 0)
+    await until(() => !mocks.some(isAlive), 'the mock to end')
+  })
 
-test('SIGTERM ends the run after the tick that has begun: code 0, whole lines, no mock left behind', async () => {
-  const path = join(folder, 'stopped.jsonl')
-  const { child, ended } = await start([...quick, '--ledger', path])
-  await until(() => existsSync(path) && readFileSync(path, 'utf8').includes('"kind":"tick"'), 'the first tick')
-  const mocks = childrenOf(child)
-  assert.equal(mocks.length, 1)
-  child.kill('SIGTERM')
-  const { code, said } = await ended
-  assert.equal(code, 0, said)
-  const all = entries(path)
-  const ticks = all.filter(({ kind }) => kind === 'tick').length
-  assert.equal(all.filter(({ kind }) => kind === 'turn').length, 5 * ticks)
-  assert.equal(all.at(-1)?.kind, 'tick')
-  await until(() => !mocks.some(isAlive), 'the mock to end')
-})
+  test('SIGTERM ends the run after the tick that has begun: code 0, whole lines, no mock left behind', async () => {
+    const path = join(folder, 'stopped.jsonl')
+    const { child, ended } = await start([...quick, ...oddFactor, '--ledger', path])
+    await until(() => existsSync(path) && readFileSync(path, 'utf8').includes('"kind":"tick"'), 'the first tick')
+    const mocks = childrenOf(child)
+    assert.equal(mocks.length, 1)
+    child.kill('SIGTERM')
+    const { code, said } = await ended
+    assert.equal(code, 0, said)
+    const all = entries(path)
+    const ticks = all.filter(({ kind }) => kind === 'tick').length
+    assert.equal(all.filter(({ kind }) => kind === 'turn').length, 5 * ticks)
+    assert.equal(all.at(-1)?.kind, 'tick')
+    await until(() => !mocks.some(isAlive), 'the mock to end')
+  })
 
-test('wrong usage ends with code 1 and the rule', async () => {
-  const { code, said } = await sim(['--ticks', 'many'])
-  assert.equal(code, 1)
-  assert.match(said, /^error: option '--ticks <count>' argument 'many' is invalid\. It must be a whole number/)
-})
-
-test('any time factor will do, also one that divides nothing evenly', async () => {
-  const { code, said } = await sim(['--ticks', '1', '--time-factor', '37', '--tick-interval', '1ms'])
-  assert.equal(code, 0, said)
+  test('wrong usage ends with code 1 and the rule', async () => {
+    const { code, said } = await sim(['--ticks', 'many'])
+    assert.equal(code, 1)
+    assert.match(said, /^error: option '--ticks <count>' argument 'many' is invalid\. It must be a whole number/)
+  })
 })

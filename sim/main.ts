@@ -11,13 +11,14 @@ import { type Ledger, openLedger } from './ledger.ts'
 import { findModelServer } from './model-server.ts'
 import { market, playTickWith, run, type Tick } from './run.ts'
 import { metersWith } from './telemetry/meters.ts'
-import { startTelemetry } from './telemetry/sdk.ts'
+import { setTelemetryDefaults, startTelemetry } from './telemetry/sdk.ts'
 import { tracedWith } from './telemetry/traced.ts'
 
 const NO_LEDGER: Ledger = { write: () => {}, close: async () => {} }
 
 async function main(): Promise<void> {
   const config = readConfig(process.argv.slice(2), process.env)
+  setTelemetryDefaults()
   const started = new Date().toISOString()
   const runId = `run-${started.slice(0, 19).replace(/\D/g, '')}-${randomBytes(2).toString('hex')}`
   const clock = () => performance.now()

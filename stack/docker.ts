@@ -68,7 +68,13 @@ async function ask(place: Place, ...args: readonly string[]): Promise<string> {
   return stdout
 }
 
-type Service = Readonly<{ image: string; build?: unknown; restart: string; ports?: readonly { published: string }[] }>
+type Service = Readonly<{
+  /** Absent where the image is built here. */
+  image?: string
+  restart: string
+  profiles?: readonly string[]
+  ports?: readonly { published: string }[]
+}>
 type Project = Readonly<{ name: string; services: Readonly<Record<string, Service>> }>
 
 const project = async (place: Place): Promise<Project> =>
@@ -107,9 +113,11 @@ async function containers(place: Place, name: string): Promise<readonly Containe
   }))
 }
 
+const isOurs = ({ folder }: Container) => existsSync(folder) && realpathSync(folder) === ROOT
+
 /** Whether Docker holds a container of this stack, running or not. */
 export const isInDocker = async (place: Place): Promise<boolean> =>
-  (await containers(place, (await project(place)).name)).length > 0
+  (await containers(place, (await project(place)).name)).some(isOurs)
 
 /**
  * Starts the stack and waits until it can do its work. What already runs is left as it is. Throws `Trouble` before
@@ -156,7 +164,7 @@ function refuseLoopback(address: string | undefined): void {
 }
 
 function refuseOtherCopy(present: readonly Container[]): void {
-  const other = present.find(({ folder }) => !existsSync(folder) || realpathSync(folder) !== ROOT)
+  const other = present.find((container) => !isOurs(container))
   if (other)
     throw new Trouble(`another copy of this project is in Docker, from ${other.folder}: make down there first.`)
 }
@@ -172,14 +180,18 @@ async function refuseTakenPorts(place: Place, service: string, ports: readonly {
 
 /** Before the policy is tried: a pull that is part of it would take longer than it may. */
 async function pullMissing(place: Place, services: Project['services'], cancel: AbortSignal): Promise<void> {
-  const pulled = Object.entries(services).filter(([, { build }]) => !build)
-  const here = (image: string) => ask(place, 'image', 'inspect', '--format', '{{.Id}}', image).catch(() => undefined)
-  const found = await Promise.all(pulled.map(([, { image }]) => here(image)))
-  const missing = pulled.filter((_, index) => found[index] === undefined)
+  const pinned = Object.entries(services).flatMap(([service, { image }]) => (image ? [{ service, image }] : []))
+  const isHere = ({ image }: { image: string }) =>
+    ask(place, 'image', 'inspect', '--format', '{{.Id}}', image).then(
+      () => true,
+      () => false,
+    )
+  const here = await Promise.all(pinned.map(isHere))
+  const missing = pinned.filter((_, index) => !here[index])
   if (missing.length === 0) return
-  const images = missing.map(([, { image }]) => image.replace(/@.*/, '')).join(', ')
+  const images = missing.map(({ image }) => image.replace(/@.*/, '')).join(', ')
   const trouble = `Not every image could be pulled; the reason is above. Missing: ${images}. ${NATIVE}`
-  await compose(place, ['pull', ...missing.map(([service]) => service)], trouble, cancel)
+  await compose(place, ['pull', ...missing.map(({ service }) => service)], trouble, cancel)
 }
 
 /** Docker keeps data of this stack until `clean`, also when nothing runs. */
@@ -214,11 +226,11 @@ const collectorAnswers = (place: Place): Promise<boolean> =>
     () => false,
   )
 
-/** Stops and removes every container, and with `alsoState` the data. */
+/** Stops and removes every container; with `alsoState` also the data, and the images that were built here. */
 export const haltDocker = (place: Place, alsoState: boolean): Promise<void> =>
   compose(
     { ...place, env: { ...place.env, VLLM_BASE_URL: '' } }, // the mock may have been started before there was another
-    ['down', '--remove-orphans', ...(alsoState ? ['--volumes'] : [])],
+    ['down', '--remove-orphans', ...(alsoState ? ['--volumes', '--rmi', 'local'] : [])],
     'docker compose down failed; its reason is above. Nothing was forgotten: try again when Docker answers.',
   )
 
@@ -226,18 +238,23 @@ export const haltDocker = (place: Place, alsoState: boolean): Promise<void> =>
 export async function statusDocker(place: Place): Promise<readonly { name: string; state: string }[]> {
   const { name, services } = await project(place)
   const present = await containers(place, name)
-  const lasting = Object.entries(services).filter(([, { restart }]) => restart !== 'no')
+  const found = (service: string) => present.find((container) => container.service === service)
+  const rows = Object.entries(services).flatMap(([service, { restart, profiles }]) => {
+    const container = found(service)
+    // What ends by itself is no service, and without the mock there may be a model server of the user's own.
+    return restart === 'no' || (profiles && !container) ? [] : [{ service, container }]
+  })
   return Promise.all(
-    lasting.map(async ([service]) => {
-      const found = present.find((container) => container.service === service)
-      if (found?.state !== 'running') {
-        const how = found ? `: ${found.state}, exit code ${found.exitCode}` : ''
-        return { name: service, state: `not running${how}` }
-      }
+    rows.map(async ({ service, container }) => {
+      if (!container) return { name: service, state: 'not running' }
+      const { state, exitCode, health, restarts } = container
+      if (state !== 'running') return { name: service, state: `not running: ${state}, exit code ${exitCode}` }
       const well =
-        service === 'collector' ? await collectorAnswers(place) : [undefined, 'healthy'].includes(found.health)
-      const again = found.restarts > 0 ? `, restarted ${found.restarts} times` : ''
-      return { name: service, state: `running${again}${well ? '' : ', not ready'}` }
+        service === 'collector' ? await collectorAnswers(place) : health === undefined || health === 'healthy'
+      return {
+        name: service,
+        state: `running${restarts > 0 ? `, restarts: ${restarts}` : ''}${well ? '' : ', not ready'}`,
+      }
     }),
   )
 }

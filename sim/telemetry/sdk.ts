@@ -16,14 +16,19 @@ const NAME = packageJson.name
  * wait after a root span, so that a trace is whole when it is judged; the queue holds a minute of fast play.
  */
 const SDK_DEFAULTS = {
-  OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318',
+  OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${process.env.OTLP_HTTP_PORT || 4318}`,
   OTEL_BSP_SCHEDULE_DELAY: '500',
   OTEL_BSP_MAX_QUEUE_SIZE: '16384',
   OTEL_METRIC_EXPORT_INTERVAL: '5000',
   OTEL_METRIC_EXPORT_TIMEOUT: '4000',
   OTEL_LOGS_EXPORTER: 'none',
   OTEL_NODE_EXPERIMENTAL_SDK_METRICS: 'true',
-} as const
+}
+
+/** Puts the defaults in place. Called first, so that a mock server we start has them too. */
+export function setTelemetryDefaults(): void {
+  for (const [name, value] of Object.entries(SDK_DEFAULTS)) process.env[name] ||= value
+}
 
 /** How long the last flush may take before the run ends without it. */
 const FLUSH_LIMIT_MS = 5000
@@ -33,7 +38,6 @@ const FLUSH_LIMIT_MS = 5000
  * `stop` flushes within 5 seconds and answers how many spans were delivered.
  */
 export function startTelemetry({ run, toConsole }: { readonly run: string; readonly toConsole: boolean }) {
-  for (const [name, value] of Object.entries(SDK_DEFAULTS)) process.env[name] ||= value
   const delivered = { spans: 0 }
   const sdk = new NodeSDK({
     // Only what we say and the environment adds: host names and command lines are nobody's business.

@@ -29,6 +29,9 @@ function rates(text: string, previous: readonly Override[]): readonly Override[]
   }
 }
 
+// An empty variable means unset: make and Compose pass them along that way.
+for (const [name, value] of Object.entries(process.env)) if (value === '') delete process.env[name]
+
 const flag = (flags: string, env: string, value: string | number, help: string) =>
   new Option(flags, help).env(env).default(value)
 

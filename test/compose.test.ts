@@ -1,0 +1,317 @@
+import assert from 'node:assert/strict'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { relative, resolve } from 'node:path'
+import { after, before, test } from 'node:test'
+import { parseEnv } from 'node:util'
+import { execa } from 'execa'
+import { parse } from 'yaml'
+import packageJson from '../package.json' with { type: 'json' }
+import { bootDocker, composeEnvironment, dockerEngine } from '../stack/docker.ts'
+import { build, type Programs } from '../stack/native.ts'
+import { type Place, type PortName, ROOT } from '../stack/place.ts'
+import { SHIPPED_POLICY } from '../stack/policy.ts'
+import { activePolicy, services as nativeServices, writePrometheusFiles } from '../stack/services.ts'
+import { testPlace } from './stack.ts'
+
+type Mount = { type: string; source: string; target: string; read_only?: boolean }
+type Service = {
+  image?: string
+  build?: { context: string; dockerfile: string; args: Record<string, string> }
+  command: string[] | null
+  environment?: Record<string, string | null>
+  ports?: { host_ip?: string; target: number; published: string }[]
+  volumes?: Mount[]
+  depends_on?: Record<string, { condition: string }>
+  restart?: string
+  stop_signal?: string
+  mem_limit?: string
+  logging?: { driver: string; options: Record<string, string> }
+  security_opt?: string[]
+  privileged?: boolean
+  network_mode?: string
+  extra_hosts?: string[]
+}
+type Services = Record<string, Service>
+
+/** Which port of the stack each published port of a container is. Nothing else may be published. */
+const PUBLISHED: Record<string, Record<number, PortName>> = {
+  model: { 8000: 'VLLM_PORT' },
+  collector: {
+    4317: 'OTLP_GRPC_PORT',
+    4318: 'OTLP_HTTP_PORT',
+    13133: 'COLLECTOR_HEALTH_PORT',
+    8888: 'COLLECTOR_METRICS_PORT',
+    8889: 'COLLECTOR_EXPORTER_PORT',
+  },
+  tempo: { 3200: 'TEMPO_PORT' },
+  phoenix: { 6006: 'PHOENIX_PORT' },
+  prometheus: { 9090: 'PROMETHEUS_PORT' },
+  grafana: { 3000: 'GRAFANA_PORT' },
+}
+
+const options = { policy: SHIPPED_POLICY, cancel: new AbortController().signal, say: () => {} }
+const shipped = parseEnv(readFileSync(resolve(ROOT, '.env'), 'utf8'))
+const entries = (services: Services) => Object.entries(services)
+
+let folder: string
+let place: Place
+let programs: Programs
+let services: Services
+
+/** What the real Compose makes of docker-compose.yml in this environment. */
+async function compose(env: Readonly<Record<string, string | undefined>>): Promise<Services> {
+  const { stdout } = await execa(programs.compose, ['config', '--format', 'json'], { cwd: ROOT, env, extendEnv: false })
+  return JSON.parse(stdout).services
+}
+
+const service = (name: string): Service => services[name] ?? assert.fail(`there is no service ${name}`)
+const given = (name: string) => service(name).environment ?? {}
+
+/** The same words with the paths that this machine knows instead of the container's. */
+function fromHere(name: string, words: readonly string[]): string[] {
+  const binds = (service(name).volumes ?? []).filter(({ type }) => type === 'bind')
+  return words.map((word) =>
+    binds.reduce((text, { source, target }) => text.replace(new RegExp(`(^|=)${target}(?=/|$)`), `$1${source}`), word),
+  )
+}
+
+before(async () => {
+  folder = mkdtempSync(resolve(tmpdir(), 'wood-compose-'))
+  const home = resolve(folder, 'grafana')
+  for (const part of ['bin', 'conf', 'public']) mkdirSync(resolve(home, part), { recursive: true })
+  for (const file of ['bin/grafana', 'conf/defaults.ini']) writeFileSync(resolve(home, file), '')
+  place = await testPlace({ GRAFANA_HOME: home, TIME_FACTOR: '10' })
+  programs = await build(place, ['compose'], options)
+  services = await compose(composeEnvironment(place))
+})
+
+after(() => {
+  rmSync(folder, { recursive: true, force: true })
+  rmSync(place.state, { recursive: true, force: true })
+})
+
+test('every port is published on loopback only, as .env says or the environment', async () => {
+  const byHand = await compose({ PATH: place.env.PATH, HOME: place.env.HOME, COMPOSE_PROFILES: 'mock' })
+  const published = (of: Services) =>
+    Object.fromEntries(
+      entries(of).flatMap(([name, { ports }]) => {
+        for (const { host_ip } of ports ?? [])
+          assert.equal(host_ip, '127.0.0.1', `${name} listens on ${host_ip ?? '*'}`)
+        return ports ? [[name, Object.fromEntries(ports.map((port) => [port.target, Number(port.published)]))]] : []
+      }),
+    )
+  const expected = (value: (name: PortName) => number) =>
+    Object.fromEntries(
+      Object.entries(PUBLISHED).map(([name, ports]) => [
+        name,
+        Object.fromEntries(Object.entries(ports).map(([target, port]) => [target, value(port)])),
+      ]),
+    )
+  assert.deepEqual(
+    published(byHand),
+    expected((name) => Number(shipped[name])),
+  )
+  assert.deepEqual(
+    published(services),
+    expected((name) => place.ports[name]),
+  )
+})
+
+test('every image is pinned, to the version that the native boot builds', () => {
+  const recipes = parse(readFileSync(resolve(ROOT, 'stack/native/recipes.yaml'), 'utf8')).programs
+  const versions: Record<string, string> = {
+    collector: recipes.collector.version,
+    tempo: recipes.tempo.version,
+    prometheus: `v${recipes.prometheus.version}`,
+    phoenix: `version-${/^arize-phoenix==(\S+)/m.exec(readFileSync(resolve(ROOT, 'phoenix/requirements.txt'), 'utf8'))?.[1]}`,
+    'queue-owner': `${packageJson.devDependencies.node}-bookworm-slim`,
+  }
+  const node = shipped.NODE_IMAGE ?? ''
+  for (const [name, { image, build: made }] of entries(services)) {
+    const [, tag] = /^[\w./-]+:([\w.-]+)(?:@sha256:[0-9a-f]{64})?$/.exec(image ?? made?.args.NODE_IMAGE ?? '') ?? []
+    assert.match(tag ?? '', /^(v|version-)?\d+\.\d+\.\d+/, `${name}: ${image} names no release`)
+    if (versions[name]) assert.equal(tag, versions[name], name)
+    if (made) assert.deepEqual(made, { context: ROOT, dockerfile: 'sim/Dockerfile', args: { NODE_IMAGE: node } })
+    if (made) assert.equal(image, undefined, `${name}: two services must not build one name`)
+  }
+})
+
+test('every service has bounds for memory and logs, gains no privileges, and comes back when it falls', () => {
+  let bytes = 0
+  for (const [name, it] of entries(services)) {
+    assert.ok(Number(it.mem_limit) > 0, `${name} has no memory limit`)
+    bytes += Number(it.mem_limit)
+    assert.deepEqual(it.logging, { driver: 'json-file', options: { 'max-size': '5m', 'max-file': '2' } }, name)
+    assert.deepEqual(it.security_opt, ['no-new-privileges:true'], name)
+    assert.ok(!it.privileged && it.network_mode !== 'host', name)
+    // The collector is sent SIGHUP, after which unless-stopped restarts no more; the owner of the queue ends by itself.
+    const restart = { collector: 'always', 'queue-owner': 'no' }[name] ?? 'unless-stopped'
+    assert.equal(it.restart, restart, name)
+  }
+  assert.equal(service('collector').stop_signal, 'SIGTERM')
+  assert.ok(bytes < 5 * 2 ** 30, `${bytes / 2 ** 30} GiB together`)
+})
+
+test('what ends by itself is waited for by a service that lasts, or up --wait would call it a failure', () => {
+  const oneShot = entries(services).filter(([, { restart }]) => restart === 'no')
+  for (const [name] of oneShot) {
+    const waits = entries(services).filter(([, { depends_on }]) => depends_on?.[name])
+    assert.ok(waits.length > 0, `nobody waits for ${name}`)
+    for (const [, { depends_on }] of waits)
+      assert.equal(depends_on?.[name]?.condition, 'service_completed_successfully')
+  }
+})
+
+test('what is mounted from here is in git and read-only; data is in named volumes', async () => {
+  const policies = resolve(place.state, 'policies')
+  for (const [name, { volumes }] of entries(services)) {
+    for (const { type, source, read_only } of volumes ?? []) {
+      if (type === 'volume') continue
+      assert.equal(type, 'bind')
+      assert.ok(read_only, `${name} may write to ${source}`)
+      if (source === policies) continue
+      const { stdout } = await execa('git', ['ls-files', '--', source], { cwd: ROOT })
+      assert.notEqual(stdout, '', `${name} mounts ${source}, which is not in git`)
+    }
+  }
+})
+
+test('nobody gets a password by default', () => {
+  for (const [name] of entries(services)) {
+    for (const [key, value] of Object.entries(given(name)))
+      if (/PASSWORD|PASSWD|SECRET|CREDENTIAL|API_KEY|_TOKEN$/.test(key)) assert.equal(value, null, `${name}: ${key}`)
+  }
+})
+
+test('both ways to boot load the same files, with the same arguments', () => {
+  const native = (name: string) =>
+    nativeServices(place, programs)
+      .find((it) => it.name === name)
+      ?.command() ?? assert.fail(`natively there is no ${name}`)
+  const command = (name: string) => fromHere(name, service(name).command ?? [])
+  const value = (name: string, key: string) => fromHere(name, [given(name)[key] ?? ''])[0]
+
+  assert.deepEqual(command('collector'), native('collector').args)
+  for (const key of ['COLLECTOR_DIR', 'POLICY_FILE', 'SLOW_CALL', 'GOMEMLIMIT'])
+    assert.equal(value('collector', key), native('collector').env[key], key)
+  assert.equal(value('collector', 'POLICY_FILE'), activePolicy(place))
+  assert.equal(value('collector', 'SLOW_CALL'), '200ms', '2 s of a world ten times as fast')
+
+  assert.deepEqual(command('tempo'), native('tempo').args)
+
+  const flags = (args: readonly string[]) =>
+    args.filter((arg) => !/^--(config\.file|storage\.tsdb\.path|web\.listen-address)=/.test(arg))
+  assert.deepEqual(flags(command('prometheus')), flags(native('prometheus').args))
+  const file = (args: readonly string[]) =>
+    readFileSync(args.find((arg) => arg.startsWith('--config.file='))?.slice(14) ?? '', 'utf8')
+  assert.equal(file(command('prometheus')), file(native('prometheus').args))
+
+  const { args, env } = native('grafana')
+  assert.equal(value('grafana', 'GF_PATHS_CONFIG'), args[args.indexOf('--config') + 1])
+  for (const key of ['GF_PATHS_PROVISIONING', 'DASHBOARDS_DIR', 'GOMEMLIMIT'])
+    assert.equal(value('grafana', key), env[key], key)
+
+  const settings = parseEnv(readFileSync(resolve(ROOT, 'phoenix/phoenix.env'), 'utf8'))
+  for (const [key, setting] of Object.entries(settings)) {
+    assert.equal(given('phoenix')[key], setting)
+    assert.equal(native('phoenix').env[key], setting)
+  }
+
+  for (const name of ['model', 'sim'])
+    assert.deepEqual(service(name).command, [relative(ROOT, native(name).args.at(-1) ?? '')])
+})
+
+test('both ways to boot scrape the same jobs, here each at a service and port that exist', () => {
+  writePrometheusFiles(place)
+  const jobs = readdirSync(resolve(ROOT, 'grafana/targets'))
+  assert.deepEqual(readdirSync(resolve(place.state, 'prometheus/targets')), jobs)
+  for (const job of jobs) {
+    const [{ targets }] = parse(readFileSync(resolve(ROOT, 'grafana/targets', job), 'utf8'))
+    const [copy] = parse(readFileSync(resolve(place.state, 'prometheus/targets', job), 'utf8'))
+    const [host, port] = targets[0].split(':')
+    const published = service(host).ports?.find(({ target }) => target === Number(port))?.published
+    assert.deepEqual(copy.targets, [`127.0.0.1:${published}`], job)
+  }
+})
+
+test('the collector is given every setting that its configuration has no default for, and none that it does not read', () => {
+  const files = readdirSync(resolve(ROOT, 'collector'), { recursive: true, encoding: 'utf8' })
+  const text = files
+    .filter((file) => /^(config|privacy\/.*|policies\/.*)\.yaml$/.test(file))
+    .map((file) => readFileSync(resolve(ROOT, 'collector', file), 'utf8'))
+    .join('\n')
+  const read = [...text.matchAll(/\$\{env:(\w+)(:-)?/g)]
+  for (const [, name = '', fallback] of read) assert.ok(fallback || given('collector')[name], `${name} is missing`)
+  for (const name of Object.keys(given('collector')))
+    assert.ok(name === 'GOMEMLIMIT' || read.some(([, known]) => known === name), `nothing reads ${name}`)
+})
+
+test('a model server of the user takes the place of the mock, and can be on this machine', async () => {
+  const address = 'http://host.docker.internal:8001/v1'
+  const own = await compose(composeEnvironment({ ...place, env: { ...place.env, VLLM_BASE_URL: address } }))
+  assert.deepEqual(new Set(Object.keys(own)), new Set(Object.keys(services).filter((name) => name !== 'model')))
+  assert.equal(own.sim?.environment?.VLLM_BASE_URL, address)
+  assert.deepEqual(own.sim?.extra_hosts, ['host.docker.internal=host-gateway'])
+})
+
+test('an empty variable is the same as none', async () => {
+  const empty = { VLLM_BASE_URL: '', SEED: '', SLOW_CALL: '', TOKEN_HEAVY: '' }
+  const { sim, collector } = await compose(composeEnvironment({ ...place, env: { ...place.env, ...empty } }))
+  assert.equal(sim?.environment?.VLLM_BASE_URL, 'http://model:8000/v1')
+  assert.equal(sim?.environment?.SEED, null)
+  assert.equal(collector?.environment?.SLOW_CALL, '200ms')
+  assert.equal(collector?.environment?.TOKEN_HEAVY, null)
+})
+
+/** A PATH with a `docker` that is this script; `$1` is what it is asked. */
+function fakeDocker(name: string, script: string): Record<string, string> {
+  const bin = resolve(folder, name)
+  mkdirSync(bin)
+  writeFileSync(resolve(bin, 'docker'), `#!/bin/sh\n${script}\n`)
+  chmodSync(resolve(bin, 'docker'), 0o755)
+  return { ...place.env, PATH: `${bin}:${place.env.PATH}` }
+}
+
+test('an engine that cannot be used is named with what it lacks', async () => {
+  const nothing = await dockerEngine({ PATH: folder })
+  assert.deepEqual(nothing, { why: 'Docker is not installed' })
+  const silent = fakeDocker('silent', 'exit 1')
+  assert.deepEqual(await dockerEngine(silent), { why: 'no Docker engine answers' })
+  const bare = fakeDocker('bare', 'test "$1" = version && echo 28.2.2')
+  assert.deepEqual(await dockerEngine(bare), { why: 'Docker 28.2.2 lacks the plugin Compose 2.20.2 or newer' })
+  const old = fakeDocker('old', 'test "$1" = version && echo 20.10.24 || echo v2.17.3')
+  assert.deepEqual(await dockerEngine(old), { why: 'Compose 2.17.3, the plugin of Docker, is older than 2.20.2' })
+  const good = fakeDocker('good', 'test "$1" = version && echo 28.2.2 || echo 2.40.3')
+  assert.deepEqual(await dockerEngine(good), { version: '28.2.2, Compose 2.40.3' })
+})
+
+test('what can be refused is refused before anything is started, with the way around', async () => {
+  // An engine with nothing in it and no way to a registry: only the configuration is read, by the real Compose.
+  const record = resolve(folder, 'asked')
+  const script = `
+    echo "$*" >> ${record}
+    case "$1 $2" in
+      'compose config') shift; exec ${programs.compose} "$@" ;;
+      'compose pull') exit 18 ;;
+      'image inspect') test "$5" != "$TEMPO_IMAGE" ;;
+    esac`
+  const env = fakeDocker('empty', script)
+
+  const loopback = { ...place, env: { ...env, VLLM_BASE_URL: 'http://localhost:8001/v1' } }
+  await assert.rejects(
+    bootDocker(loopback, options),
+    /VLLM_BASE_URL=http:\/\/localhost:8001\/v1: .*http:\/\/host\.docker\.internal:8001\/v1.*BOOT=native/s,
+  )
+
+  const squatter = createServer().listen(place.ports.PHOENIX_PORT, '127.0.0.1')
+  const taken = `port ${place.ports.PHOENIX_PORT} \\(PHOENIX_PORT, for phoenix\\) is taken by .*pid ${process.pid}.*PHOENIX_PORT=`
+  await assert.rejects(bootDocker({ ...place, env }, options), new RegExp(taken)).finally(() => squatter.close())
+
+  await assert.rejects(
+    bootDocker({ ...place, env }, options),
+    /Not every image could be pulled.*Missing: grafana\/tempo:2\.9\.0\. .*make up BOOT=native/s,
+  )
+  assert.doesNotMatch(readFileSync(record, 'utf8'), /compose up|^run /m)
+})
