@@ -33,6 +33,7 @@ async function start(args: readonly string[], env: Record<string, string> = {}) 
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 20_000, // a test that fails must not leave a simulator that plays for ever
   })
   const said = Promise.all([text(child.stderr), text(child.stdout)]).then((both) => both.join(''))
   const ended = once(child, 'exit').then(async ([code]) => ({ code: code as number | null, said: await said }))
