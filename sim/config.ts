@@ -17,9 +17,10 @@ export type Config = Readonly<{
 
 /**
  * Limits of the world, in milliseconds of world time. The tick limit stays below the collector's
- * decision wait (20 s), so that a trace is judged whole; a request is given up early enough to try once more.
+ * decision wait (20 s), so that a trace is judged whole. A request is given up early enough to try it again, a call
+ * early enough to ask the fallback model: a stream that stalls is no request that times out.
  */
-export const LIMITS = { tickMs: 15_000, agentMs: 12_000, requestMs: 5_000 } as const
+export const LIMITS = { tickMs: 15_000, agentMs: 12_000, callMs: 8_000, requestMs: 5_000 } as const
 
 const count = (text: string) => {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 0 to 999999999.')
@@ -32,12 +33,15 @@ const factor = (text: string) => {
   return value
 }
 
+const DAY_MS = 86_400_000
 const UNITS = { ms: 1, s: 1000, m: 60_000 } as const
 
 const duration = (text: string) => {
   const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text) ?? []
   if (!number || !unit) throw new InvalidArgumentError('It must be a duration such as 500ms, 5s or 1m.')
-  return Number(number) * UNITS[unit as keyof typeof UNITS]
+  const ms = Number(number) * UNITS[unit as keyof typeof UNITS]
+  if (ms > DAY_MS) throw new InvalidArgumentError('It must be at most a day, 1440m.')
+  return ms
 }
 
 const httpUrl = (text: string) => {
@@ -84,7 +88,8 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Con
     .option('--console', 'print spans to the terminal instead of sending them', false)
     .addHelpText(
       'after',
-      '\nThe key of the model server comes from VLLM_API_KEY. Telemetry follows the standard OTEL_* variables;' +
+      '\nThe key of the model server comes from VLLM_API_KEY; without an address it is looked for on port 8000 (VLLM_PORT)' +
+        '\nof this machine, and the mock is started when nothing answers there. Telemetry follows the standard OTEL_* variables;' +
         '\nOTEL_EXPORTER_OTLP_ENDPOINT is http://127.0.0.1:4318 by default.',
     )
     .showHelpAfterError('(--help lists every option)')

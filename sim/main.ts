@@ -24,8 +24,8 @@ async function main(): Promise<void> {
   const clock = () => performance.now()
   const stop = stopOnSignal()
 
-  const ledger = config.ledger ? openLedger(config.ledger) : NO_LEDGER
   const server = await findModelServer(config)
+  const ledger = config.ledger ? openLedger(config.ledger) : NO_LEDGER
   const telemetry = startTelemetry({ run: runId, toConsole: config.console })
   const meters = metersWith(telemetry.meter)
   const traced = tracedWith({ tracer: telemetry.tracer, meters, run: runId, server: new URL(server.url), clock })
@@ -37,10 +37,14 @@ async function main(): Promise<void> {
     maxRetries: 2,
     fetch: traced.fetch(fetch),
   })
+  const limit = (worldMs: number) => AbortSignal.timeout(Math.ceil(worldMs / config.timeFactor))
+  const ask = askWith(client, clock)
   const queue: Message[] = []
   const takeTurn = takeTurnWith(
     {
-      ask: traced.ask(askWith(client, clock)),
+      ask: traced.ask(({ signal, ...question }) =>
+        ask({ ...question, signal: AbortSignal.any([signal, limit(LIMITS.callMs)]) }),
+      ),
       useTool: traced.useTool((call, _agent, world) => runTool(call, world)),
       placeOrder: traced.placeOrder(placeOrderWith((order) => queue.push(seal(order, traced.carrier())))),
       clock,
@@ -48,7 +52,6 @@ async function main(): Promise<void> {
     { model: config.model, fallbackModel: server.fallbackModel },
     config.rumour,
   )
-  const limit = (worldMs: number) => AbortSignal.timeout(Math.ceil(worldMs / config.timeFactor))
   const playTick = playTickWith({
     takeTurn: traced.takeTurn(takeTurn),
     market: traced.market(market),
@@ -78,15 +81,19 @@ async function main(): Promise<void> {
       },
     )
   } finally {
-    await ledger.close()
     const delivered = await telemetry.stop()
     server.stop()
     if (!config.console) score.print()
-    const lost = traced.spans() - delivered
-    if (lost > 0) say(`${lost} of ${traced.spans()} spans could not be sent: nothing took them at ${to}.`)
-    else say(`all ${delivered} spans were sent.`)
+    if (telemetry.off) say('telemetry was off (OTEL_SDK_DISABLED=true).')
+    else say(account(traced.spans(), delivered, to))
+    await ledger.close()
   }
 }
+
+const account = (started: number, delivered: number, to: string | undefined) =>
+  delivered < started
+    ? `${started - delivered} of ${started} spans could not be sent: nothing took them at ${to}.`
+    : `all ${delivered} spans were sent.`
 
 const say = (line: string) => console.error(line)
 

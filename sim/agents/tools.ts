@@ -52,9 +52,11 @@ export const toolDefinitions: ChatCompletionTool[] = Object.entries(TOOLS).map((
   function: { name, description, parameters: z.toJSONSchema(input) },
 }))
 
+export const isTool = (name: string): boolean => Object.hasOwn(TOOLS, name)
+
 /** Runs one tool call of a model. Never throws: what is wrong with the call goes back to the model as its result. */
 export function runTool(call: ToolCall, world: World): ToolResult {
-  const tool = Object.hasOwn(TOOLS, call.name) ? TOOLS[call.name] : undefined
+  const tool = isTool(call.name) ? TOOLS[call.name] : undefined
   if (!tool) return failure('unknown_tool', `there is no tool "${call.name}", only ${Object.keys(TOOLS).join(', ')}`)
   try {
     const input = tool.input.parse(JSON.parse(call.arguments))

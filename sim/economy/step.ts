@@ -64,21 +64,24 @@ export function feel(world: World, moods: Readonly<Partial<Record<AgentName, num
   return { ...world, agents }
 }
 
+/** The world does not add up. A bug in this program, never the creatures' doing. */
+export class NotConserved extends Error {}
+
 /**
- * Throws when pebbles changed in total, or goods changed other than by production and consumption.
+ * Throws `NotConserved` when pebbles changed in total, or goods changed other than by production and consumption.
  * That is never the creatures' doing: it is a bug in this program, and the run must not go on.
  */
 export function assertConserved(before: World, after: World, produced: Goods, consumed: Goods): void {
   const held = totalPebbles(before)
   const now = totalPebbles(after)
   if (held !== now)
-    throw new Error(`tick ${before.tick}: pebbles are not conserved: ${held} before, ${now} after (hundredths)`)
+    throw new NotConserved(`tick ${before.tick}: pebbles are not conserved: ${held} before, ${now} after (hundredths)`)
   const start = totalGoods(before)
   const end = totalGoods(after)
   for (const good of GOODS) {
     const expected = start[good] + produced[good] + consumed[good]
     if (end[good] !== expected) {
-      throw new Error(`tick ${before.tick}: ${good} are not conserved: expected ${expected}, found ${end[good]}`)
+      throw new NotConserved(`tick ${before.tick}: ${good} are not conserved: expected ${expected}, found ${end[good]}`)
     }
   }
 }

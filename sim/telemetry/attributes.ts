@@ -51,6 +51,7 @@ export const WOODLAND = {
   ATTEMPT: 'woodland.attempt',
   REPAIRED: 'woodland.parse.repaired',
   REASON: 'woodland.reason',
+  SIDE: 'woodland.side',
 } as const
 
 export const OPENINFERENCE = {

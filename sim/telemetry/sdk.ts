@@ -66,6 +66,7 @@ export function startTelemetry({ run, toConsole }: { readonly run: string; reado
   sdk.start()
   return {
     tracer: trace.getTracer(NAME, packageJson.version),
+    off: process.env.OTEL_SDK_DISABLED === 'true',
     meter: metrics.getMeter(NAME, packageJson.version),
     stop: async () => {
       const late = new Promise((resolve) => setTimeout(resolve, FLUSH_LIMIT_MS).unref())

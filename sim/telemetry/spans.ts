@@ -12,8 +12,8 @@ import {
 } from '@opentelemetry/api'
 import { OTHER } from './attributes.ts'
 
-/** What a turn carries along its own spans: who takes it, where its first attempt was, which requests are open. */
-export type TurnScope = { readonly agent: string; firstChat?: SpanContext; readonly requests: Set<Span> }
+/** What a turn carries along its own spans: who takes it, the last call of its first attempt, which requests are open. */
+export type TurnScope = { readonly agent: string; firstAttempt?: SpanContext; readonly requests: Set<Span> }
 
 const TURN = createContextKey('woodland.turn')
 

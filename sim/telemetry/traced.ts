@@ -13,7 +13,9 @@ import { type Ask, errorType, REQUEST } from '../agents/ask.ts'
 import type { PlaceOrder, TakeTurn, UseTool } from '../agents/decide.ts'
 import { type Evaluation, evaluate, evaluateTrade } from '../agents/evaluation.ts'
 import { EXPERIMENT } from '../agents/prompt.ts'
+import { isTool } from '../agents/tools.ts'
 import { type Carrier, open } from '../economy/queue.ts'
+import { NotConserved } from '../economy/step.ts'
 import { CREATURES, perGood, totalPebbles } from '../economy/world.ts'
 import { type Market, type PlayTick, type Tick, tradesOf } from '../run.ts'
 import { EVENTS, GEN_AI, OPENINFERENCE, OTHER, WOODLAND } from './attributes.ts'
@@ -88,7 +90,7 @@ export function tracedWith({ tracer, meters, run, server, clock }: Setting) {
         })
         return tick
       } catch (error) {
-        fail(span, 'not_conserved', error instanceof Error ? error.message : undefined)
+        fail(span, error instanceof NotConserved ? 'not_conserved' : errorType(error), (error as Error).message)
         throw error
       } finally {
         span.end()
@@ -176,9 +178,9 @@ export function tracedWith({ tracer, meters, run, server, clock }: Setting) {
           [OPENINFERENCE.KIND]: 'LLM',
           [OPENINFERENCE.AGENT]: agent,
         },
-        { links: attempt > 1 && scope?.firstChat ? [{ context: scope.firstChat }] : [] },
+        { links: attempt > 1 && scope?.firstAttempt ? [{ context: scope.firstAttempt }] : [] },
       )
-      if (scope && attempt === 1) scope.firstChat = span.spanContext()
+      if (scope && attempt === 1) scope.firstAttempt = span.spanContext()
       let error: string | undefined
       try {
         const answer = await inside(span, () => put(question))
@@ -212,8 +214,10 @@ export function tracedWith({ tracer, meters, run, server, clock }: Setting) {
   const useTool =
     (use: UseTool): UseTool =>
     (call, agent, world) => {
-      const span = begin(`execute_tool ${call.name}`, SpanKind.INTERNAL, {
-        ...toolAttributes(agent, call.name, content(call.arguments)),
+      // A model may invent a tool: its name is free text, and a span name is a label.
+      const known = isTool(call.name) ? call.name : 'unknown'
+      const span = begin(`execute_tool ${known}`, SpanKind.INTERNAL, {
+        ...toolAttributes(agent, content(call.name), content(call.arguments)),
         [GEN_AI.TOOL_CALL_ID]: call.id,
       })
       const result = inside(span, () => use(call, agent, world))
@@ -243,7 +247,7 @@ export function tracedWith({ tracer, meters, run, server, clock }: Setting) {
           span.addEvent(EVENTS.REFUSED, {
             [WOODLAND.REASON]: reason,
             [WOODLAND.GOOD]: content(wish.good),
-            side: wish.side,
+            [WOODLAND.SIDE]: wish.side,
           })
         }
         if (refused[0]) fail(span, refused[0].reason)
@@ -266,7 +270,15 @@ export function tracedWith({ tracer, meters, run, server, clock }: Setting) {
         const creator = trace.getSpanContext(propagation.extract(ROOT_CONTEXT, carrier))
         if (creator && matched.has(order.id)) span.addLink({ context: creator })
       }
-      const { trades, price } = cleared.clearing
+      const { trades, price, refused } = cleared.clearing
+      for (const { order, reason } of refused) {
+        span.addEvent(EVENTS.REFUSED, {
+          [WOODLAND.REASON]: reason,
+          [WOODLAND.GOOD]: good,
+          [WOODLAND.SIDE]: order.side,
+          [GEN_AI.AGENT]: order.agent,
+        })
+      }
       span.setAttribute(WOODLAND.TRADES, trades.length)
       if (price !== null) span.setAttribute(WOODLAND.PRICE, price / 100)
       span.end()
