@@ -1,7 +1,7 @@
 import { statfsSync } from 'node:fs'
 import { freemem, totalmem } from 'node:os'
 import { execa } from 'execa'
-import { dockerEngine } from './docker.ts'
+import { dockerEngine, isInDocker } from './docker.ts'
 import { findGrafana } from './grafana.ts'
 import { isBuilt } from './native.ts'
 import { type Place, PORT_NAMES, ROOT } from './place.ts'
@@ -64,7 +64,7 @@ export async function doctor(place: Place, say: (line: string) => void): Promise
     `The first build takes up to ${NEEDS.diskGb} GB with its caches.`,
   )
 
-  const ours = started(place).length > 0
+  const ours = started(place).length > 0 || (docker && (await isInDocker(place)))
   for (const name of PORT_NAMES) {
     const port = place.ports[name]
     const what = `${name} ${port}`
