@@ -20,7 +20,8 @@ import { type Place, ROOT, Trouble } from './place.ts'
 export type Programs = Readonly<
   Record<'collector' | 'tempo' | 'prometheus' | 'promtool' | 'python' | 'compose', string>
 >
-export type Part = 'collector' | 'tempo' | 'prometheus' | 'phoenix' | 'compose'
+type GoPart = 'collector' | 'tempo' | 'prometheus' | 'compose'
+export type Part = GoPart | 'phoenix'
 
 type Recipe = Readonly<{
   version: string
@@ -35,7 +36,7 @@ type Recipe = Readonly<{
 
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
-type Recipes = Readonly<Record<Exclude<Part, 'phoenix'>, Recipe>>
+type Recipes = Readonly<Record<GoPart, Recipe>>
 const RECIPES: Recipes = parse(readFileSync(resolve(import.meta.dirname, 'native/recipes.yaml'), 'utf8')).programs
 const REQUIREMENTS = resolve(ROOT, 'phoenix/requirements.txt')
 /** The requirements are locked for these: a package of theirs has no release for an older one. */
@@ -59,14 +60,15 @@ export async function build(place: Place, parts: readonly Part[], options: Optio
     if (missing.length > 0) await checkGo(missing)
     // One compiler at a time on a small machine: two would only take each other's memory and time.
     const lanes = availableParallelism() >= 4 ? missing.map((part) => [part]) : [missing]
-    await Promise.all(
-      lanes.map(async (lane) => {
-        for (const part of lane) await buildGo(place, part, options)
-      }),
-    )
+    const build = async (lane: readonly GoPart[]) => {
+      for (const part of lane) await buildGo(place, part, options)
+    }
+    // The network is idle while the first one compiles: fetch what the others need meanwhile.
+    const fetching = lanes.length === 1 ? fetchModules(place, missing.slice(1), options) : Promise.resolve()
+    await Promise.all([fetching, ...lanes.map(build)])
   }
   await Promise.all([phoenix(), programs()])
-  const binary = (part: Exclude<Part, 'phoenix'>, name: string) => resolve(goFolder(place, part), name)
+  const binary = (part: GoPart, name: string) => resolve(goFolder(place, part), name)
   return {
     collector: binary('collector', 'otelcol-woodland'),
     tempo: binary('tempo', 'tempo'),
@@ -81,7 +83,7 @@ export async function build(place: Place, parts: readonly Part[], options: Optio
 export const isBuilt = (place: Place, part: Part): boolean =>
   existsSync(part === 'phoenix' ? venv(place) : goFolder(place, part))
 
-function goFolder(place: Place, part: Exclude<Part, 'phoenix'>): string {
+function goFolder(place: Place, part: GoPart): string {
   const recipe = RECIPES[part]
   const source = resolve(ROOT, recipe.source)
   const files = readdirSync(source)
@@ -107,27 +109,42 @@ const phoenixVersion = () => /^arize-phoenix==(\S+)/m.exec(readFileSync(REQUIREM
 const digest = (texts: readonly string[]) =>
   createHash('sha256').update(texts.join('\u0000')).digest('hex').slice(0, 12)
 
-async function buildGo(place: Place, part: Exclude<Part, 'phoenix'>, options: Options): Promise<void> {
+const go = (cwd: string, args: readonly string[]): Step => ({
+  file: 'go',
+  args,
+  cwd,
+  env: { CGO_ENABLED: '0', GOFLAGS: '-mod=readonly -buildvcs=false', GOWORK: 'off' },
+})
+
+async function buildGo(place: Place, part: GoPart, options: Options): Promise<void> {
   const { version, source, packages, tags, ldflags, generate } = RECIPES[part]
   const folder = goFolder(place, part)
   await inScratch(place, folder, async (scratch) => {
     const work = resolve(scratch, 'source')
     cpSync(resolve(ROOT, source), work, { recursive: true })
-    const go = (args: readonly string[]) => ({
-      file: 'go',
-      args,
-      cwd: work,
-      env: { CGO_ENABLED: '0', GOFLAGS: '-mod=readonly -buildvcs=false', GOWORK: 'off' },
-    })
     await timed(`building ${part} ${version} from source, once for this user`, options, async () => {
-      if (generate) await command(place, `${part}-build`, go(generate.split(' ')), options)
+      if (generate) await command(place, `${part}-build`, go(work, generate.split(' ')), options)
       for (const [name, path] of Object.entries(packages)) {
         const flags = ['-trimpath', `-ldflags=${ldflags}`, ...(tags ? [`-tags=${tags}`] : [])]
-        await command(place, `${part}-build`, go(['build', ...flags, '-o', resolve(scratch, name), path]), options)
+        await command(
+          place,
+          `${part}-build`,
+          go(work, ['build', ...flags, '-o', resolve(scratch, name), path]),
+          options,
+        )
       }
     })
     rmSync(work, { recursive: true })
   })
+}
+
+/** Listing the packages of a program downloads the modules they need, and no others. */
+async function fetchModules(place: Place, parts: readonly GoPart[], options: Options): Promise<void> {
+  for (const part of parts) {
+    const { source, packages, tags } = RECIPES[part]
+    const list = ['list', '-deps', ...(tags ? [`-tags=${tags}`] : []), ...Object.values(packages)]
+    await command(place, `${part}-build`, go(resolve(ROOT, source), list), options)
+  }
 }
 
 async function buildPhoenix(place: Place, options: Options): Promise<void> {
@@ -137,7 +154,16 @@ async function buildPhoenix(place: Place, options: Options): Promise<void> {
       const run = (file: string, args: readonly string[]) =>
         command(place, 'phoenix-build', { file, args, cwd: ROOT, env: {} }, options)
       await run(python, ['-m', 'venv', scratch])
-      await run(resolve(scratch, 'bin/python'), ['-m', 'pip', 'install', '--quiet', '--no-input', '-r', REQUIREMENTS])
+      await run(resolve(scratch, 'bin/python'), [
+        '-m',
+        'pip',
+        'install',
+        '--quiet',
+        '--no-input',
+        '--no-compile',
+        '-r',
+        REQUIREMENTS,
+      ])
     }),
   )
 }
@@ -188,7 +214,7 @@ async function command(place: Place, name: string, { file, args, cwd, env }: Ste
   throw new Trouble(`${[file, ...args.slice(0, 3)].join(' ')} … failed:\n${last}\nAll of it: ${log}`)
 }
 
-async function checkGo(parts: readonly Exclude<Part, 'phoenix'>[]): Promise<void> {
+async function checkGo(parts: readonly GoPart[]): Promise<void> {
   const { stdout, failed } = await execa('go', ['env', 'GOVERSION'], { reject: false })
   const wanted =
     parts
