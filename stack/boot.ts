@@ -21,6 +21,7 @@ export async function bootNative(
   { policy, only, cancel, say }: { policy: string; only?: readonly string[]; cancel: AbortSignal; say: Say },
 ): Promise<void> {
   const prices = pricesToday()
+  await refuseDeadModelServer(place.env)
   const programs = await build(place, ['collector', 'tempo', 'prometheus', 'phoenix'], { cancel, say })
   const wanted = services(place, programs).filter(({ name }) => !only || only.includes(name))
 
@@ -57,6 +58,19 @@ export async function bootNative(
     await Promise.all(mine.map((service) => stopService(place, service)))
     throw error
   }
+}
+
+/** A server of the user's own is asked before anything is built or started; the simulator looks closer later. */
+async function refuseDeadModelServer({ VLLM_BASE_URL }: Place['env']): Promise<void> {
+  if (!VLLM_BASE_URL) return
+  const models = `${VLLM_BASE_URL.replace(/\/$/, '')}/models`
+  await fetch(models, { signal: AbortSignal.timeout(5000) }).catch((error: Error) => {
+    const why = (error.cause as Error | undefined)?.message ?? error.message
+    throw new Trouble(
+      `VLLM_BASE_URL=${VLLM_BASE_URL}: the model server does not answer (${why || 'connection refused'}). ` +
+        'Start it, correct the address, or unset it to use the mock server.',
+    )
+  })
 }
 
 async function allOrFirstFailure(work: readonly Promise<void>[]): Promise<void> {

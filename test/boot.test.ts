@@ -107,6 +107,16 @@ test('every command explains itself', async () => {
     assert.match(all, new RegExp(`^  ${command} `, 'm'))
 })
 
+test('a model server that is down is named before anything is started', async () => {
+  const place = await testPlace({ VLLM_BASE_URL: 'http://127.0.0.1:9/v1' })
+  await assert.rejects(
+    bootNative(place, { policy: SHIPPED_POLICY, cancel, say }),
+    /VLLM_BASE_URL=http:\/\/127\.0\.0\.1:9\/v1: the model server does not answer/,
+  )
+  assert.deepEqual(started(place), [])
+  rmSync(place.state, { recursive: true, force: true })
+})
+
 test('a taken port is named with its holder, and nothing is started', async () => {
   const place = await testPlace()
   const squatter = createServer().listen(place.ports.TEMPO_PORT, '127.0.0.1')
