@@ -1,5 +1,4 @@
 import {
-  type Attributes,
   context,
   propagation,
   ROOT_CONTEXT,
@@ -10,10 +9,9 @@ import {
   trace,
 } from '@opentelemetry/api'
 import { type Ask, errorType, REQUEST } from '../agents/ask.ts'
-import type { PlaceOrder, TakeTurn, UseTool } from '../agents/decide.ts'
+import type { TakeTurn } from '../agents/decide.ts'
 import { type Evaluation, evaluate, evaluateTrade } from '../agents/evaluation.ts'
 import { EXPERIMENT } from '../agents/prompt.ts'
-import { isTool } from '../agents/tools.ts'
 import { type Carrier, open } from '../economy/queue.ts'
 import { NotConserved } from '../economy/step.ts'
 import { CREATURES, perGood, totalPebbles } from '../economy/world.ts'
@@ -23,6 +21,7 @@ import { content, inputMessages, outputMessages } from './messages.ts'
 import type { Meters } from './meters.ts'
 import { endRequest, fetchWith } from './requests.ts'
 import { fail, inside, inTurn, spansWith, type TurnScope, turnScope } from './spans.ts'
+import { inPebbles, toolsWith } from './tools.ts'
 
 type Setting = Readonly<{ tracer: Tracer; meters: Meters; run: string; server: URL; clock: () => number }>
 
@@ -211,51 +210,6 @@ export function tracedWith({ tracer, meters, run, server, clock }: Setting) {
       }
     }
 
-  const useTool =
-    (use: UseTool): UseTool =>
-    (call, agent, world) => {
-      // A model may invent a tool: its name is free text, and a span name is a label.
-      const known = isTool(call.name) ? call.name : 'unknown'
-      const span = begin(`execute_tool ${known}`, SpanKind.INTERNAL, {
-        ...toolAttributes(agent, content(call.name), content(call.arguments)),
-        [GEN_AI.TOOL_CALL_ID]: call.id,
-      })
-      const result = inside(span, () => use(call, agent, world))
-      span.setAttributes({
-        [GEN_AI.TOOL_RESULT]: content(result.content),
-        [OPENINFERENCE.OUTPUT]: content(result.content),
-      })
-      if (result.error) fail(span, result.error)
-      span.end()
-      return result
-    }
-
-  const placeOrder =
-    (place: PlaceOrder): PlaceOrder =>
-    (reply, agent, world, attempt) => {
-      const span = begin('execute_tool place_order', SpanKind.INTERNAL, {
-        ...toolAttributes(agent, 'place_order', content(reply)),
-        [WOODLAND.ATTEMPT]: attempt,
-      })
-      const placement = inside(span, () => place(reply, agent, world, attempt))
-      if (!placement.readable) fail(span, 'parse_error', placement.why)
-      else {
-        const { orders, refused, repaired } = placement
-        span.setAttribute(GEN_AI.TOOL_RESULT, JSON.stringify(orders.map(inPebbles)))
-        if (repaired) span.setAttribute(WOODLAND.REPAIRED, true).addEvent(EVENTS.REPAIRED)
-        for (const { wish, reason } of refused) {
-          span.addEvent(EVENTS.REFUSED, {
-            [WOODLAND.REASON]: reason,
-            [WOODLAND.GOOD]: content(wish.good),
-            [WOODLAND.SIDE]: wish.side,
-          })
-        }
-        if (refused[0]) fail(span, refused[0].reason)
-      }
-      span.end()
-      return placement
-    }
-
   const market =
     (trade: Market): Market =>
     (world, good, messages) => {
@@ -297,8 +251,7 @@ export function tracedWith({ tracer, meters, run, server, clock }: Setting) {
     takeTurn,
     ask,
     fetch: fetchWith(begin, meters, serverAttributes),
-    useTool,
-    placeOrder,
+    ...toolsWith(begin),
     market,
     carrier,
     traceOf: (tick: Tick) => traceIds.get(tick) ?? '',
@@ -307,15 +260,3 @@ export function tracedWith({ tracer, meters, run, server, clock }: Setting) {
 }
 
 const pebbles = (cents: number | null) => (cents === null ? null : cents / 100)
-const inPebbles = <T extends { price: number }>(item: T) => ({ ...item, price: item.price / 100 })
-
-const toolAttributes = (agent: string, name: string, input: string): Attributes => ({
-  [GEN_AI.OPERATION]: 'execute_tool',
-  [GEN_AI.AGENT]: agent,
-  [GEN_AI.TOOL_NAME]: name,
-  [GEN_AI.TOOL_TYPE]: 'function',
-  [GEN_AI.TOOL_ARGUMENTS]: input,
-  [OPENINFERENCE.KIND]: 'TOOL',
-  [OPENINFERENCE.AGENT]: agent,
-  [OPENINFERENCE.INPUT]: input,
-})
