@@ -11,8 +11,8 @@ const withEntry = (entry: string) => `models:\n  ${MODEL}:\n    - ${entry}\n`
 
 test('the shipped file holds the prices of the model and of its fallback', () => {
   assert.deepEqual(readPrices(shipped), [
-    { model: MODEL, from: '2026-11-01', input: 0.06, output: 0.18 },
-    { model: 'Qwen/Qwen2.5-1.5B-Instruct', from: '2026-11-01', input: 0.03, output: 0.09 },
+    { model: MODEL, from: '2025-01-01', input: 0.06, output: 0.18 },
+    { model: 'Qwen/Qwen2.5-1.5B-Instruct', from: '2025-01-01', input: 0.03, output: 0.09 },
   ])
 })
 
