@@ -4,7 +4,7 @@ import { finished } from 'node:stream/promises'
 
 /** Every line of a ledger. It is written by the run itself: telemetry neither reads nor writes it. */
 export type Entry =
-  | Readonly<{ kind: 'run'; run: string; seed: number; model: string; started: string }>
+  | Readonly<{ kind: 'run'; run: string; seed: number; model: string; timeFactor: number; started: string }>
   | Readonly<{
       kind: 'call'
       tick: number

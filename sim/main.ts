@@ -61,7 +61,8 @@ async function main(): Promise<void> {
 
   const to = config.console ? 'this terminal' : process.env.OTEL_EXPORTER_OTLP_ENDPOINT
   say(`${runId}: seed ${config.seed}, ${config.model} at ${server.url}, telemetry to ${to}`)
-  ledger.write({ kind: 'run', run: runId, seed: config.seed, model: config.model, started })
+  const { seed, model, timeFactor } = config
+  ledger.write({ kind: 'run', run: runId, seed, model, timeFactor, started })
   const score = newScore()
   try {
     await run(

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { relative, resolve } from 'node:path'
 import { Command, Option } from 'commander'
 import { execa } from 'execa'
+import { FORMATS } from '../collector/workbench/report.ts'
 import { bootNative, haltNative, reloadCollector, statusNative } from './boot.ts'
 import {
   bootDocker,
@@ -20,10 +21,13 @@ import { type Place, ROOT, readPlace, Trouble, url } from './place.ts'
 import { activatePolicy, SHIPPED_POLICY } from './policy.ts'
 import { logFile, started } from './processes.ts'
 import { verify } from './verify.ts'
+import { type Asked, askWorkbench, CLASSES, COMMITTED_RECORDING, makeRecording, type Recorded } from './workbench.ts'
 
 type Boot = 'native' | 'docker'
 
 const say = (line: string) => console.log(line)
+/** Progress, kept apart from an answer that another program may read. */
+const tell = (line: string) => console.error(line)
 const cancelled = new AbortController()
 const bootFile = (place: Place) => resolve(place.state, 'boot')
 
@@ -144,6 +148,12 @@ async function reload(place: Place, policy: string): Promise<void> {
   say('  collector   reads it now; traces it was still waiting for are judged early, by the list before')
 }
 
+async function ask(place: Place, asked: Asked): Promise<void> {
+  const { text, lost } = await askWorkbench(place, asked, { cancel: cancelled.signal, say: tell })
+  say(text)
+  if (lost) process.exitCode = 1
+}
+
 function program(place: () => Place): Command {
   const policy = new Option('--policy <file>', 'which traces to keep').env('POLICY').default(SHIPPED_POLICY)
   const boot = new Option('--boot <way>', 'default: docker when an engine answers')
@@ -185,6 +195,26 @@ function program(place: () => Place): Command {
     .command('verify')
     .description('follow one marked tick through every backend')
     .action(() => verify(place(), { cancel: cancelled.signal, say }))
+  stack
+    .command('record')
+    .description('write down what the sampler sees of a run of the simulator')
+    .addOption(new Option('--seed <number>').env('SEED').default('7'))
+    .addOption(new Option('--ticks <count>').env('TICKS').default('40'))
+    .addOption(new Option('--preset <name>', 'how much goes wrong').env('PRESET').default('chaos'))
+    .addOption(new Option('--time-factor <number>').env('TIME_FACTOR').default('1'))
+    .action(async (wish: Recorded) => {
+      await makeRecording(place(), wish, { cancel: cancelled.signal, say: tell })
+    })
+  stack
+    .command('tune')
+    .description('replay a recording with a policy file, or compare two')
+    .addOption(new Option('--a <file>', 'policy file').env('A').default(SHIPPED_POLICY))
+    .addOption(new Option('--b <file>', 'policy file to compare with').env('B'))
+    .addOption(new Option('--recording <file>').env('RECORDING').default(COMMITTED_RECORDING))
+    .addOption(new Option('--classes <file>', 'what is worth keeping').env('CLASSES').default(CLASSES))
+    .addOption(new Option('--format <kind>').env('FORMAT').choices(FORMATS).default('text'))
+    .addOption(new Option('--speed <factor>', 'default: so that it takes about ten seconds').env('SPEED'))
+    .action((asked: Asked) => ask(place(), asked))
   return stack
 }
 
@@ -196,7 +226,21 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 // An empty variable means unset: make passes them along that way.
-for (const name of ['POLICY', 'BOOT']) if (process.env[name] === '') delete process.env[name]
+const VARIABLES = [
+  'POLICY',
+  'BOOT',
+  'SEED',
+  'TICKS',
+  'PRESET',
+  'TIME_FACTOR',
+  'A',
+  'B',
+  'RECORDING',
+  'CLASSES',
+  'FORMAT',
+  'SPEED',
+]
+for (const name of VARIABLES) if (process.env[name] === '') delete process.env[name]
 
 program(readPlace)
   .parseAsync()
