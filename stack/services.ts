@@ -19,8 +19,12 @@ export type Service = Readonly<{
   beforeStop?: () => Promise<unknown>
 }>
 
-/** Slower than this and a model call is kept, in seconds of world time; the policy's own default, scaled. */
-const SLOW_CALL_SECONDS = 2
+/** Slower than this and a model call is kept, in milliseconds of world time: the policy's own default. */
+const SLOW_CALL_MS = 2000
+
+/** The threshold of a slow call as the collector is told it: the user's own, else the world's at this time factor. */
+export const slowCall = (place: Place, timeFactor: number): string =>
+  place.env.SLOW_CALL || `${Math.round(SLOW_CALL_MS / timeFactor)}ms`
 
 /** Names of the files in `grafana/targets/`, and where each of those jobs listens natively. */
 const TARGETS = {
@@ -40,14 +44,14 @@ function environment(place: Place, extra: Record<string, string | undefined>): R
 
 /** What the collector needs to be told to load the shipped configuration: see collector/config.yaml. */
 export function collectorEnvironment(place: Place): Record<string, string> {
-  const { SLOW_CALL, TOKEN_HEAVY, TIME_FACTOR } = place.env
+  const { TOKEN_HEAVY, TIME_FACTOR } = place.env
   return environment(place, {
     COLLECTOR_DIR: resolve(ROOT, 'collector'),
     POLICY_FILE: activePolicy(place),
     QUEUE_DIR: resolve(place.state, 'data/collector'),
     TEMPO_OTLP_ENDPOINT: url(place, 'TEMPO_OTLP_HTTP_PORT'),
     PHOENIX_OTLP_ENDPOINT: url(place, 'PHOENIX_PORT'),
-    SLOW_CALL: SLOW_CALL || `${Math.round((SLOW_CALL_SECONDS * 1000) / Number(TIME_FACTOR || 1))}ms`,
+    SLOW_CALL: slowCall(place, Number(TIME_FACTOR || 1)),
     ...(TOKEN_HEAVY ? { TOKEN_HEAVY } : {}),
     GOMEMLIMIT: '400MiB',
   })

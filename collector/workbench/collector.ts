@@ -1,0 +1,135 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { execa } from 'execa'
+import { Refusal } from './refusal.ts'
+
+export type Command = Readonly<{ file: string; args: readonly string[]; env: Readonly<Record<string, string>> }>
+
+/** What the workbench is lent: the collector, free ports, a way to be stopped, and a place to report progress. */
+export type Bench = Readonly<{
+  /** How to start the collector with the shipped configuration, these overlays and this environment. */
+  collector: (overlays: readonly string[], env: Readonly<Record<string, string>>) => Command
+  freePorts: (count: number) => Promise<readonly number[]>
+  cancel: AbortSignal
+  say: (line: string) => void
+}>
+
+export type Running = Readonly<{
+  otlp: string
+  metrics: string
+  /** Throws when the collector has ended by itself. */
+  alive: () => void
+  /** Ends it as SIGTERM does: what waits is judged, what is judged is written. */
+  stop: () => Promise<void>
+}>
+
+const READY = 'Everything is ready'
+const START_LIMIT_MS = 15_000
+const STOP_LIMIT_MS = 30_000
+
+/** Starts the collector on ports of its own and waits until it takes data. Throws with its last words otherwise. */
+export async function startCollector(
+  { collector, freePorts, cancel }: Bench,
+  overlays: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Running> {
+  cancel.throwIfAborted()
+  const [grpc, http, health, own, exporter, nowhere] = (await freePorts(6)).map(String)
+  const command = collector(overlays, {
+    OTLP_GRPC_PORT: grpc ?? '',
+    OTLP_HTTP_PORT: http ?? '',
+    COLLECTOR_HEALTH_PORT: health ?? '',
+    COLLECTOR_METRICS_PORT: own ?? '',
+    COLLECTOR_EXPORTER_PORT: exporter ?? '',
+    TEMPO_OTLP_ENDPOINT: `http://127.0.0.1:${nowhere}`,
+    PHOENIX_OTLP_ENDPOINT: `http://127.0.0.1:${nowhere}`,
+    ...env,
+  })
+  const said: string[] = []
+  const child = execa(command.file, command.args, {
+    env: command.env,
+    extendEnv: false,
+    stdin: 'ignore',
+    all: true,
+    buffer: false,
+    reject: false,
+    forceKillAfterDelay: STOP_LIMIT_MS,
+  })
+  let ready = false
+  let ended = false
+  const reading = (async () => {
+    for await (const line of child.iterable({ from: 'all' })) {
+      if (line.includes(READY)) ready = true
+      said.push(line)
+      if (said.length > 20) said.shift()
+    }
+  })().catch(() => {})
+  const ending = child.then(() => {
+    ended = true
+  })
+  const stop = async () => {
+    child.kill('SIGTERM')
+    await Promise.all([ending, reading])
+  }
+  const lastWords = () => said.join('\n') || 'nothing'
+  const until = Date.now() + START_LIMIT_MS
+  while (!ready && !ended && !cancel.aborted && Date.now() < until) await sleep(20)
+  if (!ready) {
+    await stop()
+    cancel.throwIfAborted()
+    throw new Refusal(`the collector did not start. It said: ${lastWords()}`)
+  }
+  return {
+    otlp: `http://127.0.0.1:${http}`,
+    metrics: `http://127.0.0.1:${own}/metrics`,
+    alive: () => {
+      if (ended) throw new Refusal(`the collector ended by itself. It said: ${lastWords()}`)
+    },
+    stop,
+  }
+}
+
+/** Lends a folder for scratch files, which is gone afterwards whatever happens. */
+export async function withScratch<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'workbench-'))
+  // Also at a second Ctrl-C, which ends this process where it stands.
+  const remove = () => rmSync(folder, { recursive: true, force: true })
+  process.once('exit', remove)
+  try {
+    return await work(folder)
+  } finally {
+    process.off('exit', remove)
+    remove()
+  }
+}
+
+/** Reads one program's output as lines of a log; answers when it has ended, with its exit code. */
+export async function runToEnd(
+  { file, args, env }: Command,
+  { cancel, line, cwd }: { cancel: AbortSignal; line: (text: string) => void; cwd: string },
+): Promise<number> {
+  cancel.throwIfAborted()
+  const child = execa(file, args, {
+    env,
+    cwd,
+    extendEnv: false,
+    stdin: 'ignore',
+    all: true,
+    buffer: false,
+    reject: false,
+    forceKillAfterDelay: 10_000,
+  })
+  const end = () => void child.kill('SIGTERM')
+  cancel.addEventListener('abort', end, { once: true })
+  try {
+    for await (const text of child.iterable({ from: 'all' })) line(text)
+  } catch {
+    // How it ended is told by its exit code.
+  } finally {
+    cancel.removeEventListener('abort', end)
+  }
+  const { exitCode } = await child
+  return exitCode ?? 1
+}

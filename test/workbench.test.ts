@@ -1,0 +1,265 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { gunzipSync } from 'node:zlib'
+import { execa } from 'execa'
+import { readClasses, type Study, study } from '../collector/workbench/classes.ts'
+import type { Bench } from '../collector/workbench/collector.ts'
+import { ledgerBeside, readRecording, timeFactorOf } from '../collector/workbench/recording.ts'
+import { AFTER_ROOT, DECISION_WAIT, type Decisions, type Replay, replay, votes } from '../collector/workbench/replay.ts'
+import { singlePolicies } from '../collector/workbench/tune.ts'
+import type { Entry } from '../sim/ledger.ts'
+import { type Place, ROOT, Trouble } from '../stack/place.ts'
+import { SHIPPED_POLICY } from '../stack/policy.ts'
+import { tsx } from '../stack/services.ts'
+import { askWorkbench, benchOf, CLASSES, COMMITTED_RECORDING, makeRecording } from '../stack/workbench.ts'
+import { testPlace } from './stack.ts'
+
+const RECORDING = resolve(ROOT, COMMITTED_RECORDING)
+const shipped = (name: string) => resolve(ROOT, 'collector/policies', `${name}.yaml`)
+const lines = gunzipSync(readFileSync(RECORDING)).toString().trimEnd().split('\n')
+/** The recording has no tick of 6000 tokens, so that fewer count as heavy here. */
+const ENV = { TOKEN_HEAVY: '5000', SLOW_CALL: '200ms' }
+const MUST_KEEP = ['parse-error', 'self-buy', 'failed-call', 'slow-call', 'token-heavy']
+const FAST = 20
+
+let folder: string
+let place: Place
+let bench: Bench
+let found: Study
+let kept: Decisions
+const quiet = { cancel: new AbortController().signal, say: () => {} }
+
+const judge = (policyFile: string, more: Partial<Replay> = {}) =>
+  replay(bench, { recording: RECORDING, policyFile, speed: FAST, slowCall: ENV.SLOW_CALL, ...more })
+
+function file(name: string, text: string): string {
+  writeFileSync(join(folder, name), text)
+  return join(folder, name)
+}
+
+const idsAndPolicies = (decisions: Decisions) =>
+  [...decisions].map(([id, { policy, spans }]) => `${id} ${policy} ${spans}`).sort()
+
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'wood-test-'))
+  mkdirSync(join(folder, 'tmp'))
+  process.env.TMPDIR = join(folder, 'tmp')
+  place = await testPlace(ENV)
+  bench = await benchOf(place, quiet)
+  found = await study(readRecording(RECORDING), readClasses(resolve(ROOT, CLASSES), ENV), () => () => 0)
+  kept = await judge(shipped('woodland'))
+})
+
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+test('the classes say what the ledger of the run says', () => {
+  const ledger = readFileSync(ledgerBeside(RECORDING), 'utf8').trimEnd().split('\n')
+  const entries = ledger.map((line) => JSON.parse(line) as Entry)
+  const expected = {
+    'self-buy': (entry: Entry) => entry.kind === 'turn' && entry.outcome === 'self_buy',
+    'failed-call': (entry: Entry) => entry.kind === 'call' && entry.outcome !== 'ok',
+    'token-heavy': (entry: Entry) => entry.kind === 'tick' && entry.tokens >= Number(ENV.TOKEN_HEAVY),
+  }
+  for (const [name, holds] of Object.entries(expected)) {
+    const told = new Set(entries.filter(holds).flatMap((entry) => ('trace' in entry ? [entry.trace] : [])))
+    const seen = [...found.traces.values()].filter(({ classes }) => classes.includes(name)).map(({ id }) => id)
+    assert.ok(told.size > 0, `the recording has no ${name}`)
+    assert.deepEqual(seen.sort(), [...told].sort(), name)
+  }
+})
+
+test('waits shrink from those of the shipped configuration', () => {
+  const config = readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8')
+  assert.ok(config.includes(`decision_wait: \${env:DECISION_WAIT:-${DECISION_WAIT}s}`))
+  assert.ok(config.includes(`decision_wait_after_root_received: \${env:DECISION_WAIT_AFTER_ROOT:-${AFTER_ROOT}s}`))
+})
+
+describe('the shipped policy', () => {
+  test('keeps every must-keep trace of the recording, whole', () => {
+    for (const name of MUST_KEEP) {
+      const members = [...found.traces.values()].filter(({ classes }) => classes.includes(name))
+      assert.ok(members.length > 0, `the recording has no ${name}`)
+      for (const { id, spans } of members) assert.equal(kept.get(id)?.spans, spans, `${name} ${id}`)
+    }
+  })
+
+  test('drops most of the routine', () => {
+    const routine = [...found.traces.values()].filter(({ classes }) => classes.includes('routine'))
+    assert.ok(routine.filter(({ id }) => kept.has(id)).length < routine.length / 2)
+  })
+
+  test('decides alike each time', async () => {
+    assert.deepEqual(idsAndPolicies(await judge(shipped('woodland'))), idsAndPolicies(kept))
+  })
+
+  test('records on a trace the first policy in the file that votes for it alone', async () => {
+    const job = { recording: RECORDING, policyFile: shipped('woodland'), speed: FAST, slowCall: ENV.SLOW_CALL }
+    const config = readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8')
+    const policies = singlePolicies(readFileSync(shipped('woodland'), 'utf8'))
+    const alone = [...(await votes(bench, job, { config, policies }))]
+    assert.equal(alone.length, 6)
+    for (const [name, decisions] of alone) assert.ok(decisions.size > 0 && decisions.size < kept.size, name)
+    const first = [...found.traces.keys()].flatMap((id) => {
+      const voter = alone.find(([, decisions]) => decisions.has(id))
+      return voter ? [`${id} ${voter[0]}`] : []
+    })
+    assert.deepEqual([...kept].map(([id, { policy }]) => `${id} ${policy}`).sort(), first.sort())
+  })
+})
+
+test('keep-everything keeps everything', async () => {
+  const all = await judge(shipped('keep-everything'))
+  assert.equal(all.size, found.traces.size)
+  for (const [id, { spans }] of found.traces) assert.equal(all.get(id)?.spans, spans)
+})
+
+test('paced as recorded and compressed decide alike', async () => {
+  const short = file('short.jsonl', `${lines.slice(0, 9).join('\n')}\n`)
+  const paced = await judge(shipped('woodland'), { recording: short, speed: 1 })
+  const compressed = await judge(shipped('woodland'), { recording: short, speed: FAST })
+  assert.ok(paced.size > 0)
+  assert.deepEqual(idsAndPolicies(compressed), idsAndPolicies(paced))
+})
+
+test('tune names the must-keep traces that another policy would lose, and ends with exit code 1', async () => {
+  const b = 'collector/policies/keep-errors-only.yaml'
+  const { file: node, args, cwd } = tsx('stack/main.ts', 'tune', '--b', b, '--format', 'json', '--speed', String(FAST))
+  const { exitCode, stdout } = await execa(node, args, { cwd, env: { ...place.env, ...ENV }, reject: false })
+  assert.equal(exitCode, 1)
+  const { diff, a } = JSON.parse(stdout)
+  assert.ok(diff.mustKeepLost > 0)
+  const lost = diff.dropped.filter(({ mustKeep }: { mustKeep: boolean }) => mustKeep)
+  assert.equal(lost.length, diff.mustKeepLost)
+  assert.deepEqual(diff.dropped.slice(0, lost.length), lost, 'must-keep traces come first')
+  for (const { classes } of lost) assert.ok(!classes.includes('parse-error') && !classes.includes('failed-call'))
+  const slowOnly = [...found.traces.values()].filter(({ classes }) => classes.join() === 'slow-call')
+  const names = new Set(lost.map(({ trace }: { trace: string }) => trace))
+  assert.ok(slowOnly.some(({ id }) => names.has(id)))
+  for (const row of a.table.classes) if (MUST_KEEP.includes(row.class)) assert.equal(row.recall, 1, row.class)
+})
+
+describe('a recording made elsewhere', () => {
+  const span = (digit: string, more: object) => ({
+    traceId: digit.repeat(32),
+    spanId: digit.repeat(16),
+    name: 'chat',
+    startTimeUnixNano: '1795223772000000000',
+    endTimeUnixNano: '1795223772500000000',
+    attributes: [{ key: 'gen_ai.operation.name', value: { stringValue: 'chat' } }],
+    ...more,
+  })
+  const request = (...spans: object[]) => JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans }] }] })
+
+  test('needs no arrival times, and no root spans', async () => {
+    const rootless = { parentSpanId: 'f'.repeat(16), status: { code: 2 } }
+    const foreign = file('foreign.jsonl', `${request(span('1', rootless))}\n${request(span('2', {}))}\n`)
+    const { fromMs, toMs } = await study(readRecording(foreign), [], () => () => 0)
+    assert.deepEqual([fromMs, toMs], [1795223772500, 1795223772500])
+    const decided = await judge(shipped('keep-errors-only'), { recording: foreign })
+    assert.deepEqual([...decided.keys()], ['1'.repeat(32)])
+  })
+
+  test('does not carry our arrival stamp on', async () => {
+    for await (const { body } of readRecording(RECORDING)) assert.ok(!body.includes('recording.arrival'))
+    assert.ok(lines.every((line) => line.includes('recording.arrival')))
+  })
+})
+
+describe('a recording that is no recording is refused with its line and the fix', () => {
+  const cases: readonly (readonly [name: string, text: string | Buffer, message: RegExp])[] = [
+    [
+      'cut-off.jsonl',
+      `${lines[0]}\n${lines[1]?.slice(0, 5000)}`,
+      /cut-off\.jsonl:2: the line is cut off .*record or copy/,
+    ],
+    [
+      'cut-off.jsonl.gz',
+      readFileSync(RECORDING).subarray(0, 90_000),
+      /cut-off\.jsonl\.gz:\d+: .*cut off.*record or copy/,
+    ],
+    ['not-zipped.jsonl.gz', 'plain\n', /not-zipped\.jsonl\.gz:1: incorrect header.*gzipped when/],
+    ['logs.jsonl', '{"resourceLogs":[]}\n', /logs\.jsonl:1: the line has no resourceSpans.*export traces/],
+    ['empty.jsonl', '', /empty\.jsonl:1: the file is empty.*record again/],
+  ]
+  for (const [name, content, message] of cases) {
+    test(name, async () => {
+      const recording = join(folder, name)
+      writeFileSync(recording, content)
+      await assert.rejects(
+        study(readRecording(recording), [], () => () => 0),
+        message,
+      )
+    })
+  }
+
+  test('as a mistake that a user can mend', async () => {
+    const recording = file('logs.jsonl', '{"resourceLogs":[]}\n')
+    const asked = { a: SHIPPED_POLICY, b: undefined, recording, classes: CLASSES, format: 'text', speed: '20' } as const
+    await assert.rejects(askWorkbench(place, asked, quiet), Trouble)
+  })
+})
+
+describe('a new recording', () => {
+  const wish = { seed: '3', ticks: '4', preset: 'leaky', timeFactor: '20' }
+
+  test('holds every tick of its ledger, masked as the sampler sees it', async () => {
+    const path = await makeRecording(place, wish, quiet, join(folder, 'recordings'))
+    assert.deepEqual(readdirSync(join(folder, 'recordings')).sort(), [
+      'seed-3-ticks-4-leaky.jsonl.gz',
+      'seed-3-ticks-4-leaky.ledger.jsonl',
+    ])
+    assert.equal(await timeFactorOf(path), 20)
+    const { traces } = await study(readRecording(path), [], () => () => 0)
+    const entries = readFileSync(ledgerBeside(path), 'utf8').trimEnd().split('\n')
+    const ticks = entries.map((line) => JSON.parse(line) as Entry).filter(({ kind }) => kind === 'tick')
+    const told = ticks.flatMap((entry) => ('trace' in entry ? [entry.trace] : []))
+    assert.equal(told.length, 4)
+    const bodies = gunzipSync(readFileSync(path)).toString()
+    assert.match(bodies, /\*{4}/, 'this preset has models say what is personal')
+    assert.doesNotMatch(bodies, /[\w.]+@[\w-]+\.\w+/)
+    assert.deepEqual([...traces.keys()].sort(), told.sort())
+  })
+
+  test('that is stopped half way leaves nothing', async () => {
+    const stopped = new AbortController()
+    const say = (line: string) => {
+      if (line.includes('tick    0')) stopped.abort(new Trouble('stopped'))
+    }
+    const long = { ...wish, ticks: '400' }
+    await assert.rejects(makeRecording(place, long, { cancel: stopped.signal, say }, join(folder, 'half')), /stopped/)
+    assert.ok(!existsSync(join(folder, 'half')))
+  })
+
+  test('of a world that does not start says why', async () => {
+    const unknown = { ...wish, preset: 'nowhere' }
+    await assert.rejects(
+      makeRecording(place, unknown, quiet, join(folder, 'half')),
+      /Allowed choices are default, calm/,
+    )
+    assert.ok(!existsSync(join(folder, 'half')))
+  })
+})
+
+test('Ctrl-C in the middle of a replay ends it, with its collectors and files', async () => {
+  const { file: node, args, cwd } = tsx('stack/main.ts', 'tune', '--speed', '1')
+  const running = execa(node, args, { cwd, env: { ...place.env, ...ENV }, reject: false, all: true, buffer: true })
+  for await (const line of running.iterable({ from: 'stderr' })) if (/spans sent/.test(line)) running.kill('SIGINT')
+  const { exitCode } = await running
+  assert.equal(exitCode, 130)
+})
+
+test('nothing is left: no file in the temporary folder, no collector of ours', async () => {
+  assert.deepEqual(
+    readdirSync(join(folder, 'tmp')).filter((name) => name.startsWith('workbench-')),
+    [],
+  )
+  const { stdout } = await execa('ps', ['-A', '-o', 'ppid=,args='])
+  const ours = stdout.split('\n').filter((line) => {
+    const isChild = Number.parseInt(line, 10) === process.pid
+    return /otelcol-woodland|sim\/(main|vllm)/.test(line) && (isChild || line.includes(folder))
+  })
+  assert.deepEqual(ours, [])
+})
