@@ -181,7 +181,10 @@ test('every kept trace has the shape that world and README promise', () => {
     assert.equal(spans.filter(({ name }) => name.startsWith('invoke_agent ')).length, 5, trace)
     for (const span of spans) {
       for (const place of [span.attributes, span.scope, span.resource]) {
-        assert.ok(!Object.keys(place).some((key) => /^carry\.|^redaction\.allowed/.test(key)), 'no small talk of the redactor')
+        assert.ok(
+          !Object.keys(place).some((key) => /^carry\.|^redaction\.allowed/.test(key)),
+          'no small talk of the redactor',
+        )
       }
       if (span.parentSpanId === '') continue
       const parent = byId.get(span.parentSpanId)
