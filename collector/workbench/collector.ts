@@ -29,15 +29,10 @@ const READY = 'Everything is ready'
 const START_LIMIT_MS = 15_000
 const STOP_LIMIT_MS = 30_000
 
-/** Starts the collector on ports of its own and waits until it takes data. Throws with its last words otherwise. */
-export async function startCollector(
-  { collector, freePorts, cancel }: Bench,
-  overlays: readonly string[],
-  env: Readonly<Record<string, string>>,
-): Promise<Running> {
-  cancel.throwIfAborted()
-  const [grpc, http, health, own, exporter, nowhere] = (await freePorts(6)).map(String)
-  const command = collector(overlays, {
+/** What a scratch collector is told of six free ports: five to listen on, and one for backends that are nowhere. */
+export function listening(free: readonly number[]) {
+  const [grpc, http, health, own, exporter, nowhere] = free.map(String)
+  return {
     OTLP_GRPC_PORT: grpc ?? '',
     OTLP_HTTP_PORT: http ?? '',
     COLLECTOR_HEALTH_PORT: health ?? '',
@@ -45,8 +40,18 @@ export async function startCollector(
     COLLECTOR_EXPORTER_PORT: exporter ?? '',
     TEMPO_OTLP_ENDPOINT: `http://127.0.0.1:${nowhere}`,
     PHOENIX_OTLP_ENDPOINT: `http://127.0.0.1:${nowhere}`,
-    ...env,
-  })
+  }
+}
+
+/** Starts the collector on ports of its own and waits until it takes data. Throws with its last words otherwise. */
+export async function startCollector(
+  { collector, freePorts, cancel }: Bench,
+  overlays: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Running> {
+  cancel.throwIfAborted()
+  const ports = listening(await freePorts(6))
+  const command = collector(overlays, { ...ports, ...env })
   const said: string[] = []
   const child = execa(command.file, command.args, {
     env: command.env,
@@ -82,8 +87,8 @@ export async function startCollector(
     throw new Refusal(`the collector did not start. It said: ${lastWords()}`)
   }
   return {
-    otlp: `http://127.0.0.1:${http}`,
-    metrics: `http://127.0.0.1:${own}/metrics`,
+    otlp: `http://127.0.0.1:${ports.OTLP_HTTP_PORT}`,
+    metrics: `http://127.0.0.1:${ports.COLLECTOR_METRICS_PORT}/metrics`,
     alive: () => {
       if (ended) throw new Refusal(`the collector ended by itself. It said: ${lastWords()}`)
     },

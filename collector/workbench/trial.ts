@@ -1,17 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import type { Complaint, Trial } from './check.ts'
+import { type Command, listening } from './collector.ts'
 
 type Scratch = Readonly<{
   /** How to start the collector with this policy file and this environment. */
-  command: (
-    policyFile: string,
-    env: Readonly<Record<string, string>>,
-  ) => Readonly<{
-    file: string
-    args: readonly string[]
-    env: Readonly<Record<string, string>>
-  }>
+  command: (policyFile: string, env: Readonly<Record<string, string>>) => Command
   ports: readonly number[]
 }>
 
@@ -27,20 +21,13 @@ const JUDGED_AFTER_MS = 2000
 export const trialWith =
   ({ command, ports }: Scratch): Trial =>
   async (policyFile) => {
-    const [grpc, http, health, own, exporter, nowhere] = ports.map(String)
+    const scratch = listening(ports)
     const controller = new AbortController()
     const lines: string[] = []
     try {
       const { file, args, env } = command(policyFile, {
-        OTLP_GRPC_PORT: grpc ?? '',
-        OTLP_HTTP_PORT: http ?? '',
-        COLLECTOR_HEALTH_PORT: health ?? '',
-        COLLECTOR_METRICS_PORT: own ?? '',
-        COLLECTOR_EXPORTER_PORT: exporter ?? '',
-        TEMPO_OTLP_ENDPOINT: `http://127.0.0.1:${nowhere}`,
-        PHOENIX_OTLP_ENDPOINT: `http://127.0.0.1:${nowhere}`,
+        ...scratch,
         DECISION_WAIT: '1s',
-        DECISION_WAIT_AFTER_ROOT: '100ms',
       })
       const collector = execa(file, args, {
         env,
@@ -70,7 +57,7 @@ export const trialWith =
         }
         return { ready: false, why: readable(text) }
       }
-      await fetch(`http://127.0.0.1:${http}/v1/traces`, {
+      await fetch(`http://127.0.0.1:${scratch.OTLP_HTTP_PORT}/v1/traces`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify(probe()),
