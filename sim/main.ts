@@ -9,7 +9,7 @@ import { seasonAt } from './economy/seasons.ts'
 import { AGENTS, newWorld } from './economy/world.ts'
 import { type Ledger, openLedger } from './ledger.ts'
 import { findModelServer } from './model-server.ts'
-import { market, playTickWith, run, type Tick } from './run.ts'
+import { market, playTickWith, run, type Tick, tradesOf } from './run.ts'
 import { metersWith } from './telemetry/meters.ts'
 import { setTelemetryDefaults, startTelemetry } from './telemetry/sdk.ts'
 import { tracedWith } from './telemetry/traced.ts'
@@ -98,13 +98,14 @@ const account = (started: number, delivered: number, to: string | undefined) =>
 
 const say = (line: string) => console.error(line)
 
-function progress({ before: { tick }, turns, clearings, tokens }: Tick, ms: number): string {
-  const trades = clearings.reduce((sum, clearing) => sum + clearing.trades.length, 0)
+function progress(played: Tick, ms: number): string {
+  const { before, turns, tokens } = played
+  const { tick } = before
   const failed = turns
     .filter(({ outcome }) => outcome !== 'accepted')
     .map(({ agent, outcome }) => `${agent} ${outcome}`)
   const rest = failed.length > 0 ? `  ${failed.join(', ')}` : ''
-  return `tick ${String(tick).padStart(4)}  ${seasonAt(tick)}  ${trades} trades  ${tokens} tokens  ${(ms / 1000).toFixed(2)} s${rest}`
+  return `tick ${String(tick).padStart(4)}  ${seasonAt(tick)}  ${tradesOf(played)} trades  ${tokens} tokens  ${(ms / 1000).toFixed(2)} s${rest}`
 }
 
 function newScore() {

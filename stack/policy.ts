@@ -16,12 +16,11 @@ type Options = Readonly<{
 }>
 
 /**
- * Checks a policy file, by reading it and by a trial of the real collector, then makes it the policy in force
- * in one atomic step. Throws `Trouble` with every defect and leaves the policy in force as it was.
+ * Checks a policy file, by reading it and by a trial of the real collector: the native one that is named, else the
+ * pinned image. Throws `Trouble` with every defect.
  */
-export async function activatePolicy(place: Place, policy: string, { collector, say }: Options): Promise<void> {
+export async function checkPolicy(place: Place, policy: string, collector: string | undefined): Promise<void> {
   const path = resolve(ROOT, policy)
-  const shown = relative(process.cwd(), path)
   const queue = mkdtempSync(resolve(tmpdir(), 'policy-trial-'))
   try {
     const command = collector ? nativeTrial(place, collector, queue) : dockerTrial(place)
@@ -30,17 +29,28 @@ export async function activatePolicy(place: Place, policy: string, { collector, 
       throw new Trouble(`${error.message}.\nNothing was changed.`)
     })
     if (defects.length > 0) {
-      const lines = defects.map(({ line, message }) => `${shown}${line > 0 ? `:${line}` : ''}: ${message}.`)
+      const lines = defects.map(({ line, message }) => `${shownAs(path)}${line > 0 ? `:${line}` : ''}: ${message}.`)
       throw new Trouble(`${lines.join('\n')}\nNothing was changed.`)
     }
   } finally {
     rmSync(queue, { recursive: true, force: true })
   }
+}
+
+const shownAs = (path: string) => relative(process.cwd(), path)
+
+/**
+ * Checks a policy file, then makes it the policy in force in one atomic step. Throws `Trouble` with every defect
+ * and leaves the policy in force as it was.
+ */
+export async function activatePolicy(place: Place, policy: string, { collector, say }: Options): Promise<void> {
+  await checkPolicy(place, policy, collector)
+  const path = resolve(ROOT, policy)
   const active = activePolicy(place)
   mkdirSync(dirname(active), { recursive: true })
   copyFileSync(path, `${active}.new`)
   renameSync(`${active}.new`, active)
-  say(`  policy      ${shown} is in force`)
+  say(`  policy      ${shownAs(path)} is in force`)
 }
 
 type TrialCommand = Parameters<typeof trialWith>[0]['command']

@@ -1,20 +1,17 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
-import { checkPolicyFile } from '../collector/workbench/check.ts'
 import { type PriceOf, readClasses } from '../collector/workbench/classes.ts'
 import type { Bench, Command } from '../collector/workbench/collector.ts'
 import { record, type World } from '../collector/workbench/record.ts'
 import { timeFactorOf } from '../collector/workbench/recording.ts'
 import { Refusal } from '../collector/workbench/refusal.ts'
 import { type Format, report } from '../collector/workbench/report.ts'
-import { trialWith } from '../collector/workbench/trial.ts'
 import { tune } from '../collector/workbench/tune.ts'
-import { pricesOn, readPrices } from '../grafana/source/prices.ts'
 import { build } from './native.ts'
 import { type Place, ROOT, Trouble } from './place.ts'
-import { SHIPPED_POLICY } from './policy.ts'
+import { checkPolicy, SHIPPED_POLICY } from './policy.ts'
 import { freePorts } from './ports.ts'
+import { pricesAt } from './prices.ts'
 import { collectorArguments, collectorEnvironment, slowCall, tsx } from './services.ts'
 
 export const RECORDINGS = 'collector/workbench/recordings'
@@ -30,9 +27,10 @@ const mendable = async <T>(work: Promise<T>): Promise<T> =>
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
 /** What the workbench works with: the native collector on free ports. */
-export async function benchOf(place: Place, { cancel, say }: Options): Promise<Bench> {
+export async function benchOf(place: Place, { cancel, say }: Options): Promise<Bench & { binary: string }> {
   const { collector } = await build(place, ['collector'], { cancel, say })
   return {
+    binary: collector,
     collector: (overlays, env) => ({
       file: collector,
       args: [...collectorArguments(place), ...overlays.flatMap((overlay) => ['--config', overlay])],
@@ -115,7 +113,7 @@ async function answer(
   const env = { ...place.env, SLOW_CALL: threshold }
   const read = readClasses(resolve(ROOT, classes), env)
   const bench = await benchOf(place, options)
-  for (const file of new Set([a, ...(b ? [b] : [])])) await refuseDefects(bench, file)
+  for (const file of new Set([a, ...(b ? [b] : [])])) await checkPolicy(place, file, bench.binary)
   const side = (file: string) => ({ path: resolve(ROOT, file), shown: relative(ROOT, resolve(ROOT, file)) })
   const findings = await tune(bench, {
     recording: path,
@@ -131,28 +129,9 @@ async function answer(
   return { text: report(shown, format), lost: (findings.diff?.mustKeepLost ?? 0) > 0 }
 }
 
-async function refuseDefects(bench: Bench, file: string): Promise<void> {
-  const queue = mkdtempSync(resolve(tmpdir(), 'workbench-trial-'))
-  try {
-    const trial = trialWith({
-      command: (policyFile, env) => bench.collector([], { ...env, POLICY_FILE: policyFile, QUEUE_DIR: queue }),
-      ports: await freePorts(6),
-    })
-    const defects = await checkPolicyFile(resolve(ROOT, file), trial)
-    if (defects.length === 0) return
-    throw new Trouble(
-      defects.map(({ line, message }) => `${file}${line > 0 ? `:${line}` : ''}: ${message}.`).join('\n'),
-    )
-  } finally {
-    rmSync(queue, { recursive: true, force: true })
-  }
-}
-
 /** What model calls cost on the day of a recording, so that its table does not change with tomorrow's prices. */
 function pricesOf(day: Date): PriceOf {
-  const prices = new Map(
-    pricesOn(readPrices(resolve(ROOT, 'grafana/prices.yaml')), day).map((price) => [price.model, price]),
-  )
+  const prices = new Map(pricesAt(day).map((price) => [price.model, price]))
   return (model, inputTokens, outputTokens) => {
     const price = prices.get(model)
     return price && (inputTokens * price.input + outputTokens * price.output) / 1e6
