@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { syncPrices } from '../phoenix/prices.ts'
+import { benchOf } from './bench.ts'
 import { build, type Programs } from './native.ts'
 import { type Place, Trouble, url } from './place.ts'
 import { activatePolicy } from './policy.ts'
@@ -37,7 +38,7 @@ export async function bootNative(
     }
   }
   if (absent.some(({ name }) => name === 'collector'))
-    await activatePolicy(place, policy, { collector: programs.collector, say })
+    await activatePolicy(place, policy, await benchOf(place, { cancel, say }, 'native'))
 
   const mine: Service[] = []
   try {

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { syncPrices } from '../phoenix/prices.ts'
+import { benchOf } from './bench.ts'
 import { type Place, ROOT, Trouble, url } from './place.ts'
 import { activatePolicy } from './policy.ts'
 import { holder, isFree } from './ports.ts'
@@ -11,23 +12,7 @@ import { collectorEnvironment } from './services.ts'
 
 type Say = (line: string) => void
 
-/** The oldest that knows `required: false` of a dependency, without which a model server of your own cannot be used. */
-const OLDEST_COMPOSE = '2.20.2'
 const NATIVE = 'Everything can also be built from source instead: make up BOOT=native'
-
-/** Which engine answers, or undefined with the reason it cannot be used. */
-export async function dockerEngine(env: Place['env']): Promise<{ version: string } | { why: string }> {
-  const docker = (...args: string[]) => execa('docker', args, { env, extendEnv: false, reject: false, timeout: 10_000 })
-  const engine = await docker('version', '--format', '{{.Server.Version}}')
-  if (engine.code === 'ENOENT') return { why: 'Docker is not installed' }
-  if (engine.failed) return { why: 'no Docker engine answers' }
-  const compose = await docker('compose', 'version', '--short')
-  if (compose.failed) return { why: `Docker ${engine.stdout} lacks the plugin Compose ${OLDEST_COMPOSE} or newer` }
-  const version = compose.stdout.replace(/^v/, '')
-  if (version.localeCompare(OLDEST_COMPOSE, 'en', { numeric: true }) < 0)
-    return { why: `Compose ${version}, the plugin of Docker, is older than ${OLDEST_COMPOSE}` }
-  return { version: `${engine.stdout}, Compose ${version}` }
-}
 
 /** What docker-compose.yml is told: every setting, port and image, as the native boot has them. Empty means unset. */
 export function composeEnvironment(place: Place): Record<string, string> {
@@ -137,7 +122,8 @@ export async function bootDocker(
   for (const [service, { ports = [] }] of absent) await refuseTakenPorts(place, service, ports)
 
   await pullMissing(place, services, cancel)
-  if (!running.includes('collector')) await activatePolicy(place, policy, { collector: undefined, say })
+  if (!running.includes('collector'))
+    await activatePolicy(place, policy, await benchOf(place, { cancel, say }, 'docker'))
 
   writeFileSync(dataMark(place), `${name}\n`)
   const up = ['up', '--detach', '--wait', '--wait-timeout', '240']

@@ -3,27 +3,17 @@ import { relative, resolve } from 'node:path'
 import { Command, Option } from 'commander'
 import { execa } from 'execa'
 import { FORMATS } from '../collector/workbench/report.ts'
+import { type Boot, benchOf } from './bench.ts'
 import { bootNative, haltNative, reloadCollector, statusNative } from './boot.ts'
-import {
-  bootDocker,
-  dockerEngine,
-  haltDocker,
-  hasDockerData,
-  isInDocker,
-  logsDocker,
-  reloadDocker,
-  statusDocker,
-} from './docker.ts'
+import { bootDocker, haltDocker, hasDockerData, isInDocker, logsDocker, reloadDocker, statusDocker } from './docker.ts'
+import { dockerEngine } from './docker-engine.ts'
 import { doctor } from './doctor.ts'
 import { findGrafana } from './grafana.ts'
-import { build } from './native.ts'
 import { type Place, ROOT, readPlace, Trouble, url } from './place.ts'
 import { activatePolicy, SHIPPED_POLICY } from './policy.ts'
 import { logFile, started } from './processes.ts'
 import { verify } from './verify.ts'
 import { type Asked, askWorkbench, CLASSES, COMMITTED_RECORDING, makeRecording, type Recorded } from './workbench.ts'
-
-type Boot = 'native' | 'docker'
 
 const say = (line: string) => console.log(line)
 /** Progress, kept apart from an answer that another program may read. */
@@ -92,12 +82,6 @@ function links(place: Place, boot: Boot): string {
   return `${rows.map(([name, where, what]) => `${name?.padEnd(11)} ${where}\n            ${what}`).join('\n')}\n\n${next}`
 }
 
-/** The check needs the real collector: natively built, or the pinned image where Docker is the way to boot. */
-async function activatePolicyFor(place: Place, boot: Boot, policy: string): Promise<void> {
-  const programs = boot === 'native' ? await build(place, ['collector'], { cancel: cancelled.signal, say }) : undefined
-  await activatePolicy(place, policy, { collector: programs?.collector, say })
-}
-
 async function down(place: Place, { state }: { state: boolean }): Promise<void> {
   const boot = remembered(place)
   if (boot === 'docker' || (state && hasDockerData(place))) await haltDocker(place, state)
@@ -142,7 +126,7 @@ async function reload(place: Place, policy: string): Promise<void> {
   const boot = remembered(place)
   if (!boot)
     throw new Trouble('the stack is not up, so there is nothing to reload: make up POLICY=… starts it with a policy.')
-  await activatePolicyFor(place, boot, policy)
+  await activatePolicy(place, policy, await benchOf(place, { cancel: cancelled.signal, say }, boot))
   if (boot === 'docker') await reloadDocker(place)
   else await reloadCollector(place)
   say('  collector   reads it now; traces it was still waiting for are judged early, by the list before')

@@ -1,18 +1,17 @@
 import { readFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { type PriceOf, readClasses } from '../collector/workbench/classes.ts'
-import type { Bench, Command } from '../collector/workbench/collector.ts'
+import type { Command } from '../collector/workbench/collector.ts'
 import { record, type World } from '../collector/workbench/record.ts'
 import { timeFactorOf } from '../collector/workbench/recording.ts'
 import { Refusal } from '../collector/workbench/refusal.ts'
 import { type Format, report } from '../collector/workbench/report.ts'
 import { tune } from '../collector/workbench/tune.ts'
-import { build } from './native.ts'
+import { benchOf } from './bench.ts'
 import { type Place, ROOT, Trouble } from './place.ts'
 import { checkPolicy, SHIPPED_POLICY } from './policy.ts'
-import { freePorts } from './ports.ts'
 import { pricesAt } from './prices.ts'
-import { collectorArguments, collectorEnvironment, slowCall, tsx } from './services.ts'
+import { slowCall, tsx } from './services.ts'
 
 export const RECORDINGS = 'collector/workbench/recordings'
 export const COMMITTED_RECORDING = `${RECORDINGS}/seed-7-ticks-40-chaos.jsonl.gz`
@@ -25,22 +24,6 @@ const mendable = async <T>(work: Promise<T>): Promise<T> =>
   })
 
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
-
-/** What the workbench works with: the native collector on free ports. */
-export async function benchOf(place: Place, { cancel, say }: Options): Promise<Bench & { binary: string }> {
-  const { collector } = await build(place, ['collector'], { cancel, say })
-  return {
-    binary: collector,
-    collector: (overlays, env) => ({
-      file: collector,
-      args: [...collectorArguments(place), ...overlays.flatMap((overlay) => ['--config', overlay])],
-      env: { ...collectorEnvironment(place), ...env },
-    }),
-    freePorts,
-    cancel,
-    say,
-  }
-}
 
 export type Recorded = Readonly<{ seed: string; ticks: string; preset: string; timeFactor: string }>
 
@@ -113,7 +96,7 @@ async function answer(
   const env = { ...place.env, SLOW_CALL: threshold }
   const read = readClasses(resolve(ROOT, classes), env)
   const bench = await benchOf(place, options)
-  for (const file of new Set([a, ...(b ? [b] : [])])) await checkPolicy(place, file, bench.binary)
+  for (const file of new Set([a, ...(b ? [b] : [])])) await checkPolicy(bench, file)
   const side = (file: string) => ({ path: resolve(ROOT, file), shown: relative(ROOT, resolve(ROOT, file)) })
   const findings = await tune(bench, {
     recording: path,

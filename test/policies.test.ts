@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { build } from '../stack/native.ts'
+import type { Bench } from '../collector/workbench/collector.ts'
+import { benchOf } from '../stack/bench.ts'
 import { type Place, ROOT } from '../stack/place.ts'
 import { activatePolicy } from '../stack/policy.ts'
 import { activePolicy } from '../stack/services.ts'
@@ -12,13 +13,12 @@ const POLICIES = resolve(ROOT, 'collector/policies')
 const DEFECTS = resolve(ROOT, 'collector/workbench/defects')
 
 let place: Place
-let collector: string
-const activate = (file: string) => activatePolicy(place, file, { collector, say: () => {} })
+let bench: Bench
+const activate = (file: string) => activatePolicy(place, file, { ...bench, say: () => {} })
 
 before(async () => {
   place = await testPlace()
-  collector = (await build(place, ['collector'], { cancel: new AbortController().signal, say: console.error }))
-    .collector
+  bench = await benchOf(place, { cancel: new AbortController().signal, say: console.error }, 'native')
 })
 
 after(() => rmSync(place.state, { recursive: true, force: true }))

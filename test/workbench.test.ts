@@ -8,13 +8,21 @@ import { execa } from 'execa'
 import { readClasses, type Study, study } from '../collector/workbench/classes.ts'
 import type { Bench } from '../collector/workbench/collector.ts'
 import { ledgerBeside, readRecording, timeFactorOf } from '../collector/workbench/recording.ts'
-import { AFTER_ROOT, DECISION_WAIT, type Decisions, type Replay, replay, votes } from '../collector/workbench/replay.ts'
+import {
+  AFTER_ROOT,
+  DECISION_WAIT,
+  type Decisions,
+  replay,
+  replayEach,
+  type Traffic,
+} from '../collector/workbench/replay.ts'
 import { singlePolicies } from '../collector/workbench/tune.ts'
 import type { Entry } from '../sim/ledger.ts'
+import { benchOf } from '../stack/bench.ts'
 import { type Place, ROOT, Trouble } from '../stack/place.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { tsx } from '../stack/services.ts'
-import { askWorkbench, benchOf, CLASSES, COMMITTED_RECORDING, makeRecording } from '../stack/workbench.ts'
+import { askWorkbench, CLASSES, COMMITTED_RECORDING, makeRecording } from '../stack/workbench.ts'
 import { testPlace } from './stack.ts'
 
 const RECORDING = resolve(ROOT, COMMITTED_RECORDING)
@@ -32,8 +40,12 @@ let found: Study
 let kept: Decisions
 const quiet = { cancel: new AbortController().signal, say: () => {} }
 
-const judge = (policyFile: string, more: Partial<Replay> = {}) =>
-  replay(bench, { recording: RECORDING, policyFile, speed: FAST, slowCall: ENV.SLOW_CALL, ...more })
+const traffic = (recording = RECORDING, speed = FAST): Traffic => ({
+  requests: () => readRecording(recording),
+  speed,
+  slowCall: ENV.SLOW_CALL,
+})
+const judge = (policyFile: string, ...of: Parameters<typeof traffic>) => replay(bench, traffic(...of), policyFile)
 
 function file(name: string, text: string): string {
   writeFileSync(join(folder, name), text)
@@ -48,7 +60,7 @@ before(async () => {
   mkdirSync(join(folder, 'tmp'))
   process.env.TMPDIR = join(folder, 'tmp')
   place = await testPlace(ENV)
-  bench = await benchOf(place, quiet)
+  bench = await benchOf(place, quiet, 'native')
   found = await study(readRecording(RECORDING), readClasses(resolve(ROOT, CLASSES), ENV), () => () => 0)
   kept = await judge(shipped('woodland'))
 })
@@ -96,10 +108,9 @@ describe('the shipped policy', () => {
   })
 
   test('records on a trace the first policy in the file that votes for it alone', async () => {
-    const job = { recording: RECORDING, policyFile: shipped('woodland'), speed: FAST, slowCall: ENV.SLOW_CALL }
     const config = readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8')
-    const policies = singlePolicies(readFileSync(shipped('woodland'), 'utf8'))
-    const alone = [...(await votes(bench, job, { config, policies }))]
+    const lists = singlePolicies(readFileSync(shipped('woodland'), 'utf8'))
+    const alone = [...(await replayEach(bench, traffic(), { config, lists }))]
     assert.equal(alone.length, 6)
     for (const [name, decisions] of alone) assert.ok(decisions.size > 0 && decisions.size < kept.size, name)
     const first = [...found.traces.keys()].flatMap((id) => {
@@ -118,8 +129,8 @@ test('keep-everything keeps everything', async () => {
 
 test('paced as recorded and compressed decide alike', async () => {
   const short = file('short.jsonl', `${lines.slice(0, 9).join('\n')}\n`)
-  const paced = await judge(shipped('woodland'), { recording: short, speed: 1 })
-  const compressed = await judge(shipped('woodland'), { recording: short, speed: FAST })
+  const paced = await judge(shipped('woodland'), short, 1)
+  const compressed = await judge(shipped('woodland'), short)
   assert.ok(paced.size > 0)
   assert.deepEqual(idsAndPolicies(compressed), idsAndPolicies(paced))
 })
@@ -158,7 +169,7 @@ describe('a recording made elsewhere', () => {
     const foreign = file('foreign.jsonl', `${request(span('1', rootless))}\n${request(span('2', {}))}\n`)
     const { fromMs, toMs } = await study(readRecording(foreign), [], () => () => 0)
     assert.deepEqual([fromMs, toMs], [1795223772500, 1795223772500])
-    const decided = await judge(shipped('keep-errors-only'), { recording: foreign })
+    const decided = await judge(shipped('keep-errors-only'), foreign)
     assert.deepEqual([...decided.keys()], ['1'.repeat(32)])
   })
 

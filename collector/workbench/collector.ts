@@ -9,8 +9,11 @@ export type Command = Readonly<{ file: string; args: readonly string[]; env: Rea
 
 /** What the workbench is lent: the collector, free ports, a way to be stopped, and a place to report progress. */
 export type Bench = Readonly<{
-  /** How to start the collector with the shipped configuration, these overlays and this environment. */
-  collector: (overlays: readonly string[], env: Readonly<Record<string, string>>) => Command
+  /**
+   * How to start the collector with the shipped configuration, these overlays and this environment. It reads
+   * `collector/` and the scratch folder and writes to the scratch folder only: in a container it sees nothing else.
+   */
+  collector: (folder: string, overlays: readonly string[], env: Readonly<Record<string, string>>) => Command
   freePorts: (count: number) => Promise<readonly number[]>
   cancel: AbortSignal
   say: (line: string) => void
@@ -25,12 +28,20 @@ export type Running = Readonly<{
   stop: () => Promise<void>
 }>
 
+export type Scratch = Readonly<{
+  folder: string
+  overlays: readonly string[]
+  env: Readonly<Record<string, string>>
+  line?: (text: string) => void
+}>
+
 const READY = 'Everything is ready'
 const START_LIMIT_MS = 15_000
 const STOP_LIMIT_MS = 30_000
+const LINES_KEPT = 100
 
-/** What a scratch collector is told of six free ports: five to listen on, and one for backends that are nowhere. */
-export function listening(free: readonly number[]) {
+/** What it is told of six free ports: five to listen on, and one for backends that are nowhere. */
+function listening(free: readonly number[]) {
   const [grpc, http, health, own, exporter, nowhere] = free.map(String)
   return {
     OTLP_GRPC_PORT: grpc ?? '',
@@ -43,15 +54,26 @@ export function listening(free: readonly number[]) {
   }
 }
 
-/** Starts the collector on ports of its own and waits until it takes data. Throws with its last words otherwise. */
+/** The collector did not start; `said` is what it said. */
+export class NotStarted extends Refusal {
+  readonly said: readonly string[]
+  constructor(said: readonly string[]) {
+    super(`the collector did not start. It said: ${said.join('\n') || 'nothing'}`)
+    this.said = said
+  }
+}
+
+/**
+ * Starts the collector on ports of its own and waits until it takes data. Throws `NotStarted` otherwise. `line` is
+ * called with each line of its log.
+ */
 export async function startCollector(
   { collector, freePorts, cancel }: Bench,
-  overlays: readonly string[],
-  env: Readonly<Record<string, string>>,
+  { folder, overlays, env, line }: Scratch,
 ): Promise<Running> {
   cancel.throwIfAborted()
   const ports = listening(await freePorts(6))
-  const command = collector(overlays, { ...ports, ...env })
+  const command = collector(folder, overlays, { QUEUE_DIR: join(folder, 'queue'), ...ports, ...env })
   const said: string[] = []
   const child = execa(command.file, command.args, {
     env: command.env,
@@ -65,10 +87,11 @@ export async function startCollector(
   let ready = false
   let ended = false
   const reading = (async () => {
-    for await (const line of child.iterable({ from: 'all' })) {
-      if (line.includes(READY)) ready = true
-      said.push(line)
-      if (said.length > 20) said.shift()
+    for await (const text of child.iterable({ from: 'all' })) {
+      if (text.includes(READY)) ready = true
+      said.push(text)
+      if (said.length > LINES_KEPT) said.shift()
+      line?.(text)
     }
   })().catch(() => {})
   const ending = child.then(() => {
@@ -78,19 +101,18 @@ export async function startCollector(
     child.kill('SIGTERM')
     await Promise.all([ending, reading])
   }
-  const lastWords = () => said.join('\n') || 'nothing'
   const until = Date.now() + START_LIMIT_MS
   while (!ready && !ended && !cancel.aborted && Date.now() < until) await sleep(20)
   if (!ready) {
     await stop()
     cancel.throwIfAborted()
-    throw new Refusal(`the collector did not start. It said: ${lastWords()}`)
+    throw new NotStarted(said)
   }
   return {
     otlp: `http://127.0.0.1:${ports.OTLP_HTTP_PORT}`,
     metrics: `http://127.0.0.1:${ports.COLLECTOR_METRICS_PORT}/metrics`,
     alive: () => {
-      if (ended) throw new Refusal(`the collector ended by itself. It said: ${lastWords()}`)
+      if (ended) throw new Refusal(`the collector ended by itself. It said: ${said.slice(-20).join('\n') || 'nothing'}`)
     },
     stop,
   }

@@ -28,10 +28,10 @@ export const record = (bench: Bench, world: World, policyFile: string, target: s
     const { cancel, say } = bench
     const plain = join(folder, 'recording.jsonl')
     const ledger = join(folder, 'ledger.jsonl')
-    const collector = await startCollector(bench, [join(import.meta.dirname, 'record.yaml')], {
-      POLICY_FILE: policyFile,
-      QUEUE_DIR: join(folder, 'queue'),
-      RECORDING_FILE: plain,
+    const collector = await startCollector(bench, {
+      folder,
+      overlays: [join(import.meta.dirname, 'record.yaml')],
+      env: { POLICY_FILE: policyFile, RECORDING_FILE: plain },
     })
     const leave = new AbortController()
     const [port = 0] = await bench.freePorts(1)

@@ -1,24 +1,27 @@
-import { createReadStream, existsSync, writeFileSync } from 'node:fs'
+import { copyFileSync, createReadStream, existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parse, stringify } from 'yaml'
-import { type Bench, type Running, startCollector, withScratch } from './collector.ts'
-import { attributeOf, type Otlp, type Request, readRecording, spansOf } from './recording.ts'
+import { type Bench, type Running, type Scratch, startCollector, withScratch } from './collector.ts'
+import { attributeOf, type Otlp, type Request, spansOf } from './recording.ts'
 import { Refusal } from './refusal.ts'
 
 /** What the sampler kept of one trace. `policy` is the one it recorded: the first that voted for it. */
 export type Kept = Readonly<{ policy: string | undefined; spans: number; bytes: number }>
 export type Decisions = ReadonlyMap<string, Kept>
 
-export type Replay = Readonly<{
-  recording: string
-  policyFile: string
+/** What is sent to a sampler, and how. */
+export type Traffic = Readonly<{
+  requests: () => AsyncIterable<Request>
   /** How many times faster than it was recorded. */
   speed: number
   /** What the policies take for slow, e.g. `200ms`. */
   slowCall: string
 }>
+
+/** A list of policies, with settings of the sampler that differ from those of the shipped configuration. */
+export type List = Readonly<{ name: string; text: string; sampler?: Readonly<Record<string, unknown>> }>
 
 const OVERLAY = join(import.meta.dirname, 'replay.yaml')
 /** The waits of collector/config.yaml in seconds; test/workbench.test.ts holds them to it. */
@@ -41,72 +44,79 @@ const waitsAt = (speed: number) => ({
 /** The speed at which a recording of this length is replayed in comfort. Never slower than it was. */
 export const comfortableSpeed = (recordedMs: number): number => Math.max(1, Math.ceil(recordedMs / COMFORTABLE_MS))
 
-/** Sends the recording through the shipped wiring with a policy file, and answers what was kept. */
-export const replay = (bench: Bench, job: Replay): Promise<Decisions> =>
+/** Sends traffic through the shipped wiring with a policy file, and answers what was kept. */
+export const replay = (bench: Bench, traffic: Traffic, policyFile: string): Promise<Decisions> =>
   withScratch(async (folder) => {
     const file = join(folder, 'kept.jsonl')
-    await sendThrough(bench, job, [OVERLAY], folder, { POLICY_FILE: job.policyFile, KEPT_FILE: file })
+    const list = join(folder, 'policies.yaml')
+    copyFileSync(policyFile, list)
+    await sendThrough(bench, traffic, { folder, overlays: [OVERLAY], env: { POLICY_FILE: list, KEPT_FILE: file } })
     return readKept(file)
   })
 
 /**
- * Asks each policy of a file alone. In one collector each gets a sampler of its own, set as the shipped one is
- * but for its list of one, so that a single replay answers for all.
+ * Asks many lists at once. In one collector each gets a sampler of its own, set as the shipped one is but for its
+ * list and what the list says otherwise, so that traffic sent once answers for all. Names of lists must differ.
  */
-export const votes = (
+export const replayEach = (
   bench: Bench,
-  job: Replay,
-  { config, policies }: { config: string; policies: readonly Readonly<{ name: string; text: string }>[] },
+  traffic: Traffic,
+  { config, lists }: { config: string; lists: readonly List[] },
 ): Promise<ReadonlyMap<string, Decisions>> =>
   withScratch(async (folder) => {
-    const sampler = parse(config).processors.tail_sampling
-    const alone = policies.map(({ name, text }, index) => {
-      const list = join(folder, `alone-${index}.yaml`)
-      writeFileSync(list, text)
-      return { name, id: `alone-${index}`, list, kept: join(folder, `alone-${index}.jsonl`) }
+    const shipped = parse(config).processors.tail_sampling
+    const samplers = lists.map(({ name, text, sampler }, index) => {
+      const policies = join(folder, `list-${index}.yaml`)
+      writeFileSync(policies, text)
+      const settings = { ...shipped, ...sampler, policies: `\${file:${policies}}` }
+      return { name, id: `list-${index}`, policies, settings, kept: join(folder, `list-${index}.jsonl`) }
     })
-    const each = <T>(entry: (one: (typeof alone)[number]) => readonly [string, T]) =>
-      Object.fromEntries(alone.map(entry))
-    const overlay = join(folder, 'alone.yaml')
+    const each = <T>(entry: (one: (typeof samplers)[number]) => readonly [string, T]) =>
+      Object.fromEntries(samplers.map(entry))
+    const overlay = join(folder, 'lists.yaml')
     writeFileSync(
       overlay,
       stringify({
-        processors: each(({ id, list }) => [`tail_sampling/${id}`, { ...sampler, policies: `\${file:${list}}` }]),
+        processors: each(({ id, settings }) => [`tail_sampling/${id}`, settings]),
         exporters: each(({ id, kept }) => [`file/${id}`, { path: kept, flush_interval: '100ms' }]),
         service: {
           // Several samplers in one process would report under the same names.
           telemetry: { metrics: { level: 'none' } },
-          pipelines: each(({ id }) => [
-            `traces/${id}`,
-            { receivers: ['forward/kept'], processors: [`tail_sampling/${id}`], exporters: [`file/${id}`] },
-          ]),
+          pipelines: {
+            'traces/kept': { processors: [], exporters: ['nop'] },
+            ...each(({ id }) => [
+              `traces/${id}`,
+              { receivers: ['forward/kept'], processors: [`tail_sampling/${id}`], exporters: [`file/${id}`] },
+            ]),
+          },
         },
       }),
     )
-    const env = { POLICY_FILE: job.policyFile, KEPT_FILE: join(folder, 'kept.jsonl') }
-    await sendThrough(bench, job, [OVERLAY, overlay], folder, env)
+    const env = { POLICY_FILE: samplers[0]?.policies ?? '', KEPT_FILE: join(folder, 'kept.jsonl') }
+    await sendThrough(bench, traffic, { folder, overlays: [OVERLAY, overlay], env })
     const answers: [string, Decisions][] = []
-    for (const { name, kept } of alone) answers.push([name, await readKept(kept)])
+    for (const { name, kept } of samplers) answers.push([name, await readKept(kept)])
     return new Map(answers)
   })
 
 async function sendThrough(
   bench: Bench,
-  { recording, speed, slowCall }: Replay,
-  overlays: readonly string[],
-  folder: string,
-  env: Readonly<Record<string, string>>,
+  { requests, speed, slowCall }: Traffic,
+  { folder, overlays, env }: Scratch,
 ): Promise<void> {
   const { decisionSeconds, afterRootSeconds } = waitsAt(speed)
-  const collector = await startCollector(bench, overlays, {
-    QUEUE_DIR: folder,
-    DECISION_WAIT: `${decisionSeconds}s`,
-    DECISION_WAIT_AFTER_ROOT: `${afterRootSeconds}s`,
-    SLOW_CALL: slowCall,
-    ...env,
+  const collector = await startCollector(bench, {
+    folder,
+    overlays,
+    env: {
+      DECISION_WAIT: `${decisionSeconds}s`,
+      DECISION_WAIT_AFTER_ROOT: `${afterRootSeconds}s`,
+      SLOW_CALL: slowCall,
+      ...env,
+    },
   })
   try {
-    await send(bench, collector, readRecording(recording), speed)
+    await send(bench, collector, requests(), speed)
     // A trace with its root is judged within two ticks of the sampler after its wait. What has none is judged
     // by stopping, on the spans that came: all of them, by now.
     await sleep((afterRootSeconds + 2) * 1000, undefined, { signal: bench.cancel })

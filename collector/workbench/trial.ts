@@ -1,75 +1,50 @@
+import { copyFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { execa } from 'execa'
 import type { Complaint, Trial } from './check.ts'
-import { type Command, listening } from './collector.ts'
+import { type Bench, NotStarted, startCollector } from './collector.ts'
+import { Refusal } from './refusal.ts'
 
-type Scratch = Readonly<{
-  /** How to start the collector with this policy file and this environment. */
-  command: (policyFile: string, env: Readonly<Record<string, string>>) => Command
-  ports: readonly number[]
-}>
-
-const READY = 'Everything is ready'
-const START_LIMIT_MS = 15_000
 /** The sampler decides once a second; the probe is judged by the second time. */
 const JUDGED_AFTER_MS = 2000
 
 /**
- * Starts the shipped configuration with another policy file and on ports of its own, shows it spans of every
- * shape, and stops it. Nothing it exports arrives anywhere.
+ * Starts the shipped configuration with a policy file, shows it spans of every shape, and
+ * stops it. Nothing it exports arrives anywhere.
  */
-export const trialWith =
-  ({ command, ports }: Scratch): Trial =>
+export const trialIn =
+  (bench: Bench, folder: string): Trial =>
   async (policyFile) => {
-    const scratch = listening(ports)
-    const controller = new AbortController()
-    const lines: string[] = []
-    try {
-      const { file, args, env } = command(policyFile, {
-        ...scratch,
-        DECISION_WAIT: '1s',
-      })
-      const collector = execa(file, args, {
-        env,
-        extendEnv: false,
-        all: true,
-        buffer: false,
-        reject: false,
-        cancelSignal: controller.signal,
-        forceKillAfterDelay: 5000,
-      })
-      let ended = false
-      const reading = (async () => {
-        for await (const line of collector.iterable({ from: 'all' })) lines.push(line)
-      })().finally(() => {
-        ended = true
-      })
-      reading.catch(() => {})
-      const until = Date.now() + START_LIMIT_MS
-      while (!ended && Date.now() < until && !lines.some((line) => line.includes(READY))) await sleep(20)
-      if (ended || !lines.some((line) => line.includes(READY))) {
-        controller.abort()
-        const text = lines.length > 0 ? lastWords(lines) : ((await collector).shortMessage ?? 'it said nothing')
-        if (!/tail_sampling|policies/.test(text)) {
-          throw new Error(
-            `the collector refuses its own configuration: ${readable(text)}. See collector/config.yaml and privacy/`,
-          )
-        }
-        return { ready: false, why: readable(text) }
-      }
-      await fetch(`http://127.0.0.1:${scratch.OTLP_HTTP_PORT}/v1/traces`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(probe()),
-      })
-      await sleep(JUDGED_AFTER_MS)
-      controller.abort()
-      await reading.catch(() => {})
-      const complaints = lines.filter((line) => line.includes('failed to eval')).map(complaint)
-      return { ready: true, complaints }
-    } finally {
-      controller.abort()
+    const warnings: string[] = []
+    const list = join(folder, 'policies.yaml')
+    copyFileSync(policyFile, list)
+    const env = { POLICY_FILE: list, DECISION_WAIT: '1s' }
+    const line = (text: string) => {
+      if (text.includes('failed to eval')) warnings.push(text)
     }
+    try {
+      const collector = await startCollector(bench, { folder, overlays: [], env, line })
+      try {
+        await fetch(`${collector.otlp}/v1/traces`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify(probe()),
+        })
+        await sleep(JUDGED_AFTER_MS, undefined, { signal: bench.cancel })
+      } finally {
+        await collector.stop()
+      }
+    } catch (error) {
+      if (!(error instanceof NotStarted)) throw error
+      const text = error.said.length > 0 ? lastWords(error.said) : 'it said nothing'
+      if (!/tail_sampling|policies/.test(text)) {
+        throw new Refusal(
+          `the collector refuses its own configuration: ${readable(text)}. See collector/config.yaml and privacy/`,
+        )
+      }
+      return { ready: false, why: readable(text) }
+    }
+    return { ready: true, complaints: warnings.map(complaint) }
   }
 
 /** What the collector said of the error that ended it, which may take several lines. */

@@ -3,7 +3,7 @@ import { isMap, isSeq, parseDocument } from 'yaml'
 import { type Class, type PriceOf, type Study, study } from './classes.ts'
 import type { Bench } from './collector.ts'
 import { readRecording } from './recording.ts'
-import { comfortableSpeed, type Decisions, type Replay, replay, votes } from './replay.ts'
+import { comfortableSpeed, type Decisions, type List, replay, replayEach, type Traffic } from './replay.ts'
 import type { Findings } from './report.ts'
 import { compare, tabulate } from './table.ts'
 
@@ -29,8 +29,8 @@ export async function tune(bench: Bench, question: Question): Promise<Findings> 
   const judge = async ({ path, shown }: { path: string; shown: string }) => {
     const began = performance.now()
     bench.say(`  ${shown}: ${found.spans} spans, about ${Math.ceil((found.toMs - found.fromMs) / speed / 1000) + 4} s`)
-    const job: Replay = { recording, policyFile: path, speed, slowCall }
-    const [kept, alone] = await bothOrNone(bench, job, config)
+    const traffic: Traffic = { requests: () => readRecording(recording), speed, slowCall }
+    const [kept, alone] = await bothOrNone(bench, traffic, path, config)
     bench.say(
       `  ${shown}: ${kept.size} of ${found.traces.size} traces kept, ${((performance.now() - began) / 1000).toFixed(1)} s`,
     )
@@ -52,15 +52,16 @@ export async function tune(bench: Bench, question: Question): Promise<Findings> 
 /** The whole list and its single policies at the same time; when one fails the other is ended before this answers. */
 async function bothOrNone(
   bench: Bench,
-  job: Replay,
+  traffic: Traffic,
+  policyFile: string,
   config: string,
 ): Promise<readonly [Decisions, ReadonlyMap<string, Decisions>]> {
   const failed = new AbortController()
   const shared = { ...bench, cancel: AbortSignal.any([bench.cancel, failed.signal]) }
   const quiet = { ...shared, say: () => {} }
   const work = [
-    replay(shared, job),
-    votes(quiet, job, { config, policies: singlePolicies(readFileSync(job.policyFile, 'utf8')) }),
+    replay(shared, traffic, policyFile),
+    replayEach(quiet, traffic, { config, lists: singlePolicies(readFileSync(policyFile, 'utf8')) }),
   ] as const
   try {
     return await Promise.all(work)
@@ -72,7 +73,7 @@ async function bothOrNone(
 }
 
 /** Each policy of a list as a list of its own, in the words of the file. */
-export function singlePolicies(text: string): readonly Readonly<{ name: string; text: string }>[] {
+export function singlePolicies(text: string): readonly List[] {
   const list = parseDocument(text).contents
   if (!isSeq(list)) return []
   return list.items.flatMap((item) => {

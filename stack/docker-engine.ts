@@ -1,0 +1,19 @@
+import { execa } from 'execa'
+import type { Place } from './place.ts'
+
+/** The oldest that knows `required: false` of a dependency, without which a model server of your own cannot be used. */
+const OLDEST_COMPOSE = '2.20.2'
+
+/** Which engine answers, or undefined with the reason it cannot be used. */
+export async function dockerEngine(env: Place['env']): Promise<{ version: string } | { why: string }> {
+  const docker = (...args: string[]) => execa('docker', args, { env, extendEnv: false, reject: false, timeout: 10_000 })
+  const engine = await docker('version', '--format', '{{.Server.Version}}')
+  if (engine.code === 'ENOENT') return { why: 'Docker is not installed' }
+  if (engine.failed) return { why: 'no Docker engine answers' }
+  const compose = await docker('compose', 'version', '--short')
+  if (compose.failed) return { why: `Docker ${engine.stdout} lacks the plugin Compose ${OLDEST_COMPOSE} or newer` }
+  const version = compose.stdout.replace(/^v/, '')
+  if (version.localeCompare(OLDEST_COMPOSE, 'en', { numeric: true }) < 0)
+    return { why: `Compose ${version}, the plugin of Docker, is older than ${OLDEST_COMPOSE}` }
+  return { version: `${engine.stdout}, Compose ${version}` }
+}
