@@ -49,6 +49,27 @@ export async function tempoSearch(
   return (await get<{ traces?: readonly Found[] }>(url(place, 'TEMPO_PORT', `/api/search?${range}`))).traces ?? []
 }
 
+/** One series of a TraceQL question in numbers, with its points over the last hours. */
+export type Series = Readonly<{ labels: Readonly<Record<string, string>>; values: readonly number[] }>
+
+/** Asks Tempo a TraceQL question that answers with numbers over time. */
+export async function tempoMetrics(
+  place: Place,
+  query: string,
+  { hours = 1, step = '30s' } = {},
+): Promise<readonly Series[]> {
+  const now = Math.ceil(Date.now() / 1000) + 60
+  const range = new URLSearchParams({ q: query, start: String(now - hours * 3600), end: String(now), step })
+  type Raw = { labels: Keys; samples?: readonly { value?: number }[] }
+  const { series = [] } = await get<{ series?: readonly Raw[] }>(
+    url(place, 'TEMPO_PORT', `/api/metrics/query_range?${range}`),
+  )
+  return series.map(({ labels, samples = [] }) => ({
+    labels: Object.fromEntries(Object.entries(flat(labels)).map(([key, value]) => [key, String(value)])),
+    values: samples.map(({ value = 0 }) => value),
+  }))
+}
+
 type RawSpan = {
   traceId: string
   spanId: string

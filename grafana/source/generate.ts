@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { render } from './board.ts'
 import { boards } from './boards.ts'
+import { readRecipes, renderCookbook } from './cookbook.ts'
 import { renderPriceRules } from './price-rules.ts'
 import { readPrices } from './prices.ts'
 
@@ -17,6 +18,7 @@ export const generated = (prices = join(ROOM, 'prices.yaml')): ReadonlyMap<strin
       join(ROOM, 'dashboards', `${board.uid}.json`),
       `${JSON.stringify(render(board), null, 2)}\n`,
     ]),
+    [join(ROOM, '..', 'docs', 'traceql.md'), renderCookbook(readRecipes())],
     [join(ROOM, 'rules', 'prices.rules.yaml'), renderPriceRules(readPrices(shown(prices)))],
   ])
 

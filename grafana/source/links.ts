@@ -4,10 +4,13 @@ import { DashboardLinkBuilder, DashboardLinkType } from '@grafana/grafana-founda
 const escapeForJson = (json: string) =>
   json.replace(/[&#+%]/g, (sign) => `\\u00${sign.charCodeAt(0).toString(16).padStart(2, '0')}`)
 
+// A parenthesis would end a link in Markdown.
+const parenthesis = (sign: string) => `%${sign.charCodeAt(0).toString(16)}`
+
 const encodeExceptVariables = (text: string) =>
   text
     .split(/(\$\{[^}]+\})/)
-    .map((part, index) => (index % 2 === 1 ? part : encodeURIComponent(part)))
+    .map((part, index) => (index % 2 === 1 ? part : encodeURIComponent(part).replace(/[()]/g, parenthesis)))
     .join('')
 
 // Grafana silently replaces a pane whose id is not exactly three letters or digits.
@@ -16,25 +19,37 @@ const PANE = 'ask'
 /** A variable that Grafana fills in when a link is clicked. */
 export const filledIn = (name: string) => `\${${name}}`
 
-/** Opens Explore with a TraceQL question over the time range of the board. */
-export const exploreTraces = (traceql: string): string => {
+const explore = (traceql: string, tempo: string, range: { from: string; to: string }, query: object): string => {
   const pane = {
-    datasource: filledIn('tempo'),
+    datasource: tempo,
     queries: [
       {
         refId: 'A',
-        datasource: { type: 'tempo', uid: filledIn('tempo') },
+        datasource: { type: 'tempo', uid: tempo },
         queryType: 'traceql',
         query: traceql,
         limit: 20,
-        tableType: 'traces',
+        ...query,
       },
     ],
-    range: { from: filledIn('__from'), to: filledIn('__to') },
+    range,
   }
   const panes = encodeExceptVariables(escapeForJson(JSON.stringify({ [PANE]: pane })))
   return `/explore?schemaVersion=1&panes=${panes}`
 }
+
+/** Opens Explore with a TraceQL question over the time range of the board. */
+export const exploreTraces = (traceql: string): string =>
+  explore(traceql, filledIn('tempo'), { from: filledIn('__from'), to: filledIn('__to') }, { tableType: 'traces' })
+
+/** The same from outside a board: the data source that is provisioned, and the last hour. */
+export const exploreFixed = (traceql: string, kind: 'search' | 'metrics'): string =>
+  explore(
+    traceql,
+    'tempo',
+    { from: 'now-1h', to: 'now' },
+    kind === 'metrics' ? { metricsQueryType: 'range', step: '30s' } : { tableType: 'spans' },
+  )
 
 export const link = (title: string, url: string) => new DashboardLinkBuilder(title).url(url)
 

@@ -1,0 +1,70 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseEnv } from 'node:util'
+import { TextMode, PanelBuilder as TextPanel } from '@grafana/grafana-foundation-sdk/text'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { exploreFixed } from './links.ts'
+
+const recipe = z.strictObject({
+  id: z.string().regex(/^[a-z0-9]+(-[a-z0-9]+)*$/),
+  question: z.string().endsWith('?'),
+  query: z.string(),
+  kind: z.enum(['search', 'metrics']).default('search'),
+  /** An answer is a fault. */
+  empty: z.boolean().default(false),
+  shows: z.string().endsWith('.'),
+})
+
+/** A question in TraceQL with what its answer shows. */
+export type Recipe = Readonly<z.infer<typeof recipe>>
+
+const FILE = join(import.meta.dirname, '..', 'traceql.yaml')
+const SETTINGS = join(import.meta.dirname, '..', '..', '.env')
+
+/** The recipes of grafana/traceql.yaml. Throws what is wrong with which of them. */
+export const readRecipes = (text = readFileSync(FILE, 'utf8')): readonly Recipe[] => {
+  const read = z.array(recipe).min(1).safeParse(parse(text))
+  if (!read.success) throw new Error(`grafana/traceql.yaml: ${z.prettifyError(read.error)}`)
+  const ids = read.data.map(({ id }) => id)
+  const twin = ids.find((id, index) => ids.indexOf(id) !== index)
+  if (twin) throw new Error(`grafana/traceql.yaml: "${twin}" is the id of two questions; ids must differ`)
+  return read.data
+}
+
+const HEAD = `# Questions to ask Tempo
+
+Generated from [grafana/traceql.yaml](../grafana/traceql.yaml) by \`make boards\`. Each question is asked of a real Tempo by
+\`test/traceql.test.ts\`, and its answer is compared with the ledger of the run that made the traffic. The links open Explore in the
+Grafana of \`make up\`. Numbers and names are examples: change them there.
+`
+
+/** docs/traceql.md. */
+export const renderCookbook = (recipes: readonly Recipe[]): string => {
+  const { GRAFANA_PORT } = parseEnv(readFileSync(SETTINGS, 'utf8'))
+  const section = ({ question, query, kind, empty, shows }: Recipe) => `## ${question}
+
+\`\`\`traceql
+${query}
+\`\`\`
+
+${empty ? '**The answer is nothing.** ' : ''}${shows} [Ask in Explore](http://127.0.0.1:${GRAFANA_PORT}${exploreFixed(query, kind)})
+`
+  return [HEAD, ...recipes.map(section)].join('\n')
+}
+
+/** A panel of links to Explore, one for each question. */
+export const questionsPanel = (width: number, height: number) =>
+  new TextPanel()
+    .title('Questions to ask Tempo')
+    .description(
+      'Each link opens Explore with a TraceQL question, the last hour long. Numbers and names in them are examples: change them there. What each answer shows is in docs/traceql.md.',
+    )
+    .span(width)
+    .height(height)
+    .mode(TextMode.Markdown)
+    .content(
+      readRecipes()
+        .map(({ question, query, kind }) => `- [${question}](${exploreFixed(query, kind)})`)
+        .join('\n'),
+    )

@@ -1,0 +1,275 @@
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { type Recipe, readRecipes } from '../grafana/source/cookbook.ts'
+import type { Entry } from '../sim/ledger.ts'
+import { type Span, tempoMetrics, tempoSearch, tempoTrace } from '../stack/backends.ts'
+import { type Place, ROOT, url } from '../stack/place.ts'
+import { SHIPPED_POLICY } from '../stack/policy.ts'
+import { eventually, play, type Run, startStack, testPlace } from './stack.ts'
+
+const TICKS = 60
+/** The watch of the ledger and that of a span start and end at different moments. */
+const WATCHES_DIFFER_MS = 5
+
+let place: Place
+let end: () => Promise<void>
+let run: Run
+/** Every trace of the run as Tempo gives it by id: what the ledger does not know is checked against these. */
+let spans: readonly Span[]
+
+const of = <K extends Entry['kind']>(kind: K) =>
+  run.entries.filter((entry): entry is Extract<Entry, { kind: K }> => entry.kind === kind)
+
+before(async () => {
+  place = await testPlace({ TIME_FACTOR: '20', VLLM_PRESET: 'chaos' })
+  // The shipped list and everything else: which policy kept a trace is asked, and all traces are there.
+  const list = resolve(place.state, 'shipped-and-the-rest.yaml')
+  const rest = '\n- name: keep-the-rest\n  type: always_sample\n'
+  writeFileSync(list, readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8') + rest)
+  end = await startStack(place, list, ['tempo', 'collector', 'model'])
+  run = await play(place, '--ticks', String(TICKS), '--seed', '11', '--tick-interval', '500ms')
+  await eventually(async () => {
+    const found = await tempoSearch(place, recipe('one-run').query.replace('RUN', run.id))
+    assert.equal(found.length, TICKS)
+  })
+  // Structural questions see a trace whole only after it is flushed.
+  await fetch(url(place, 'TEMPO_PORT', '/flush'), { method: 'POST' })
+  const traces: (readonly Span[])[] = []
+  for (const { trace } of of('tick')) traces.push(await tempoTrace(place, trace))
+  spans = traces.flat()
+})
+
+after(() => end?.())
+
+const recipes = new Map(readRecipes().map((one) => [one.id, one]))
+function recipe(id: string): Recipe {
+  const found = recipes.get(id)
+  assert.ok(found, `${id} is no question of grafana/traceql.yaml`)
+  return found
+}
+
+type Counts = Readonly<Record<string, number>>
+const count = (keys: readonly string[], weigh: (index: number) => number = () => 1): Counts => {
+  const counts: Record<string, number> = {}
+  for (const [index, key] of keys.entries()) counts[key] = (counts[key] ?? 0) + weigh(index)
+  return counts
+}
+const traces = (entries: readonly { trace: string }[]) => count(entries.map(({ trace }) => trace))
+const ofSpans = (holds: (span: Span) => boolean) => count(spans.filter(holds).map(({ traceId }) => traceId))
+
+const isTurn = ({ attributes }: Span) => attributes['gen_ai.operation.name'] === 'invoke_agent'
+const isCall = ({ attributes }: Span) => attributes['gen_ai.operation.name'] === 'chat'
+const childrenOf = (parent: Span) =>
+  spans.filter(({ traceId, parentSpanId }) => traceId === parent.traceId && parentSpanId === parent.spanId)
+const below = (parent: Span): readonly Span[] => childrenOf(parent).flatMap((child) => [child, ...below(child)])
+const under = (parent: (span: Span) => boolean, holds: (span: Span) => boolean) =>
+  count(
+    spans
+      .filter(parent)
+      .flatMap((span) => below(span).filter(holds))
+      .map(({ traceId }) => traceId),
+  )
+
+/** A number above nine in ten others, from which all keep their distance: two watches cannot disagree about it. */
+function between(numbers: readonly number[], distance: number): number {
+  const sorted = [...numbers].sort((a, b) => a - b)
+  const most = Math.floor(sorted.length * 0.9)
+  for (let index = most; index + 1 < sorted.length; index++) {
+    const [low = 0, high = 0] = [sorted[index], sorted[index + 1]]
+    if (high - low > 2 * distance) return Math.round((low + high) / 2)
+  }
+  throw new Error('no gap is wide enough')
+}
+
+type Check = () => { query: string; expected: Counts }
+const asIs = (id: string, expected: Counts) => ({ query: recipe(id).query, expected })
+
+/** What each search must find: traces, and how many of their spans. From the ledger where it knows. */
+const searches: Readonly<Record<string, Check>> = {
+  'slow-turns-of-one-agent': () => {
+    const turns = of('turn').filter(({ agent }) => agent === 'fox')
+    const ms = between(
+      turns.map((turn) => turn.ms),
+      WATCHES_DIFFER_MS,
+    )
+    const query = recipe('slow-turns-of-one-agent').query.replace('2s', `${ms}ms`)
+    return { query, expected: traces(turns.filter((turn) => turn.ms > ms)) }
+  },
+  'slow-calls': () => {
+    const ms = between(
+      of('call').map((call) => call.ms),
+      WATCHES_DIFFER_MS,
+    )
+    const query = recipe('slow-calls').query.replace('2s', `${ms}ms`)
+    return { query, expected: traces(of('call').filter((call) => call.ms > ms)) }
+  },
+  'waited-in-the-queue': () => ({
+    query: recipe('waited-in-the-queue').query.replace('0.1', '0.001'),
+    expected: under(
+      isCall,
+      ({ name, attributes }) =>
+        name === 'llm_request' && Number(attributes['gen_ai.latency.time_in_queue'] ?? 0) > 0.001,
+    ),
+  }),
+  'retried-and-saved': () => {
+    const children = spans
+      .filter((span) => isCall(span) && !span.error)
+      .flatMap((span) => childrenOf(span).filter(({ name, error }) => name === 'POST' && error))
+    return asIs('retried-and-saved', count(children.map(({ traceId }) => traceId)))
+  },
+  'fallback-model': () =>
+    asIs(
+      'fallback-model',
+      ofSpans(({ events }) => events.some(({ name }) => name === 'fallback_model')),
+    ),
+  'failed-calls': () => asIs('failed-calls', traces(of('call').filter(({ outcome }) => outcome !== 'ok'))),
+  'two-agents-failed': () => {
+    const failed = traces(of('turn').filter(({ outcome }) => outcome !== 'accepted'))
+    return asIs('two-agents-failed', Object.fromEntries(Object.entries(failed).filter(([, turns]) => turns >= 2)))
+  },
+  'self-buys': () => asIs('self-buys', traces(of('turn').filter(({ outcome }) => outcome === 'self_buy'))),
+  'self-buys-after-a-retry': () =>
+    asIs(
+      'self-buys-after-a-retry',
+      traces(of('turn').filter(({ outcome, attempts }) => outcome === 'self_buy' && attempts === 2)),
+    ),
+  'repaired-replies': () =>
+    asIs(
+      'repaired-replies',
+      ofSpans(({ attributes }) => attributes['woodland.parse.repaired'] === true),
+    ),
+  'tool-errors-of-one-agent': () =>
+    asIs(
+      'tool-errors-of-one-agent',
+      under(
+        (span) => isTurn(span) && span.attributes['gen_ai.agent.name'] === 'bear',
+        ({ attributes, error }) =>
+          attributes['gen_ai.operation.name'] === 'execute_tool' &&
+          attributes['gen_ai.tool.name'] !== 'place_order' &&
+          error,
+      ),
+    ),
+  'calls-over-tokens': () => {
+    const used = ({ inputTokens, outputTokens }: Extract<Entry, { kind: 'call' }>) => inputTokens + outputTokens
+    const limit = between(of('call').map(used), 0.5)
+    const query = recipe('calls-over-tokens').query.replace('1000', String(limit))
+    return { query, expected: traces(of('call').filter((call) => used(call) > limit)) }
+  },
+  'token-heavy-ticks': () => {
+    const limit = between(
+      of('tick').map(({ tokens }) => tokens),
+      1,
+    )
+    const query = recipe('token-heavy-ticks').query.replace('6000', String(limit))
+    return { query, expected: traces(of('tick').filter(({ tokens }) => tokens >= limit)) }
+  },
+  'ticks-with-few-trades': () => {
+    const limit = Math.min(...of('tick').map(({ trades }) => trades)) + 2
+    const query = recipe('ticks-with-few-trades').query.replace('3', String(limit))
+    return { query, expected: traces(of('tick').filter(({ trades }) => trades < limit)) }
+  },
+  'kept-by-policy': () => {
+    const unread = of('turn').filter(({ attempts, outcome }) => attempts > 1 || outcome === 'parse_error')
+    return asIs('kept-by-policy', traces([...new Set(unread.map(({ trace }) => trace))].map((trace) => ({ trace }))))
+  },
+  'one-run': () => ({ query: recipe('one-run').query.replace('RUN', run.id), expected: traces(of('tick')) }),
+}
+
+describe('a search finds what the ledger says, no more and no less', () => {
+  for (const [id, check] of Object.entries(searches)) {
+    test(recipe(id).question, async () => {
+      const { query, expected } = check()
+      assert.ok(Object.keys(expected).length > 0, `the run has nothing to find for ${id}`)
+      assert.ok(id === 'one-run' || Object.keys(expected).length < TICKS, `every trace matches ${id}`)
+      await eventually(async () => {
+        const found = await tempoSearch(place, query)
+        const counts = found.map(({ traceID, spanSets = [] }) => [
+          traceID.padStart(32, '0'),
+          spanSets.reduce((sum, { matched }) => sum + matched, 0),
+        ])
+        assert.deepEqual(Object.fromEntries(counts.sort()), Object.fromEntries(Object.entries(expected).sort()), query)
+      }, 20)
+    })
+  }
+})
+
+/** What each question in numbers must add up to over the run, by the labels of its series. */
+const sums: Readonly<Record<string, () => Counts>> = {
+  'failed-turns-by-kind': () => {
+    const failed = of('turn').filter(({ outcome }) => outcome !== 'accepted')
+    return count(failed.map(({ outcome }) => outcome))
+  },
+  'dearest-models': () => {
+    const calls = of('call').filter(({ outcome }) => outcome === 'ok')
+    return count(
+      calls.map(({ agent, model }) => `${agent} ${model}`),
+      (index) => calls[index]?.outputTokens ?? 0,
+    )
+  },
+}
+
+describe('a question in numbers adds up to what the ledger says', () => {
+  for (const [id, expected] of Object.entries(sums)) {
+    test(recipe(id).question, async () => {
+      const series = await tempoMetrics(place, recipe(id).query)
+      const total = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0)
+      const found = series.map(({ labels, values }) => [Object.values(labels).join(' '), total(values)] as const)
+      const some = found.filter(([, value]) => value > 0)
+      assert.ok(some.length > 1)
+      assert.deepEqual(Object.fromEntries([...some].sort()), Object.fromEntries(Object.entries(expected()).sort()))
+    })
+  }
+
+  test(recipe('p95-by-prompt').question, async () => {
+    const series = await tempoMetrics(place, recipe('p95-by-prompt').query)
+    const versions = new Set(spans.filter(isCall).map(({ attributes }) => String(attributes['gen_ai.prompt.version'])))
+    const asked = series.map(({ labels }) => labels['span.gen_ai.prompt.version'] ?? '')
+    assert.ok(versions.size === 2)
+    assert.deepEqual(new Set(asked), versions)
+    const longest = Math.max(...of('call').map(({ ms }) => ms / 1000))
+    for (const { values } of series) {
+      const highest = Math.max(...values.filter(Number.isFinite))
+      // Powers of two, so up to twice too much.
+      assert.ok(highest > 0 && highest <= 2 * longest, `${highest} s of at most ${longest} s`)
+    }
+  })
+
+  test(recipe('failed-against-fine').question, async () => {
+    const series = await tempoMetrics(place, recipe('failed-against-fine').query)
+    const total = (meta: string, kind: string) =>
+      series
+        .filter(({ labels }) => labels.__meta_type === meta && labels['span.error.type'] === kind)
+        .flatMap(({ values }) => values)
+        .reduce((sum, value) => sum + value, 0)
+    const refused = of('turn').filter(({ outcome }) => outcome === 'self_buy').length
+    assert.ok(refused > 0)
+    assert.equal(total('selection', 'self_buy'), refused)
+    assert.equal(total('baseline', 'self_buy'), 0)
+  })
+})
+
+describe('what must find nothing finds nothing', () => {
+  for (const { id, question, query } of [...recipes.values()].filter(({ empty }) => empty)) {
+    test(question, async () => {
+      assert.deepEqual(await tempoSearch(place, query), [])
+      assert.ok((await tempoSearch(place, couldFind[id] ?? '{ false }')).length > 0, 'a like question finds something')
+    })
+  }
+})
+
+/** The same questions, turned so that they must find something: else a typing error would pass for good news. */
+const couldFind: Readonly<Record<string, string>> = {
+  'pebbles-lost': '{ span.error.type = "self_buy" }',
+  'calls-outside-a-turn': '{ span.gen_ai.operation.name = "chat" } !>> { span.gen_ai.operation.name = "invoke_agent" }',
+  'unmasked-addresses':
+    '{ span.gen_ai.input.messages =~ `.*[\\w.]+ [\\w-]+\\.[a-z]*.*` || span.gen_ai.output.messages =~ `.*".*`}',
+}
+
+test('every question is asked here', () => {
+  const asked = [...Object.keys(searches), ...Object.keys(sums), 'p95-by-prompt', 'failed-against-fine']
+  const empty = [...recipes.values()].filter((one) => one.empty).map(({ id }) => id)
+  assert.deepEqual([...asked, ...empty].sort(), [...recipes.keys()].sort())
+  assert.ok(recipes.size >= 15)
+})
