@@ -8,6 +8,7 @@ import { activatePolicy } from './policy.ts'
 import { holder, isFree } from './ports.ts'
 import { pricesToday } from './prices.ts'
 import { lastLines, logFile, runningPid, signal, start, started, stop } from './processes.ts'
+import type { LastWords } from './reload.ts'
 import { type Service, services } from './services.ts'
 
 type Say = (line: string) => void
@@ -160,9 +161,10 @@ export async function statusNative(place: Place): Promise<readonly { name: strin
   return rows
 }
 
-/** Makes the running collector read its policy again. It judges what it holds early and keeps its process. */
-export async function reloadCollector(place: Place): Promise<void> {
+/** Makes the running collector read its policy again: it judges what it holds early and keeps its process, or ends. */
+export async function reloadCollector(place: Place): Promise<LastWords> {
   const pid = await runningPid(place, 'collector')
   if (pid === undefined) throw new Trouble('the collector is not running here: start the stack with make up.')
   signal(pid, 'SIGHUP')
+  return async () => ((await runningPid(place, 'collector')) === pid ? undefined : lastLines(place, 'collector', 5))
 }

@@ -8,6 +8,7 @@ import { type Place, ROOT, Trouble, url } from './place.ts'
 import { activatePolicy } from './policy.ts'
 import { holder, isFree } from './ports.ts'
 import { pricesToday } from './prices.ts'
+import type { LastWords } from './reload.ts'
 import { collectorEnvironment } from './services.ts'
 
 type Say = (line: string) => void
@@ -193,7 +194,7 @@ async function untilWorking(place: Place, name: string, before: readonly Contain
         (state !== 'running' && exitCode !== 0) || restarts > (before.find((old) => old.id === id)?.restarts ?? 0),
     )
     if (fallen) {
-      const last = await ask(place, 'compose', 'logs', '--no-color', '--no-log-prefix', '--tail', '15', fallen.service)
+      const last = await lastLogs(place, fallen.service)
       throw new Trouble(`${fallen.service} does not stay up. Its last words:\n${last}\nmake down ends the rest.`)
     }
     // A simulator that does not find its model says so within two seconds.
@@ -205,6 +206,9 @@ async function untilWorking(place: Place, name: string, before: readonly Contain
     await sleep(500, undefined, { signal: cancel })
   }
 }
+
+const lastLogs = (place: Place, service: string) =>
+  ask(place, 'compose', 'logs', '--no-color', '--no-log-prefix', '--tail', '15', service)
 
 const collectorAnswers = (place: Place): Promise<boolean> =>
   fetch(url(place, 'COLLECTOR_HEALTH_PORT'), { signal: AbortSignal.timeout(2000) }).then(
@@ -254,6 +258,15 @@ export async function logsDocker(place: Place, service: string | undefined, canc
   })
 }
 
-/** Makes the running collector read its policy again. */
-export const reloadDocker = (place: Place): Promise<void> =>
-  compose(place, ['kill', '--signal', 'SIGHUP', 'collector'], 'the collector is not running: make up starts it.')
+/** Makes the running collector read its policy again: it judges what it holds early and keeps its process, or ends. */
+export async function reloadDocker(place: Place): Promise<LastWords> {
+  const { name } = await project(place)
+  const look = async () => (await containers(place, name)).find(({ service }) => service === 'collector')
+  const before = await look()
+  const same = async () => {
+    const now = await look()
+    return now?.id === before?.id && now?.state === 'running' && now.restarts === before?.restarts
+  }
+  await compose(place, ['kill', '--signal', 'SIGHUP', 'collector'], 'the collector is not running: make up starts it.')
+  return async () => ((await same()) ? undefined : lastLogs(place, 'collector'))
+}

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { relative, resolve } from 'node:path'
 import { Command, Option } from 'commander'
 import { execa } from 'execa'
-import { FORMATS } from '../collector/workbench/report.ts'
+import { FORMATS } from '../collector/workbench/draw.ts'
 import { type Boot, benchOf } from './bench.ts'
 import { bootNative, haltNative, reloadCollector, statusNative } from './boot.ts'
 import { bootDocker, haltDocker, hasDockerData, isInDocker, logsDocker, reloadDocker, statusDocker } from './docker.ts'
@@ -10,8 +10,9 @@ import { dockerEngine } from './docker-engine.ts'
 import { doctor } from './doctor.ts'
 import { findGrafana } from './grafana.ts'
 import { type Place, ROOT, readPlace, Trouble, url } from './place.ts'
-import { activatePolicy, SHIPPED_POLICY } from './policy.ts'
+import { SHIPPED_POLICY } from './policy.ts'
 import { logFile, started } from './processes.ts'
+import { reload } from './reload.ts'
 import { verify } from './verify.ts'
 import { type Asked, askWorkbench, CLASSES, COMMITTED_RECORDING, makeRecording, type Recorded } from './workbench.ts'
 
@@ -122,14 +123,13 @@ async function logs(place: Place, service: string | undefined): Promise<void> {
   })
 }
 
-async function reload(place: Place, policy: string): Promise<void> {
+async function reloadStack(place: Place, { policy, recording }: { policy: string; recording?: string }): Promise<void> {
   const boot = remembered(place)
   if (!boot)
     throw new Trouble('the stack is not up, so there is nothing to reload: make up POLICY=… starts it with a policy.')
-  await activatePolicy(place, policy, await benchOf(place, { cancel: cancelled.signal, say }, boot))
-  if (boot === 'docker') await reloadDocker(place)
-  else await reloadCollector(place)
-  say('  collector   reads it now; traces it was still waiting for are judged early, by the list before')
+  const bench = await benchOf(place, { cancel: cancelled.signal, say }, boot)
+  const tell = () => (boot === 'docker' ? reloadDocker(place) : reloadCollector(place))
+  await reload(place, { policy, recording, bench, tell })
 }
 
 async function ask(place: Place, asked: Asked): Promise<void> {
@@ -166,9 +166,10 @@ function program(place: () => Place): Command {
     .action((service) => logs(place(), service))
   stack
     .command('reload')
-    .description('check a policy file and put it in force')
+    .description('check a policy file, show what it changes and put it in force')
     .addOption(policy)
-    .action((options) => reload(place(), options.policy))
+    .addOption(new Option('--recording <file>', 'default: the one written last').env('RECORDING'))
+    .action((options) => reloadStack(place(), options))
   stack
     .command('doctor')
     .description('tools, versions, ports, memory, disk')

@@ -1,6 +1,6 @@
-import { copyFileSync, mkdirSync, renameSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, relative, resolve } from 'node:path'
-import { checkPolicyFile } from '../collector/workbench/check.ts'
+import { checkPolicyFile, type Defect, readText, warningsOn } from '../collector/workbench/check.ts'
 import { type Bench, withScratch } from '../collector/workbench/collector.ts'
 import { Refusal } from '../collector/workbench/refusal.ts'
 import { trialIn } from '../collector/workbench/trial.ts'
@@ -9,31 +9,53 @@ import { activePolicy } from './services.ts'
 
 export const SHIPPED_POLICY = 'collector/policies/woodland.yaml'
 
-/** Checks a policy file, by reading it and by a trial of the real collector. Throws `Trouble` with every defect. */
-export const checkPolicy = (bench: Bench, policy: string): Promise<void> =>
+/** The list that was in force before the one that is. */
+export const policyBefore = (place: Place): string => resolve(dirname(activePolicy(place)), 'before.yaml')
+
+/**
+ * Checks a policy file, by reading it and by a trial of the real collector, and says what may not be meant. Answers
+ * the text that was checked. Throws `Trouble` with every defect.
+ */
+export const checkPolicy = (bench: Bench, policy: string): Promise<string> =>
   withScratch(async (folder) => {
     const path = resolve(ROOT, policy)
+    const line = ({ line, message }: Defect, kind = '') =>
+      `${shownAs(path)}${line > 0 ? `:${line}` : ''}:${kind} ${message}.`
+    const before = textOf(path)
     const defects = await checkPolicyFile(path, trialIn(bench, folder)).catch((error: Error) => {
       throw error instanceof Refusal ? new Trouble(`${error.message}.\nNothing was changed.`) : error
     })
     if (defects.length > 0) {
-      const lines = defects.map(({ line, message }) => `${shownAs(path)}${line > 0 ? `:${line}` : ''}: ${message}.`)
-      throw new Trouble(`${lines.join('\n')}\nNothing was changed.`)
+      throw new Trouble(`${defects.map((defect) => line(defect)).join('\n')}\nNothing was changed.`)
     }
+    for (const warning of warningsOn(path)) bench.say(line(warning, ' warning:'))
+    const text = textOf(path)
+    if (text === undefined || text !== before)
+      throw new Trouble(`${shownAs(path)}: it was changed while it was tried, so once more.\nNothing was changed.`)
+    return text
   })
 
-const shownAs = (path: string) => relative(process.cwd(), path)
+const textOf = (path: string) => {
+  const read = readText(path)
+  return 'text' in read ? read.text : undefined
+}
 
-/**
- * Checks a policy file, then makes it the policy in force in one atomic step. Throws `Trouble` with every defect
- * and leaves the policy in force as it was.
- */
-export async function activatePolicy(place: Place, policy: string, bench: Bench): Promise<void> {
-  await checkPolicy(bench, policy)
-  const path = resolve(ROOT, policy)
+export const shownAs = (path: string) => relative(process.cwd(), resolve(ROOT, path))
+
+/** Makes a checked text the policy in force in one atomic step, and keeps the one before. */
+export function putInForce(place: Place, text: string): void {
   const active = activePolicy(place)
   mkdirSync(dirname(active), { recursive: true })
-  copyFileSync(path, `${active}.new`)
+  if (existsSync(active) && readFileSync(active, 'utf8') !== text) copyFileSync(active, policyBefore(place))
+  writeFileSync(`${active}.new`, text)
   renameSync(`${active}.new`, active)
-  bench.say(`  policy      ${shownAs(path)} is in force`)
+}
+
+/**
+ * Checks a policy file, then makes it the policy in force. Throws `Trouble` with every defect and leaves the policy
+ * in force as it was.
+ */
+export async function activatePolicy(place: Place, policy: string, bench: Bench): Promise<void> {
+  putInForce(place, await checkPolicy(bench, policy))
+  bench.say(`  policy      ${shownAs(policy)} is in force`)
 }

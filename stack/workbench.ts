@@ -5,7 +5,8 @@ import type { Command } from '../collector/workbench/collector.ts'
 import { record, type World } from '../collector/workbench/record.ts'
 import { timeFactorOf } from '../collector/workbench/recording.ts'
 import { Refusal } from '../collector/workbench/refusal.ts'
-import { type Format, report } from '../collector/workbench/report.ts'
+import type { Format } from '../collector/workbench/draw.ts'
+import { report } from '../collector/workbench/report.ts'
 import { tune } from '../collector/workbench/tune.ts'
 import { benchOf } from './bench.ts'
 import { type Place, ROOT, Trouble } from './place.ts'
@@ -113,7 +114,7 @@ async function answer(
 }
 
 /** What model calls cost on the day of a recording, so that its table does not change with tomorrow's prices. */
-function pricesOf(day: Date): PriceOf {
+export function pricesOf(day: Date): PriceOf {
   const prices = new Map(pricesAt(day).map((price) => [price.model, price]))
   return (model, inputTokens, outputTokens) => {
     const price = prices.get(model)

@@ -1,16 +1,29 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, resolve } from 'node:path'
-import { after, before, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { execa } from 'execa'
-import { bootNative, haltNative, statusNative } from '../stack/boot.ts'
-import { ROOT } from '../stack/place.ts'
-import { SHIPPED_POLICY } from '../stack/policy.ts'
+import type { Bench } from '../collector/workbench/collector.ts'
+import { benchOf } from '../stack/bench.ts'
+import { bootNative, haltNative, reloadCollector, statusNative } from '../stack/boot.ts'
+import { type Place, ROOT, url } from '../stack/place.ts'
+import { policyBefore, SHIPPED_POLICY } from '../stack/policy.ts'
 import { started } from '../stack/processes.ts'
-import { tsx } from '../stack/services.ts'
-import { testPlace } from './stack.ts'
+import { lastRecording, reload } from '../stack/reload.ts'
+import { activePolicy, tsx } from '../stack/services.ts'
+import { COMMITTED_RECORDING } from '../stack/workbench.ts'
+import { eventually, testPlace } from './stack.ts'
 
 const cancel = new AbortController().signal
 const say = () => {}
@@ -151,4 +164,122 @@ test('a service that dies while starting is reported with its last words, and th
     await haltNative(place, say)
     rmSync(place.state, { recursive: true, force: true })
   }
+})
+
+describe('make reload', () => {
+  const ERRORS_ONLY = 'collector/policies/keep-errors-only.yaml'
+  let place: Place
+  let bench: Bench
+  let said: string[]
+
+  before(async () => {
+    place = await testPlace()
+    await bootNative(place, { policy: SHIPPED_POLICY, only: ['collector'], cancel, say })
+    bench = await benchOf(place, { cancel, say: (line) => void said.push(line) }, 'native')
+  })
+  after(async () => {
+    await haltNative(place, say)
+    rmSync(place.state, { recursive: true, force: true })
+  })
+
+  const reloadWith = async (policy: string, recording = COMMITTED_RECORDING): Promise<string> => {
+    said = []
+    await reload(place, { policy, recording, bench, tell: () => reloadCollector(place) })
+    return said.join('\n')
+  }
+  const inForce = () => readFileSync(activePolicy(place), 'utf8')
+  const collectorPid = async () => (await statusNative(place)).find(({ name }) => name === 'collector')?.state
+  const metrics = async () => (await fetch(url(place, 'COLLECTOR_METRICS_PORT', '/metrics'))).text()
+  const upSince = async () => ((await (await fetch(url(place, 'COLLECTOR_HEALTH_PORT'))).json()) as Up).upSince
+  type Up = { upSince: string }
+
+  /** A trace whose root never comes, so that the sampler waits for it. */
+  async function send(digit: string): Promise<void> {
+    const ids = { traceId: digit.repeat(32), spanId: digit.repeat(16), parentSpanId: 'f'.repeat(16) }
+    const times = { startTimeUnixNano: '1795223772000000000', endTimeUnixNano: '1795223772500000000' }
+    const body = JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [{ name: 'chat', ...ids, ...times }] }] }] })
+    const headers = { 'content-type': 'application/json' }
+    const { ok } = await fetch(url(place, 'OTLP_HTTP_PORT', '/v1/traces'), { method: 'POST', headers, body })
+    assert.ok(ok)
+  }
+
+  test('tells what would be lost, and puts the list in force all the same', async () => {
+    const pid = await collectorPid()
+    const text = await reloadWith(ERRORS_ONLY)
+    assert.match(text, /keep-errors-only\.yaml:4: warning: no policy samples/)
+    assert.match(text, /difference {2}on collector\/workbench\/recordings\/seed-7-ticks-40-chaos\.jsonl\.gz: 40 traces/)
+    const lost = Number(/WARNING: (\d+) traces that must be kept are lost with this list:\n/.exec(text)?.[1])
+    assert.match(text, /lost with this list:\n( {2}[0-9a-f]{32} {2}slow-call\n)+/)
+    assert.match(text, new RegExp(`^ {2}slow-call \\(must keep\\) +\\d+ +\\d+ +${lost} +0$`, 'm'))
+    assert.match(text, /^ {2}parse-error \(must keep\) +(\d+) +\1 +0 +0$/m)
+    assert.match(text, /^ {2}bytes +\d{7} +\d{7}$/m)
+    assert.match(text, /^ {2}USD +0\.\d{6} +0\.\d{6}$/m)
+    assert.ok(text.indexOf('WARNING') < text.indexOf('is in force'), 'it is shown before')
+    assert.match(text, /judges by it, ready again after [\d.]+ s/)
+    assert.ok(lost > 0 && text.includes(`\n${lost} must-keep traces of that recording are lost with this list.`))
+    assert.match(text, /The way back: make reload POLICY=.*before\.yaml$/)
+    assert.equal(inForce(), readFileSync(resolve(ROOT, ERRORS_ONLY), 'utf8'))
+    assert.equal(await collectorPid(), pid, 'the process is the same')
+    await eventually(async () => assert.match(await metrics(), /policy="keep-errors"/))
+  })
+
+  test('says when the list is already in force, and reloads', async () => {
+    const since = await upSince()
+    const text = await reloadWith(ERRORS_ONLY)
+    assert.match(text, /difference {2}none: the list is already in force/)
+    assert.doesNotMatch(text, /WARNING/)
+    assert.notEqual(await upSince(), since)
+  })
+
+  test('goes back the way that it named, also when the difference cannot be shown', async () => {
+    for (const digit of ['1', '2', '3']) await send(digit)
+    await eventually(async () => assert.match(await metrics(), /traces_on_memory(\{.*\})? 3$/m))
+    const broken = resolve(folder, 'cut-off.jsonl')
+    writeFileSync(broken, '{"resourceSpans": [')
+    const text = await reloadWith(policyBefore(place), broken)
+    assert.match(text, /difference {2}cannot be shown on .*cut-off\.jsonl: .*cut-off\.jsonl:1: the line is cut off/)
+    assert.match(text, /early {7}3 traces were still waiting and judged at once, by the list before/)
+    assert.equal(inForce(), readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8'))
+  })
+
+  test('leaves the running collector untouched by a file with a defect', async () => {
+    const [since, list] = [await upSince(), inForce()]
+    const bad = 'collector/workbench/defects/unknown_policy_type.bad.yaml'
+    await assert.rejects(reloadWith(bad), /unknown_policy_type\.bad\.yaml:2: .*Nothing was changed\.$/s)
+    assert.equal(await upSince(), since)
+    assert.equal(inForce(), list)
+  })
+
+  test('puts the list before in force again when the collector does not survive, with its last words', async () => {
+    const list = inForce()
+    const queue = resolve(place.state, 'data/collector/tempo')
+    rmSync(queue, { recursive: true })
+    writeFileSync(queue, 'a file where the queue needs a folder')
+    await assert.rejects(reloadWith(ERRORS_ONLY, 'nowhere.jsonl'), ({ message }: Error) => {
+      assert.match(
+        message,
+        /^the collector did not survive its reload\. Its last words:\n.*tempo is not a directory$/ms,
+      )
+      assert.match(message, /The list before is in force again\. To start .*: make up POLICY=.*active\.yaml$/)
+      return true
+    })
+    assert.equal(inForce(), list)
+    await assert.rejects(reloadWith(ERRORS_ONLY), /the collector is not running here, or not ready.*make up/)
+  })
+
+  test('takes the recording that was written last, and the one that ships before none', () => {
+    const made = resolve(place.state, 'recordings')
+    mkdirSync(made, { recursive: true })
+    const at = (name: string, hour: number, content = 'x') => {
+      writeFileSync(resolve(made, name), content)
+      utimesSync(resolve(made, name), new Date(2100, 0, 1, hour), new Date(2100, 0, 1, hour))
+    }
+    at('empty.jsonl', 9, '')
+    at('seed-1.ledger.jsonl', 9)
+    at('notes.txt', 9)
+    assert.ok(!lastRecording(place).startsWith(made))
+    at('old.jsonl.gz', 7)
+    at('live.jsonl', 8)
+    assert.equal(lastRecording(place), resolve(made, 'live.jsonl'))
+  })
 })

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { relative, resolve } from 'node:path'
@@ -8,7 +17,8 @@ import { parseEnv } from 'node:util'
 import { execa } from 'execa'
 import { parse } from 'yaml'
 import packageJson from '../package.json' with { type: 'json' }
-import { bootDocker, composeEnvironment } from '../stack/docker.ts'
+import { benchOf } from '../stack/bench.ts'
+import { bootDocker, composeEnvironment, reloadDocker } from '../stack/docker.ts'
 import { dockerEngine } from '../stack/docker-engine.ts'
 import { build, type Programs } from '../stack/native.ts'
 import { type Place, type PortName, ROOT } from '../stack/place.ts'
@@ -318,4 +328,99 @@ test('what can be refused is refused before anything is started, with the way ar
     return true
   })
   assert.doesNotMatch(readFileSync(record, 'utf8'), /compose up|^run /m)
+})
+
+test('the workbench starts the pinned image with the files and the ports of this machine', async ({ mock }) => {
+  mock.method(process as { getuid: () => number }, 'getuid', () => 1234)
+  const bench = await benchOf({ ...place, env: fakeDocker('workbench', 'exit 0') }, options, 'docker')
+  const scratch = resolve(folder, 'scratch')
+  mkdirSync(scratch)
+  const overlay = resolve(ROOT, 'collector/workbench/replay.yaml')
+  const told = { OTLP_HTTP_PORT: '14318', COLLECTOR_METRICS_PORT: '18888', POLICY_FILE: resolve(scratch, 'list.yaml') }
+  const { file, args, env } = bench.collector(scratch, [overlay], told)
+  assert.equal(file, 'docker')
+  assert.equal(env.PATH?.split(':')[0], resolve(folder, 'workbench'), 'with the engine that the user chose')
+
+  const image = args.indexOf(place.env.OTELCOL_IMAGE ?? '')
+  const [before, behind] = [args.slice(0, image), args.slice(image + 1)]
+  assert.deepEqual(before.slice(0, 2), ['run', '--rm'], 'nothing of it stays')
+  const given = (flag: string) => before.flatMap((word, index) => (word === flag ? [before[index + 1] ?? ''] : []))
+  assert.deepEqual(given('--publish'), ['127.0.0.1:14318:14318', '127.0.0.1:18888:18888'])
+  assert.deepEqual(given('--user'), [`1234:${process.getgid?.()}`], 'whose files the results are')
+
+  const mounts = given('--mount').map((mount) => Object.fromEntries(mount.split(',').map((part) => part.split('='))))
+  for (const { type, source, target } of mounts) {
+    assert.equal(type, 'bind')
+    assert.equal(target, source, 'a path is the same inside and outside')
+    assert.ok(existsSync(source), source)
+  }
+  assert.deepEqual(
+    mounts.map((mount) => [mount.source, 'readonly' in mount]),
+    [
+      [resolve(ROOT, 'collector'), true],
+      [scratch, false],
+    ],
+  )
+  const settings = Object.fromEntries(given('--env').map((pair) => pair.split(/=(.*)/s)))
+  const collector = service('collector').environment ?? {}
+  for (const [name, value] of Object.entries({ ...told, OTLP_ADDRESS: '0.0.0.0', METRICS_ADDRESS: '0.0.0.0' }))
+    assert.equal(settings[name], value, name)
+  assert.equal(settings.SLOW_CALL, collector.SLOW_CALL)
+  const paths = [...behind.filter((word) => word.startsWith('/')), settings.COLLECTOR_DIR, settings.POLICY_FILE]
+  assert.ok(paths.length >= 4)
+  for (const path of paths)
+    assert.ok(
+      mounts.some(({ source }) => `${path}/`.startsWith(`${source}/`)),
+      path,
+    )
+
+  const natively = await benchOf(place, options, 'native')
+  assert.deepEqual(behind, natively.collector(scratch, [overlay], told).args)
+})
+
+test('a rootless engine runs the workbench as its own root, who is the user here', async ({ mock }) => {
+  mock.method(process as { getuid: () => number }, 'getuid', () => 1234)
+  const rootless = fakeDocker('rootless', 'test "$1" != info || echo "[name=seccomp,profile=builtin name=rootless]"')
+  const bench = await benchOf({ ...place, env: rootless }, options, 'docker')
+  const { args } = bench.collector(folder, [], {})
+  assert.equal(args[args.indexOf('--user') + 1], '0:0')
+})
+
+test('the workbench without its image pulls it before the first start, or says how else', async () => {
+  const asked = resolve(folder, 'asked-of-workbench')
+  const missing = (name: string, pull: number) =>
+    fakeDocker(name, `echo "$1 $2" >> ${asked}; case "$1" in image) exit 1 ;; pull) exit ${pull} ;; esac`)
+  await benchOf({ ...place, env: missing('pulls', 0) }, options, 'docker')
+  assert.match(readFileSync(asked, 'utf8'), new RegExp(`^pull ${place.env.OTELCOL_IMAGE}$`, 'm'))
+  await assert.rejects(
+    benchOf({ ...place, env: missing('pulls-not', 1) }, options, 'docker'),
+    /^Error: otel\/opentelemetry-collector-contrib:[\d.]+ could not be pulled; .*: BOOT=native$/,
+  )
+})
+
+test('a reload sends the collector SIGHUP, and sees whether it lives on', async () => {
+  const [asked, restarts] = [resolve(folder, 'asked-of-reload'), resolve(folder, 'restarts')]
+  const inspected = (count: string) =>
+    JSON.stringify([
+      {
+        Id: 'c1',
+        Config: { Labels: { 'com.docker.compose.service': 'collector' } },
+        State: { Status: 'running', ExitCode: 0 },
+        RestartCount: count,
+      },
+    ]).replace(`"${count}"`, count)
+  const script = `
+    echo "$*" >> ${asked}
+    case "$1 $2" in
+      'compose config') shift; exec ${programs.compose} "$@" ;;
+      'compose logs') echo 'what it said last' ;;
+      'ps --all') echo c1 ;;
+      'container inspect') cat ${restarts} ;;
+    esac`
+  writeFileSync(restarts, inspected('3'))
+  const lastWords = await reloadDocker({ ...place, env: fakeDocker('reloads', script) })
+  assert.match(readFileSync(asked, 'utf8'), /^compose kill --signal SIGHUP collector$/m)
+  assert.equal(await lastWords(), undefined)
+  writeFileSync(restarts, inspected('4'))
+  assert.equal(await lastWords(), 'what it said last')
 })

@@ -1,11 +1,24 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { basename, resolve } from 'node:path'
+import { createHash } from 'node:crypto'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import type { Bench } from '../collector/workbench/collector.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { checkPolicyFile, TYPES, warningsOn } from '../collector/workbench/check.ts'
+import { type Bench, startCollector, withScratch } from '../collector/workbench/collector.ts'
 import { benchOf } from '../stack/bench.ts'
 import { type Place, ROOT } from '../stack/place.ts'
-import { activatePolicy } from '../stack/policy.ts'
+import { activatePolicy, checkPolicy, SHIPPED_POLICY } from '../stack/policy.ts'
 import { activePolicy } from '../stack/services.ts'
 import { testPlace } from './stack.ts'
 
@@ -35,8 +48,8 @@ describe('every policy file that ships starts in the real collector', () => {
 })
 
 describe('a policy file with a defect is refused with its line and the reason, and changes nothing', () => {
-  const files = readdirSync(DEFECTS)
-  assert.ok(files.length >= 15)
+  const files = readdirSync(DEFECTS).filter((name) => name.endsWith('.bad.yaml'))
+  assert.ok(files.length >= 33)
   for (const name of files) {
     test(basename(name, '.bad.yaml').replaceAll('_', ' '), async () => {
       const text = readFileSync(resolve(DEFECTS, name), 'utf8')
@@ -54,9 +67,171 @@ describe('a policy file with a defect is refused with its line and the reason, a
   }
 })
 
-test('a policy file that is not there is named', async () => {
-  await assert.rejects(
-    activate('collector/policies/nowhere.yaml'),
-    /collector\/policies\/nowhere\.yaml: there is no such file/,
+describe('what is no list of policies is named for what it is', () => {
+  let folder: string
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'wood-test-'))
+  })
+  after(() => rmSync(folder, { recursive: true, force: true }))
+  const never = () => assert.fail('the collector is not asked')
+  const told = async (path: string) => (await checkPolicyFile(path, never)).map(({ message }) => message).join()
+  const file = (name: string, content: string | Buffer) => {
+    writeFileSync(join(folder, name), content)
+    return join(folder, name)
+  }
+
+  test('nothing', async () => {
+    const missing = activate('collector/policies/nowhere.yaml')
+    await assert.rejects(missing, /collector\/policies\/nowhere\.yaml: there is no such file/)
+  })
+  test('a folder', async () => assert.match(await told(folder), /^it is a folder; name a file of policies/))
+  test('a device that never ends', async () => assert.match(await told('/dev/zero'), /^it is no file; name a file/))
+  test('a huge file', async () => {
+    const huge = file('huge.yaml', '- name: keep-everything\n'.repeat(100_000))
+    assert.match(await told(huge), /^it has 2\.4 MB, and a list of policies at most 1 MB; name a file/)
+  })
+  test('a file of somebody else', async () => {
+    const closed = file('closed.yaml', '- name: keep-everything\n  type: always_sample\n')
+    chmodSync(folder, 0o755)
+    chmodSync(closed, 0)
+    const root = process.geteuid?.() === 0
+    if (root) process.seteuid?.(65534)
+    const answer = told(closed)
+    if (root) process.seteuid?.(0)
+    assert.match(await answer, /^it may not be read by you; change its permissions/)
+  })
+  test('UTF-16, as some editors save', async () => {
+    const wide = Buffer.from('\ufeff- name: keep-everything\n', 'utf16le')
+    assert.match(await told(file('wide.yaml', wide)), /^it is not UTF-8 here; save it with that encoding/)
+  })
+  test('UTF-8 with a byte order mark', async () => {
+    const marked = file('marked.yaml', '\ufeff- name: keep-everything\n  type: always_sample\n')
+    assert.match(await told(marked), /^it begins with a byte order mark/)
+  })
+})
+
+test('anchors and merged keys are read as the collector reads them', async () => {
+  mkdirSync(dirname(activePolicy(place)), { recursive: true })
+  const merged = resolve(place.state, 'merged.yaml')
+  writeFileSync(
+    merged,
+    `- &slow
+  name: keep-slow
+  type: latency
+  latency: &bounds
+    threshold_ms: 2000
+- <<: *slow
+  name: keep-slower
+  latency:
+    <<: *bounds
+    upper_threshold_ms: 9000
+- name: sample-routine
+  type: probabilistic
+  probabilistic:
+    sampling_percentage: 10
+`,
   )
+  await activate(merged)
+  writeFileSync(merged, readFileSync(merged, 'utf8').replace('upper_threshold_ms', 'upper_treshold_ms'))
+  await assert.rejects(activate(merged), /merged\.yaml:6: .*invalid keys: upper_treshold_ms/)
+})
+
+test('the types that a message names are those that the collector knows', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'wood-test-'))
+  try {
+    for (const type of TYPES) {
+      const list = join(folder, `${type}.yaml`)
+      writeFileSync(list, `- name: keep-it\n  type: ${type}\n`)
+      const verdict = await startsWith(list)
+      assert.ok(!/unknown sampling policy type \w/.test(verdict), `${type}: ${verdict}`)
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
+
+/** What the collector says of a list when it does not start with it, else nothing. */
+const startsWith = (list: string): Promise<string> =>
+  withScratch(async (folder) => {
+    const env = { POLICY_FILE: list }
+    return startCollector(bench, { folder, overlays: [], env }).then(
+      async (collector) => {
+        await collector.stop()
+        return ''
+      },
+      (error: Error) => error.message,
+    )
+  })
+
+/** How many of a hundred traces a list keeps, and the thresholds that it writes on them. */
+const keepsOfHundred = (list: string): Promise<Readonly<{ kept: number; thresholds: readonly string[] }>> =>
+  withScratch(async (folder) => {
+    const kept = join(folder, 'kept.jsonl')
+    const overlays = [resolve(ROOT, 'collector/workbench/replay.yaml')]
+    const env = { POLICY_FILE: list, KEPT_FILE: kept, DECISION_WAIT: '1s' }
+    const collector = await startCollector(bench, { folder, overlays, env })
+    const spans = Array.from({ length: 100 }, (_, index) => ({
+      traceId: createHash('md5').update(String(index)).digest('hex'),
+      spanId: createHash('md5').update(String(index)).digest('hex').slice(16),
+      name: 'chat',
+      startTimeUnixNano: '1795223772000000000',
+      endTimeUnixNano: '1795223772500000000',
+      attributes: [{ key: 'gen_ai.agent.name', value: { stringValue: index % 2 ? 'squirrel' : 'fox' } }],
+    }))
+    // A request each, for an attribute of one trace is not to be found on another.
+    const body = JSON.stringify({ resourceSpans: spans.map((span) => ({ scopeSpans: [{ spans: [span] }] })) })
+    const headers = { 'content-type': 'application/json' }
+    await fetch(`${collector.otlp}/v1/traces`, { method: 'POST', headers, body })
+    await sleep(2500)
+    await collector.stop()
+    const text = existsSync(kept) ? readFileSync(kept, 'utf8') : ''
+    const states = [...text.matchAll(/"traceState":"([^"]*)"/g)].map(([, state]) => state ?? '')
+    return { kept: states.length, thresholds: [...new Set(states)] }
+  })
+
+describe('what may not be meant is let through with a warning, and the warning is true', { concurrency: 3 }, () => {
+  const files = readdirSync(DEFECTS).filter((name) => name.endsWith('.warning.yaml'))
+  assert.ok(files.length >= 6)
+  for (const name of files) {
+    test(basename(name, '.warning.yaml').replaceAll('_', ' '), async () => {
+      const path = resolve(DEFECTS, name)
+      const [, line, reason] = /^# Expect warning in line (\d+): (.+)$/m.exec(readFileSync(path, 'utf8')) ?? []
+      assert.ok(line && reason, `${name} must open with "# Expect warning in line N: reason"`)
+      const said: string[] = []
+      await checkPolicy({ ...bench, say: (text) => said.push(text) }, path)
+      assert.equal(said.length, 1, said.join('\n'))
+      assert.ok(said[0]?.includes(`${name}:${line}: warning: `) && said[0].includes(reason), said[0])
+      const { kept, thresholds } = await keepsOfHundred(path)
+      // Threshold 0 says of a trace that it stands for itself alone.
+      assert.ok(kept < 100, 'it keeps less than everything')
+      assert.deepEqual(thresholds, kept > 0 ? ['ot=th:0'] : [])
+    })
+  }
+
+  test('the shipped list needs none', () => {
+    assert.deepEqual(warningsOn(resolve(ROOT, SHIPPED_POLICY)), [])
+  })
+
+  test('a sample inside and needs none: its share is written on the trace', async () => {
+    const path = resolve(place.state, 'half.yaml')
+    const inner = '{ name: all, type: always_sample }, { name: half, type: probabilistic, probabilistic: *half }'
+    const and = `  type: and\n  and: { and_sub_policy: [${inner}] }\n`
+    const unused = '- name: none\n  type: probabilistic\n  probabilistic: &half { sampling_percentage: 50 }\n'
+    writeFileSync(path, `${unused}- name: sample-half\n${and}`)
+    assert.deepEqual(warningsOn(path), [])
+    const { kept, thresholds } = await keepsOfHundred(path)
+    assert.ok(kept > 20 && kept < 80, `${kept}`)
+    assert.deepEqual(thresholds, ['ot=th:8'])
+  })
+
+  test('an inverted match needs none: since 0.159 at the latest it takes nothing away from other policies', async () => {
+    const path = resolve(place.state, 'inverted.yaml')
+    const others = 'key: gen_ai.agent.name, values: [squirrel], invert_match: true'
+    const list = `- name: keep-others\n  type: string_attribute\n  string_attribute: { ${others} }\n`
+    writeFileSync(path, list)
+    assert.deepEqual(warningsOn(path), [])
+    assert.equal((await keepsOfHundred(path)).kept, 50)
+    writeFileSync(path, `${list}- name: keep-everything\n  type: always_sample\n`)
+    assert.equal((await keepsOfHundred(path)).kept, 100)
+  })
 })

@@ -1,7 +1,5 @@
+import { type Draw, drawIn, type Format } from './draw.ts'
 import type { ClassRow, Diff, Table } from './table.ts'
-
-export const FORMATS = ['text', 'json', 'markdown'] as const
-export type Format = (typeof FORMATS)[number]
 
 /** What one `make tune` found. */
 export type Findings = Readonly<{
@@ -20,7 +18,7 @@ const SHOWN_CHANGES = 20
 export function report(findings: Findings, format: Format): string {
   if (format === 'json') return JSON.stringify(findings, null, 2)
   const { recording, traces, spans, speed, slowCall, a, b, diff } = findings
-  const draw = format === 'markdown' ? markdown : text
+  const draw = drawIn(format)
   const title = (line: string) => (format === 'markdown' ? `### ${line}` : line)
   const head = `${recording}: ${traces} traces, ${spans} spans, replayed ×${speed}, slow above ${slowCall}`
   const sides = b ? [a, b] : [a]
@@ -106,22 +104,6 @@ function difference(diff: Diff, title: string, draw: Draw): readonly string[] {
       ? `${diff.mustKeepLost} must-keep traces would be lost.`
       : 'no must-keep trace would be lost.',
   ]
-}
-
-type Draw = (rows: readonly (readonly string[])[]) => string
-
-const text: Draw = (rows) => {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
-  const cell = (value: string, column: number) =>
-    column === 0 || /[a-z]{3}/i.test(rows[1]?.[column] ?? '')
-      ? value.padEnd(widths[column] ?? 0)
-      : value.padStart(widths[column] ?? 0)
-  return rows.map((row) => row.map(cell).join('  ').trimEnd()).join('\n')
-}
-
-const markdown: Draw = ([head = [], ...rows]) => {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  return [line(head), line(head.map((_, column) => (column === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n')
 }
 
 const usd = (amount: number) => amount.toFixed(6)

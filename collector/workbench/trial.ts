@@ -19,7 +19,9 @@ export const trialIn =
     const list = join(folder, 'policies.yaml')
     copyFileSync(policyFile, list)
     const env = { POLICY_FILE: list, DECISION_WAIT: '1s' }
+    let panic = ''
     const line = (text: string) => {
+      if (text.startsWith('panic: ')) panic = text
       if (text.includes('failed to eval')) warnings.push(text)
     }
     try {
@@ -31,12 +33,17 @@ export const trialIn =
           body: JSON.stringify(probe()),
         })
         await sleep(JUDGED_AFTER_MS, undefined, { signal: bench.cancel })
+        // Some lists start, and end the collector at the first trace that it judges.
+        if (panic) return { ready: false, why: `it ended at the first trace that it judged: ${panic}` }
+        collector.alive()
       } finally {
         await collector.stop()
       }
     } catch (error) {
       if (!(error instanceof NotStarted)) throw error
       const text = error.said.length > 0 ? lastWords(error.said) : 'it said nothing'
+      // What else starts it, an engine of containers, may have said this.
+      if (!ITS_ERROR.test(text)) throw new Refusal(`the collector could not be started: ${readable(text)}`)
       if (!/tail_sampling|policies/.test(text)) {
         throw new Refusal(
           `the collector refuses its own configuration: ${readable(text)}. See collector/config.yaml and privacy/`,
@@ -47,6 +54,7 @@ export const trialIn =
     return { ready: true, complaints: warnings.map(complaint) }
   }
 
+const ITS_ERROR = /^(Error: |collector server run finished with error: )/
 /** What the collector said of the error that ended it, which may take several lines. */
 function lastWords(lines: readonly string[]): string {
   const text = lines.join('\n')

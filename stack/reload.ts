@@ -1,0 +1,194 @@
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { readClasses, study } from '../collector/workbench/classes.ts'
+import type { Bench } from '../collector/workbench/collector.ts'
+import { readRecording, timeFactorOf } from '../collector/workbench/recording.ts'
+import { comfortableSpeed, replayEach } from '../collector/workbench/replay.ts'
+import { compare, type Diff } from '../collector/workbench/table.ts'
+import { type Place, ROOT, Trouble, url } from './place.ts'
+import { checkPolicy, policyBefore, putInForce, shownAs } from './policy.ts'
+import { activePolicy, slowCall } from './services.ts'
+import { CLASSES, COMMITTED_RECORDING, pricesOf, RECORDINGS } from './workbench.ts'
+
+/** What the collector said last when it has ended, or was started anew; undefined while it lives. */
+export type LastWords = () => Promise<string | undefined>
+
+type Wish = Readonly<{
+  policy: string
+  /** What the difference is shown on; by default the recording that was written last. */
+  recording: string | undefined
+  bench: Bench
+  /** Tells the running collector to read its policy again. */
+  tell: () => Promise<LastWords>
+}>
+
+const READY_WITHIN_MS = 30_000
+const LOOK_AGAIN_MS = 50
+const SHOWN_LOSSES = 5
+
+/**
+ * Checks a policy file, shows what it changes on the last recording, puts it in force and waits until the collector
+ * judges by it. It does so also when traces would be lost that must be kept: whoever reloads has decided. Then it says
+ * so, with the way back. Throws `Trouble` and leaves all as it was when the file has a defect; when the collector does
+ * not survive its reload, the list before is in force again.
+ */
+export async function reload(place: Place, { policy, recording, bench, tell }: Wish): Promise<void> {
+  const { say, cancel } = bench
+  const since = await upSince(place)
+  if (since === undefined)
+    throw new Trouble('the collector is not running here, or not ready: make status tells, make up starts it.')
+  const text = await checkPolicy(bench, policy)
+  const active = activePolicy(place)
+  const before = existsSync(active) ? readFileSync(active, 'utf8') : undefined
+  const lost = await tellDifference(place, bench, { before, text, recording })
+  cancel.throwIfAborted()
+
+  const waiting = await tracesWaiting(place)
+  putInForce(place, text)
+  say(`  policy      ${shownAs(policy)} is in force`)
+  const began = Date.now()
+  const lastWords = await tell()
+  try {
+    await untilUpAgain(place, since, lastWords, cancel)
+  } catch (error) {
+    if (!(error instanceof Trouble) || cancel.aborted || before === undefined) throw error
+    putInForce(place, before)
+    const back = `make up POLICY=${shownAs(active)}`
+    throw new Trouble(`${error.message}\nThe list before is in force again. To start the collector with it: ${back}`)
+  }
+  say(`  collector   judges by it, ready again after ${((Date.now() - began) / 1000).toFixed(1)} s`)
+  say(`  early       ${early(waiting)}`)
+  if (lost > 0)
+    say(`\n${lost} must-keep traces of that recording are lost with this list. The way back: ${wayBack(place)}`)
+}
+
+const wayBack = (place: Place) => `make reload POLICY=${shownAs(policyBefore(place))}`
+
+const early = (waiting: number | undefined) =>
+  waiting === 0
+    ? 'no trace was waiting, so none was decided early'
+    : `${waiting === undefined ? 'an unknown number of traces was' : waiting === 1 ? '1 trace was' : `${waiting} traces were`} still waiting and judged at once, by the list before and on what had arrived; spans that come later are judged anew, so such a trace may be split`
+
+/** Since when the collector takes data, as it tells; another time after each reload. Undefined when it does not answer. */
+const upSince = (place: Place): Promise<string | undefined> =>
+  fetch(url(place, 'COLLECTOR_HEALTH_PORT'), { signal: AbortSignal.timeout(2000) }).then(
+    async (answer) => (answer.ok ? String(((await answer.json()) as { upSince?: unknown }).upSince) : undefined),
+    () => undefined,
+  )
+
+/** How many traces the sampler holds undecided, by its own count, which it takes once a second. */
+const tracesWaiting = (place: Place): Promise<number | undefined> =>
+  fetch(url(place, 'COLLECTOR_METRICS_PORT', '/metrics'), { signal: AbortSignal.timeout(2000) }).then(
+    async (answer) => {
+      const gauge = /^otelcol_processor_tail_sampling_sampling_traces_on_memory(?:\{.*\})? (\S+)$/m
+      const count = gauge.exec(await answer.text())?.[1]
+      return count === undefined ? undefined : Number(count)
+    },
+    () => undefined,
+  )
+
+async function untilUpAgain(place: Place, since: string, lastWords: LastWords, cancel: AbortSignal): Promise<void> {
+  const until = Date.now() + READY_WITHIN_MS
+  while (Date.now() < until) {
+    cancel.throwIfAborted()
+    const now = await upSince(place)
+    if (now !== undefined && now !== since) return
+    const said = await lastWords()
+    if (said !== undefined) throw new Trouble(`the collector did not survive its reload. Its last words:\n${said}`)
+    await sleep(LOOK_AGAIN_MS)
+  }
+  throw new Trouble(
+    `the collector was not ready ${READY_WITHIN_MS / 1000} s after it was told to reload: make logs S=collector`,
+  )
+}
+
+/** Says what the new list changes, and answers how many must-keep traces it loses. No recording can stop a reload. */
+async function tellDifference(
+  place: Place,
+  bench: Bench,
+  { before, text, recording }: Readonly<{ before: string | undefined; text: string; recording: string | undefined }>,
+): Promise<number> {
+  if (before === text) {
+    bench.say('  difference  none: the list is already in force')
+    return 0
+  }
+  const path = recording ? resolve(ROOT, recording) : lastRecording(place)
+  try {
+    if (before === undefined) throw new Trouble('no list was in force')
+    const diff = await difference(place, bench, { before, text, path })
+    for (const line of shown(diff, shownAs(path))) bench.say(line)
+    return diff.mustKeepLost
+  } catch (error) {
+    bench.cancel.throwIfAborted()
+    const why = (error as Error).message.split('\n')[0]
+    bench.say(`  difference  cannot be shown on ${shownAs(path)}: ${why}`)
+    return 0
+  }
+}
+
+/** The recording that was written last, of those that users make; the one that ships when there is no later one. */
+export function lastRecording(place: Place): string {
+  const made = [resolve(place.state, 'recordings'), resolve(ROOT, RECORDINGS)].flatMap((folder) =>
+    (existsSync(folder) ? readdirSync(folder) : [])
+      .filter((name) => /\.jsonl(\.gz)?$/.test(name) && !name.endsWith('.ledger.jsonl'))
+      .map((name) => ({ path: join(folder, name), found: statSync(join(folder, name)) }))
+      .filter(({ found }) => found.isFile() && found.size > 0),
+  )
+  const shipped = resolve(ROOT, COMMITTED_RECORDING)
+  // Git writes all that ship within one moment, in any order.
+  const minute = ({ found }: (typeof made)[number]) => Math.floor(found.mtimeMs / 60_000)
+  const [last] = made.sort(
+    (one, other) => minute(other) - minute(one) || Number(other.path === shipped) - Number(one.path === shipped),
+  )
+  return last?.path ?? shipped
+}
+
+/** Both lists judge the same traffic at the same time, in one collector. */
+async function difference(
+  place: Place,
+  bench: Bench,
+  { before, text, path }: Readonly<{ before: string; text: string; path: string }>,
+): Promise<Diff> {
+  const threshold = slowCall(place, await timeFactorOf(path))
+  const classes = readClasses(resolve(ROOT, CLASSES), { ...place.env, SLOW_CALL: threshold })
+  const found = await study(readRecording(path), classes, pricesOf)
+  const speed = comfortableSpeed(found.toMs - found.fromMs)
+  bench.say(`  difference  on ${shownAs(path)}: ${found.traces.size} traces, some seconds`)
+  const traffic = { requests: () => readRecording(path), speed, slowCall: threshold }
+  const kept = await replayEach({ ...bench, say: () => {} }, traffic, {
+    config: readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8'),
+    lists: [
+      { name: 'before', text: before },
+      { name: 'after', text },
+    ],
+  })
+  const none = new Map()
+  return compare(found, classes, kept.get('before') ?? none, kept.get('after') ?? none)
+}
+
+function shown(diff: Diff, recording: string): readonly string[] {
+  const losses = diff.dropped.filter(({ mustKeep }) => mustKeep)
+  const more = losses.length - SHOWN_LOSSES
+  const rows = [
+    ['class', 'kept before', 'after', 'lost', 'gained'],
+    ...diff.classes.map((row) => [
+      row.mustKeep ? `${row.class} (must keep)` : row.class,
+      ...[row.before, row.after, row.lost, row.gained].map(String),
+    ]),
+    ['bytes', String(diff.bytes.before), String(diff.bytes.after)],
+    ['USD', diff.usd.before.toFixed(6), diff.usd.after.toFixed(6)],
+  ]
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? []
+  const drawn = rows.map((row) =>
+    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0))),
+  )
+  return [
+    ...(losses.length > 0 ? [`\nWARNING: ${losses.length} traces that must be kept are lost with this list:`] : []),
+    ...losses.slice(0, SHOWN_LOSSES).map(({ trace, classes }) => `  ${trace}  ${classes.join(', ')}`),
+    ...(more > 0 ? [`  … and ${more} more; all of them: make tune A=… B=… RECORDING=${recording}`] : []),
+    '',
+    ...drawn.map((row) => `  ${row.join('  ').trimEnd()}`),
+    '',
+  ]
+}
