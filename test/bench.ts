@@ -1,11 +1,25 @@
+import { randomBytes } from 'node:crypto'
+import { createWriteStream, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { createGzip, gunzipSync } from 'node:zlib'
 import { execa } from 'execa'
+import { readClasses, studying } from '../collector/workbench/classes.ts'
+import { withScratch } from '../collector/workbench/collector.ts'
+import { readRecording } from '../collector/workbench/recording.ts'
+import { comfortableSpeed, recordedMs, replay, replayEach } from '../collector/workbench/replay.ts'
+import { tabulate } from '../collector/workbench/table.ts'
+import { singlePolicies } from '../collector/workbench/tune.ts'
 import type { Entry } from '../sim/ledger.ts'
 import { prometheus, tempoSearch } from '../stack/backends.ts'
-import { type Place, url } from '../stack/place.ts'
+import { benchOf } from '../stack/bench.ts'
+import { type Place, ROOT, url } from '../stack/place.ts'
+import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { runningPid, started } from '../stack/processes.ts'
 import { tsx } from '../stack/services.ts'
+import { CLASSES, COMMITTED_RECORDING } from '../stack/workbench.ts'
 import { eventually, play, startStack, testPlace } from './stack.ts'
 
 const SERVICES = ['tempo', 'prometheus', 'phoenix', 'collector', 'model']
@@ -135,6 +149,88 @@ async function overhead(place: Place) {
   return { ms: (median(({ on, off }) => on - off) / TICKS) * 1000, ratio: median(({ on, off }) => on / off) }
 }
 
+/** The committed recording again and again, each time later and with ids of its own, until it has this many spans. */
+function* multiplied(wanted: number): Generator<string> {
+  const lines = gunzipSync(readFileSync(resolve(ROOT, COMMITTED_RECORDING)))
+    .toString()
+    .trimEnd()
+    .split('\n')
+  const arrivals = lines.map((line) => BigInt(/"recording\.arrival","value":\{"intValue":"(\d+)"/.exec(line)?.[1] ?? 0))
+  const length = (arrivals.at(-1) ?? 0n) - (arrivals[0] ?? 0n) + 500_000_000n
+  let spans = 0
+  for (let later = 0n; ; later += length) {
+    const ids = new Map<string, string>()
+    const fresh = (id: string) => {
+      const known = ids.get(id) ?? randomBytes(id.length / 2).toString('hex')
+      ids.set(id, known)
+      return known
+    }
+    for (const line of lines) {
+      if (spans >= wanted) return
+      spans += line.split('"startTimeUnixNano"').length - 1
+      yield `${line
+        .replace(/"((?:trace|span|parentSpan)Id)":"([0-9a-f]+)"/g, (_, key, id) => `"${key}":"${fresh(id)}"`)
+        .replace(
+          /("\w+UnixNano":"|"recording\.arrival","value":\{"intValue":")(\d+)/g,
+          (_, before, nanos) => `${before}${BigInt(nanos) + later}`,
+        )}\n`
+    }
+  }
+}
+
+/** The most memory in MB that this process and its collector had while they worked, looked at twice a second. */
+async function peakMemory<T>(work: () => Promise<T>): Promise<readonly [T, workbench: number, collector: number]> {
+  const peak = [0, 0]
+  const look = async () => {
+    const { stdout } = await execa('ps', ['-A', '-o', 'ppid=,rss=,args='])
+    const ours = stdout.split('\n').filter((line) => Number.parseInt(line, 10) === process.pid && /otelcol/.test(line))
+    const collectors = ours.map((line) => Number(line.trim().split(/\s+/)[1]) / 1024)
+    peak[0] = Math.max(peak[0] ?? 0, process.memoryUsage.rss() / 1024 ** 2)
+    peak[1] = Math.max(peak[1] ?? 0, ...collectors)
+  }
+  const timer = setInterval(() => void look().catch(() => {}), 500)
+  try {
+    const done = await work()
+    return [done, peak[0] ?? 0, peak[1] ?? 0]
+  } finally {
+    clearInterval(timer)
+  }
+}
+
+/** A long recording through the workbench: what is read, sent, judged, written, read again and counted. */
+async function replaySpeed(): Promise<void> {
+  const wanted = Number(process.env.REPLAY_SPANS || 300_000)
+  const place = await testPlace()
+  rmSync(place.state, { recursive: true })
+  const bench = await benchOf(place, { cancel: new AbortController().signal, say: console.error }, 'native')
+  const classes = readClasses(resolve(ROOT, CLASSES), place.env)
+  const policies = resolve(ROOT, SHIPPED_POLICY)
+  await withScratch(async (folder) => {
+    const path = join(folder, 'long.jsonl.gz')
+    await pipeline(Readable.from(multiplied(wanted)), createGzip({ level: 1 }), createWriteStream(path))
+    const { see, found } = studying(classes, () => () => 0)
+    const timed = async (what: string, aim: string, work: () => Promise<unknown>) => {
+      const from = performance.now()
+      const [, workbench, collector] = await peakMemory(work)
+      const seconds = (performance.now() - from) / 1000
+      const { spans } = found()
+      const peak = `peak memory workbench ${workbench.toFixed(0)} MB, collector ${collector.toFixed(0)} MB`
+      report(what, `${(spans / seconds).toFixed(0)} spans/s: ${spans} in ${seconds.toFixed(1)} s; ${peak}`, aim)
+    }
+    const traffic = { requests: () => readRecording(path), speed: 1, slowCall: '2s' }
+    await timed('replay of a recording, with its table', '1,000,000 spans in ≤ 60 s', async () => {
+      traffic.speed = comfortableSpeed(await recordedMs(bench, traffic.requests()))
+      const kept = await replay(bench, { ...traffic, watch: see }, policies)
+      tabulate(found(), classes, kept, new Map())
+    })
+    const config = readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8')
+    const lists = singlePolicies(readFileSync(policies, 'utf8'))
+    await timed(`the same for each of its ${lists.length} policies alone`, '–', () =>
+      replayEach(bench, traffic, { config, lists }),
+    )
+  })
+}
+
 const began = Date.now()
 let cost = { ms: Number.NaN, ratio: Number.NaN }
 await withStack({ TIME_FACTOR: '40', VLLM_PRESET: 'default' }, 'collector/policies/woodland.yaml', async (place) => {
@@ -152,6 +248,7 @@ await withStack({ VLLM_PRESET: 'calm' }, 'collector/policies/keep-everything.yam
     '≤ 1 %',
   )
 })
+await replaySpeed()
 
 console.log(`${cpus()[0]?.model.trim()}, ${availableParallelism()} cores, Node ${process.version}\n`)
 console.log(['| measured | found | aim |', '|---|---|---|', ...rows.map((row) => `| ${row.join(' | ')} |`)].join('\n'))

@@ -12,6 +12,7 @@ import {
   AFTER_ROOT,
   DECISION_WAIT,
   type Decisions,
+  recordedMs,
   replay,
   replayEach,
   type Traffic,
@@ -173,9 +174,55 @@ describe('a recording made elsewhere', () => {
     assert.deepEqual([...decided.keys()], ['1'.repeat(32)])
   })
 
+  test('may have requests without a span, whose time says nothing', async () => {
+    const empty = file('empty-first.jsonl', `{"resourceSpans":[]}\n${request(span('3', { status: { code: 2 } }))}\n`)
+    assert.equal(await recordedMs(bench, readRecording(empty)), 0)
+    assert.deepEqual([...(await judge(shipped('keep-errors-only'), empty)).keys()], ['3'.repeat(32)])
+  })
+
+  test('of more traces at once than the sampler holds is refused, not judged wrongly', async () => {
+    const id = (trace: number) => trace.toString(16).padStart(32, '0')
+    const rootless = (trace: number) => span('f', { traceId: id(trace), parentSpanId: 'f'.repeat(16) })
+    const burst = Array.from({ length: 12 }, (_, part) =>
+      request(...Array.from({ length: 5000 }, (_, index) => rootless(part * 5000 + index + 1))),
+    )
+    const recording = file('burst.jsonl', `${burst.join('\n')}\n`)
+    await assert.rejects(judge(shipped('keep-errors-only'), recording), /\d+ traces were pushed out .*more slowly/)
+  })
+
   test('does not carry our arrival stamp on', async () => {
     for await (const { body } of readRecording(RECORDING)) assert.ok(!body.includes('recording.arrival'))
     assert.ok(lines.every((line) => line.includes('recording.arrival')))
+  })
+})
+
+describe('our arrival stamp', () => {
+  const stamp = '{"key":"recording.arrival","value":{"intValue":"1795223772500000000"}}'
+  const other = '{"key":"a","value":{"stringValue":"“\u2028” \\"recording.arrival\\""}}'
+  const line = (attributes: string) => `{"resourceSpans":[{"resource":{"attributes":[${attributes}]}}]}`
+  const places = {
+    first: [`${stamp},${other}`, other],
+    last: [`${other},${stamp}`, other],
+    'in the middle': [`${other},${stamp},${other}`, `${other},${other}`],
+    alone: [stamp, ''],
+    'written by another program': [`${stamp.replaceAll(':', ': ')},${other}`, other],
+  } as const
+  for (const [place, [recorded, sent]] of Object.entries(places)) {
+    test(`${place} is taken out, and tells the time`, async () => {
+      const recording = file('stamped.jsonl', `${line(recorded)}\r\n\n${line(recorded)}\n`)
+      let requests = 0
+      for await (const { atMs, body } of readRecording(recording)) {
+        requests++
+        assert.equal(atMs, 1795223772500)
+        assert.deepEqual(JSON.parse(body.toString()), JSON.parse(line(sent)))
+      }
+      assert.equal(requests, 2)
+    })
+  }
+
+  test('does not hide a line that is cut off behind it', async () => {
+    const recording = file('half.jsonl', `${lines[0]}\n${lines[1]?.slice(0, 5000)}\n`)
+    await assert.rejects(judge(shipped('woodland'), recording), /half\.jsonl:2: the line is cut off/)
   })
 })
 

@@ -113,12 +113,24 @@ function test(rule: Condition): (span: Span) => boolean {
 /** Every trace of a recording, and the span of time in which it arrived. */
 export type Study = Readonly<{ traces: ReadonlyMap<string, Trace>; spans: number; fromMs: number; toMs: number }>
 
+type Seen = Pick<Request, 'atMs' | 'spans'>
+
 /** Reads a recording once and says what each of its traces is. Throws when it holds no span. */
 export async function study(
-  requests: AsyncIterable<Request>,
+  requests: AsyncIterable<Seen>,
   classes: readonly Class[],
   pricesOf: (day: Date) => PriceOf,
 ): Promise<Study> {
+  const { see, found } = studying(classes, pricesOf)
+  for await (const request of requests) see(request)
+  return found()
+}
+
+/** The same for who reads the requests for a reason of their own: `see` each of them, then ask what was `found`. */
+export function studying(
+  classes: readonly Class[],
+  pricesOf: (day: Date) => PriceOf,
+): Readonly<{ see: (request: Seen) => void; found: () => Study }> {
   type Growing = {
     classes: Set<string>
     agents: Map<string, number>
@@ -131,7 +143,7 @@ export async function study(
   let toMs = 0
   let all = 0
   let priceOf: PriceOf | undefined
-  for await (const { atMs, spans } of requests) {
+  const see = ({ atMs, spans }: Seen) => {
     fromMs = Math.min(fromMs, atMs)
     toMs = Math.max(toMs, atMs)
     priceOf ??= pricesOf(new Date(atMs))
@@ -149,12 +161,15 @@ export async function study(
       if (agent !== undefined) trace.agents.set(agent, (trace.agents.get(agent) ?? 0) + (usd ?? 0))
     }
   }
-  if (all === 0) throw new Refusal('the recording holds no span, so there is nothing to judge; record some traffic')
-  const traces = [...growing].map(([id, { classes: found, agents, ...rest }]): [string, Trace] => {
-    const named = classes.map(({ name }) => name).filter((name) => found.has(name))
-    return [id, { id, classes: named.length > 0 ? named : [ROUTINE], agents, ...rest }]
-  })
-  return { traces: new Map(traces), spans: all, fromMs, toMs }
+  const found = () => {
+    if (all === 0) throw new Refusal('the recording holds no span, so there is nothing to judge; record some traffic')
+    const traces = [...growing].map(([id, { classes: seen, agents, ...rest }]): [string, Trace] => {
+      const named = classes.map(({ name }) => name).filter((name) => seen.has(name))
+      return [id, { id, classes: named.length > 0 ? named : [ROUTINE], agents, ...rest }]
+    })
+    return { traces: new Map(traces), spans: all, fromMs, toMs }
+  }
+  return { see, found }
 }
 
 /** Who acted in a span, and the model call that it is, if it is one. Conventions of OpenTelemetry, not ours. */

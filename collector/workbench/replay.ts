@@ -1,10 +1,10 @@
 import { copyFileSync, createReadStream, existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parse, stringify } from 'yaml'
 import { type Bench, type Running, type Scratch, startCollector, withScratch } from './collector.ts'
-import { attributeOf, type Otlp, type Request, spansOf } from './recording.ts'
+import { startPosting } from './post.ts'
+import { lines, type Request } from './recording.ts'
 import { Refusal } from './refusal.ts'
 
 /** What the sampler kept of one trace. `policy` is the one it recorded: the first that voted for it. */
@@ -18,6 +18,8 @@ export type Traffic = Readonly<{
   speed: number
   /** What the policies take for slow, e.g. `200ms`. */
   slowCall: string
+  /** Is shown each request when it is sent, for who wants to read it too: a recording is long, so it is read once. */
+  watch?: (request: Request) => void
 }>
 
 /** A list of policies, with settings of the sampler that differ from those of the shipped configuration. */
@@ -31,6 +33,23 @@ export const AFTER_ROOT = 1
 const COMFORTABLE_MS = 10_000
 const REFUSED_AGAIN_MS = 100
 const PROGRESS_MS = 5000
+/** Enough that the collector need not wait for this process; more only blurs the order. */
+const IN_FLIGHT = 8
+/** Read and waiting to be sent: the sampler takes nothing while it judges, and reading goes on meanwhile. */
+const AHEAD = 64
+/**
+ * Flat out, more waits in the sampler than the shipped limits allow, and little is worth less than a garbage
+ * collection. A scratch collector may take 2 GB: replay.yaml has it refuse data before that, and here Go saves.
+ */
+const SCRATCH_MEMORY = { GOMEMLIMIT: '1600MiB', GOGC: '400' }
+
+/** What marks a span in a request, as near as progress needs it. */
+const SPAN_SENT = Buffer.from('"startTimeUnixNano"')
+/** What marks a trace, its policy and its spans in what the collector writes. */
+const TRACE_KEPT = Buffer.from('"spans":[{"traceId":"')
+const POLICY_KEPT = Buffer.from('{"key":"tailsampling.policy","value":{"stringValue":"')
+const SPAN_KEPT = Buffer.from('"status":{')
+const LONGEST_NAME = 1000
 
 /**
  * The waits of a replay in whole seconds, for the sampler decides once a second and cuts off fractions: 0.5 s
@@ -51,7 +70,7 @@ export const replay = (bench: Bench, traffic: Traffic, policyFile: string): Prom
     const list = join(folder, 'policies.yaml')
     copyFileSync(policyFile, list)
     await sendThrough(bench, traffic, { folder, overlays: [OVERLAY], env: { POLICY_FILE: list, KEPT_FILE: file } })
-    return readKept(file)
+    return readKept(bench, file)
   })
 
 /**
@@ -95,78 +114,129 @@ export const replayEach = (
     const env = { POLICY_FILE: samplers[0]?.policies ?? '', KEPT_FILE: join(folder, 'kept.jsonl') }
     await sendThrough(bench, traffic, { folder, overlays: [OVERLAY, overlay], env })
     const answers: [string, Decisions][] = []
-    for (const { name, kept } of samplers) answers.push([name, await readKept(kept)])
+    for (const { name, kept } of samplers) answers.push([name, await readKept(bench, kept)])
     return new Map(answers)
   })
 
-async function sendThrough(
-  bench: Bench,
-  { requests, speed, slowCall }: Traffic,
-  { folder, overlays, env }: Scratch,
-): Promise<void> {
-  const { decisionSeconds, afterRootSeconds } = waitsAt(speed)
+async function sendThrough(bench: Bench, traffic: Traffic, { folder, overlays, env }: Scratch): Promise<void> {
+  const { decisionSeconds, afterRootSeconds } = waitsAt(traffic.speed)
   const collector = await startCollector(bench, {
     folder,
     overlays,
     env: {
       DECISION_WAIT: `${decisionSeconds}s`,
       DECISION_WAIT_AFTER_ROOT: `${afterRootSeconds}s`,
-      SLOW_CALL: slowCall,
+      SLOW_CALL: traffic.slowCall,
+      ...SCRATCH_MEMORY,
       ...env,
     },
   })
   try {
-    await send(bench, collector, requests(), speed)
+    await send(bench, collector, traffic)
     // A trace with its root is judged within two ticks of the sampler after its wait. What has none is judged
     // by stopping, on the spans that came: all of them, by now.
     await sleep((afterRootSeconds + 2) * 1000, undefined, { signal: bench.cancel })
     await refuseEvictions(collector)
   } finally {
-    await collector.stop()
+    await telling(
+      bench,
+      () => 'the collector judges and writes what is left',
+      () => collector.stop(),
+    )
   }
 }
 
-/** Sends requests in their order, as far apart as they arrived. */
-async function send({ cancel, say }: Bench, collector: Running, requests: AsyncIterable<Request>, speed: number) {
+/** Says every few seconds how far a work is, until it has ended. */
+async function telling<T>({ say }: Bench, text: () => string, work: () => Promise<T>): Promise<T> {
+  const timer = setInterval(() => say(`  ${text()}`), PROGRESS_MS)
+  try {
+    return await work()
+  } finally {
+    clearInterval(timer)
+  }
+}
+
+/** How long a recording lasts, from its first arrival to its last. A request without times says nothing about it. */
+export async function recordedMs(bench: Bench, requests: AsyncIterable<Request>): Promise<number> {
+  let [fromMs, toMs, seen] = [Number.POSITIVE_INFINITY, 0, 0]
+  await telling(
+    bench,
+    () => `${seen} requests looked at`,
+    async () => {
+      for await (const { atMs } of requests) {
+        seen++
+        if (atMs > 0) fromMs = Math.min(fromMs, atMs)
+        toMs = Math.max(toMs, atMs)
+      }
+    },
+  )
+  return Math.max(0, toMs - fromMs)
+}
+
+/** Sends requests in their order, as far apart as they arrived; when the collector is slower, as fast as it takes them. */
+async function send(bench: Bench, collector: Running, { requests, speed, watch }: Traffic) {
+  const over = new AbortController()
+  const cancel = AbortSignal.any([bench.cancel, over.signal])
+  const posting = startPosting(`${collector.otlp}/v1/traces`, IN_FLIGHT)
+  // Ends a request that the collector does not answer, too.
+  const end = () => void posting.stop()
+  cancel.addEventListener('abort', end, { once: true })
+  const waiting = requests()[Symbol.asyncIterator]()
   const began = performance.now()
-  let first: number | undefined
+  let first = 0
   let sent = 0
-  let told = began
-  for await (const { atMs, body, spans } of requests) {
-    first ??= atMs
-    const early = (atMs - first) / speed - (performance.now() - began)
-    if (early > 1) await sleep(early, undefined, { signal: cancel })
-    await post(collector, body, cancel)
-    sent += spans.length
-    if (performance.now() - told > PROGRESS_MS) {
-      told = performance.now()
-      say(`  ${sent} spans sent`)
+  const sender = async () => {
+    for (let next = await waiting.next(); !next.done; next = await waiting.next()) {
+      const request = next.value
+      first ||= request.atMs
+      const early = (request.atMs - first) / speed - (performance.now() - began)
+      if (early > 1) await sleep(early, undefined, { signal: cancel })
+      watch?.(request)
+      await post(collector, posting.post, request, cancel)
+      sent += countOf(request.body, SPAN_SENT)
     }
   }
+  try {
+    await telling(
+      bench,
+      () => `${sent} spans sent`,
+      () => Promise.all(Array.from({ length: AHEAD }, sender)),
+    )
+  } finally {
+    // One sender may have failed while the others wait.
+    over.abort()
+    await posting.stop()
+    await waiting.return?.()
+  }
 }
 
-async function post(collector: Running, body: string, cancel: AbortSignal): Promise<void> {
+async function post(
+  collector: Running,
+  ask: ReturnType<typeof startPosting>['post'],
+  request: Request,
+  cancel: AbortSignal,
+): Promise<void> {
+  const { body } = request
   for (;;) {
     cancel.throwIfAborted()
     collector.alive()
-    const headers = { 'content-type': 'application/json' }
-    const response = await fetch(`${collector.otlp}/v1/traces`, {
-      method: 'POST',
-      headers,
-      body,
-      signal: cancel,
-    }).catch(async (error: Error) => {
+    const answer = await ask(body)
+    if ('error' in answer) {
       // The collector may be ending: let it be seen to have ended, for its own words say more.
       await sleep(200)
       cancel.throwIfAborted()
       collector.alive()
-      throw new Refusal(`the collector does not take the recording: ${error.message}`)
-    })
-    const answer = await response.text()
-    if (response.ok) return
+      throw new Refusal(`the collector does not take the recording: ${answer.error}`)
+    }
+    const { status, text } = answer
+    if (status >= 200 && status < 300) return
     // The memory limiter asks for patience.
-    if (response.status === 429 || response.status === 503) await sleep(REFUSED_AGAIN_MS, undefined, { signal: cancel })
-    else throw new Refusal(`the collector refuses a request of the recording: HTTP ${response.status} ${answer}`)
+    if (status === 429 || status === 503) await sleep(REFUSED_AGAIN_MS, undefined, { signal: cancel })
+    else {
+      // Reading the request says which line is wrong, and how; the collector knows of no lines.
+      void request.spans
+      throw new Refusal(`the collector refuses a request of the recording: HTTP ${status} ${text}`)
+    }
   }
 }
 
@@ -184,27 +254,46 @@ async function refuseEvictions(collector: Running): Promise<void> {
   }
 }
 
-async function readKept(path: string): Promise<Decisions> {
+/**
+ * Reads what a sampler wrote. It hands on one trace at a time, and the collector writes each as one line, its fields
+ * always in the same order and a status on every span: so a line is searched, which takes a tenth of parsing it.
+ */
+async function readKept(bench: Bench, path: string): Promise<Decisions> {
   const kept = new Map<string, Kept>()
   if (!existsSync(path)) return kept
-  const file = createReadStream(path)
-  for await (const line of createInterface({ input: file })) {
-    const otlp: Otlp = JSON.parse(line)
-    const total = spansOf(otlp).length
-    for (const { scopeSpans = [] } of otlp.resourceSpans) {
-      for (const { scope, spans = [] } of scopeSpans) {
-        const policy = attributeOf(scope?.attributes, 'tailsampling.policy')?.stringValue
-        for (const { traceId } of spans) {
-          const { spans: before, bytes, policy: known } = kept.get(traceId) ?? { spans: 0, bytes: 0, policy: undefined }
-          // The sampler hands on one trace at a time, so a line's bytes are its trace's.
-          kept.set(traceId, {
-            policy: known ?? policy,
-            spans: before + 1,
-            bytes: bytes + Buffer.byteLength(line) / total,
-          })
-        }
+  await telling(
+    bench,
+    () => `${kept.size} kept traces read`,
+    async () => {
+      for await (const line of lines(createReadStream(path, { highWaterMark: 256 * 1024 }))) {
+        bench.cancel.throwIfAborted()
+        const trace = valueAfter(line, TRACE_KEPT)
+        if (trace === undefined)
+          throw new Refusal(`the collector wrote a line without a trace: ${line.toString('utf8', 0, 200)}`)
+        const policy = valueAfter(line, POLICY_KEPT)
+        const before = kept.get(trace) ?? { spans: 0, bytes: 0, policy: undefined }
+        kept.set(trace, {
+          policy: before.policy ?? policy,
+          spans: before.spans + countOf(line, SPAN_KEPT),
+          bytes: before.bytes + line.length,
+        })
       }
-    }
-  }
+    },
+  )
   return kept
+}
+
+/** The string of a field, when it is there. */
+function valueAfter(line: Buffer, field: Buffer): string | undefined {
+  const at = line.indexOf(field)
+  if (at < 0) return undefined
+  const value = at + field.length - 1
+  const quoted = /^"(?:[^"\\]|\\.)*"/.exec(line.toString('utf8', value, value + LONGEST_NAME))?.[0]
+  return quoted === undefined ? undefined : JSON.parse(quoted)
+}
+
+function countOf(text: Buffer, part: Buffer): number {
+  let count = 0
+  for (let at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + part.length)) count++
+  return count
 }

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { isMap, isSeq, parseDocument } from 'yaml'
-import { type Class, type PriceOf, type Study, study } from './classes.ts'
+import { type Class, type PriceOf, studying } from './classes.ts'
 import type { Bench } from './collector.ts'
 import { readRecording } from './recording.ts'
-import { comfortableSpeed, type Decisions, type List, replay, replayEach, type Traffic } from './replay.ts'
+import { comfortableSpeed, type List, recordedMs, replay, replayEach, type Traffic } from './replay.ts'
 import type { Findings } from './report.ts'
 import { compare, tabulate } from './table.ts'
 
@@ -24,45 +24,43 @@ export type Question = Readonly<{
 /** Replays a recording with one policy file or two, and says what is kept, by whom, and what changes. */
 export async function tune(bench: Bench, question: Question): Promise<Findings> {
   const { recording, a, b, classes, slowCall, config } = question
-  const found: Study = await study(readRecording(recording), classes, question.pricesOf)
-  const speed = question.speed ?? comfortableSpeed(found.toMs - found.fromMs)
-  const judge = async ({ path, shown }: { path: string; shown: string }) => {
+  const speed = question.speed ?? comfortableSpeed(await recordedMs(bench, readRecording(recording)))
+  const { see, found } = studying(classes, question.pricesOf)
+  const traffic: Traffic = { requests: () => readRecording(recording), speed, slowCall }
+  const judge = async ({ path, shown }: { path: string; shown: string }, whole: Traffic) => {
     const began = performance.now()
-    bench.say(`  ${shown}: ${found.spans} spans, about ${Math.ceil((found.toMs - found.fromMs) / speed / 1000) + 4} s`)
-    const traffic: Traffic = { requests: () => readRecording(recording), speed, slowCall }
-    const [kept, alone] = await bothOrNone(bench, traffic, path, config)
-    bench.say(
-      `  ${shown}: ${kept.size} of ${found.traces.size} traces kept, ${((performance.now() - began) / 1000).toFixed(1)} s`,
-    )
-    return { kept, side: { file: shown, table: tabulate(found, classes, kept, alone) } }
+    bench.say(`  ${shown}: replayed ${speed} times as fast as it was recorded, or as fast as the collector can`)
+    const alone = { config, lists: singlePolicies(readFileSync(path, 'utf8')) }
+    const [kept, votes] = await bothOrNone(bench, (lent) => [
+      replay(lent, whole, path),
+      replayEach({ ...lent, say: (line) => lent.say(`  each policy alone:${line}`) }, traffic, alone),
+    ])
+    const study = found()
+    const seconds = ((performance.now() - began) / 1000).toFixed(1)
+    bench.say(`  ${shown}: ${kept.size} of ${study.traces.size} traces kept, ${seconds} s`)
+    return { study, kept, side: { file: shown, table: tabulate(study, classes, kept, votes) } }
   }
-  const first = await judge(a)
-  const second = b && (await judge(b))
+  const first = await judge(a, { ...traffic, watch: see })
+  const second = b && (await judge(b, traffic))
+  const { study } = first
   return {
     recording,
-    traces: found.traces.size,
-    spans: found.spans,
+    traces: study.traces.size,
+    spans: study.spans,
     speed,
     slowCall,
     a: first.side,
-    ...(second ? { b: second.side, diff: compare(found, classes, first.kept, second.kept) } : {}),
+    ...(second ? { b: second.side, diff: compare(study, classes, first.kept, second.kept) } : {}),
   }
 }
 
-/** The whole list and its single policies at the same time; when one fails the other is ended before this answers. */
-async function bothOrNone(
+/** Two works at the same time; when one fails the other is ended before this answers. */
+async function bothOrNone<A, B>(
   bench: Bench,
-  traffic: Traffic,
-  policyFile: string,
-  config: string,
-): Promise<readonly [Decisions, ReadonlyMap<string, Decisions>]> {
+  start: (lent: Bench) => readonly [Promise<A>, Promise<B>],
+): Promise<readonly [A, B]> {
   const failed = new AbortController()
-  const shared = { ...bench, cancel: AbortSignal.any([bench.cancel, failed.signal]) }
-  const quiet = { ...shared, say: () => {} }
-  const work = [
-    replay(shared, traffic, policyFile),
-    replayEach(quiet, traffic, { config, lists: singlePolicies(readFileSync(policyFile, 'utf8')) }),
-  ] as const
+  const work = start({ ...bench, cancel: AbortSignal.any([bench.cancel, failed.signal]) })
   try {
     return await Promise.all(work)
   } catch (error) {
