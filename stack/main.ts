@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { relative, resolve } from 'node:path'
 import { Command, Option } from 'commander'
 import { execa } from 'execa'
-import { FORMATS } from '../collector/workbench/draw.ts'
+import { FORMATS, type Format } from '../collector/workbench/draw.ts'
 import { type Boot, benchOf } from './bench.ts'
 import { bootNative, haltNative, reloadCollector, statusNative } from './boot.ts'
 import { bootDocker, haltDocker, hasDockerData, isInDocker, logsDocker, reloadDocker, statusDocker } from './docker.ts'
@@ -12,6 +12,7 @@ import { findGrafana } from './grafana.ts'
 import { type Place, ROOT, readPlace, Trouble, url } from './place.ts'
 import { SHIPPED_POLICY } from './policy.ts'
 import { logFile, started } from './processes.ts'
+import { type Proof, proveMutation } from './proof.ts'
 import { reload } from './reload.ts'
 import { verify } from './verify.ts'
 import { type Asked, askWorkbench, CLASSES, COMMITTED_RECORDING, makeRecording, type Recorded } from './workbench.ts'
@@ -138,8 +139,16 @@ async function ask(place: Place, asked: Asked): Promise<void> {
   if (lost) process.exitCode = 1
 }
 
+const working = () => ({ cancel: cancelled.signal, say: tell })
+
+function prove({ text, holds }: Proof): void {
+  say(text)
+  if (!holds) process.exitCode = 1
+}
+
 function program(place: () => Place): Command {
   const policy = new Option('--policy <file>', 'which traces to keep').env('POLICY').default(SHIPPED_POLICY)
+  const format = new Option('--format <kind>').env('FORMAT').choices(FORMATS).default('text')
   const boot = new Option('--boot <way>', 'default: docker when an engine answers')
     .env('BOOT')
     .choices(['native', 'docker'])
@@ -197,9 +206,14 @@ function program(place: () => Place): Command {
     .addOption(new Option('--b <file>', 'policy file to compare with').env('B'))
     .addOption(new Option('--recording <file>').env('RECORDING').default(COMMITTED_RECORDING))
     .addOption(new Option('--classes <file>', 'what is worth keeping').env('CLASSES').default(CLASSES))
-    .addOption(new Option('--format <kind>').env('FORMAT').choices(FORMATS).default('text'))
+    .addOption(format)
     .addOption(new Option('--speed <factor>', 'default: so that it takes about ten seconds').env('SPEED'))
     .action((asked: Asked) => ask(place(), asked))
+  stack
+    .command('mutation')
+    .description('make mistakes in the shipped list, and see that the check or a case finds each')
+    .addOption(format)
+    .action(async (options: { format: Format }) => prove(await proveMutation(place(), options.format, working())))
   return stack
 }
 
