@@ -1,7 +1,7 @@
 # Every command of this project, one line each: what they do lives in stack/, sim/ and test/.
 # Variables reach the programs as they are: make up SEED=7 BOOT=native, make sim TICKS=200.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean status logs reload verify doctor sim record tune mutation boards check test bench
+.PHONY: help up down clean status logs reload verify doctor sim record tune recall bias mutation boards check test bench
 
 # The Node of package.json comes first, so that an older one on the machine does not matter.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
@@ -42,6 +42,12 @@ record: $(installed) ## write down traffic to tune with: SEED=7 TICKS=40 PRESET=
 
 tune: $(installed) ## what a policy keeps and loses of a recording: A=… B=… RECORDING=…
 	@tsx stack/main.ts tune
+
+recall: $(installed) ## send 300,000 traces that must be kept: COUNT=… SEED=…
+	@tsx stack/main.ts recall
+
+bias: $(installed) ## estimate from kept traces alone, against the truth
+	@tsx stack/main.ts bias
 
 mutation: $(installed) ## make mistakes in the shipped list, and see each found out
 	@tsx stack/main.ts mutation

@@ -12,7 +12,7 @@ import { findGrafana } from './grafana.ts'
 import { type Place, ROOT, readPlace, Trouble, url } from './place.ts'
 import { SHIPPED_POLICY } from './policy.ts'
 import { logFile, started } from './processes.ts'
-import { type Proof, proveMutation } from './proof.ts'
+import { type Proof, proveMutation, proveRecall, proveUnbiased } from './proof.ts'
 import { reload } from './reload.ts'
 import { verify } from './verify.ts'
 import { type Asked, askWorkbench, CLASSES, COMMITTED_RECORDING, makeRecording, type Recorded } from './workbench.ts'
@@ -139,6 +139,9 @@ async function ask(place: Place, asked: Asked): Promise<void> {
   if (lost) process.exitCode = 1
 }
 
+/** Enough traces that the mean over the salts is known to a third of the bias that is allowed. */
+const BIAS = { seed: 1, traces: 40_000, salts: 100 }
+
 const working = () => ({ cancel: cancelled.signal, say: tell })
 
 function prove({ text, holds }: Proof): void {
@@ -214,6 +217,20 @@ function program(place: () => Place): Command {
     .description('make mistakes in the shipped list, and see that the check or a case finds each')
     .addOption(format)
     .action(async (options: { format: Format }) => prove(await proveMutation(place(), options.format, working())))
+  stack
+    .command('recall')
+    .description('send traces that must be kept, in every order and delay, and count what comes out')
+    .addOption(new Option('--seed <number>').env('SEED').default('1'))
+    .addOption(new Option('--count <number>').env('COUNT').default('300000'))
+    .addOption(format)
+    .action(async ({ seed, count, format }: { seed: string; count: string; format: Format }) =>
+      prove(await proveRecall(place(), { seed: Number(seed), count: Number(count) }, format, working())),
+    )
+  stack
+    .command('bias')
+    .description('estimate counts, errors, tokens and cost from kept traces alone, and compare with the truth')
+    .addOption(format)
+    .action(async (options: { format: Format }) => prove(await proveUnbiased(place(), BIAS, options.format, working())))
   return stack
 }
 
@@ -230,6 +247,7 @@ const VARIABLES = [
   'BOOT',
   'SEED',
   'TICKS',
+  'COUNT',
   'PRESET',
   'TIME_FACTOR',
   'A',

@@ -19,7 +19,7 @@ export const COMMITTED_RECORDING = `${RECORDINGS}/seed-7-ticks-40-chaos.jsonl.gz
 export const CLASSES = 'collector/workbench/classes.yaml'
 
 /** What the workbench refuses is a mistake that a user can mend. */
-const mendable = async <T>(work: Promise<T>): Promise<T> =>
+export const mendable = async <T>(work: Promise<T>): Promise<T> =>
   work.catch((error: unknown) => {
     throw error instanceof Refusal ? new Trouble(error.message) : error
   })

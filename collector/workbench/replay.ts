@@ -7,8 +7,11 @@ import { startPosting } from './post.ts'
 import { lines, type Request } from './recording.ts'
 import { Refusal } from './refusal.ts'
 
-/** What the sampler kept of one trace. `policy` is the one it recorded: the first that voted for it. */
-export type Kept = Readonly<{ policy: string | undefined; spans: number; bytes: number }>
+/**
+ * What the sampler kept of one trace. `policy` is the one it recorded: the first that voted for it. `weight` is how many
+ * traces it stands for, by the threshold in its trace state: 1 when it was kept for a reason, 10 when it is one in ten.
+ */
+export type Kept = Readonly<{ policy: string | undefined; spans: number; bytes: number; weight: number }>
 export type Decisions = ReadonlyMap<string, Kept>
 
 /** What is sent to a sampler, and how. */
@@ -49,6 +52,7 @@ const SPAN_SENT = Buffer.from('"startTimeUnixNano"')
 const TRACE_KEPT = Buffer.from('"spans":[{"traceId":"')
 const POLICY_KEPT = Buffer.from('{"key":"tailsampling.policy","value":{"stringValue":"')
 const SPAN_KEPT = Buffer.from('"status":{')
+const STATE_KEPT = Buffer.from('"traceState":"')
 const LONGEST_NAME = 1000
 
 /**
@@ -271,16 +275,28 @@ async function readKept(bench: Bench, path: string): Promise<Decisions> {
         if (trace === undefined)
           throw new Refusal(`the collector wrote a line without a trace: ${line.toString('utf8', 0, 200)}`)
         const policy = valueAfter(line, POLICY_KEPT)
-        const before = kept.get(trace) ?? { spans: 0, bytes: 0, policy: undefined }
+        const before = kept.get(trace) ?? {
+          spans: 0,
+          bytes: 0,
+          policy: undefined,
+          weight: weightIn(valueAfter(line, STATE_KEPT)),
+        }
         kept.set(trace, {
           policy: before.policy ?? policy,
           spans: before.spans + countOf(line, SPAN_KEPT),
           bytes: before.bytes + line.length,
+          weight: before.weight,
         })
       }
     },
   )
   return kept
+}
+
+/** OpenTelemetry's `th` is the share of traces that are not kept: hexadecimal digits behind the point, zeros left out. */
+export function weightIn(traceState: string | undefined): number {
+  const digits = /(?:^|,)ot=(?:[^,]*;)?th:([0-9a-f]{1,14})/.exec(traceState ?? '')?.[1]
+  return digits === undefined ? 1 : 1 / (1 - Number.parseInt(digits.padEnd(14, '0'), 16) / 2 ** 56)
 }
 
 /** The string of a field, when it is there. */

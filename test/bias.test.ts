@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict'
+import { rmSync } from 'node:fs'
+import { after, before, test } from 'node:test'
+import { biasIn, type Cell } from '../collector/proof/bias.ts'
+import type { Place } from '../stack/place.ts'
+import { proveUnbiased } from '../stack/proof.ts'
+import { testPlace } from './stack.ts'
+
+const quiet = { cancel: new AbortController().signal, say: () => {} }
+const FEW = { seed: 3, traces: 3000, salts: 20 }
+
+type Told = { cells: readonly Cell[]; coverage: number }
+
+let place: Place
+
+before(async () => {
+  place = await testPlace({ BOOT: 'native' })
+})
+
+after(() => rmSync(place.state, { recursive: true, force: true }))
+
+test('counts, errors, tokens and cost by agent can be told from kept traces alone', async () => {
+  const { cells, coverage } = JSON.parse((await proveUnbiased(place, FEW, 'json', quiet)).text) as Told
+  assert.equal(cells.length, 20)
+  for (const cell of cells) {
+    const { agent, quantity, truth, mean, error } = cell
+    assert.ok(truth > 0 && error > 0, `${agent} ${quantity}`)
+    // Of twenty cells one in a million lies five standard errors off by chance.
+    assert.ok(Math.abs(mean - truth) < 5 * error, `${agent} ${quantity}: ${mean} for ${truth}, ± ${error}`)
+  }
+  assert.ok(coverage > 0.85 && coverage <= 1, `${coverage} of the intervals hold the truth`)
+})
+
+test('without their weights kept traces say far too little', async () => {
+  const { text, holds } = await proveUnbiased(place, { ...FEW, salts: 3 }, 'json', quiet, () => 1)
+  assert.ok(!holds)
+  for (const cell of (JSON.parse(text) as Told).cells) assert.ok(biasIn(cell) < -0.2, `${cell.agent} ${cell.quantity}`)
+})

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { after, before, test } from 'node:test'
+import { parse, stringify } from 'yaml'
+import { MUST_KEEP, PROFILES } from '../collector/proof/traffic.ts'
+import { type Place, ROOT } from '../stack/place.ts'
+import { SHIPPED_POLICY } from '../stack/policy.ts'
+import { proveRecall } from '../stack/proof.ts'
+import { testPlace } from './stack.ts'
+
+const COUNT = 3000
+const quiet = { cancel: new AbortController().signal, say: () => {} }
+
+type Tallies = Readonly<Record<string, { sent: number; kept: number; torn: number }>>
+
+let place: Place
+
+before(async () => {
+  place = await testPlace({ BOOT: 'native' })
+})
+
+after(() => rmSync(place.state, { recursive: true, force: true }))
+
+test('of three thousand must-keep traces in every profile, none is missed or torn', async () => {
+  const { text, holds } = await proveRecall(place, { seed: 7, count: COUNT }, 'json', quiet)
+  const { byKind, byProfile, missed } = JSON.parse(text) as { byKind: Tallies; byProfile: Tallies; missed: unknown[] }
+  assert.deepEqual(missed, [])
+  assert.ok(holds)
+  assert.ok(PROFILES.length >= 20)
+  assert.deepEqual(
+    Object.keys(byProfile),
+    PROFILES.map(({ name }) => name),
+  )
+  for (const kind of MUST_KEEP) assert.ok((byKind[kind]?.kept ?? 0) >= COUNT / MUST_KEEP.length, kind)
+  for (const [name, { sent }] of Object.entries(byProfile)) assert.ok(sent >= COUNT / PROFILES.length - 5, name)
+  const { sent = 0, kept = 0 } = byKind.routine ?? {}
+  assert.ok(sent >= 300 && kept > 0 && kept < sent / 5, `${kept} of ${sent} routine traces: not everything is kept`)
+})
+
+test('without a policy, its own class is missed, and no other', async () => {
+  const list = parse(readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8')) as { name: string }[]
+  const file = resolve(place.state, 'without-self-buys.yaml')
+  writeFileSync(file, stringify(list.filter(({ name }) => name !== 'keep-self-buys')))
+  const { text, holds } = await proveRecall(place, { seed: 7, count: 1000 }, 'json', quiet, file)
+  assert.ok(!holds)
+  const { missed } = JSON.parse(text) as { missed: { kind: string }[] }
+  assert.deepEqual(new Set(missed.map(({ kind }) => kind)), new Set(['self-buy']))
+  assert.ok(missed.length > 150, `${missed.length} of 200, for one in ten is in the sample`)
+})
