@@ -1,7 +1,7 @@
 # Every command of this project, one line each: what they do lives in stack/, sim/ and test/.
 # Variables reach the programs as they are: make up SEED=7 BOOT=native, make sim TICKS=200.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean status logs reload verify doctor sim record tune recall bias mutation boards check test bench
+.PHONY: help up down clean status logs reload verify doctor sim record tune why recall bias mutation boards check test bench
 
 # The Node of package.json comes first, so that an older one on the machine does not matter.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
@@ -40,8 +40,11 @@ sim: $(installed) ## play beside what runs: TICKS=200 SEED=7
 record: $(installed) ## write down traffic to tune with: SEED=7 TICKS=40 PRESET=chaos
 	@tsx stack/main.ts record
 
-tune: $(installed) ## what a policy keeps and loses of a recording: A=… B=… RECORDING=…
+tune: $(installed) ## what a policy keeps and loses of a recording: A=… B=… RECORDING=… SWEEP=slow-call=1s..5s
 	@tsx stack/main.ts tune
+
+why: $(installed) ## why one trace of a recording is kept or dropped: TRACE=…
+	@tsx stack/main.ts why
 
 recall: $(installed) ## send 300,000 traces that must be kept: COUNT=… SEED=…
 	@tsx stack/main.ts recall

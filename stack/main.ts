@@ -15,7 +15,17 @@ import { logFile, started } from './processes.ts'
 import { type Proof, proveMutation, proveRecall, proveUnbiased } from './proof.ts'
 import { reload } from './reload.ts'
 import { verify } from './verify.ts'
-import { type Asked, askWorkbench, CLASSES, COMMITTED_RECORDING, makeRecording, type Recorded } from './workbench.ts'
+import {
+  type Asked,
+  type AskedWhy,
+  askSweep,
+  askWhy,
+  askWorkbench,
+  CLASSES,
+  COMMITTED_RECORDING,
+  makeRecording,
+  type Recorded,
+} from './workbench.ts'
 
 const say = (line: string) => console.log(line)
 /** Progress, kept apart from an answer that another program may read. */
@@ -133,7 +143,8 @@ async function reloadStack(place: Place, { policy, recording }: { policy: string
   await reload(place, { policy, recording, bench, tell })
 }
 
-async function ask(place: Place, asked: Asked): Promise<void> {
+async function ask(place: Place, { sweep: range, ...asked }: Asked & { sweep?: string }): Promise<void> {
+  if (range) return say(await askSweep(place, { ...asked, range }, working()))
   const { text, lost } = await askWorkbench(place, asked, { cancel: cancelled.signal, say: tell })
   say(text)
   if (lost) process.exitCode = 1
@@ -211,7 +222,17 @@ function program(place: () => Place): Command {
     .addOption(new Option('--classes <file>', 'what is worth keeping').env('CLASSES').default(CLASSES))
     .addOption(format)
     .addOption(new Option('--speed <factor>', 'default: so that it takes about ten seconds').env('SPEED'))
-    .action((asked: Asked) => ask(place(), asked))
+    .addOption(new Option('--sweep <range>', 'many values for one number, e.g. slow-call=1s..5s').env('SWEEP'))
+    .action((asked: Asked & { sweep?: string }) => ask(place(), asked))
+  stack
+    .command('why')
+    .description('why a trace of a recording is kept or dropped')
+    .addOption(new Option('--trace <id>', 'its id, or how it begins').env('TRACE'))
+    .addOption(new Option('--a <file>', 'policy file').env('A').default(SHIPPED_POLICY))
+    .addOption(new Option('--recording <file>').env('RECORDING').default(COMMITTED_RECORDING))
+    .addOption(new Option('--classes <file>', 'what is worth keeping').env('CLASSES').default(CLASSES))
+    .addOption(format)
+    .action(async (asked: AskedWhy) => say(await askWhy(place(), asked, working())))
   stack
     .command('mutation')
     .description('make mistakes in the shipped list, and see that the check or a case finds each')
@@ -256,6 +277,8 @@ const VARIABLES = [
   'CLASSES',
   'FORMAT',
   'SPEED',
+  'SWEEP',
+  'TRACE',
 ]
 for (const name of VARIABLES) if (process.env[name] === '') delete process.env[name]
 

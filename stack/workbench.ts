@@ -1,13 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
-import { type PriceOf, readClasses } from '../collector/workbench/classes.ts'
+import { type PriceOf, readClasses, study } from '../collector/workbench/classes.ts'
 import type { Command } from '../collector/workbench/collector.ts'
 import type { Format } from '../collector/workbench/draw.ts'
 import { record, type World } from '../collector/workbench/record.ts'
-import { timeFactorOf } from '../collector/workbench/recording.ts'
+import { readRecording, timeFactorOf } from '../collector/workbench/recording.ts'
 import { Refusal } from '../collector/workbench/refusal.ts'
+import { comfortableSpeed } from '../collector/workbench/replay.ts'
 import { report } from '../collector/workbench/report.ts'
+import { readRange, sweep, sweepReport } from '../collector/workbench/sweep.ts'
 import { tune } from '../collector/workbench/tune.ts'
+import { why, whyReport } from '../collector/workbench/why.ts'
 import { benchOf } from './bench.ts'
 import { type Place, ROOT, Trouble } from './place.ts'
 import { checkPolicy, SHIPPED_POLICY } from './policy.ts'
@@ -121,3 +124,73 @@ export function pricesOf(day: Date): PriceOf {
     return price && (inputTokens * price.input + outputTokens * price.output) / 1e6
   }
 }
+
+export type AskedWhy = Readonly<{
+  trace: string | undefined
+  a: string
+  recording: string
+  classes: string
+  format: Format
+}>
+
+/** Says why one trace of a recording is kept or dropped. Throws `Trouble` when it cannot be found. */
+export async function askWhy(
+  place: Place,
+  { trace, a, recording, classes, format }: AskedWhy,
+  options: Options,
+): Promise<string> {
+  if (!trace) throw new Trouble('name a trace, such as TRACE=4bf92f35: its id, or how it begins.')
+  const path = resolve(ROOT, recording)
+  const threshold = slowCall(place, await timeFactorOf(path))
+  const env = { SLOW_CALL: threshold, TOKEN_HEAVY: place.env.TOKEN_HEAVY ?? '' }
+  const bench = await benchOf(place, options)
+  await checkPolicy(bench, a)
+  const asked = {
+    recording: path,
+    trace,
+    policies: readFileSync(resolve(ROOT, a), 'utf8'),
+    config: readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8'),
+    env,
+  }
+  const found = mendable(
+    (async () => why(bench, { ...asked, classes: readClasses(resolve(ROOT, classes), { ...place.env, ...env }) }))(),
+  )
+  return whyReport(await found, format)
+}
+
+/** Tries many values for one number of a policy file. Throws `Trouble` when there is no such number, or no such range. */
+export const askSweep = (
+  place: Place,
+  { range: text, a, recording, classes, format, speed }: Asked & { range: string },
+  options: Options,
+): Promise<string> =>
+  mendable(
+    (async () => {
+      const range = readRange(text)
+      const path = resolve(ROOT, recording)
+      const timeFactor = await timeFactorOf(path)
+      const threshold = slowCall(place, timeFactor)
+      const read = readClasses(resolve(ROOT, classes), { ...place.env, SLOW_CALL: threshold })
+      const bench = await benchOf(place, options)
+      await checkPolicy(bench, a)
+      const found = await study(readRecording(path), read, pricesOf)
+      const requests = () => readRecording(path)
+      const traffic = {
+        requests,
+        speed: Number(speed ?? comfortableSpeed(found.toMs - found.fromMs)),
+        slowCall: threshold,
+      }
+      const list = readFileSync(resolve(ROOT, a), 'utf8')
+      const config = readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8')
+      const inForce = { SLOW_CALL: threshold, TOKEN_HEAVY: place.env.TOKEN_HEAVY ?? '' }
+      const swept = await sweep(
+        bench,
+        traffic,
+        { list, range, config, inForce, scale: timeFactor },
+        { found, classes: read },
+      )
+      const head = `${relative(ROOT, path)}: ${found.traces.size} traces, ${found.spans} spans, ${relative(ROOT, resolve(ROOT, a))}`
+      const table = sweepReport(range.variable.toLowerCase().replaceAll('_', '-'), swept, format)
+      return format === 'json' ? table : `${head}\n\n${table}`
+    })(),
+  )

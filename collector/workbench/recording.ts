@@ -13,6 +13,7 @@ export type Attribute = Readonly<{ key: string; value?: Value }>
 export type Span = Readonly<{
   traceId: string
   spanId: string
+  parentSpanId?: string
   name?: string
   startTimeUnixNano?: string | number
   endTimeUnixNano?: string | number
