@@ -1,7 +1,7 @@
 # Every command of this project, one line each: what they do lives in stack/, sim/ and test/.
 # Variables reach the programs as they are: make up SEED=7 BOOT=native, make sim TICKS=200.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean status logs reload verify doctor sim record tune why recall bias mutation boards check test bench
+.PHONY: help up down clean status logs reload verify doctor sim record tune why golden recall bias mutation boards check test bench
 
 # The Node of package.json comes first, so that an older one on the machine does not matter.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
@@ -46,10 +46,13 @@ tune: $(installed) ## what a policy keeps and loses of a recording: A=… B=… 
 why: $(installed) ## why one trace of a recording is kept or dropped: TRACE=…
 	@tsx stack/main.ts why
 
+golden: $(installed) ## write what the shipped list does into collector/README.md
+	@tsx stack/main.ts golden
+
 recall: $(installed) ## send 300,000 traces that must be kept: COUNT=… SEED=…
 	@tsx stack/main.ts recall
 
-bias: $(installed) ## estimate from kept traces alone, against the truth
+bias: $(installed) ## estimate from kept traces alone, against the truth: SEED=…
 	@tsx stack/main.ts bias
 
 mutation: $(installed) ## make mistakes in the shipped list, and see each found out
