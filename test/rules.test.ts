@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { readdirSync, rmSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { execa } from 'execa'
+import { parse } from 'yaml'
 import { build } from '../stack/native.ts'
 import { type Place, ROOT } from '../stack/place.ts'
 import { writePrometheusFiles } from '../stack/services.ts'
@@ -32,3 +33,31 @@ for (const file of readdirSync(FOLDER)) {
     assert.match(stdout, /SUCCESS/)
   })
 }
+
+type Rules = { groups: readonly { rules: readonly { alert?: string }[] }[] }
+type Tests = {
+  tests: readonly { alert_rule_test?: readonly { alertname: string; exp_alerts: readonly unknown[] }[] }[]
+}
+const yaml = <T>(file: string) => parse(readFileSync(file, 'utf8')) as T
+
+test('every alert is tried once where it fires and once where it is silent', () => {
+  const rules = readdirSync(resolve(FOLDER, '..')).filter((name) => name.endsWith('.rules.yaml'))
+  const alerts = rules
+    .flatMap((name) => yaml<Rules>(resolve(FOLDER, '..', name)).groups)
+    .flatMap((group) => group.rules.flatMap(({ alert }) => alert ?? []))
+  assert.ok(alerts.length > 10)
+  const tried = readdirSync(FOLDER)
+    .flatMap((name) => yaml<Tests>(resolve(FOLDER, name)).tests)
+    .flatMap((one) => one.alert_rule_test ?? [])
+  for (const alert of alerts) {
+    const cases = tried.filter(({ alertname }) => alertname === alert)
+    assert.ok(
+      cases.some(({ exp_alerts }) => exp_alerts.length > 0),
+      `${alert} is never seen firing`,
+    )
+    assert.ok(
+      cases.some(({ exp_alerts }) => exp_alerts.length === 0),
+      `${alert} is never seen silent`,
+    )
+  }
+})
