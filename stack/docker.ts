@@ -1,5 +1,5 @@
-import { existsSync, realpathSync, writeFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { existsSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs'
+import { delimiter, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { syncPrices } from '../phoenix/prices.ts'
@@ -9,7 +9,7 @@ import { activatePolicy } from './policy.ts'
 import { holder, isFree } from './ports.ts'
 import { pricesToday } from './prices.ts'
 import type { LastWords } from './reload.ts'
-import { collectorEnvironment } from './services.ts'
+import { collectorEnvironment, isRecording, recordings } from './services.ts'
 
 type Say = (line: string) => void
 
@@ -25,6 +25,12 @@ export function composeEnvironment(place: Place): Record<string, string> {
     SLOW_CALL: collectorEnvironment(place).SLOW_CALL ?? '',
     // Without a server of the user's own, the mock is one of the services.
     COMPOSE_PROFILES: place.env.VLLM_BASE_URL ? '' : 'mock',
+    ...(isRecording(place)
+      ? {
+          COMPOSE_FILE: ['docker-compose.yml', 'collector/workbench/record.compose.yaml'].join(delimiter),
+          RECORD_USER: place.env.RECORD_USER || `${process.getuid?.()}:${process.getgid?.()}`,
+        }
+      : {}),
   }
 }
 
@@ -110,11 +116,12 @@ export const isInDocker = async (place: Place): Promise<boolean> =>
  * anything is started when a price, the address of the model server, a port, an image or the policy is wrong.
  */
 export async function bootDocker(
-  place: Place,
+  given: Place,
   { policy, cancel, say }: Readonly<{ policy: string; cancel: AbortSignal; say: Say }>,
 ): Promise<void> {
   const prices = pricesToday()
-  refuseLoopback(place.env.VLLM_BASE_URL)
+  refuseLoopback(given.env.VLLM_BASE_URL)
+  const place = isRecording(given) ? await readyToRecord(given) : given
   const { name, services } = await project(place)
   const before = await containers(place, name)
   refuseOtherCopy(before)
@@ -135,6 +142,13 @@ export async function bootDocker(
   await compose(place, up, failed, cancel)
   await untilWorking(place, name, before, cancel)
   say('  every container is ready')
+}
+
+/** The folder must be there, and a rootless engine takes its own user for root: that is who can write to it. */
+async function readyToRecord(place: Place): Promise<Place> {
+  mkdirSync(recordings(place), { recursive: true })
+  const rootless = (await ask(place, 'info', '--format', '{{.SecurityOptions}}')).includes('name=rootless')
+  return rootless ? { ...place, env: { ...place.env, RECORD_USER: '0:0' } } : place
 }
 
 /** Inside a container, the loopback address is the container's own. */

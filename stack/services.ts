@@ -1,9 +1,10 @@
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
+import { LIVE_RECORDING } from '../collector/workbench/recording.ts'
 import { findGrafana } from './grafana.ts'
 import type { Programs } from './native.ts'
-import { type Place, type PortName, ROOT, url } from './place.ts'
+import { type Place, type PortName, ROOT, Trouble, url } from './place.ts'
 import type { Command } from './processes.ts'
 
 export type Service = Readonly<{
@@ -62,6 +63,22 @@ export const collectorArguments = (place: Place): string[] => [
   resolve(ROOT, 'collector/config.yaml'),
   `--feature-gates=${place.env.COLLECTOR_FEATURE_GATES}`,
 ]
+
+/** Loaded beside the shipped configuration to write down what the sampler sees. */
+export const RECORD_OVERLAY = 'collector/workbench/record.yaml'
+
+/** Where recordings of live traffic are written. */
+export const recordings = (place: Place): string => resolve(place.state, 'recordings')
+
+/** Whether the live collector is to write down what it sees. Throws `Trouble` when RECORD says neither yes nor no. */
+export function isRecording({ env }: Place): boolean {
+  const wish = env.RECORD || 'no'
+  if (wish !== 'yes' && wish !== 'no')
+    throw new Trouble(
+      `RECORD=${wish} says neither yes nor no: make up RECORD=yes writes live traffic to .stack/recordings/.`,
+    )
+  return wish === 'yes'
+}
 
 export const activePolicy = (place: Place): string => resolve(place.state, 'policies/active.yaml')
 
@@ -151,7 +168,14 @@ export function services(place: Place, programs: Programs): readonly Service[] {
     ],
     command: () => {
       data('collector')
-      return { file: programs.collector, args: collectorArguments(place), env: collectorEnvironment(place) }
+      if (!isRecording(place))
+        return { file: programs.collector, args: collectorArguments(place), env: collectorEnvironment(place) }
+      mkdirSync(recordings(place), { recursive: true })
+      return {
+        file: programs.collector,
+        args: [...collectorArguments(place), '--config', resolve(ROOT, RECORD_OVERLAY)],
+        env: { ...collectorEnvironment(place), RECORDING_FILE: resolve(recordings(place), LIVE_RECORDING) },
+      }
     },
     ready: url(place, 'COLLECTOR_HEALTH_PORT'),
     readyWithinMs: 30_000,

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { type PriceOf, readClasses, study } from '../collector/workbench/classes.ts'
 import type { Command } from '../collector/workbench/collector.ts'
@@ -7,10 +7,10 @@ import { record, type World } from '../collector/workbench/record.ts'
 import { readRecording, timeFactorOf } from '../collector/workbench/recording.ts'
 import { Refusal } from '../collector/workbench/refusal.ts'
 import { comfortableSpeed } from '../collector/workbench/replay.ts'
-import { report } from '../collector/workbench/report.ts'
+import { type Findings, goldenTable, report } from '../collector/workbench/report.ts'
 import { readRange, sweep, sweepReport } from '../collector/workbench/sweep.ts'
 import { tune } from '../collector/workbench/tune.ts'
-import { why, whyReport } from '../collector/workbench/why.ts'
+import { findTrace, why, whyReport } from '../collector/workbench/why.ts'
 import { benchOf } from './bench.ts'
 import { type Place, ROOT, Trouble } from './place.ts'
 import { checkPolicy, SHIPPED_POLICY } from './policy.ts'
@@ -91,9 +91,18 @@ export const askWorkbench = (place: Place, asked: Asked, options: Options) => me
 
 async function answer(
   place: Place,
-  { a, b, recording, classes, format, speed }: Asked,
+  asked: Asked,
   options: Options,
 ): Promise<Readonly<{ text: string; lost: boolean }>> {
+  const findings = await findingsOf(place, asked, options)
+  return { text: report(findings, asked.format), lost: (findings.diff?.mustKeepLost ?? 0) > 0 }
+}
+
+async function findingsOf(
+  place: Place,
+  { a, b, recording, classes, speed }: Asked,
+  options: Options,
+): Promise<Findings> {
   if (speed !== undefined && !(Number(speed) >= 1)) throw new Trouble(`SPEED=${speed} must be a number from 1.`)
   const path = resolve(ROOT, recording)
   const threshold = slowCall(place, await timeFactorOf(path))
@@ -112,8 +121,43 @@ async function answer(
     pricesOf,
     config: readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8'),
   })
-  const shown = { ...findings, recording: relative(ROOT, path) }
-  return { text: report(shown, format), lost: (findings.diff?.mustKeepLost ?? 0) > 0 }
+  return { ...findings, recording: relative(ROOT, path) }
+}
+
+const GOLDEN = {
+  file: resolve(ROOT, 'collector/README.md'),
+  begin: '<!-- make golden -->\n',
+  end: '\n<!-- /make golden -->',
+}
+
+/** What a list makes of the committed recording, with its own defaults whatever the environment says. */
+export async function goldenOf(place: Place, policy: string, options: Options): Promise<string> {
+  const { SLOW_CALL: _, TOKEN_HEAVY: __, ...env } = place.env
+  const asked = { a: policy, b: undefined, recording: COMMITTED_RECORDING, classes: CLASSES, speed: undefined }
+  return goldenTable(await mendable(findingsOf({ ...place, env }, { ...asked, format: 'markdown' }, options)))
+}
+
+/** The table that is committed. */
+export function committedGolden(): string {
+  const [, rest] = readFileSync(GOLDEN.file, 'utf8').split(GOLDEN.begin)
+  const [table] = rest?.split(GOLDEN.end) ?? []
+  if (table === undefined)
+    throw new Trouble(
+      `${relative(ROOT, GOLDEN.file)} has lost the two lines that make golden writes between: restore it.`,
+    )
+  return table
+}
+
+/** Writes the table of the shipped list anew, and says whether it changed. */
+export async function writeGolden(place: Place, options: Options): Promise<boolean> {
+  const before = committedGolden()
+  const table = await goldenOf(place, SHIPPED_POLICY, options)
+  const text = readFileSync(GOLDEN.file, 'utf8')
+  writeFileSync(
+    GOLDEN.file,
+    text.replace(`${GOLDEN.begin}${before}${GOLDEN.end}`, () => `${GOLDEN.begin}${table}${GOLDEN.end}`),
+  )
+  return table !== before
 }
 
 /** What model calls cost on the day of a recording, so that its table does not change with tomorrow's prices. */
@@ -133,64 +177,74 @@ export type AskedWhy = Readonly<{
   format: Format
 }>
 
-/** Says why one trace of a recording is kept or dropped. Throws `Trouble` when it cannot be found. */
-export async function askWhy(
+/** Says why one trace of a recording is kept or dropped. Throws `Trouble` when there is no such trace. */
+export const askWhy = (place: Place, asked: AskedWhy, options: Options): Promise<string> =>
+  mendable(answerWhy(place, asked, options))
+
+async function answerWhy(
   place: Place,
   { trace, a, recording, classes, format }: AskedWhy,
   options: Options,
 ): Promise<string> {
-  if (!trace) throw new Trouble('name a trace, such as TRACE=4bf92f35: its id, or how it begins.')
   const path = resolve(ROOT, recording)
-  const threshold = slowCall(place, await timeFactorOf(path))
-  const env = { SLOW_CALL: threshold, TOKEN_HEAVY: place.env.TOKEN_HEAVY ?? '' }
+  const timeFactor = await timeFactorOf(path)
+  const env = { SLOW_CALL: slowCall(place, timeFactor), TOKEN_HEAVY: place.env.TOKEN_HEAVY ?? '' }
+  const read = readClasses(resolve(ROOT, classes), { ...place.env, ...env })
+  const found = await findTrace({ path, shown: relative(ROOT, path) }, trace, read)
   const bench = await benchOf(place, options)
-  await checkPolicy(bench, a)
-  const asked = {
-    recording: path,
-    trace,
-    policies: readFileSync(resolve(ROOT, a), 'utf8'),
-    config: readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8'),
-    env,
+  const failed = new AbortController()
+  const lent = { ...bench, cancel: AbortSignal.any([bench.cancel, failed.signal]) }
+  const config = readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8')
+  const answer = async () => {
+    const list = readFileSync(resolve(ROOT, a), 'utf8')
+    return why(lent, found, { list, config, env, classes: read, pricesOf, timeFactor })
   }
-  const found = mendable(
-    (async () => why(bench, { ...asked, classes: readClasses(resolve(ROOT, classes), { ...place.env, ...env }) }))(),
-  )
-  return whyReport(await found, format)
+  // Both take seconds, mostly in waiting. What the check says of a list comes first.
+  const [checked, answered] = await Promise.allSettled([
+    checkPolicy(bench, a).catch((error: unknown) => {
+      failed.abort()
+      throw error
+    }),
+    answer(),
+  ])
+  if (checked.status === 'rejected') throw checked.reason
+  if (answered.status === 'rejected') throw answered.reason
+  return whyReport(answered.value, format)
 }
 
 /** Tries many values for one number of a policy file. Throws `Trouble` when there is no such number, or no such range. */
-export const askSweep = (
+export const askSweep = (place: Place, asked: Asked & { range: string }, options: Options): Promise<string> =>
+  mendable(answerSweep(place, asked, options))
+
+async function answerSweep(
   place: Place,
-  { range: text, a, recording, classes, format, speed }: Asked & { range: string },
+  { range: text, a, b, recording, classes, format, speed }: Asked & { range: string },
   options: Options,
-): Promise<string> =>
-  mendable(
-    (async () => {
-      const range = readRange(text)
-      const path = resolve(ROOT, recording)
-      const timeFactor = await timeFactorOf(path)
-      const threshold = slowCall(place, timeFactor)
-      const read = readClasses(resolve(ROOT, classes), { ...place.env, SLOW_CALL: threshold })
-      const bench = await benchOf(place, options)
-      await checkPolicy(bench, a)
-      const found = await study(readRecording(path), read, pricesOf)
-      const requests = () => readRecording(path)
-      const traffic = {
-        requests,
-        speed: Number(speed ?? comfortableSpeed(found.toMs - found.fromMs)),
-        slowCall: threshold,
-      }
-      const list = readFileSync(resolve(ROOT, a), 'utf8')
-      const config = readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8')
-      const inForce = { SLOW_CALL: threshold, TOKEN_HEAVY: place.env.TOKEN_HEAVY ?? '' }
-      const swept = await sweep(
-        bench,
-        traffic,
-        { list, range, config, inForce, scale: timeFactor },
-        { found, classes: read },
-      )
-      const head = `${relative(ROOT, path)}: ${found.traces.size} traces, ${found.spans} spans, ${relative(ROOT, resolve(ROOT, a))}`
-      const table = sweepReport(range.variable.toLowerCase().replaceAll('_', '-'), swept, format)
-      return format === 'json' ? table : `${head}\n\n${table}`
-    })(),
-  )
+): Promise<string> {
+  if (b !== undefined)
+    throw new Trouble(`SWEEP tries values of one list, and B=${b} is a second: leave one of them out.`)
+  if (speed !== undefined && !(Number(speed) >= 1)) throw new Trouble(`SPEED=${speed} must be a number from 1.`)
+  const range = readRange(text)
+  const path = resolve(ROOT, recording)
+  const timeFactor = await timeFactorOf(path)
+  const threshold = slowCall(place, timeFactor)
+  const read = readClasses(resolve(ROOT, classes), { ...place.env, SLOW_CALL: threshold })
+  const bench = await benchOf(place, options)
+  const list = await checkPolicy(bench, a)
+  const found = await study(readRecording(path), read, pricesOf)
+  const traffic = {
+    requests: () => readRecording(path),
+    speed: speed === undefined ? comfortableSpeed(found.toMs - found.fromMs) : Number(speed),
+    slowCall: threshold,
+  }
+  const wish = {
+    list,
+    range,
+    config: readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8'),
+    env: { SLOW_CALL: threshold, TOKEN_HEAVY: place.env.TOKEN_HEAVY },
+    timeFactor,
+  }
+  const swept = await sweep(bench, traffic, wish, { study: found, classes: read })
+  const size = `${found.traces.size} traces, ${found.spans} spans`
+  return sweepReport(`${relative(ROOT, path)}: ${size}, judged by ${relative(ROOT, resolve(ROOT, a))}`, swept, format)
+}

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { after, before, test } from 'node:test'
-import { biasIn, type Cell } from '../collector/proof/bias.ts'
+import { biasIn, type Cell, type Draws } from '../collector/proof/bias.ts'
 import type { Place } from '../stack/place.ts'
 import { proveUnbiased } from '../stack/proof.ts'
 import { testPlace } from './stack.ts'
@@ -9,7 +9,7 @@ import { testPlace } from './stack.ts'
 const quiet = { cancel: new AbortController().signal, say: () => {} }
 const FEW = { seed: 3, traces: 3000, salts: 20 }
 
-type Told = { cells: readonly Cell[]; coverage: number }
+type Told = { cells: readonly Cell[]; coverage: number; draws: Draws }
 
 let place: Place
 
@@ -20,7 +20,7 @@ before(async () => {
 after(() => rmSync(place.state, { recursive: true, force: true }))
 
 test('counts, errors, tokens and cost by agent can be told from kept traces alone', async () => {
-  const { cells, coverage } = JSON.parse((await proveUnbiased(place, FEW, 'json', quiet)).text) as Told
+  const { cells, coverage, draws } = JSON.parse((await proveUnbiased(place, FEW, 'json', quiet)).text) as Told
   assert.equal(cells.length, 20)
   for (const cell of cells) {
     const { agent, quantity, truth, mean, error } = cell
@@ -29,6 +29,7 @@ test('counts, errors, tokens and cost by agent can be told from kept traces alon
     assert.ok(Math.abs(mean - truth) < 5 * error, `${agent} ${quantity}: ${mean} for ${truth}, ± ${error}`)
   }
   assert.ok(coverage > 0.85 && coverage <= 1, `${coverage} of the intervals hold the truth`)
+  assert.ok(draws.worth > 0.8 * FEW.salts, `${FEW.salts} salts are worth ${draws.worth}`)
 })
 
 test('without their weights kept traces say far too little', async () => {

@@ -42,6 +42,8 @@ type Service = {
   security_opt?: string[]
   privileged?: boolean
   network_mode?: string
+  user?: string
+  entrypoint?: string[] | null
   extra_hosts?: string[]
 }
 type Services = Record<string, Service>
@@ -259,6 +261,45 @@ test('the collector is given every setting that its configuration has no default
   for (const [, name = '', fallback] of read) assert.ok(fallback || given('collector')[name], `${name} is missing`)
   for (const name of Object.keys(given('collector')))
     assert.ok(name === 'GOMEMLIMIT' || read.some(([, known]) => known === name), `nothing reads ${name}`)
+})
+
+test('RECORD=yes has both ways to boot write down what the sampler sees, and nothing else is new', async () => {
+  const recording = { ...place, env: { ...place.env, RECORD: 'yes' } }
+  const { collector, ...others } = await compose(composeEnvironment(recording))
+  const native = nativeServices(recording, programs)
+    .find(({ name }) => name === 'collector')
+    ?.command()
+  const binds = (collector?.volumes ?? []).filter(({ type }) => type === 'bind')
+  const here = (word: string) =>
+    binds.reduce((text, { source, target }) => text.replace(new RegExp(`^${target}(?=/|$)`), source), word)
+  assert.deepEqual(collector?.command?.map(here), native?.args)
+  assert.ok(native?.args.includes(resolve(ROOT, 'collector/workbench/record.yaml')))
+  assert.equal(here(collector?.environment?.RECORDING_FILE ?? ''), native?.env.RECORDING_FILE)
+  assert.equal(native?.env.RECORDING_FILE, resolve(place.state, 'recordings/live.jsonl'))
+  assert.deepEqual(
+    binds.filter(({ read_only }) => !read_only).map(({ source }) => source),
+    [resolve(place.state, 'recordings')],
+    'only there it may write',
+  )
+  const user = `${process.getuid?.()}:${process.getgid?.()}`
+  assert.equal(collector?.user, user, 'who started it can read the files')
+  assert.deepEqual(others['queue-owner']?.entrypoint, ['chown', '-R', user, '/queue'])
+  const { collector: _, 'queue-owner': __, ...rest } = services
+  const { 'queue-owner': ___, ...same } = others
+  assert.deepEqual(same, rest)
+})
+
+test('without RECORD nothing is loaded for it, and what says neither yes nor no is refused', async () => {
+  for (const RECORD of ['', 'no']) {
+    const plain = { ...place, env: { ...place.env, RECORD } }
+    assert.deepEqual(await compose(composeEnvironment(plain)), services)
+    const args = nativeServices(plain, programs)
+      .find(({ name }) => name === 'collector')
+      ?.command().args
+    assert.ok(args?.every((word) => !word.includes('record.yaml')))
+  }
+  const odd = { ...place, env: { ...place.env, RECORD: 'perhaps' } }
+  assert.throws(() => composeEnvironment(odd), /RECORD=perhaps says neither yes nor no: make up RECORD=yes/)
 })
 
 test('a model server of the user takes the place of the mock, and can be on this machine', async () => {

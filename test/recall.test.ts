@@ -17,14 +17,16 @@ type Tallies = Readonly<Record<string, { sent: number; kept: number; torn: numbe
 let place: Place
 
 before(async () => {
-  place = await testPlace({ BOOT: 'native' })
+  // The thresholds of who runs this must not become those of the list that ships.
+  place = await testPlace({ BOOT: 'native', SLOW_CALL: '9s', TOKEN_HEAVY: '9000' })
 })
 
 after(() => rmSync(place.state, { recursive: true, force: true }))
 
 test('of three thousand must-keep traces in every profile, none is missed or torn', async () => {
   const { text, holds } = await proveRecall(place, { seed: 7, count: COUNT }, 'json', quiet)
-  const { byKind, byProfile, missed } = JSON.parse(text) as { byKind: Tallies; byProfile: Tallies; missed: unknown[] }
+  type Told = { byKind: Tallies; byProfile: Tallies; missed: unknown[]; late: number }
+  const { byKind, byProfile, missed, late } = JSON.parse(text) as Told
   assert.deepEqual(missed, [])
   assert.ok(holds)
   assert.ok(PROFILES.length >= 20)
@@ -32,10 +34,16 @@ test('of three thousand must-keep traces in every profile, none is missed or tor
     Object.keys(byProfile),
     PROFILES.map(({ name }) => name),
   )
-  for (const kind of MUST_KEEP) assert.ok((byKind[kind]?.kept ?? 0) >= COUNT / MUST_KEEP.length, kind)
-  for (const [name, { sent }] of Object.entries(byProfile)) assert.ok(sent >= COUNT / PROFILES.length - 5, name)
+  for (const kind of MUST_KEEP) {
+    const { sent = 0, kept } = byKind[kind] ?? {}
+    assert.ok(sent === kept && sent >= COUNT / MUST_KEEP.length - late, `${kind}: ${kept} of ${sent}`)
+  }
+  for (const [name, { sent }] of Object.entries(byProfile)) assert.ok(sent >= COUNT / PROFILES.length - 5 - late, name)
   const { sent = 0, kept = 0 } = byKind.routine ?? {}
-  assert.ok(sent >= 300 && kept > 0 && kept < sent / 5, `${kept} of ${sent} routine traces: not everything is kept`)
+  assert.ok(
+    sent >= 300 - late && kept > 0 && kept < sent / 5,
+    `${kept} of ${sent} routine traces: not everything is kept`,
+  )
 })
 
 test('without a policy, its own class is missed, and no other', async () => {
@@ -48,3 +56,8 @@ test('without a policy, its own class is missed, and no other', async () => {
   assert.deepEqual(new Set(missed.map(({ kind }) => kind)), new Set(['self-buy']))
   assert.ok(missed.length > 150, `${missed.length} of 200, for one in ten is in the sample`)
 })
+
+test('a count that is none is refused by its name and value', () =>
+  assert.rejects(proveRecall(place, { seed: 7, count: 'many' }, 'text', quiet), {
+    message: 'COUNT=many must be a whole number from 1, such as COUNT=3000.',
+  }))

@@ -1,109 +1,310 @@
 import assert from 'node:assert/strict'
-import { rmSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { readRecording } from '../collector/workbench/recording.ts'
+import { execa } from 'execa'
+import { readClasses, type Study, study } from '../collector/workbench/classes.ts'
+import { attributeOf, readRecording, type Span } from '../collector/workbench/recording.ts'
+import { type Decisions, replayEach } from '../collector/workbench/replay.ts'
 import type { Swept } from '../collector/workbench/sweep.ts'
+import { singlePolicies } from '../collector/workbench/tune.ts'
 import type { Why } from '../collector/workbench/why.ts'
-import { type Place, ROOT } from '../stack/place.ts'
+import { benchOf } from '../stack/bench.ts'
+import { type Place, ROOT, Trouble } from '../stack/place.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
+import { tsx } from '../stack/services.ts'
 import { askSweep, askWhy, CLASSES, COMMITTED_RECORDING } from '../stack/workbench.ts'
 import { testPlace } from './stack.ts'
 
-const quiet = { cancel: new AbortController().signal, say: () => {} }
-const ASKED = { a: SHIPPED_POLICY, recording: COMMITTED_RECORDING, classes: CLASSES, format: 'json' } as const
+const RECORDING = resolve(ROOT, COMMITTED_RECORDING)
 /** The recording was made ten times faster than the clock, so that 2 s of its world are 200 ms. */
-const SLOW_NANOS = 200_000_000n
+const ENV = { SLOW_CALL: '200ms' }
+const SLOW_MS = 200
+const LIST = 'the list'
+const SPEED = 20
 
+let folder: string
 let place: Place
-/** The longest model call of each trace that has no error. */
-const longest = new Map<string, bigint>()
+let found: Study
+/** What the whole recording, replayed at once as `make tune` does it, makes of the shipped list and of its policies. */
+let decided: ReadonlyMap<string, Decisions>
+const spansOf = new Map<string, Span[]>()
+const quiet = { cancel: new AbortController().signal, say: () => {} }
+const asked = { a: SHIPPED_POLICY, recording: COMMITTED_RECORDING, classes: CLASSES, format: 'json' } as const
 
 before(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'wood-test-'))
+  mkdirSync(join(folder, 'tmp'))
+  process.env.TMPDIR = join(folder, 'tmp')
   place = await testPlace({ BOOT: 'native' })
-  const failed = new Set<string>()
-  for await (const { spans } of readRecording(resolve(ROOT, COMMITTED_RECORDING))) {
-    for (const { traceId, attributes = [], startTimeUnixNano, endTimeUnixNano, status } of spans) {
-      const text = (key: string) => attributes.find((attribute) => attribute.key === key)?.value?.stringValue
-      if (['parse_error', 'self_buy'].includes(text('error.type') ?? '')) failed.add(traceId)
-      if (text('gen_ai.operation.name') !== 'chat') continue
-      if (status?.code === 2) failed.add(traceId)
-      const nanos = BigInt(endTimeUnixNano ?? 0) - BigInt(startTimeUnixNano ?? 0)
-      if (nanos > (longest.get(traceId) ?? 0n)) longest.set(traceId, nanos)
-    }
-  }
-  for (const trace of failed) longest.delete(trace)
+  found = await study(readRecording(RECORDING), readClasses(resolve(ROOT, CLASSES), ENV), () => () => 0)
+  for await (const { spans } of readRecording(RECORDING))
+    for (const span of spans) spansOf.set(span.traceId, [...(spansOf.get(span.traceId) ?? []), span])
+  const list = readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8')
+  const traffic = { requests: () => readRecording(RECORDING), speed: SPEED, slowCall: ENV.SLOW_CALL }
+  decided = await replayEach(await benchOf(place, quiet), traffic, {
+    config: readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8'),
+    lists: [{ name: LIST, text: list }, ...singlePolicies(list)],
+  })
 })
 
-after(() => rmSync(place.state, { recursive: true, force: true }))
+after(() => {
+  for (const path of [folder, place.state]) rmSync(path, { recursive: true, force: true })
+})
 
-const asked = async (trace: string) => JSON.parse(await askWhy(place, { ...ASKED, trace }, quiet)) as Why
-const secondsOf = (nanos: bigint) => (Number(nanos) / 1e9).toFixed(3).replace(/0$/, '')
+function file(name: string, text: string): string {
+  writeFileSync(join(folder, name), text)
+  return join(folder, name)
+}
+
+const why = async (trace: string | undefined, more: Partial<typeof asked> | { a: string } = {}): Promise<Why> =>
+  JSON.parse(await askWhy(place, { ...asked, ...more, trace }, quiet))
+const text = (span: Span, key: string) => attributeOf(span.attributes, key)?.stringValue
+const lastedMs = ({ startTimeUnixNano = 0, endTimeUnixNano = 0 }: Span) =>
+  Number(BigInt(endTimeUnixNano) - BigInt(startTimeUnixNano)) / 1e6
+const slowestMs = (trace: string) =>
+  Math.max(...(spansOf.get(trace) ?? []).filter((span) => text(span, 'gen_ai.operation.name') === 'chat').map(lastedMs))
+const kept = () => decided.get(LIST) ?? new Map()
+const said = ({ value, bound }: { value: string; bound?: string }) => [value, bound]
+
+/** The answer for one trace says what a replay of the whole recording did. */
+function agrees(answer: Why): void {
+  const { trace, votes } = answer
+  const policies = [...decided].filter(([name]) => name !== LIST)
+  assert.deepEqual(
+    votes.map(({ policy, vote }) => [policy, vote]),
+    policies.map(([name, decisions]) => [name, decisions.has(trace) ? 'yes' : 'no']),
+  )
+  assert.deepEqual([answer.kept, answer.recorded], [kept().has(trace), kept().get(trace)?.policy])
+  assert.equal(answer.spans, spansOf.get(trace)?.length)
+  assert.deepEqual(answer.classes, found.traces.get(trace)?.classes)
+}
 
 describe('why', () => {
-  test('a dropped trace missed the threshold by as much as the recording says', async () => {
-    const [trace = '', nanos = 0n] =
-      [...longest]
-        .filter(([, time]) => time < SLOW_NANOS && time > SLOW_NANOS / 2n)
-        .sort(([, a], [, b]) => Number(b - a))[0] ?? []
-    assert.ok(trace, 'the recording has a near miss')
-    const { keptBy, votes, classes } = await asked(trace)
-    assert.equal(keptBy, undefined)
-    assert.deepEqual(classes, [])
+  test('a dropped trace is dropped: by how much it missed the threshold, as the recording holds it', async () => {
+    const near = [...found.traces.keys()]
+      .filter((id) => !kept().has(id))
+      .toSorted((a, b) => slowestMs(b) - slowestMs(a))
+    const [trace = ''] = near
+    const ms = slowestMs(trace)
+    assert.ok(ms > SLOW_MS * 0.8 && ms < SLOW_MS, `a near miss: ${ms} ms`)
+    const answer = await why(trace)
+    agrees(answer)
+    const looks = new Map(answer.votes.map((vote) => [vote.policy, said(vote)]))
+    assert.deepEqual(looks.get('keep-slow-calls'), [
+      `gen_ai.operation.name = "chat"; ${ms.toFixed(1)} ms, threshold 200 ms`,
+      undefined,
+    ])
+    const tokens = Math.max(
+      ...(spansOf.get(trace) ?? []).map(({ attributes }) =>
+        Number(attributeOf(attributes, 'woodland.tokens')?.intValue ?? 0),
+      ),
+    )
+    assert.deepEqual(looks.get('keep-token-heavy'), [`woodland.tokens = ${tokens}`, 'looks for 6000 to 1000000000'])
+    assert.deepEqual(looks.get('sample-routine-10-percent'), ['the trace id alone', 'one in 10'])
+    const errors = new Set((spansOf.get(trace) ?? []).flatMap((span) => text(span, 'error.type') ?? []))
+    const [value, bound] = looks.get('keep-parse-errors') ?? []
+    assert.equal(bound, 'looks for "parse_error"')
+    assert.ok([...errors].some((type) => value === `error.type = "${type}"`) || errors.size === 0, value)
+  })
+
+  test('a kept trace is kept: all its votes, and the one that was recorded, by the beginning of its id', async () => {
+    const voters = (id: string) => [...decided.values()].filter((decisions) => decisions.has(id)).length
+    const [trace = ''] = [...kept().keys()].toSorted((a, b) => voters(b) - voters(a))
+    assert.ok(voters(trace) > 2, 'more than one policy votes for it')
+    const answer = await why(trace.slice(0, 9).toUpperCase())
+    assert.equal(answer.trace, trace)
+    agrees(answer)
+    assert.equal(answer.root, 'invoke_workflow woodland_tick')
+    assert.ok(answer.agents.includes('fox'))
+    assert.ok(answer.seconds * 1000 >= slowestMs(trace))
+  })
+
+  test('the sample keeps a trace: by its id, whatever else is in the recording', async () => {
+    const sampled = [...(decided.get('sample-routine-10-percent')?.keys() ?? [])]
+    assert.ok(sampled[0])
+    agrees(await why(sampled[0]))
+  })
+
+  test('a policy that drops says so, and what it saw', async () => {
+    const [trace = ''] = kept().keys()
+    const drop = `
+- name: keep-everything
+  type: always_sample
+- name: drop-ticks
+  type: drop
+  drop:
+    drop_sub_policy:
+      - name: it-is-a-tick
+        type: string_attribute
+        string_attribute: { key: gen_ai.operation.name, values: [invoke_workflow] }
+- name: drop-nothing
+  type: drop
+  drop:
+    drop_sub_policy:
+      - name: it-is-elsewhere
+        type: string_attribute
+        string_attribute: { key: service.name, values: [elsewhere] }
+`
+    const { votes, kept: isKept } = await why(trace, { a: file('drop.yaml', drop) })
+    assert.equal(isKept, false)
     assert.deepEqual(
       votes.map(({ policy, vote }) => [policy, vote]),
-      votes.map(({ policy }) => [policy, false]),
+      [
+        ['keep-everything', 'yes'],
+        ['drop-ticks', 'drop'],
+        ['drop-nothing', 'no'],
+      ],
     )
-    const slow = votes.find(({ policy }) => policy === 'keep-slow-calls')
-    assert.ok(slow?.looksAt.includes(`took ${secondsOf(nanos)} s, threshold 200ms`), slow?.looksAt)
+    assert.match(votes[1]?.value ?? '', /^gen_ai\.operation\.name = "invoke_workflow"/)
+    assert.match(votes[2]?.value ?? '', /^service\.name = "(vllm|thousand-token-wood)"/)
   })
 
-  test('a kept trace names its voters, by the beginning of its id', async () => {
-    const [trace = ''] = [...longest].find(([, time]) => time > SLOW_NANOS) ?? []
-    const { keptBy, votes, classes, trace: whole } = await asked(trace.slice(0, 12))
-    assert.equal(whole, trace)
-    assert.equal(keptBy, 'keep-slow-calls')
-    assert.deepEqual(classes, ['slow-call'])
-    assert.ok(votes.find(({ policy }) => policy === 'keep-slow-calls')?.vote)
-    assert.ok(!votes.find(({ policy }) => policy === 'keep-parse-errors')?.vote)
+  test('what cannot be answered is a mistake that a user can mend', async () => {
+    const mendable = async (asking: Promise<unknown>, message: RegExp) =>
+      assert.rejects(asking, (error: Error) => error instanceof Trouble && message.test(error.message))
+    const [firstOfAll = ''] =
+      /[0-9a-f]{32}/.exec(await why('0'.repeat(32)).catch((error) => error.message.slice(40))) ?? []
+    assert.ok(
+      found.traces.get(firstOfAll)?.classes.some((name) => name !== 'routine'),
+      'must-keep ones come first',
+    )
+    await mendable(why('0'.repeat(32)), /TRACE=0{32} is no trace of the recording\. collector\/\S+\.gz has 40: try/)
+    await mendable(why(undefined), /TRACE names no trace: write TRACE=… .* has 40: try/)
+    await mendable(why('fox'), /TRACE=fox is no trace id/)
+    const digits = [...found.traces.keys()].map((id) => id.slice(0, 1))
+    const twice = digits.find((digit, index) => digits.indexOf(digit) !== index)
+    await mendable(why(twice), /is how \d+ traces begin: [0-9a-f]{32}, .* Write more of it/)
+    const [trace] = found.traces.keys()
+    await mendable(why(trace, { a: 'nowhere.yaml' }), /nowhere\.yaml: there is no such file/)
+    await mendable(why(trace, { a: file('bad.yaml', '- name: keep\n  type: moonlight\n') }), /bad\.yaml:1: .*moonlight/)
   })
 
-  test('a trace that is not there, not one, or no id is refused with the fix', async () => {
-    await assert.rejects(asked('00000000000000'), /not among the 40 traces .* Try one of them: [0-9a-f]{32}/)
-    await assert.rejects(asked('fox'), /TRACE=fox is no trace id/)
-    await assert.rejects(asked(''), /name a trace, such as TRACE=/)
-    const first = [...longest.keys()].map((id) => id[0] ?? '')
-    const twice = first.find((digit, index) => first.indexOf(digit) !== index) ?? ''
-    await assert.rejects(asked(twice), /is the beginning of \d+ traces, .* write more digits/)
+  test('of the command line is one sentence and exit code 1, or a table', async () => {
+    const run = (env: Record<string, string>) => {
+      const { file: node, args, cwd } = tsx('stack/main.ts', 'why')
+      return execa(node, args, { cwd, env: { ...place.env, ...env }, reject: false })
+    }
+    const missing = await run({ TRACE: '' })
+    assert.equal(missing.exitCode, 1)
+    assert.match(missing.stderr, /^TRACE names no trace: [^\n]*$/)
+    const [trace = ''] = kept().keys()
+    const { exitCode, stdout } = await run({ TRACE: trace, FORMAT: 'markdown' })
+    assert.equal(exitCode, 0)
+    assert.ok(stdout.startsWith(`### ${trace}: invoke_workflow woodland_tick\n`))
+    assert.match(stdout, new RegExp(`^verdict: kept, recorded as ${kept().get(trace)?.policy}$`, 'm'))
+    assert.match(stdout, /^\| keep-slow-calls \| (yes|no) \| .*threshold 200 ms \|$/m)
   })
 })
 
 describe('a sweep', () => {
-  const swept = async (range: string) => {
-    const text = await askSweep(place, { ...ASKED, b: undefined, speed: '20', range }, quiet)
-    return (JSON.parse(text) as { swept: readonly Swept[] }).swept
-  }
-  const kept = (row: Swept | undefined) => row?.table.total.kept ?? -1
+  const sweep = async (range: string, more: object = {}, at = place): Promise<Swept> =>
+    JSON.parse(await askSweep(at, { ...asked, b: undefined, speed: String(SPEED), range, ...more }, quiet))
 
-  test('of a longer and longer bound keeps fewer and fewer, and loses only slow calls', async () => {
-    const rows = await swept('slow-call=1s..5s/1s')
+  test('of a longer and longer bound keeps fewer and fewer, and in force keeps what tune keeps', async () => {
+    const { rows } = await sweep('slow-call=1s..5s/1s')
     assert.deepEqual(
-      rows.map(({ value }) => value),
-      ['1 s', '2 s', '3 s', '4 s', '5 s'],
+      rows.map(({ value, isInForce }) => [value, isInForce]),
+      ['1 s', '2 s', '3 s', '4 s', '5 s'].map((value) => [value, value === '2 s']),
     )
-    for (const [index, row] of rows.entries()) assert.ok(index === 0 || kept(row) <= kept(rows[index - 1]))
-    assert.ok(kept(rows[0]) > kept(rows[4]))
-    const missed = (row: Swept | undefined) =>
-      row?.table.classes.filter(({ mustKeep, missed }) => mustKeep && missed > 0).map((of) => of.class)
-    assert.deepEqual(missed(rows[1]), [], 'at the value in force nothing is missed')
-    assert.ok(rows[1]?.isInForce)
-    assert.deepEqual(missed(rows[4]), ['slow-call'])
+    for (const key of ['kept', 'spans', 'bytes', 'usdKept'] as const) {
+      const column = rows.map((row) => row[key])
+      assert.deepEqual(
+        column,
+        column.toSorted((a, b) => b - a),
+        key,
+      )
+      assert.ok((column[0] ?? 0) > (column[4] ?? 0), key)
+    }
+    const inForce = rows.find((row) => row.isInForce)
+    assert.equal(inForce?.kept, kept().size)
+    assert.equal(
+      inForce?.spans,
+      [...kept().values()].reduce((sum, { spans }) => sum + spans, 0),
+    )
+    // Each row loses the slow calls that only the bound in force keeps, and nothing else that must be kept.
+    for (const [index, { missed }] of rows.entries()) {
+      const lost = [...found.traces.values()].filter(({ id, classes }) => {
+        const votes = [...decided].filter(([name, of]) => name !== LIST && name !== 'keep-slow-calls' && of.has(id))
+        return classes.includes('slow-call') && votes.length === 0 && slowestMs(id) <= (index + 1) * 100
+      })
+      const none = { 'parse-error': 0, 'self-buy': 0, 'failed-call': 0 }
+      assert.deepEqual(missed, { ...none, 'slow-call': lost.length }, `at ${index + 1} s`)
+    }
+    assert.ok((rows[4]?.missed['slow-call'] ?? 0) > 0)
   })
 
-  test('of a number that the list does not read names those it reads', async () => {
-    await assert.rejects(
-      swept('moonlight=1..5'),
-      /MOONLIGHT, which the list does not read; it reads slow-call and token-heavy/,
+  test('of a number adds the one in force', async () => {
+    const { rows } = await sweep('token-heavy=3000..5000/1000')
+    assert.deepEqual(
+      rows.map(({ value, isInForce }) => [value, isInForce]),
+      [
+        ['3000', false],
+        ['4000', false],
+        ['5000', false],
+        ['6000', true],
+      ],
+    )
+    assert.ok((rows[0]?.kept ?? 0) > (rows[2]?.kept ?? 0))
+    assert.equal(rows[3]?.kept, kept().size)
+  })
+
+  test('takes a threshold that is set for the one in force', async () => {
+    const { rows } = await sweep('slow-call=1s..2s/1s', {}, { ...place, env: { ...place.env, SLOW_CALL: '150ms' } })
+    assert.deepEqual(
+      rows.map(({ value, isInForce }) => [value, isInForce]),
+      [
+        ['1 s', false],
+        ['1.5 s', true],
+        ['2 s', false],
+      ],
     )
   })
+
+  test('that cannot be made is a mistake that a user can mend', async () => {
+    const refused = async (asking: Promise<unknown>, message: RegExp) =>
+      assert.rejects(asking, (error: Error) => error instanceof Trouble && message.test(error.message))
+    await refused(sweep('moonlight=1..5'), /MOONLIGHT, .* it reads slow-call \(2 s\), token-heavy \(6000\)/)
+    await refused(sweep('slow-call=5s..1s'), /does not go upwards/)
+    await refused(sweep('slow-call=1..5'), /SLOW_CALL is a time, now 2 s/)
+    await refused(sweep('slow-call=1s..5'), /mixes times and plain numbers/)
+    await refused(sweep('token-heavy=1..100/1'), /100 values/)
+    await refused(sweep('slow-call=1s..5s', { b: 'mine.yaml' }), /B=mine\.yaml is a second: leave one of them out/)
+    await refused(sweep('slow-call=1s..5s', { speed: 'fast' }), /SPEED=fast must be a number/)
+  })
+
+  test('of the command line draws its table', async () => {
+    const { file: node, args, cwd } = tsx('stack/main.ts', 'tune', '--sweep', 'slow-call=2s..4s/2s')
+    const { exitCode, stdout } = await execa(node, args, {
+      cwd,
+      env: { ...place.env, SPEED: String(SPEED), FORMAT: 'markdown' },
+      reject: false,
+    })
+    assert.equal(exitCode, 0)
+    assert.match(stdout, /^\| SLOW_CALL \| kept \| spans \| bytes \| USD kept \| parse-error \|/m)
+    assert.match(stdout, new RegExp(`^\\| 2 s \\(in force\\) \\| ${kept().size} \\|`, 'm'))
+  })
+})
+
+test('Ctrl-C ends an answer, with its collectors and files', async () => {
+  const stopped = new AbortController()
+  const [trace] = found.traces.keys()
+  const answer = askWhy(place, { ...asked, trace }, { ...quiet, cancel: stopped.signal })
+  const looking = setInterval(() => {
+    if (readdirSync(join(folder, 'tmp')).filter((name) => name.startsWith('workbench-')).length === 2)
+      stopped.abort(new Trouble('stopped'))
+  }, 20)
+  await assert.rejects(answer, /stopped|aborted/)
+  clearInterval(looking)
+})
+
+test('nothing is left: no file in the temporary folder, no collector of ours', async () => {
+  const left = readdirSync(join(folder, 'tmp')).filter((name) => name.startsWith('workbench-'))
+  assert.deepEqual(left, [])
+  const { stdout } = await execa('ps', ['-A', '-o', 'ppid=,args='])
+  const ours = stdout
+    .split('\n')
+    .filter((line) => Number.parseInt(line, 10) === process.pid && line.includes('otelcol-woodland'))
+  assert.deepEqual(ours, [])
 })

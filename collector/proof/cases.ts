@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { isNode, LineCounter, parseDocument } from 'yaml'
+import { isNode, LineCounter, type ParseOptions, parseDocument } from 'yaml'
 import { z } from 'zod'
 import type { Bench } from '../workbench/collector.ts'
 import type { Request, Span, Value } from '../workbench/recording.ts'
 import { Refusal } from '../workbench/refusal.ts'
 import { type Decisions, type List, replayEach } from '../workbench/replay.ts'
+import { asWritten } from './written.ts'
 
 /** One folder of collector/policies/test: what is sent, and what must become of it. */
 export type Case = Readonly<{
@@ -25,38 +26,58 @@ type Expected = Readonly<{ label: string; ids: readonly string[]; kept: number; 
 const SPEED = 10
 /** Any day: the sampler does not look at it. */
 const BEGINNING_MS = Date.UTC(2026, 0, 1)
+/** A case of more spans begins when the others are over: while it is sent, nothing else can come in time. */
+const FEW_SPANS = 100
 
 const UNITS = { us: 1e3, ms: 1e6, s: 1e9, m: 60e9 } as const
+const TIME = { error: 'a time is a number with its unit; write 2s or 1999ms' }
 const duration = z
-  .string()
-  .regex(/^-?\d+(\.\d+)?(us|ms|s|m)$/, { error: 'a time is a number with its unit; write 2s or 1999ms' })
+  .string(TIME)
+  .regex(/^-?\d+(\.\d+)?(us|ms|s|m)$/, TIME)
   .transform((text) => {
     const [, number = '0', unit = 's'] = /^(-?[\d.]+)([a-z]+)$/.exec(text) ?? []
     return Math.round(Number(number) * UNITS[unit as keyof typeof UNITS])
   })
 
-const attributes = z.record(z.string(), z.unknown())
+/** An object that says which keys it knows when it is given another. */
+const known = <T extends z.ZodRawShape>(shape: T) =>
+  z.strictObject(shape, {
+    error: (issue) =>
+      issue.code === 'unrecognized_keys'
+        ? `"${issue.keys?.join('", "')}" is none of the keys that stand here; they are ${Object.keys(shape).join(', ')}`
+        : `this is a map with the keys ${Object.keys(shape).join(', ')}`,
+  })
+
+const TEXT = { error: 'this is a text; put it in quotes when it looks like something else' }
+const text = z.string(TEXT)
+const ATTRIBUTES = { error: 'attributes are a map; write attributes: { error.type: parse_error }' }
+const attributes = z.record(z.string(), z.unknown(), ATTRIBUTES)
+const TIMES = { error: 'times is a whole number from 1' }
+// In traffic a whole number is a bigint, so that 9000 and 9000.0 are two types, as they are in OTLP.
+const times = z.bigint(TIMES).positive(TIMES).transform(Number).default(1)
 const traffic = z
   .array(
-    z.strictObject({
+    known({
       at: duration.default(0),
-      times: z.int().positive().default(1),
+      times,
       resource: attributes.default({}),
+      scope: text.default(''),
       spans: z
         .array(
-          z.strictObject({
-            name: z.string().default('step'),
-            trace: z.string().default('it'),
-            id: z.string().optional(),
-            parent: z.string().optional(),
+          known({
+            name: text.default('step'),
+            trace: text.default('it'),
+            id: text.optional(),
+            parent: text.optional(),
             start: duration.default(0),
             lasts: duration.default(100e6),
-            status: z.enum(['unset', 'ok', 'error']).default('unset'),
-            times: z.int().positive().default(1),
+            status: z.enum(['unset', 'ok', 'error'], { error: 'a status is unset, ok or error' }).default('unset'),
+            times,
             attributes: attributes.default({}),
           }),
+          { error: 'a request has a list of spans; start each with "- {"' },
         )
-        .min(1, { error: 'a request has at least one span' }),
+        .min(1, { error: 'a request has at least one span; add "- { name: … }"' }),
     }),
     { error: 'traffic is a list of requests; start each with "- spans:"' },
   )
@@ -70,12 +91,14 @@ const verdict = z.union(
   ],
   { error: 'a verdict is dropped, or { policy: keep-…, spans: 3 }, or of repeated traces { kept: 97 }' },
 )
-const expectation = z.strictObject({
+const expectation = known({
   traces: z.record(z.string(), verdict, {
     error: 'traces maps each trace to its verdict; write traces: { it: dropped }',
   }),
-  salt: z.int().default(0),
-  sampler: z.record(z.string(), z.unknown()).optional(),
+  salt: z.int({ error: 'salt is a whole number; another one gives other trace ids' }).default(0),
+  sampler: z
+    .record(z.string(), z.unknown(), { error: 'sampler is a map of its settings; write sampler: { num_traces: 5 }' })
+    .optional(),
 })
 
 /** Reads every case of a folder. Throws one line for each defect: file, line, rule and fix. */
@@ -86,8 +109,15 @@ export function readCases(folder: string): readonly Case[] {
   return names.sort().map((name) => readCase(join(folder, name), name))
 }
 
+const SENTENCE = /^[a-z0-9]+(-[a-z0-9]+){2,}$/
+
 function readCase(folder: string, name: string): Case {
-  const requests = read(join(folder, 'traffic.yaml'), traffic)
+  if (!SENTENCE.test(name)) {
+    throw new Refusal(
+      `${folder}: the name of a case is a sentence in lower case, with dashes; such as a-failed-call-is-kept`,
+    )
+  }
+  const requests = read(join(folder, 'traffic.yaml'), traffic, { intAsBigInt: true })
   const { traces, salt, sampler } = read(join(folder, 'expect.yaml'), expectation)
   const idOf = (label: string, turn: number) => digest(32, name, salt, label, turn)
   const turns = new Map<string, number>()
@@ -98,13 +128,15 @@ function readCase(folder: string, name: string): Case {
   const forgotten = [...turns.keys()].find((label) => !(label in traces))
   if (unknown ?? forgotten) {
     throw new Refusal(
-      `${folder}/expect.yaml: the trace "${unknown ?? forgotten}" is in one of the two files only; every trace that is sent has a verdict`,
+      unknown === undefined
+        ? `${folder}/expect.yaml: the trace "${forgotten}" is sent and has no verdict; add ${forgotten}: dropped, or what becomes of it`
+        : `${folder}/expect.yaml: the trace "${unknown}" is never sent; traffic.yaml has ${[...turns.keys()].join(', ')}`,
     )
   }
   return {
     name,
     sampler,
-    requests: requests.flatMap(({ at, times, resource, spans }) =>
+    requests: requests.flatMap(({ at, times, resource, scope, spans }) =>
       Array.from({ length: times }, (_, turn) => {
         const sent = spans.flatMap((span, index) =>
           Array.from({ length: span.times }, (_, copy): Span & { parentSpanId?: string } => {
@@ -123,7 +155,12 @@ function readCase(folder: string, name: string): Case {
           }),
         )
         const body = {
-          resourceSpans: [{ resource: { attributes: otlpAttributes(resource) }, scopeSpans: [{ spans: sent }] }],
+          resourceSpans: [
+            {
+              resource: { attributes: otlpAttributes(resource) },
+              scopeSpans: [{ scope: { name: scope }, spans: sent }],
+            },
+          ],
         }
         return { atMs: BEGINNING_MS + at / 1e6, body: Buffer.from(JSON.stringify(body)), spans: sent }
       }),
@@ -150,16 +187,17 @@ const otlpAttributes = (of: Readonly<Record<string, unknown>>) =>
 function otlpValue(value: unknown): AnyValue {
   if (typeof value === 'string') return { stringValue: value }
   if (typeof value === 'boolean') return { boolValue: value }
-  if (typeof value === 'number') return Number.isInteger(value) ? { intValue: String(value) } : { doubleValue: value }
+  if (typeof value === 'bigint') return { intValue: String(value) }
+  if (typeof value === 'number') return { doubleValue: value }
   if (Array.isArray(value)) return { arrayValue: { values: value.map(otlpValue) } }
   if (value === null || value === undefined) return {}
   return { kvlistValue: { values: otlpAttributes(value as Record<string, unknown>) } }
 }
 
-function read<T>(path: string, schema: z.ZodType<T>): T {
+function read<T>(path: string, schema: z.ZodType<T>, options: ParseOptions = {}): T {
   if (!existsSync(path)) throw new Refusal(`${path}: a case has two files, traffic.yaml and expect.yaml; add this one`)
   const lines = new LineCounter()
-  const document = parseDocument(readFileSync(path, 'utf8'), { lineCounter: lines })
+  const document = parseDocument(readFileSync(path, 'utf8'), { ...options, lineCounter: lines })
   const [broken] = document.errors
   if (broken)
     throw new Refusal(`${path}:${lines.linePos(broken.pos[0]).line}: it is not YAML: ${broken.message.split('\n')[0]}`)
@@ -210,11 +248,13 @@ export async function judgeCases(
   return failures
 }
 
-/** A list with the defaults that are written in it, whatever the environment says. */
-const asWritten = (text: string) => text.replace(/\$\{env:\w+:-([^}]*)\}/g, '$1')
-
 async function* inOrder(cases: readonly Case[]): AsyncGenerator<Request> {
-  yield* cases.flatMap(({ requests }) => requests).sort((one, other) => one.atMs - other.atMs)
+  const isSmall = ({ requests }: Case) => requests.reduce((sum, { spans }) => sum + spans.length, 0) <= FEW_SPANS
+  const small = cases.filter(isSmall).flatMap(({ requests }) => requests)
+  const overMs = Math.max(0, ...small.map(({ atMs }) => atMs - BEGINNING_MS))
+  const large = cases.filter((one) => !isSmall(one)).flatMap(({ requests }) => requests)
+  const later = large.map((request) => ({ ...request, atMs: request.atMs + overMs }))
+  yield* [...small, ...later].sort((one, other) => one.atMs - other.atMs)
 }
 
 function failuresOf({ name, expected }: Case, decisions: Decisions): readonly Failure[] {

@@ -1,18 +1,20 @@
 import { parse, stringify } from 'yaml'
 import type { Bench } from '../workbench/collector.ts'
 import { drawIn, type Format } from '../workbench/draw.ts'
+import { Refusal } from '../workbench/refusal.ts'
 import { type Decisions, type List, replayEach, type Traffic } from '../workbench/replay.ts'
 import { type Case, judgeCases } from './cases.ts'
+import { asWritten } from './written.ts'
 
 /** The shipped list with one mistake in it. */
 export type Mutant = Readonly<{ name: string; text: string }>
 
-/** How a mutant was found out. `harmless` means that it decides everything as the shipped list does. */
+/** How a mutant was found out. `harmless` means that it decides all other traces, so many, as the shipped list does. */
 export type Verdict = Readonly<{ mutant: string }> &
   (
     | Readonly<{ caught: 'by the check'; why: string }>
     | Readonly<{ caught: 'by a case'; why: string; cases: number }>
-    | Readonly<{ caught: 'no'; harmless: boolean }>
+    | Readonly<{ caught: 'no'; harmless: boolean; traces: number }>
   )
 
 type Policy = { name: string; type: string; [settings: string]: unknown }
@@ -125,11 +127,13 @@ function conditionsLike(condition: string): readonly (readonly [what: string, te
     ['the operation left out', 'span.attributes["gen_ai.operation.name"] == "chat" and ', ''],
     ['a sign forgotten', '==', '='],
   ]
+  const guards = condition.match(/[\w.]+\["[^"]+"\] != nil and /g) ?? []
   const words = [...condition.matchAll(/"([a-z_.]+)"/g)].map(([, word = '']) => word)
   return [
     ...turns
       .filter(([, from]) => condition.includes(from))
       .map(([what, from, to]) => [what, condition.replace(from, to)] as const),
+    ...guards.map((guard) => [`no guard "${guard.trim()}"`, condition.replace(guard, '')] as const),
     ...words.map((word) => [`"${word}" misspelt`, condition.replace(`"${word}"`, `"${word}s"`)] as const),
   ]
 }
@@ -140,14 +144,22 @@ export type Check = (mutant: Mutant) => Promise<string | undefined>
 /**
  * Tries every mutant: first the check that `make reload` makes, then the cases, all lists at once in one collector.
  * A mutant that no case tells from the shipped list is harmless when it also decides other traffic as that does.
+ * Throws when the shipped list does not hold in the same run, for then the run says nothing of the others.
  */
 export async function tryMutants(
   bench: Bench,
   shipped: string,
-  { cases, check, config, other }: { cases: readonly Case[]; check: Check; config: string; other: Traffic },
+  {
+    cases,
+    check,
+    config,
+    others,
+  }: { cases: readonly Case[]; check: Check; config: string; others: readonly Traffic[] },
 ): Promise<readonly Verdict[]> {
   const mutants = mutantsOf(shipped)
   bench.say(`  ${mutants.length} mutants are read`)
+  const wrong = await check({ name: SHIPPED, text: shipped })
+  if (wrong) throw new Refusal(`the shipped list is itself refused by the check: ${wrong} Mend it first`)
   const refused = new Map<string, string>()
   for (let from = 0; from < mutants.length; from += AT_ONCE) {
     const some = mutants.slice(from, from + AT_ONCE)
@@ -156,11 +168,12 @@ export async function tryMutants(
   }
   const lists: List[] = mutants.filter(({ name }) => !refused.has(name))
   bench.say(`  ${refused.size} are refused by the check; ${lists.length} run on ${cases.length} cases`)
-  const failures = await judgeCases(bench, cases, { config, lists })
+  const failures = await judgeCases(bench, cases, { config, lists: [{ name: SHIPPED, text: shipped }, ...lists] })
+  const [own] = failures.get(SHIPPED) ?? []
+  if (own) throw new Refusal(`the shipped list itself fails ${own.name}: ${own.why}. ${MEND}`)
   const survivors = lists.filter(({ name }) => failures.get(name)?.length === 0)
   bench.say(`  ${survivors.length} are left; they run on other traffic`)
-  const decided = await replayEach(bench, other, { config, lists: [{ name: SHIPPED, text: shipped }, ...survivors] })
-  const asShipped = decisionsAsText(decided.get(SHIPPED))
+  const different = await otherwise(bench, { shipped, config, survivors, others })
   return mutants.map(({ name: mutant }): Verdict => {
     const why = refused.get(mutant)
     if (why) return { mutant, caught: 'by the check', why }
@@ -168,13 +181,39 @@ export async function tryMutants(
     const [first] = failed
     if (first)
       return { mutant, caught: 'by a case', why: first.name, cases: new Set(failed.map(({ name }) => name)).size }
-    return { mutant, caught: 'no', harmless: decisionsAsText(decided.get(mutant)) === asShipped }
+    return { mutant, caught: 'no', harmless: !different.names.has(mutant), traces: different.traces }
   })
 }
 
 const SHIPPED = 'as shipped'
+const MEND = 'Mend the list or the case; when both are as they were, the machine is too busy for this: run it once more'
 /** Checks at a time. Each mostly waits for its collector. */
 const AT_ONCE = 8
+
+/** Which lists decide other traffic otherwise than the shipped one, and how many traces they were asked about. */
+async function otherwise(
+  bench: Bench,
+  wish: { shipped: string; config: string; survivors: readonly List[]; others: readonly Traffic[] },
+): Promise<Readonly<{ names: ReadonlySet<string>; traces: number }>> {
+  const { shipped, config, survivors, others } = wish
+  // The shipped list twice: when the two differ, so may all others, and for no reason of their own.
+  const control = [SHIPPED, `${SHIPPED}, too`]
+  const lists = [...control.map((name) => ({ name, text: shipped })), ...survivors]
+  const written = lists.map(({ name, text }) => ({ name, text: asWritten(text) }))
+  const seen = new Set<string>()
+  const watch = ({ spans }: { spans: readonly { traceId: string }[] }) => {
+    for (const { traceId } of spans) seen.add(traceId)
+  }
+  const names = new Set<string>()
+  for (const traffic of survivors.length > 0 ? others : []) {
+    const decided = await replayEach(bench, { ...traffic, watch }, { config, lists: written })
+    const asShipped = decisionsAsText(decided.get(SHIPPED))
+    for (const { name } of written) if (decisionsAsText(decided.get(name)) !== asShipped) names.add(name)
+  }
+  if (control.some((name) => names.has(name)))
+    throw new Refusal(`the shipped list twice in one collector decided in two ways. ${MEND}`)
+  return { names, traces: seen.size }
+}
 
 const decisionsAsText = (decisions: Decisions | undefined) =>
   [...(decisions ?? [])]
@@ -190,7 +229,12 @@ export function mutationReport(verdicts: readonly Verdict[], format: Format): st
   if (format === 'json') return JSON.stringify(verdicts, null, 2)
   const rows = verdicts.map((verdict) => {
     if (verdict.caught === 'by the check') return [verdict.mutant, 'the check', verdict.why]
-    if (verdict.caught === 'no') return [verdict.mutant, verdict.harmless ? 'harmless' : 'MISSED', '']
+    if (verdict.caught === 'no') {
+      const { mutant, harmless, traces } = verdict
+      return harmless
+        ? [mutant, 'harmless', `${traces} other traces are decided as the shipped list does`]
+        : [mutant, 'MISSED', `of ${traces} other traces some are decided otherwise: add a case`]
+    }
     const others = verdict.cases > 1 ? ` and ${verdict.cases - 1} more` : ''
     return [verdict.mutant, 'a case', `${verdict.why}${others}`]
   })

@@ -4,7 +4,20 @@ import type { Request, Span, Value } from '../workbench/recording.ts'
 /** What a trace of the generator is, and must therefore become. */
 export const MUST_KEEP = ['parse-error', 'self-buy', 'failed-call', 'slow-call', 'token-heavy'] as const
 export type Kind = (typeof MUST_KEEP)[number] | 'routine'
-export type Labelled = Readonly<{ id: string; kind: Kind; profile: string; spans: number }>
+/** `number` counts the must-keep traces up to this one: that many of the same seed contain it. */
+export type Labelled = Readonly<{ id: string; kind: Kind; profile: string; spans: number; number: number }>
+
+export const AGENTS = ['squirrel', 'rabbit', 'fox', 'beaver', 'bear'] as const
+/** Both have a price in grafana/prices.yaml. */
+export const MODELS = ['Qwen/Qwen2.5-3B-Instruct', 'Qwen/Qwen2.5-1.5B-Instruct'] as const
+/** What happened in a trace, as the world knows it and no sampler tells. */
+export type Turn = Readonly<{
+  agent: (typeof AGENTS)[number]
+  model: (typeof MODELS)[number]
+  inputTokens: number
+  outputTokens: number
+  failed: boolean
+}>
 
 /** Rolls the same numbers for the same key. */
 export type Dice = Readonly<{ number: () => number; below: (count: number) => number; hex: (digits: number) => string }>
@@ -28,10 +41,19 @@ export function diceOf(...key: readonly (string | number)[]): Dice {
 
 type Part = Readonly<{ afterMs: number; spans: readonly Span[] }>
 type Parts = (spans: readonly Span[], dice: Dice) => readonly Part[]
-type Profile = Readonly<{ name: string; shape?: (spans: readonly Span[], dice: Dice) => readonly Span[]; sent: Parts }>
+type Profile = Readonly<{
+  name: string
+  shape?: (spans: readonly Span[], dice: Dice) => readonly Span[]
+  sent: Parts
+  /** When a trace begins that would begin at this time. */
+  begins?: (atMs: number) => number
+  /** Its spans travel in one request with those of other traces, in turn. */
+  mixed?: true
+}>
 
-/** Under the waits of a replay: 1 s after the root, 2 s without one. */
-const [WITHIN_ROOT_MS, WITHIN_WAIT_MS] = [600, 1400]
+/** Under the waits of a replay: 1 s after the root, 2 s without one. The rest is for a machine that stutters. */
+const [WITHIN_ROOT_MS, LATEST_CHILD_MS, WITHIN_WAIT_MS] = [600, 800, 1400]
+const SECOND_MS = 1000
 /** The spans of a trace come from the generator in this order: root, turn, call, order. */
 const isRoot = (span: Span) => !('parentSpanId' in span)
 const whole: Parts = (spans) => [{ afterMs: 0, spans }]
@@ -60,7 +82,11 @@ const padded = (spans: readonly Span[], dice: Dice, more: object, count: number)
     () => ({ ...spans[0], parentSpanId: spans[0]?.spanId, spanId: dice.hex(16), attributes: [], ...more }) as Span,
   ),
 ]
-const isMarked = (span: Span) => 'marked' in span
+/** Stands on the spans that decide, and is not sent: JSON knows no symbols. */
+const MARK = Symbol('decides')
+const isMarked = (span: Span) => MARK in span
+/** Stands on spans of another service, and is not sent either. */
+const FOREIGN = Symbol('foreign')
 
 /** Ways in which the spans of one trace reach the sampler. */
 export const PROFILES: readonly Profile[] = [
@@ -83,6 +109,17 @@ export const PROFILES: readonly Profile[] = [
   {
     name: 'what matters comes last',
     sent: twoParts((spans) => spans.filter((span) => !isMarked(span)), WITHIN_ROOT_MS),
+  },
+  {
+    name: 'each child late in its own way',
+    sent: (spans, dice) =>
+      spans.map((span) => ({ afterMs: isRoot(span) ? 0 : dice.below(LATEST_CHILD_MS), spans: [span] })),
+  },
+  { name: 'in one request with other traces', sent: whole, mixed: true },
+  {
+    name: 'all of a second at once',
+    sent: whole,
+    begins: (atMs) => Math.ceil(atMs / SECOND_MS) * SECOND_MS,
   },
   { name: 'sent twice', sent: (spans) => [0, 100].map((afterMs) => ({ afterMs, spans })) },
   {
@@ -108,6 +145,12 @@ export const PROFILES: readonly Profile[] = [
     sent: whole,
   },
   {
+    name: 'of no length, but for what matters',
+    shape: (spans) =>
+      spans.map((span) => (isMarked(span) ? span : { ...span, endTimeUnixNano: span.startTimeUnixNano ?? '0' })),
+    sent: whole,
+  },
+  {
     name: 'every status is ok',
     shape: (spans) => spans.map((span) => ({ ...span, status: span.status ?? { code: 1 } })),
     sent: whole,
@@ -118,7 +161,11 @@ export const PROFILES: readonly Profile[] = [
       padded(
         spans,
         dice,
-        { name: 'GET /', attributes: [{ key: 'http.request.method', value: { stringValue: 'GET' } }] },
+        {
+          name: 'GET /',
+          attributes: [{ key: 'http.request.method', value: { stringValue: 'GET' } }],
+          [FOREIGN]: true,
+        },
         3,
       ),
     sent: whole,
@@ -140,10 +187,10 @@ export const PROFILES: readonly Profile[] = [
       ),
     sent: whole,
   },
-  { name: 'with forty more spans', shape: (spans, dice) => padded(spans, dice, {}, 40), sent: whole },
+  { name: 'a giant of two hundred spans', shape: (spans, dice) => padded(spans, dice, {}, 196), sent: whole },
   {
     name: 'sampled before by somebody else',
-    shape: (spans) => spans.map((span) => ({ ...span, traceState: 'vendor=1', flags: 257 })),
+    shape: (spans) => spans.map((span) => ({ ...span, traceState: 'vendor=1,ot=th:8', flags: 257 })),
     sent: whole,
   },
   {
@@ -160,23 +207,31 @@ export const PROFILES: readonly Profile[] = [
   },
 ]
 
-const BEGINNING_MS = Date.UTC(2026, 0, 1)
+export const BEGINNING = new Date('2026-01-01T00:00:00Z')
 const text = (stringValue: string) => ({ stringValue })
 const integer = (number: number) => ({ intValue: String(number) })
 const SLOW_CALL_US = 2_000_000
 const TOKEN_HEAVY = 6000
+/** Refusals that no policy asks for: what can be said of them, a sample must tell. */
+const REFUSALS = ['cannot_afford', 'nothing_to_sell', 'unknown_good', 'bad_quantity'] as const
+const REFUSED_SHARE = 0.3
 
-/** One small tick: root, turn, call, order. `marked` stands on the span that decides, and is not sent. */
-export function makeTrace(kind: Kind, dice: Dice): readonly Span[] {
+/**
+ * One small tick: root, turn, call, order. Of one agent and not five, so that what is estimated of one agent says
+ * nothing of another. Answers what happened in it, too.
+ */
+export function makeTrace(kind: Kind, dice: Dice): Readonly<{ spans: readonly Span[]; turn: Turn }> {
   const traceId = dice.hex(32)
   const [root, turn, call, order] = [dice.hex(16), dice.hex(16), dice.hex(16), dice.hex(16)]
-  const start = BigInt(BEGINNING_MS) * 1_000_000n
+  const start = BigInt(BEGINNING.getTime()) * 1_000_000n
+  const agent = AGENTS[dice.below(AGENTS.length)] ?? 'fox'
+  const model = MODELS[dice.below(MODELS.length)] ?? MODELS[0]
   const span = (
     spanId: string,
     parentSpanId: string | undefined,
     name: string,
     us: number,
-    attributes: Record<string, Value>,
+    attributes: Record<string, Value | undefined>,
     more: object = {},
   ) => ({
     traceId,
@@ -185,43 +240,73 @@ export function makeTrace(kind: Kind, dice: Dice): readonly Span[] {
     name,
     startTimeUnixNano: String(start),
     endTimeUnixNano: String(start + BigInt(us) * 1000n),
-    attributes: Object.entries(attributes).map(([key, value]) => ({ key, value })),
+    attributes: Object.entries(attributes).flatMap(([key, value]) => (value ? [{ key, value }] : [])),
     ...more,
   })
-  const mark = (on: boolean) => (on ? { marked: true } : {})
-  const operation = (name: string) => ({ 'gen_ai.operation.name': text(name) })
+  const mark = (on: boolean) => (on ? { [MARK]: true } : {})
+  const status = (isError: boolean) => (isError ? { status: { code: 2 } } : {})
+  const operation = (name: string) => ({ 'gen_ai.operation.name': text(name), 'gen_ai.agent.name': text(agent) })
   // Margins of every size, the smallest ones too: one microsecond, one token.
   const margin = (most: number) => Math.max(1, Math.floor(most ** dice.number()))
   const us =
     kind === 'slow-call'
       ? SLOW_CALL_US + margin(8_000_000)
       : SLOW_CALL_US - (dice.number() < 0.05 ? 0 : margin(1_900_000))
-  const tokens = kind === 'token-heavy' ? TOKEN_HEAVY - 1 + margin(50_000) : TOKEN_HEAVY - margin(5000)
-  const error = { 'parse-error': 'parse_error', 'self-buy': 'self_buy' }[kind as string]
-  const isCall = kind === 'failed-call' || kind === 'slow-call'
-  return [
+  const tokens =
+    kind === 'token-heavy'
+      ? TOKEN_HEAVY - 1 + margin(50_000)
+      : TOKEN_HEAVY - (dice.number() < 0.5 ? margin(5000) : 1 + dice.below(5000))
+  const outputTokens = 1 + dice.below(tokens / 5)
+  const wanted = kind === 'parse-error' ? 'parse_error' : kind === 'self-buy' ? 'self_buy' : undefined
+  const isRefused = kind !== 'failed-call' && dice.number() < REFUSED_SHARE
+  const why = wanted ?? (isRefused ? REFUSALS[dice.below(REFUSALS.length)] : undefined)
+  const error = why === undefined ? undefined : text(why)
+  // A reply that cannot be read is asked for once more, so that only every other such turn fails.
+  const isMended = kind === 'parse-error' && dice.number() < 0.5
+  const failed = kind === 'failed-call' || (error !== undefined && !isMended)
+  const spans = [
     span(
       root,
       undefined,
       'invoke_workflow woodland_tick',
       us + 2000,
-      { ...operation('invoke_workflow'), 'woodland.tokens': integer(tokens) },
+      { 'gen_ai.operation.name': text('invoke_workflow'), 'woodland.tokens': integer(tokens) },
       mark(kind === 'token-heavy'),
     ),
-    span(turn, root, 'invoke_agent fox', us + 1000, operation('invoke_agent')),
-    span(call, turn, 'chat model', us, operation('chat'), {
-      ...(kind === 'failed-call' ? { status: { code: 2 } } : {}),
-      ...mark(isCall || kind === 'routine'),
-    }),
+    span(
+      turn,
+      root,
+      `invoke_agent ${agent}`,
+      us + 1000,
+      { ...operation('invoke_agent'), 'error.type': failed ? (error ?? text('500')) : undefined },
+      { ...status(failed), ...mark(failed && wanted !== undefined) },
+    ),
+    span(
+      call,
+      turn,
+      `chat ${model}`,
+      us,
+      {
+        ...operation('chat'),
+        'gen_ai.request.model': text(model),
+        'gen_ai.usage.input_tokens': integer(tokens - outputTokens),
+        'gen_ai.usage.output_tokens': integer(outputTokens),
+      },
+      {
+        ...status(kind === 'failed-call'),
+        ...mark(kind === 'failed-call' || kind === 'slow-call' || kind === 'routine'),
+      },
+    ),
     span(
       order,
       turn,
       'execute_tool place_order',
       1000,
-      { ...operation('execute_tool'), ...(error ? { 'error.type': text(error) } : {}) },
-      mark(error !== undefined),
+      { ...operation('execute_tool'), 'error.type': error },
+      { ...status(error !== undefined), ...mark(wanted !== undefined) },
     ),
   ]
+  return { spans, turn: { agent, model, inputTokens: tokens - outputTokens, outputTokens, failed } }
 }
 
 export type Wish = Readonly<{ seed: number; mustKeep: number; perSecond: number; speed: number }>
@@ -234,41 +319,74 @@ export async function* makeTraffic(
   { seed, mustKeep, perSecond, speed }: Wish,
   told: (trace: Labelled) => void,
 ): AsyncGenerator<Request> {
-  const total = Math.ceil(mustKeep * 1.1)
-  let waiting: { atMs: number; spans: readonly Span[] }[] = []
+  const total = mustKeep + Math.floor(mustKeep / 10)
+  let waiting: readonly Sent[] = []
   let made = 0
   let kept = 0
   for (let second = 0; made < total || waiting.length > 0; second++) {
     const until = Math.min(total, (second + 1) * perSecond)
+    const begun: Sent[] = []
     for (; made < until; made++) {
       const isRoutine = made % 11 === 10
       const kind = isRoutine ? 'routine' : (MUST_KEEP[kept % MUST_KEEP.length] ?? 'routine')
-      const profile = PROFILES[Math.floor(kept / MUST_KEEP.length) % PROFILES.length]
+      const turns = isRoutine ? Math.floor(made / 11) : Math.floor(kept / MUST_KEEP.length)
+      const profile = PROFILES[turns % PROFILES.length]
       if (!profile) continue
       if (!isRoutine) kept++
       const dice = diceOf(seed, made)
-      const spans = makeTrace(kind, dice)
+      const { spans } = makeTrace(kind, dice)
       const parts = profile.sent(profile.shape?.(spans, dice) ?? spans, dice)
       told({
         id: spans[0]?.traceId ?? '',
         kind,
         profile: profile.name,
         spans: parts.reduce((sum, part) => sum + part.spans.length, 0),
+        number: kept,
       })
-      const began = (made / perSecond) * 1000
-      waiting.push(...parts.map((part) => ({ atMs: began + part.afterMs, spans: part.spans })))
+      const atMs = (made / perSecond) * SECOND_MS
+      const beganMs = profile.begins?.(atMs) ?? atMs
+      for (const { afterMs, spans } of parts)
+        begun.push({ atMs: beganMs + afterMs, spans, mixed: profile.mixed ?? false })
     }
-    const now = (second + 1) * 1000
-    const due = waiting.filter(({ atMs }) => atMs < now).sort((a, b) => a.atMs - b.atMs)
-    waiting = waiting.filter(({ atMs }) => atMs >= now)
-    for (const { atMs, spans } of due) yield requestOf(BEGINNING_MS + atMs * speed, spans)
+    const now = (second + 1) * SECOND_MS
+    const all = [...waiting, ...begun]
+    waiting = all.filter(({ atMs }) => atMs >= now)
+    const due = all.filter(({ atMs }) => atMs < now)
+    const requests = [...due.filter(({ mixed }) => !mixed), ...mixedUp(due.filter(({ mixed }) => mixed))]
+    for (const { atMs, spans } of requests.sort((a, b) => a.atMs - b.atMs))
+      yield requestOf(BEGINNING.getTime() + atMs * speed, spans)
   }
 }
 
-const unmarked = (key: string, value: unknown) => (key === 'marked' ? undefined : value)
+type Sent = Readonly<{ atMs: number; spans: readonly Span[]; mixed: boolean }>
+const MIXED_TRACES = 10
 
-export const requestOf = (atMs: number, spans: readonly Span[]): Request => ({
-  atMs,
-  spans,
-  body: Buffer.from(JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans }] }] }, unmarked)),
-})
+/** Every ten become one: first the first span of each, then the second of each. */
+function mixedUp(parts: readonly Sent[]): Sent[] {
+  const count = Math.ceil(parts.length / MIXED_TRACES)
+  return Array.from({ length: count }, (_, index) => {
+    const some = parts.slice(index * MIXED_TRACES, (index + 1) * MIXED_TRACES)
+    const inTurn = some
+      .flatMap(({ spans }) => spans.map((span, place) => ({ span, place })))
+      .sort((a, b) => a.place - b.place)
+    return { atMs: some.at(-1)?.atMs ?? 0, spans: inTurn.map(({ span }) => span), mixed: true }
+  })
+}
+
+export function requestOf(atMs: number, spans: readonly Span[]): Request {
+  const resource = (name: string, from: readonly Span[]) =>
+    from.length > 0
+      ? [{ resource: { attributes: [{ key: 'service.name', value: text(name) }] }, scopeSpans: [{ spans: from }] }]
+      : []
+  const resourceSpans = [
+    ...resource(
+      'thousand-token-wood',
+      spans.filter((span) => !(FOREIGN in span)),
+    ),
+    ...resource(
+      'next-door',
+      spans.filter((span) => FOREIGN in span),
+    ),
+  ]
+  return { atMs, spans, body: Buffer.from(JSON.stringify({ resourceSpans })) }
+}

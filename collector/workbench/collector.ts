@@ -22,9 +22,9 @@ export type Bench = Readonly<{
 export type Running = Readonly<{
   otlp: string
   metrics: string
-  /** Throws when the collector has ended by itself. */
+  /** Throws when the collector has ended by itself, or cannot write what it should. */
   alive: () => void
-  /** Ends it as SIGTERM does: what waits is judged, what is judged is written. */
+  /** Ends it as SIGTERM does: what waits is judged, what is judged is written. Throws when it could not be written. */
   stop: () => Promise<void>
 }>
 
@@ -39,6 +39,10 @@ const READY = 'Everything is ready'
 const START_LIMIT_MS = 15_000
 const STOP_LIMIT_MS = 30_000
 const LINES_KEPT = 100
+/** The collector says so and goes on, and what it wrote stays short. */
+const DISK_FULL = /no space left on device|disk quota exceeded|file too large/
+/** The same, as Node names it. */
+const DISK_FULL_CODES = ['ENOSPC', 'EDQUOT', 'EFBIG']
 
 /** What it is told of six free ports: five to listen on, and one for backends that are nowhere. */
 function listening(free: readonly number[]) {
@@ -86,9 +90,11 @@ export async function startCollector(
   })
   let ready = false
   let ended = false
+  let full: string | undefined
   const reading = (async () => {
     for await (const text of child.iterable({ from: 'all' })) {
       if (text.includes(READY)) ready = true
+      full ??= DISK_FULL.exec(text)?.[0]
       said.push(text)
       if (said.length > LINES_KEPT) said.shift()
       line?.(text)
@@ -100,6 +106,7 @@ export async function startCollector(
   const stop = async () => {
     child.kill('SIGTERM')
     await Promise.all([ending, reading])
+    if (full) throw diskFull(full, folder)
   }
   const until = Date.now() + START_LIMIT_MS
   while (!ready && !ended && !cancel.aborted && Date.now() < until) await sleep(20)
@@ -112,20 +119,36 @@ export async function startCollector(
     otlp: `http://127.0.0.1:${ports.OTLP_HTTP_PORT}`,
     metrics: `http://127.0.0.1:${ports.COLLECTOR_METRICS_PORT}/metrics`,
     alive: () => {
+      if (full) throw diskFull(full, folder)
       if (ended) throw new Refusal(`the collector ended by itself. It said: ${said.slice(-20).join('\n') || 'nothing'}`)
     },
     stop,
   }
 }
 
+const diskFull = (why: string, where: string) =>
+  new Refusal(
+    `${where}: the disk is full (${why}), so this was given up: make room${where.startsWith(tmpdir()) ? ', or name a folder on another disk with TMPDIR=…' : ' there'}`,
+  )
+
+/** What was written to a disk that is full is half of something: this says so in a sentence that helps. */
+export async function refusingFullDisk<T>(where: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    throw DISK_FULL_CODES.includes(code) ? diskFull(code, where) : error
+  }
+}
+
 /** Lends a folder for scratch files, which is gone afterwards whatever happens. */
 export async function withScratch<T>(work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), 'workbench-'))
+  const folder = await refusingFullDisk(tmpdir(), async () => mkdtempSync(join(tmpdir(), 'workbench-')))
   // Also at a second Ctrl-C, which ends this process where it stands.
   const remove = () => rmSync(folder, { recursive: true, force: true })
   process.once('exit', remove)
   try {
-    return await work(folder)
+    return await refusingFullDisk(folder, () => work(folder))
   } finally {
     process.off('exit', remove)
     remove()

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createGzip } from 'node:zlib'
-import { type Bench, type Command, runToEnd, startCollector, withScratch } from './collector.ts'
+import { type Bench, type Command, refusingFullDisk, runToEnd, startCollector, withScratch } from './collector.ts'
 import { ledgerBeside } from './recording.ts'
 import { Refusal } from './refusal.ts'
 
@@ -16,8 +16,10 @@ export type World = Readonly<{
 }>
 
 const MODEL_START_LIMIT_MS = 20_000
-/** Longer than the batch delay of every process and the flush of the file. */
+/** Longer than the batch delay of every process. */
 const SETTLE_MS = 1500
+/** More than any disk has room for: a recording that is made at one go is one file. */
+const ONE_FILE_MB = 1_000_000_000
 
 /**
  * Plays the world against the shipped collector and writes down what the sampler saw, masked, with arrival
@@ -31,7 +33,7 @@ export const record = (bench: Bench, world: World, policyFile: string, target: s
     const collector = await startCollector(bench, {
       folder,
       overlays: [join(import.meta.dirname, 'record.yaml')],
-      env: { POLICY_FILE: policyFile, RECORDING_FILE: plain },
+      env: { POLICY_FILE: policyFile, RECORDING_FILE: plain, RECORDING_FILE_MB: String(ONE_FILE_MB) },
     })
     const leave = new AbortController()
     const [port = 0] = await bench.freePorts(1)
@@ -66,7 +68,7 @@ export const record = (bench: Bench, world: World, policyFile: string, target: s
       await Promise.allSettled([model])
       await collector.stop()
     }
-    return publish(plain, ledger, target, cancel)
+    return refusingFullDisk(dirname(target), () => publish(plain, ledger, target, cancel))
   })
 
 /** Temporary names in the same folder, so that the last step is a rename: it happens or it does not. */

@@ -1,4 +1,5 @@
-import { createReadStream, existsSync } from 'node:fs'
+import { closeSync, createReadStream, existsSync, fstatSync, openSync, readSync } from 'node:fs'
+import { basename } from 'node:path'
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { Refusal } from './refusal.ts'
@@ -66,7 +67,49 @@ export async function* readRecording(path: string): AsyncGenerator<Request> {
     throw new Refusal(`${path}:1: the file is empty: a recording has one OTLP request per line; record again`)
 }
 
+/** What a live collector is writing now is called so, in the folder of live recordings. */
+export const LIVE_RECORDING = 'live.jsonl'
+const isLive = (path: string) => basename(path) === LIVE_RECORDING
+
+const opened = new Map<string, Readonly<{ fd: number; end: number }>>()
+
+/**
+ * A recording that still grows, as it stood when this process first looked: who reads it twice must see the same, also
+ * when the collector begins a new file meanwhile. Its last line may be half written, so it ends at its last newline.
+ */
+function* soFar(path: string): Generator<Buffer> {
+  const { fd, end } = opened.get(path) ?? openLive(path)
+  opened.set(path, { fd, end })
+  for (let from = 0; from < end; from += PIECE_BYTES) {
+    const piece = Buffer.alloc(Math.min(PIECE_BYTES, end - from))
+    yield piece.subarray(0, readSync(fd, piece, 0, piece.length, from))
+  }
+}
+
+function openLive(path: string): Readonly<{ fd: number; end: number }> {
+  const fd = openSync(path, 'r')
+  const end = lastNewline(fd)
+  if (end >= 0) return { fd, end }
+  closeSync(fd)
+  throw new Refusal(`${path}: no whole line has been written yet: wait for the next tick`)
+}
+
+/** Where the last newline of a file stands; -1 when it has none. */
+function lastNewline(fd: number): number {
+  const piece = Buffer.alloc(PIECE_BYTES)
+  for (let to = fstatSync(fd).size; to > 0; to -= PIECE_BYTES) {
+    const from = Math.max(0, to - PIECE_BYTES)
+    const at = piece.subarray(0, readSync(fd, piece, 0, to - from, from)).lastIndexOf(NEWLINE)
+    if (at >= 0) return from + at
+  }
+  return -1
+}
+
 async function* linesOf(path: string, line: () => number): AsyncGenerator<Buffer> {
+  if (isLive(path)) {
+    yield* lines(soFar(path))
+    return
+  }
   const file = createReadStream(path, { highWaterMark: PIECE_BYTES })
   let broken: NodeJS.ErrnoException | undefined
   const input = path.endsWith('.gz')
@@ -93,7 +136,7 @@ async function* linesOf(path: string, line: () => number): AsyncGenerator<Buffer
 }
 
 /** The lines of a file. node:readline takes four times as long, and ends lines at U+2028, which JSON allows in them. */
-export async function* lines(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+export async function* lines(pieces: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<Buffer> {
   let begun: Buffer[] = []
   for await (const piece of pieces) {
     let from = 0

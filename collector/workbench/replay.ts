@@ -23,10 +23,18 @@ export type Traffic = Readonly<{
   slowCall: string
   /** Is shown each request when it is sent, for who wants to read it too: a recording is long, so it is read once. */
   watch?: (request: Request) => void
+  /** Is told of each request when the collector has taken it. */
+  taken?: (request: Request) => void
 }>
 
 /** A list of policies, with settings of the sampler that differ from those of the shipped configuration. */
-export type List = Readonly<{ name: string; text: string; sampler?: Readonly<Record<string, unknown>> }>
+export type List = Readonly<{
+  name: string
+  text: string
+  sampler?: Readonly<Record<string, unknown>>
+  /** Is shown each kept trace as the collector writes it: one OTLP request in JSON. */
+  watch?: (line: Buffer) => void
+}>
 
 const OVERLAY = join(import.meta.dirname, 'replay.yaml')
 /** The waits of collector/config.yaml in seconds; test/workbench.test.ts holds them to it. */
@@ -88,11 +96,11 @@ export const replayEach = (
 ): Promise<ReadonlyMap<string, Decisions>> =>
   withScratch(async (folder) => {
     const shipped = parse(config).processors.tail_sampling
-    const samplers = lists.map(({ name, text, sampler }, index) => {
+    const samplers = lists.map(({ name, text, sampler, watch }, index) => {
       const policies = join(folder, `list-${index}.yaml`)
       writeFileSync(policies, text)
       const settings = { ...shipped, ...sampler, policies: `\${file:${policies}}` }
-      return { name, id: `list-${index}`, policies, settings, kept: join(folder, `list-${index}.jsonl`) }
+      return { name, id: `list-${index}`, policies, settings, watch, kept: join(folder, `list-${index}.jsonl`) }
     })
     const each = <T>(entry: (one: (typeof samplers)[number]) => readonly [string, T]) =>
       Object.fromEntries(samplers.map(entry))
@@ -118,7 +126,7 @@ export const replayEach = (
     const env = { POLICY_FILE: samplers[0]?.policies ?? '', KEPT_FILE: join(folder, 'kept.jsonl') }
     await sendThrough(bench, traffic, { folder, overlays: [OVERLAY, overlay], env })
     const answers: [string, Decisions][] = []
-    for (const { name, kept } of samplers) answers.push([name, await readKept(bench, kept)])
+    for (const { name, kept, watch } of samplers) answers.push([name, await readKept(bench, kept, watch)])
     return new Map(answers)
   })
 
@@ -178,7 +186,7 @@ export async function recordedMs(bench: Bench, requests: AsyncIterable<Request>)
 }
 
 /** Sends requests in their order, as far apart as they arrived; when the collector is slower, as fast as it takes them. */
-async function send(bench: Bench, collector: Running, { requests, speed, watch }: Traffic) {
+async function send(bench: Bench, collector: Running, { requests, speed, watch, taken }: Traffic) {
   const over = new AbortController()
   const cancel = AbortSignal.any([bench.cancel, over.signal])
   const posting = startPosting(`${collector.otlp}/v1/traces`, IN_FLIGHT)
@@ -197,6 +205,7 @@ async function send(bench: Bench, collector: Running, { requests, speed, watch }
       if (early > 1) await sleep(early, undefined, { signal: cancel })
       watch?.(request)
       await post(collector, posting.post, request, cancel)
+      taken?.(request)
       sent += countOf(request.body, SPAN_SENT)
     }
   }
@@ -262,15 +271,18 @@ async function refuseEvictions(collector: Running): Promise<void> {
  * Reads what a sampler wrote. It hands on one trace at a time, and the collector writes each as one line, its fields
  * always in the same order and a status on every span: so a line is searched, which takes a tenth of parsing it.
  */
-async function readKept(bench: Bench, path: string): Promise<Decisions> {
+async function readKept(bench: Bench, path: string, watch?: (line: Buffer) => void): Promise<Decisions> {
   const kept = new Map<string, Kept>()
-  if (!existsSync(path)) return kept
+  // The collector makes the file when it starts. To take a lost one for an empty one would be to say that nothing was kept.
+  if (!existsSync(path))
+    throw new Refusal(`${path} was removed while the collector wrote to it: leave the folder alone, and run this again`)
   await telling(
     bench,
     () => `${kept.size} kept traces read`,
     async () => {
       for await (const line of lines(createReadStream(path, { highWaterMark: 256 * 1024 }))) {
         bench.cancel.throwIfAborted()
+        watch?.(line)
         const trace = valueAfter(line, TRACE_KEPT)
         if (trace === undefined)
           throw new Refusal(`the collector wrote a line without a trace: ${line.toString('utf8', 0, 200)}`)

@@ -1,5 +1,8 @@
 import { type Draw, drawIn, type Format } from './draw.ts'
-import type { ClassRow, Diff, Table } from './table.ts'
+import type { Forecast } from './forecast.ts'
+import type { ClassRow, Diff, PolicyRow, Table } from './table.ts'
+
+type Side = Readonly<{ file: string; table: Table; forecast: Forecast | undefined }>
 
 /** What one `make tune` found. */
 export type Findings = Readonly<{
@@ -8,8 +11,8 @@ export type Findings = Readonly<{
   spans: number
   speed: number
   slowCall: string
-  a: Readonly<{ file: string; table: Table }>
-  b?: Readonly<{ file: string; table: Table }>
+  a: Side
+  b?: Side
   diff?: Diff
 }>
 
@@ -26,23 +29,46 @@ export function report(findings: Findings, format: Format): string {
     title(file),
     draw([CLASS_HEAD, ...[...table.classes, table.total].map(classRow)]),
     draw([['agent', ...CLASS_HEAD.slice(1)], ...table.agents.map(classRow)]),
-    draw([
-      ['policy', 'recorded', 'votes', 'kept by it alone'],
-      ...table.policies.map(({ policy, recorded, votes, keptAlone }) =>
-        [policy, recorded, votes, keptAlone].map(String),
-      ),
-    ]),
+    draw([POLICY_HEAD, ...table.policies.map(policyRow)]),
     ...notes(table),
   ])
-  return [head, ...tables, LEGEND, ...(diff && b ? difference(diff, title(`${a.file} → ${b.file}`), draw) : [])].join(
-    '\n\n',
-  )
+  const days = sides.flatMap(({ file, forecast }) => (forecast ? [[file, ...dayRow(forecast)]] : []))
+  const perDay = days.length > 0 ? [title('A day at this rate'), draw([DAY_HEAD, ...days]), DAY_LEGEND] : []
+  return [
+    head,
+    ...tables,
+    LEGEND,
+    ...perDay,
+    ...(diff && b ? difference(diff, title(`${a.file} → ${b.file}`), draw) : []),
+  ].join('\n\n')
 }
+
+/** The table of a list without what differs from machine to machine: for a page, where a change of it shows in a diff. */
+export const goldenTable = ({ a }: Pick<Findings, 'a'>): string =>
+  [
+    markdownTable([CLASS_HEAD, ...[...a.table.classes, a.table.total].map(classRow)]),
+    markdownTable([POLICY_HEAD, ...a.table.policies.map(policyRow)]),
+  ].join('\n\n')
+
+const markdownTable = drawIn('markdown')
 
 const LEGEND = `spans and bytes are those kept, bytes as OTLP JSON. USD are those of the model calls in these traces; of an agent, its own.
 ≥: on such traffic the recall is at least this, with 95 % confidence.`
 
 const CLASS_HEAD = ['class', 'sent', 'kept', 'missed', 'spans', 'bytes', 'USD sent', 'USD kept', 'recall', '≥ (95 %)']
+
+const DAY_HEAD = ['list', 'MB in Tempo', 'MB in Phoenix', 'USD of all calls', 'USD of kept traces']
+const DAY_LEGEND = `A day is 24 hours by the clock of the recording. How much each stores was measured with the simulator's traffic:
+collector/workbench/forecast.yaml.`
+
+const dayRow = ({ tempoBytes, phoenixBytes, usdSent, usdKept }: Forecast): readonly string[] => [
+  ...[tempoBytes, phoenixBytes].map((bytes) => (bytes / 1e6).toFixed(1)),
+  ...[usdSent, usdKept].map((amount) => amount.toFixed(4)),
+]
+
+const POLICY_HEAD = ['policy', 'recorded', 'votes', 'kept by it alone']
+const policyRow = ({ policy, recorded, votes, keptAlone }: PolicyRow): readonly string[] =>
+  [policy, recorded, votes, keptAlone].map(String)
 
 const classRow = (row: ClassRow): readonly string[] => [
   row.mustKeep ? `${row.class} (must keep)` : row.class,

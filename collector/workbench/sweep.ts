@@ -1,102 +1,176 @@
 import type { Class, Study } from './classes.ts'
 import type { Bench } from './collector.ts'
 import { drawIn, type Format } from './draw.ts'
+import { durationOf } from './looks.ts'
 import { Refusal } from './refusal.ts'
-import { type Decisions, replayEach, type Traffic } from './replay.ts'
+import { replayEach, type Traffic } from './replay.ts'
 import { type Table, tabulate } from './table.ts'
+import { variablesIn, withValue } from './variables.ts'
 
-/** One number of a policy file, and the values to try for it. */
-export type Range = Readonly<{ variable: string; unit: string; values: readonly number[] }>
+/** The values to try for one number of a policy file: plain numbers, or times in nanoseconds. */
+export type Range = Readonly<{ variable: string; isTime: boolean; values: readonly number[]; text: string }>
 
 const MOST_VALUES = 50
 const USUAL_VALUES = 9
-const WRITE = 'write SWEEP=slow-call=1s..5s, or with a step SWEEP=token-heavy=3000..9000/500'
-const UNITS: Readonly<Record<string, number>> = { us: 1e-6, ms: 1e-3, s: 1, m: 60 }
+/** Of the times of a list only this one is told in the time of the recording; a range is in that of the world. */
+const IN_RECORDED_TIME = 'SLOW_CALL'
+const SUCH = 'write for example SWEEP=slow-call=1s..5s, or with a step SWEEP=token-heavy=3000..9000/500'
 
-/** Reads `slow-call=1s..5s/500ms`. Times come out in seconds. Throws what is wrong with it. */
+/** Reads `slow-call=1s..5s` or, with a step, `slow-call=1s..5s/500ms`. Throws what is wrong with it. */
 export function readRange(text: string): Range {
-  const parts = /^([a-z][a-z0-9-]*)=([^.\s/]+(?:\.\d+)?[a-z]*)\.\.([^\s/]+?)(?:\/(\S+))?$/.exec(text)
-  if (!parts) throw new Refusal(`SWEEP=${text} cannot be read: ${WRITE}`)
-  const [, name = '', from = '', to = '', step] = parts
-  const [low, high, by] = [from, to, step ?? to].map((one) => amount(one, text))
-  if (!low || !high || !by) throw new Refusal(`SWEEP=${text} cannot be read: ${WRITE}`)
-  if ([high, by].some(({ unit }) => (unit === '') !== (low.unit === '')))
-    throw new Refusal(`SWEEP=${text} mixes numbers with and without a unit: give both ends the same, e.g. 1s..5s`)
-  if (!(low.value < high.value))
-    throw new Refusal(`SWEEP=${text} goes from ${from} to ${to}, which is not upwards: name the smaller one first`)
-  if (step !== undefined && !(by.value > 0)) throw new Refusal(`SWEEP=${text} has a step that is not above 0: ${WRITE}`)
-  const stride = step === undefined ? (high.value - low.value) / (USUAL_VALUES - 1) : by.value
-  const count = Math.floor((high.value - low.value) / stride + 1e-9) + 1
+  const such = (why: string) => new Refusal(`SWEEP=${text} ${why}`)
+  const [, name = '', from = '', to = '', step] =
+    /^([A-Za-z]\w*(?:-\w+)*)=([^/]*?)\.\.([^/]*?)(?:\/(.*))?$/.exec(text) ?? []
+  if (name === '') throw such(`is no range: ${SUCH}`)
+  const parts = [from, to, ...(step === undefined ? [] : [step])]
+  const amounts = parts.map((part) => {
+    const number = /^\d+(\.\d+)?$/.test(part) ? Number(part) : undefined
+    const value = number ?? durationOf(part)
+    if (value === undefined) throw such(`has "${part}", which is no number and no time: ${SUCH}`)
+    return { value, isTime: number === undefined }
+  })
+  const [low, high, stride] = amounts
+  if (!low || !high) throw such(`is no range: ${SUCH}`)
+  const { isTime } = low
+  if (amounts.some((one) => one.isTime !== isTime))
+    throw such(`mixes times and plain numbers: write all of it with a unit, as in 1s..5s/500ms, or none of it`)
+  if (high.value <= low.value) throw such(`does not go upwards, from ${from} to ${to}: write the smaller one first`)
+  if (stride && stride.value <= 0) throw such(`has a step of nothing, which never ends: ${SUCH}`)
+  const by = stride?.value ?? (high.value - low.value) / (USUAL_VALUES - 1)
+  // Fractions of a step must not lose the last value.
+  const count = Math.floor((high.value - low.value) / by + 1e-9) + 1
   if (count > MOST_VALUES)
-    throw new Refusal(`SWEEP=${text} is ${count} values, and ${MOST_VALUES} can be tried at once: choose a larger step`)
-  const isWhole = low.unit === ''
-  const values = Array.from({ length: count }, (_, index) => low.value + index * stride)
-  const rounded = values.map((value) => (isWhole ? Math.round(value) : Number(value.toPrecision(6))))
-  return { variable: name.toUpperCase().replaceAll('-', '_'), unit: isWhole ? '' : 's', values: [...new Set(rounded)] }
+    throw such(`asks for ${count} values, and one run can answer for ${MOST_VALUES}: take larger steps`)
+  // Even values between whole numbers are whole again: a policy may take no others.
+  const isWhole = isTime || amounts.every(({ value }) => Number.isInteger(value))
+  const values = Array.from({ length: count }, (_, index) => low.value + index * by)
+  const rounded = values.map((value) => (isWhole ? Math.round(value) : Number(value.toPrecision(9))))
+  return { variable: name.toUpperCase().replaceAll('-', '_'), isTime, values: [...new Set(rounded)], text }
 }
 
-function amount(text: string, whole: string): { value: number; unit: string } {
-  const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)([a-z]*)$/.exec(text) ?? []
-  if (number === '' || (unit !== '' && !(unit in UNITS)))
-    throw new Refusal(`SWEEP=${whole}: "${text}" is no number or time: ${WRITE}`)
-  return { value: Number(number) * (UNITS[unit] ?? 1), unit }
-}
+export type SweptRow = Readonly<{
+  value: string
+  /** The value that the list has now. */
+  isInForce: boolean
+  kept: number
+  spans: number
+  bytes: number
+  usdKept: number
+  /** How many traces of each must-keep class would be lost; undefined for a class of which there is none. */
+  missed: Readonly<Record<string, number | undefined>>
+}>
+export type Swept = Readonly<{ variable: string; traces: number; rows: readonly SweptRow[] }>
 
-export type Swept = Readonly<{ value: string; isInForce: boolean; table: Table }>
+export type Wish = Readonly<{
+  /** The text of a checked policy file. */
+  list: string
+  range: Range
+  /** The text of the shipped configuration. */
+  config: string
+  /** What the list is told by the environment, in the recording's time. */
+  env: Readonly<Record<string, string | undefined>>
+  /** How much faster than the clock the recorded world ran. */
+  timeFactor: number
+}>
 
-const VARIABLE = /\$\{env:(\w+)(?::-([^}]*))?\}/g
-
-/**
- * Judges the same traffic by one list under many values of one of its numbers, all in one real collector. `inForce`
- * tells the value that the variable has now, as the list is told it; `scaled` turns a value of world time into that.
- */
+/** Judges traffic by one list under many values of one of its numbers. All are asked at once, in one real collector. */
 export async function sweep(
   bench: Bench,
   traffic: Traffic,
-  {
-    list,
-    range,
-    config,
-    inForce,
-    scale,
-  }: Readonly<{ list: string; range: Range; config: string; inForce: Readonly<Record<string, string>>; scale: number }>,
-  { found, classes }: Readonly<{ found: Study; classes: readonly Class[] }>,
-): Promise<readonly Swept[]> {
-  const read = new Map(
-    [...list.matchAll(VARIABLE)].map(([, name = '', otherwise = '']) => [name, inForce[name] || otherwise]),
-  )
-  const now = read.get(range.variable)
-  if (now === undefined) {
-    const names = [...read.keys()].map((name) => name.toLowerCase().replaceAll('_', '-'))
-    throw new Refusal(
-      `SWEEP names ${range.variable}, which the list does not read; ${names.length > 0 ? `it reads ${names.join(' and ')}` : 'it reads no variable'}`,
-    )
-  }
-  const written = (value: number) => (range.unit === '' ? String(value) : `${Number((value * 1000) / scale)}ms`)
-  const set = (value: string) =>
-    list.replace(VARIABLE, (_, name, otherwise = '') => (name === range.variable ? value : inForce[name] || otherwise))
-  const current = range.unit === '' ? Number(now) : amount(now, now).value * scale
-  const values = [...new Set([...range.values, current])].sort((a, b) => a - b)
-  const lists = values.map((value) => ({ name: String(value), text: set(written(value)) }))
+  wish: Wish,
+  { study, classes }: Readonly<{ study: Study; classes: readonly Class[] }>,
+): Promise<Swept> {
+  const { list, range, config } = wish
+  const tries = triesOf(wish)
+  const lists = tries.map(({ told }) => ({ name: told, text: withValue(list, range.variable, told) }))
   const decided = await replayEach(bench, traffic, { config, lists })
-  return values.map((value) => ({
-    value: range.unit === '' ? String(value) : `${Number(value.toPrecision(6))} s`,
-    isInForce: value === current,
-    table: tabulate(found, classes, decided.get(String(value)) ?? NOTHING, new Map()),
-  }))
+  const rows = tries.map(({ value, told, isInForce }): SweptRow => {
+    const { total, classes: of } = tabulate(study, classes, decided.get(told) ?? new Map(), new Map())
+    return {
+      value,
+      isInForce,
+      kept: total.kept,
+      spans: total.spans,
+      bytes: total.bytes,
+      usdKept: total.usdKept,
+      missed: missed(of),
+    }
+  })
+  return { variable: range.variable, traces: study.traces.size, rows }
 }
 
-const NOTHING: Decisions = new Map()
+const missed = (rows: Table['classes']) =>
+  Object.fromEntries(
+    rows.filter(({ mustKeep }) => mustKeep).map((row) => [row.class, row.sent === 0 ? undefined : row.missed]),
+  )
 
-export function sweepReport(variable: string, swept: readonly Swept[], format: Format): string {
-  if (format === 'json') return JSON.stringify({ variable, swept }, null, 2)
-  const must = swept[0]?.table.classes.filter(({ mustKeep, sent }) => mustKeep && sent > 0) ?? []
-  const rows = swept.map(({ value, isInForce, table }) => [
-    isInForce ? `${value} (now)` : value,
-    ...[table.total.kept, table.total.spans, table.total.bytes].map(String),
-    table.total.usdKept.toFixed(6),
-    ...must.map(({ class: name }) => String(table.classes.find((row) => row.class === name)?.missed ?? 0)),
+type Try = Readonly<{ value: string; told: string; isInForce: boolean }>
+
+/**
+ * Each value as it is shown and as the list is told it, upwards, with the one in force among them. Throws `Refusal` when the
+ * list does not read the variable, or reads another kind of value.
+ */
+export function triesOf({ list, range, env, timeFactor }: Omit<Wish, 'config'>): readonly Try[] {
+  const { variable, isTime, values, text } = range
+  const all = variablesIn(list, env)
+  const factorOf = (name: string) => (name === IN_RECORDED_TIME ? timeFactor : 1)
+  const worldly = (name: string, told: string) => {
+    const nanos = durationOf(told)
+    return nanos === undefined ? told || 'empty' : exactTime(nanos * factorOf(name))
+  }
+  const told = all.get(variable)
+  if (told === undefined) {
+    const names = [...all.keys()].map(
+      (name) => `${name.toLowerCase().replaceAll('_', '-')} (${worldly(name, all.get(name) ?? '')})`,
+    )
+    const reads = names.length > 0 ? `it reads ${names.join(', ')}` : 'it reads none'
+    throw new Refusal(`SWEEP=${text} names ${variable}, which the list does not read; ${reads}`)
+  }
+  const now = isTime ? durationOf(told) : told === '' ? Number.NaN : Number(told)
+  if (now === undefined || Number.isNaN(now)) {
+    const kind = isTime ? 'a number without a unit' : durationOf(told) === undefined ? 'no number' : 'a time'
+    throw new Refusal(
+      `SWEEP=${text} tries ${isTime ? 'times' : 'plain numbers'}, but ${variable} is ${kind}, now ${worldly(variable, told)}: ${isTime ? 'leave the units out' : 'write the values like it'}`,
+    )
+  }
+  const factor = isTime ? factorOf(variable) : 1
+  // The default is told in whole milliseconds, so a value may be the one in force and differ by a rounding.
+  const isNow = (value: number) => Math.abs(value / factor - now) <= (factor === 1 ? 0 : 0.5e6)
+  const shown = (value: number) => (isTime ? exactTime(value) : String(value))
+  const tried = values.map((value) => ({
+    order: value,
+    value: shown(value),
+    told: isNow(value) ? told : isTime ? `${Math.round(value / factor)}ns` : String(value),
+    isInForce: isNow(value),
+  }))
+  const inForce = { order: now * factor, value: shown(now * factor), told, isInForce: true }
+  return [...tried, ...(tried.some(({ isInForce }) => isInForce) ? [] : [inForce])]
+    .sort((one, other) => one.order - other.order)
+    .map(({ order: _, ...rest }) => rest)
+}
+
+const exactTime = (nanos: number) => (nanos < 1e9 ? `${nanos / 1e6} ms` : `${nanos / 1e9} s`)
+
+export function sweepReport(head: string, swept: Swept, format: Format): string {
+  if (format === 'json') return JSON.stringify(swept, null, 2)
+  const { variable, rows } = swept
+  const classes = Object.keys(rows[0]?.missed ?? {})
+  const table = drawIn(format)([
+    [variable, 'kept', 'spans', 'bytes', 'USD kept', ...classes],
+    ...rows.map((row) => [
+      `${row.value}${row.isInForce ? ' (in force)' : ''}`,
+      ...[row.kept, row.spans, row.bytes].map(String),
+      row.usdKept.toFixed(6),
+      ...classes.map((name) => String(row.missed[name] ?? '–')),
+    ]),
   ])
-  const head = [variable, 'kept', 'spans', 'bytes', 'USD kept', ...must.map(({ class: name }) => `${name} missed`)]
-  return drawIn(format)([head, ...rows])
+  const lossless = rows.filter(({ missed }) => Object.values(missed).every((count) => !count)).map(({ value }) => value)
+  const verdict =
+    lossless.length === rows.length
+      ? 'No trace that must be kept is lost at any of these values.'
+      : lossless.length === 0
+        ? 'At each of these values traces are lost that must be kept.'
+        : `No trace that must be kept is lost at ${lossless.join(', ')}.`
+  const legend = `Below ${classes.join(', ')}: how many of them would be lost; each keeps its own threshold. –: the recording has none.`
+  return [head, table, `${verdict}\n${legend}`].join('\n\n')
 }

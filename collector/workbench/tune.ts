@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { isMap, isSeq, parseDocument } from 'yaml'
+import { isMap, isSeq, type Node, parseDocument, stringify, visit } from 'yaml'
 import { type Class, type PriceOf, studying } from './classes.ts'
 import type { Bench } from './collector.ts'
+import { forecast } from './forecast.ts'
 import { readRecording } from './recording.ts'
 import { comfortableSpeed, type List, recordedMs, replay, replayEach, type Traffic } from './replay.ts'
 import type { Findings } from './report.ts'
@@ -38,7 +39,8 @@ export async function tune(bench: Bench, question: Question): Promise<Findings> 
     const study = found()
     const seconds = ((performance.now() - began) / 1000).toFixed(1)
     bench.say(`  ${shown}: ${kept.size} of ${study.traces.size} traces kept, ${seconds} s`)
-    return { study, kept, side: { file: shown, table: tabulate(study, classes, kept, votes) } }
+    const table = tabulate(study, classes, kept, votes)
+    return { study, kept, side: { file: shown, table, forecast: forecast(study, table.total) } }
   }
   const first = await judge(a, { ...traffic, watch: see })
   const second = b && (await judge(b, traffic))
@@ -70,14 +72,28 @@ async function bothOrNone<A, B>(
   }
 }
 
-/** Each policy of a list as a list of its own, in the words of the file. */
+/** Each policy of a list as a list of its own, in the words of the file; one that borrows from another is written out. */
 export function singlePolicies(text: string): readonly List[] {
-  const list = parseDocument(text).contents
+  const document = parseDocument(text, { merge: true })
+  const list = document.contents
   if (!isSeq(list)) return []
   return list.items.flatMap((item) => {
     if (!isMap(item)) return []
+    const { name } = item.toJS(document)
+    if (borrows(item)) return [{ name: String(name), text: stringify([item.toJS(document)], { lineWidth: 0 }) }]
     const [from = 0, , to = text.length] = item.range ?? []
     const indent = ' '.repeat(from - (text.lastIndexOf('\n', from) + 1) - 2)
-    return [{ name: String(item.get('name')), text: `${indent}- ${text.slice(from, to)}` }]
+    return [{ name: String(name), text: `${indent}- ${text.slice(from, to)}` }]
   })
+}
+
+function borrows(item: Node): boolean {
+  let found = false
+  visit(item, {
+    Alias: () => {
+      found = true
+      return visit.BREAK
+    },
+  })
+  return found
 }

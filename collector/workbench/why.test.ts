@@ -1,78 +1,108 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import type { Span } from './recording.ts'
-import { looksAt } from './why.ts'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import type { Class } from './classes.ts'
+import type { Otlp, Span } from './recording.ts'
+import { findTrace, type Why, whyReport } from './why.ts'
 
-const attribute = (key: string, value: object) => ({ key, value })
-const span = (seconds: number, attributes: Span['attributes'], more: object = {}): Span => ({
-  traceId: 'a'.repeat(32),
-  spanId: 'b'.repeat(16),
-  startTimeUnixNano: '1000000000',
-  endTimeUnixNano: String(1e9 + seconds * 1e9),
-  attributes: attributes ?? [],
-  ...more,
+const folder = mkdtempSync(join(tmpdir(), 'why-test-'))
+after(() => rmSync(folder, { recursive: true }))
+
+const span = (traceId: string, name = 'chat'): Span => ({
+  traceId,
+  spanId: 'c'.repeat(16),
+  name,
+  endTimeUnixNano: '5000000',
 })
-const chat = attribute('gen_ai.operation.name', { stringValue: 'chat' })
-const tool = attribute('gen_ai.operation.name', { stringValue: 'execute_tool' })
-
-const seen = (type: string, settings: Record<string, unknown>, ...spans: readonly Span[]) =>
-  looksAt({ name: 'it', type, settings }, [
-    {
-      spans,
-      body: Buffer.from(
-        JSON.stringify({
-          resourceSpans: [
-            { resource: { attributes: [attribute('tier', { stringValue: 'gold' })] }, scopeSpans: [{ spans }] },
-          ],
-        }),
-      ),
-    },
-  ])
-
-const SLOW = {
-  span: ['span.attributes["gen_ai.operation.name"] == "chat" and (span.end_time - span.start_time) > Duration("2s")'],
-}
-
-test('a near miss of a condition is the longest span that agrees with the rest of it', () => {
-  const spans = [span(9, [tool]), span(1.94, [chat]), span(0.5, [chat])]
-  assert.equal(
-    seen('ottl_condition', SLOW, ...spans),
-    'gen_ai.operation.name = chat, the longest took 1.94 s, threshold 2s',
-  )
+const part = (tier: string, ...spans: readonly Span[]) => ({
+  resource: { attributes: [{ key: 'tier', value: { stringValue: tier } }] },
+  scopeSpans: [{ scope: { attributes: [{ key: 'lab', value: { stringValue: tier } }] }, spans }],
 })
+const [ONE, TWO, THREE, FOUR] = ['aa11', 'aa22', 'BB33', 'cc44'].map((begins) => begins.padEnd(32, '0')) as [
+  string,
+  string,
+  string,
+  string,
+]
+const requests: readonly Otlp[] = [
+  { resourceSpans: [part('free', span(ONE), span(TWO)), part('gold', span(TWO))] },
+  { resourceSpans: [part('free', span(THREE))] },
+  { resourceSpans: [part('gold', span(ONE), span(FOUR, 'worth it')), part('free')] },
+]
+const path = join(folder, 'mine.jsonl')
+writeFileSync(path, requests.map((request) => `${JSON.stringify(request)}\n`).join(''))
+const classes: readonly Class[] = [{ name: 'worth', mustKeep: true, matches: ({ name }) => name === 'worth it' }]
+const find = (trace: string | undefined) => findTrace({ path, shown: 'mine.jsonl' }, trace, classes)
 
-test('a value that is another than the one looked for is told with it', () => {
-  const condition = { span: ['span.attributes["error.type"] == "parse_error"'] }
-  const error = (stringValue: string) => span(1, [attribute('error.type', { stringValue })])
-  assert.equal(seen('ottl_condition', condition, error('timeout')), 'error.type = timeout, looked for parse_error')
-  assert.equal(seen('ottl_condition', condition, error('timeout'), error('parse_error')), 'error.type = parse_error')
-  assert.equal(seen('ottl_condition', condition, span(1, [])), 'none of its 1 spans has error.type')
-})
-
-test('attribute policies look at spans and resources, and the largest number is told', () => {
-  const tokens = (intValue: string) => span(1, [attribute('woodland.tokens', { intValue })])
-  const bounds = { key: 'woodland.tokens', min_value: 6000, max_value: 9000 }
-  assert.equal(
-    seen('numeric_attribute', bounds, tokens('10'), tokens('5999')),
-    'woodland.tokens = 5999, kept from 6000 up to 9000',
-  )
-  assert.equal(seen('numeric_attribute', bounds, span(1, [])), 'none of its 1 spans has woodland.tokens')
-  assert.equal(
-    seen('string_attribute', { key: 'tier', values: ['free', 'trial'] }, span(1, [])),
-    'tier = gold, kept: free or trial',
-  )
-})
-
-test('parts of a policy are told one by one, and of an unknown type nothing is guessed', () => {
-  const parts = {
-    and_sub_policy: [
-      { name: 'a', type: 'latency', latency: { threshold_ms: 500 } },
-      { name: 'b', type: 'always_sample' },
-    ],
+test('a trace is found by its id or how it begins, with only its own spans, resources and scopes', async () => {
+  for (const trace of [ONE, 'aa1', 'AA11']) {
+    const { id, requests: own } = await find(trace)
+    assert.equal(id, ONE)
+    assert.deepEqual(
+      own.map(({ body }) => JSON.parse(body.toString())),
+      [{ resourceSpans: [part('free', span(ONE))] }, { resourceSpans: [part('gold', span(ONE))] }],
+    )
+    assert.deepEqual(
+      own.map(({ spans }) => spans.length),
+      [1, 1],
+    )
   }
-  assert.equal(
-    seen('and', parts, span(0.25, [])),
-    'the trace took 0.25 s, kept above 0.5 s; nothing: it keeps every trace',
-  )
-  assert.equal(seen('moonlight', {}, span(1, [])), '–')
+  assert.equal((await find('bb')).id, THREE.toLowerCase())
+})
+
+describe('what is no trace is refused, with ids to try, and those that must be kept first', () => {
+  const such = `mine\\.jsonl has 4: try ${FOUR} \\(worth\\), ${ONE} \\(routine\\), ${TWO} \\(routine\\)$`
+  const cases: readonly (readonly [name: string, trace: string | undefined, why: string])[] = [
+    ['one that is not there', 'dd', `TRACE=dd is no trace of the recording. ${such}`],
+    ['one that is not named', undefined, `TRACE names no trace: write TRACE=.* ${such}`],
+    ['one that is no number', 'fox', `TRACE=fox is no trace id: that is at most 32 digits from 0 to f. ${such}`],
+    ['one of too many digits', 'a'.repeat(33), `TRACE=a{33} is no trace id: .* ${such}`],
+    ['one of two that begin like this', 'aa', `TRACE=aa is how 2 traces begin: ${ONE}, ${TWO}. Write more of it$`],
+  ]
+  for (const [name, trace, why] of cases) test(name, () => assert.rejects(find(trace), new RegExp(why)))
+})
+
+describe('the answer', () => {
+  const found: Why = {
+    trace: ONE,
+    root: 'tick',
+    agents: ['fox'],
+    spans: 3,
+    seconds: 1.94,
+    usd: 0.25,
+    classes: ['routine'],
+    kept: false,
+    recorded: undefined,
+    votes: [{ policy: 'keep-slow', vote: 'no', value: '1.94 s', bound: 'threshold 2 s' }],
+    timeFactor: 1,
+  }
+  const said = (more: Partial<Why>, format: 'text' | 'markdown' = 'text') => whyReport({ ...found, ...more }, format)
+
+  test('says who the trace is, and beside each vote what it was about', () => {
+    assert.equal(
+      said({}),
+      `${ONE}: tick\n\n3 spans in 1.94 s, 0.250000 USD, of fox\nclass: routine\nverdict: dropped\n
+policy     vote  what it looks at
+keep-slow    no  1.94 s, threshold 2 s`,
+    )
+    assert.match(said({ kept: true, recorded: 'keep-slow' }), /^verdict: kept, recorded as keep-slow$/m)
+    assert.match(said({ root: undefined }), /: no root came$/m)
+  })
+
+  test('says when the votes alone do not explain it', () => {
+    const votes = (...of: readonly ('yes' | 'no' | 'drop')[]) =>
+      of.map((vote, index) => ({ policy: `policy-${index}`, vote, value: '–' }))
+    assert.match(said({ votes: votes('yes', 'drop') }), /^policy-1 takes it away, whatever the others say\.$/m)
+    assert.match(said({ votes: votes('yes', 'no') }), /decides otherwise than the single votes say/)
+    assert.match(said({ kept: true, votes: votes('no', 'no') }), /decides otherwise/)
+    assert.doesNotMatch(said({ kept: true, votes: votes('yes', 'no') }), /otherwise|takes it away/)
+  })
+
+  test('says what time it is in, and is drawn for a pull request', () => {
+    assert.match(said({ timeFactor: 10 }), /10 times faster than the clock: 200 ms are 2 s of it/)
+    const bar = [{ policy: 'keep', vote: 'no' as const, value: 'name = "a|b"' }]
+    assert.ok(said({ votes: bar }, 'markdown').includes('| keep | no | name = "a\\|b" |'))
+  })
 })

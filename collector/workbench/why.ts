@@ -1,278 +1,202 @@
-import { isMap, isSeq, parseDocument } from 'yaml'
-import type { Class } from './classes.ts'
+import { type Class, type PriceOf, study } from './classes.ts'
 import type { Bench } from './collector.ts'
 import { drawIn, type Format } from './draw.ts'
-import { attributeOf, type Otlp, type Request, readRecording, type Span, spansOf, type Value } from './recording.ts'
+import { extent, type Look, looksAt, policiesIn, seenIn, shownLook, shownTime } from './looks.ts'
+import { type Otlp, type Request, readRecording, spansOf } from './recording.ts'
 import { Refusal } from './refusal.ts'
-import { replayEach } from './replay.ts'
+import { type List, replayEach } from './replay.ts'
 import { singlePolicies } from './tune.ts'
+import { filled } from './variables.ts'
 
-export type Asked = Readonly<{
-  recording: string
-  /** The whole id of a trace, or as much of its beginning as no other has. */
+/** `drop` is the vote of a policy that takes traces away, for one that it matches: no other policy can save that. */
+export type Vote = Readonly<{ policy: string; vote: 'yes' | 'no' | 'drop' }> & Look
+export type Why = Readonly<{
   trace: string
-  policies: string
+  /** Name of its root span; undefined when none came. */
+  root: string | undefined
+  agents: readonly string[]
+  spans: number
+  /** From its first start to its last end, by the clock of the recording. */
+  seconds: number
+  usd: number
+  classes: readonly string[]
+  kept: boolean
+  /** The policy that was recorded on it. */
+  recorded: string | undefined
+  votes: readonly Vote[]
+  /** How much faster than the clock the recorded world ran. */
+  timeFactor: number
+}>
+
+/** One trace of a recording: its own spans, in the requests that brought them. */
+export type Found = Readonly<{ id: string; requests: readonly Request[] }>
+
+/** How many other ids an error shows. */
+const SHOWN_IDS = 3
+/** A trace that took longer to arrive is sent faster than it came, so that nobody waits for hours. */
+const LONGEST_SENDING_MS = 2000
+const WHOLE_LIST = 'the whole list'
+
+/**
+ * Finds the trace whose id begins like this. Throws `Refusal` when there is none, more than one, or this is no id:
+ * with ids that there are, those of traces that must be kept first.
+ */
+export async function findTrace(
+  recording: Readonly<{ path: string; shown: string }>,
+  trace: string | undefined,
+  classes: readonly Class[],
+): Promise<Found> {
+  const { path, shown } = recording
+  if (trace === undefined)
+    throw new Refusal(
+      `TRACE names no trace: write TRACE=… with its id, or how that begins. ${await others(path, shown, classes)}`,
+    )
+  const begins = trace.toLowerCase()
+  if (!/^[0-9a-f]{1,32}$/.test(begins))
+    throw new Refusal(
+      `TRACE=${trace} is no trace id: that is at most 32 digits from 0 to f. ${await others(path, shown, classes)}`,
+    )
+  const isMeant = (id: string) => id.toLowerCase().startsWith(begins)
+  const requests: Request[] = []
+  for await (const request of readRecording(path)) {
+    const only = onlyTrace(request, begins, isMeant)
+    if (only) requests.push(only)
+  }
+  const [id, ...more] = new Set(requests.flatMap(({ spans }) => spans.map(({ traceId }) => traceId.toLowerCase())))
+  if (id === undefined)
+    throw new Refusal(`TRACE=${trace} is no trace of the recording. ${await others(path, shown, classes)}`)
+  if (more.length > 0) {
+    throw new Refusal(
+      `TRACE=${trace} is how ${more.length + 1} traces begin: ${[id, ...more].slice(0, SHOWN_IDS).join(', ')}${more.length >= SHOWN_IDS ? ', …' : ''}. Write more of it`,
+    )
+  }
+  return { id, requests }
+}
+
+/** What can be asked for instead. */
+async function others(path: string, shown: string, classes: readonly Class[]): Promise<string> {
+  const { traces } = await study(readRecording(path), classes, () => () => 0)
+  const must = new Set(classes.filter(({ mustKeep }) => mustKeep).map(({ name }) => name))
+  const worth = ({ classes: of }: { classes: readonly string[] }) => Number(of.some((name) => must.has(name)))
+  const ids = [...traces.values()].toSorted((one, other) => worth(other) - worth(one)).slice(0, SHOWN_IDS)
+  return `${shown} has ${traces.size}: try ${ids.map(({ id, classes: of }) => `${id} (${of.join(', ')})`).join(', ')}`
+}
+
+/** A request with only the spans of one trace, and their resources and scopes. Most requests need not be parsed for it. */
+function onlyTrace({ atMs, body }: Request, begins: string, isMeant: (id: string) => boolean): Request | undefined {
+  if (!body.includes(`"${begins}`) && !body.includes(`"${begins.toUpperCase()}`)) return undefined
+  const { resourceSpans } = JSON.parse(body.toString()) as Otlp
+  const only: Otlp = {
+    resourceSpans: resourceSpans.flatMap((part) => {
+      const scopeSpans = (part.scopeSpans ?? []).flatMap((scope) => {
+        const spans = (scope.spans ?? []).filter(({ traceId }) => isMeant(traceId))
+        return spans.length > 0 ? [{ ...scope, spans }] : []
+      })
+      return scopeSpans.length > 0 ? [{ ...part, scopeSpans }] : []
+    }),
+  }
+  const spans = spansOf(only)
+  return spans.length > 0 ? { atMs, spans, body: Buffer.from(JSON.stringify(only)) } : undefined
+}
+
+export type Question = Readonly<{
+  /** The text of a policy file. */
+  list: string
   /** The text of the shipped configuration. */
   config: string
   /** What the list is told by the environment, e.g. `SLOW_CALL: 200ms`. */
   env: Readonly<Record<string, string>>
   classes: readonly Class[]
+  pricesOf: (day: Date) => PriceOf
+  timeFactor: number
 }>
-
-/** One policy and one trace: how it voted, and what it looked at. */
-export type Vote = Readonly<{ policy: string; vote: boolean; looksAt: string }>
-export type Why = Readonly<{
-  trace: string
-  root: string
-  agents: readonly string[]
-  spans: number
-  seconds: number
-  classes: readonly string[]
-  keptBy: string | undefined
-  votes: readonly Vote[]
-}>
-
-/** How many other ids an error shows. */
-const SHOWN = 3
-const WHOLE_LIST = 'the whole list'
 
 /**
- * Says why one trace of a recording is kept or dropped. The votes are those of the real collector, asked with each
- * policy alone; what stands beside a vote is only read from the trace, by the attributes that the policy names.
+ * Says why a trace is kept or dropped. The votes are those of the real collector, which judges this trace with each policy
+ * alone, and with the whole list. What stands beside a vote is only read from the trace, where the policy looks.
  */
-export async function why(bench: Bench, asked: Asked): Promise<Why> {
-  const { recording, policies, config, env, classes } = asked
-  const { id, requests } = await find(asked)
-  const text = filled(policies, env)
-  const decided = await replayEach(
-    { ...bench, say: () => {} },
-    { requests: () => each(requests), speed: 1, slowCall: env.SLOW_CALL ?? '' },
-    { config, lists: [{ name: WHOLE_LIST, text }, ...singlePolicies(text)] },
-  )
+export async function why(bench: Bench, { id, requests }: Found, question: Question): Promise<Why> {
+  const { list, config, env, classes, pricesOf, timeFactor } = question
+  const policies = policiesIn(filled(list, env))
+  const times = requests.map(({ atMs }) => atMs).filter((ms) => ms > 0)
+  const lastsMs = Math.max(...times) - Math.min(...times)
+  const traffic = {
+    requests: () => each(requests),
+    speed: Math.max(1, lastsMs / LONGEST_SENDING_MS),
+    slowCall: env.SLOW_CALL ?? '',
+  }
+  const drops = new Set(policies.filter(({ type }) => type === 'drop').map(({ name }) => name))
+  const alone = singlePolicies(list).map((single) => (drops.has(single.name) ? besideAll(single) : single))
+  const decided = await replayEach(bench, traffic, { config, lists: [{ name: WHOLE_LIST, text: list }, ...alone] })
+  const has = (name: string) => decided.get(name)?.has(id) ?? false
+  const { traces } = await study(each(requests), classes, pricesOf)
+  const trace = traces.get(id)
   const spans = requests.flatMap((request) => request.spans)
-  const root = spans.find(({ parentSpanId }) => !parentSpanId)
-  const kept = decided.get(WHOLE_LIST)?.get(id)
-  if (spans.length === 0) throw new Refusal(`${recording} holds no span of ${id}`)
+  const seen = seenIn(requests.map(({ body }) => JSON.parse(body.toString()) as Otlp))
   return {
     trace: id,
-    root: root?.name ?? 'no root came',
-    agents: [...new Set(spans.flatMap(({ attributes }) => textOf(attributes, 'gen_ai.agent.name') ?? []))].sort(),
+    root: spans.find(({ parentSpanId }) => !parentSpanId)?.name,
+    agents: [...(trace?.agents.keys() ?? [])].sort(),
     spans: spans.length,
-    seconds: secondsBetween(spans),
-    classes: classes.filter(({ matches }) => spans.some(matches)).map(({ name }) => name),
-    keptBy: kept && (kept.policy ?? 'a policy that was not recorded'),
-    votes: policiesIn(text).map((policy) => ({
-      policy: policy.name,
-      vote: decided.get(policy.name)?.has(id) ?? false,
-      looksAt: looksAt(policy, requests),
-    })),
+    seconds: Number(extent(spans)) / 1e9,
+    usd: trace?.usd ?? 0,
+    classes: trace?.classes ?? [],
+    kept: has(WHOLE_LIST),
+    recorded: decided.get(WHOLE_LIST)?.get(id)?.policy,
+    votes: policies.map((policy) => {
+      const { name } = policy
+      const vote = drops.has(name) ? (has(name) ? 'no' : 'drop') : has(name) ? 'yes' : 'no'
+      return { policy: name, vote, ...looksAt(policy, seen) }
+    }),
+    timeFactor,
   }
+}
+
+/** A policy that drops keeps nothing by itself: what it takes away is seen beside one that keeps everything. */
+function besideAll({ name, text }: List): List {
+  const indent = /^ */.exec(text)?.[0] ?? ''
+  return { name, text: `${text.trimEnd()}\n${indent}- name: everything-else\n${indent}  type: always_sample\n` }
 }
 
 async function* each(requests: readonly Request[]): AsyncGenerator<Request> {
   yield* requests
 }
 
-/** The requests of a recording with only the spans of the trace whose id begins like this. */
-async function find({ recording, trace, classes }: Asked): Promise<{ id: string; requests: readonly Request[] }> {
-  const begins = trace.toLowerCase()
-  if (!/^[0-9a-f]{1,32}$/.test(begins)) {
-    throw new Refusal(
-      `TRACE=${trace} is no trace id: it has up to 32 hexadecimal digits; make tune FORMAT=json lists some, and Tempo shows them all`,
-    )
-  }
-  const requests: Request[] = []
-  const ids = new Map<string, boolean>()
-  for await (const request of readRecording(recording)) {
-    for (const span of request.spans) {
-      const worth = classes.some(({ mustKeep, matches }) => mustKeep && matches(span))
-      ids.set(span.traceId.toLowerCase(), worth || (ids.get(span.traceId.toLowerCase()) ?? false))
-    }
-    const only = onlyTrace(request, (id) => id.toLowerCase().startsWith(begins))
-    if (only) requests.push(only)
-  }
-  const meant = [...ids.keys()].filter((id) => id.startsWith(begins))
-  const [id] = meant
-  if (id === undefined) {
-    const some = [...ids].sort(([, a], [, b]) => Number(b) - Number(a)).slice(0, SHOWN)
-    throw new Refusal(
-      `TRACE=${trace} is not among the ${ids.size} traces of ${recording}. Try one of them: ${some.map(([other]) => other).join(', ')}`,
-    )
-  }
-  if (meant.length > 1) {
-    throw new Refusal(
-      `TRACE=${trace} is the beginning of ${meant.length} traces, such as ${meant.slice(0, SHOWN).join(', ')}: write more digits`,
-    )
-  }
-  return { id, requests }
-}
-
-function onlyTrace({ atMs, body }: Request, isMeant: (id: string) => boolean): Request | undefined {
-  const otlp = JSON.parse(body.toString()) as Otlp
-  const only = {
-    resourceSpans: otlp.resourceSpans.map((part) => ({
-      ...part,
-      scopeSpans: (part.scopeSpans ?? []).map((scope) => ({
-        ...scope,
-        spans: (scope.spans ?? []).filter(({ traceId }) => isMeant(traceId)),
-      })),
-    })),
-  }
-  const spans = spansOf(only)
-  return spans.length > 0 ? { atMs, spans, body: Buffer.from(JSON.stringify(only)) } : undefined
-}
-
-type Policy = Readonly<{ name: string; type: string; settings: Readonly<Record<string, unknown>> }>
-
-function policiesIn(text: string): readonly Policy[] {
-  const list = parseDocument(text).contents
-  if (!isSeq(list)) return []
-  return list.items.flatMap((item) => (isMap(item) ? [policyOf(item.toJSON())] : []))
-}
-
-const policyOf = (raw: Record<string, unknown>): Policy => ({
-  name: String(raw.name),
-  type: String(raw.type),
-  settings: (raw[String(raw.type)] ?? {}) as Record<string, unknown>,
-})
-
-const filled = (text: string, env: Readonly<Record<string, string>>) =>
-  text.replace(/\$\{env:(\w+)(?::-([^}]*))?\}/g, (_, name, otherwise = '') => env[name] || otherwise)
-
-/** What a policy looks at in this trace, with the bound beside it, in a few words. */
-export function looksAt({ type, settings }: Policy, requests: readonly Pick<Request, 'spans' | 'body'>[]): string {
-  const spans = requests.flatMap((request) => request.spans)
-  const key = String(settings.key)
-  switch (type) {
-    case 'numeric_attribute': {
-      const numbers = valuesOf(key, requests).map(Number).filter(Number.isFinite)
-      const bounds = [
-        ...('min_value' in settings ? [`from ${settings.min_value}`] : []),
-        ...('max_value' in settings ? [`up to ${settings.max_value}`] : []),
-      ].join(' ')
-      return numbers.length > 0 ? `${key} = ${Math.max(...numbers)}, kept ${bounds}` : none(key, spans)
-    }
-    case 'string_attribute':
-    case 'boolean_attribute': {
-      const wanted = 'values' in settings ? (settings.values as unknown[]).join(' or ') : String(settings.value)
-      const found = [...new Set(valuesOf(key, requests))]
-      return found.length > 0 ? `${key} = ${cut(found.join(', '))}, kept: ${wanted}` : none(key, spans)
-    }
-    case 'latency':
-      return `the trace took ${shown(secondsBetween(spans))}, kept above ${Number(settings.threshold_ms) / 1000} s`
-    case 'status_code':
-      return `${spans.filter(isError).length} of ${spans.length} spans are errors, kept: ${(settings.status_codes as unknown[] | undefined)?.join(' or ')}`
-    case 'span_count':
-      return `${spans.length} spans, kept from ${settings.min_spans}`
-    case 'probabilistic':
-      return `the id of the trace alone; ${settings.sampling_percentage} % are kept`
-    case 'always_sample':
-      return 'nothing: it keeps every trace'
-    case 'ottl_condition':
-      return [settings.span, settings.spanevent]
-        .flatMap((list) => (Array.isArray(list) ? list.map(String) : []))
-        .map((condition) => nearest(condition, spans))
-        .join('; ')
-    case 'and':
-    case 'not':
-    case 'drop':
-    case 'composite': {
-      const parts = Object.values(settings).find((value) => Array.isArray(value) && value.some((one) => one?.type))
-      return ((parts as Record<string, unknown>[] | undefined) ?? [])
-        .map((part) => looksAt(policyOf(part), requests))
-        .join('; ')
-    }
-    default:
-      return '–'
-  }
-}
-
-const none = (key: string, spans: readonly Span[]) => `none of its ${spans.length} spans has ${key}`
-const isError = ({ status }: Span) => status?.code === 2 || status?.code === 'STATUS_CODE_ERROR'
-
-const LASTS = /\(span\.end_time - span\.start_time\)|span\.end_time - span\.start_time/
-const ATTRIBUTE = /span\.attributes\["([^"]+)"\](?:\s*==\s*"([^"]*)")?/g
-
-/**
- * The span that comes nearest to a condition: one on which most of the attributes it names have the value beside them,
- * then the longest. Nothing is evaluated: the values are read, and the condition's own words stand for its bounds.
- */
-function nearest(condition: string, spans: readonly Span[]): string {
-  const named = [...condition.matchAll(ATTRIBUTE)].map(([, key = '', wanted]) => ({ key, wanted }))
-  const agree = (span: Span) =>
-    named.filter(({ key, wanted }) => wanted !== undefined && textOf(span.attributes, key) === wanted).length
-  const has = (span: Span) => named.filter(({ key }) => attributeOf(span.attributes, key)).length
-  const looksAtStatus = condition.includes('span.status.code')
-  const rank = (span: Span): readonly number[] => [
-    agree(span),
-    has(span),
-    Number(looksAtStatus && isError(span)),
-    Number(lengthOf(span)),
-  ]
-  const [best] = spans.toSorted((one, other) => {
-    const [a, b] = [rank(one), rank(other)]
-    const at = a.findIndex((value, index) => value !== b[index])
-    return at < 0 ? 0 : (b[at] ?? 0) - (a[at] ?? 0)
-  })
-  if (!best) return '–'
-  const first = named.find(({ key }) => !spans.some((span) => attributeOf(span.attributes, key)))
-  if (first) return none(first.key, spans)
-  const bound = /Duration\("([^"]+)"\)/.exec(condition)?.[1]
-  const parts = [
-    ...named.map(({ key, wanted }) => {
-      const value = textOf(best.attributes, key)
-      const looked = wanted === undefined || wanted === value ? '' : `, looked for ${wanted}`
-      return `${key} = ${value === undefined ? 'nothing' : cut(value)}${looked}`
-    }),
-    ...(LASTS.test(condition)
-      ? [`the longest took ${shown(Number(lengthOf(best)) / 1e9)}${bound ? `, threshold ${bound}` : ''}`]
-      : []),
-    ...(looksAtStatus ? [`its status is ${isError(best) ? 'error' : 'not error'}`] : []),
-    ...(/span\.name\b/.test(condition) ? [`name = ${cut(best.name ?? '')}`] : []),
-  ]
-  return parts.length > 0 ? parts.join(', ') : '–'
-}
-
-const lengthOf = ({ startTimeUnixNano, endTimeUnixNano }: Span) =>
-  BigInt(endTimeUnixNano ?? 0) - BigInt(startTimeUnixNano ?? 0)
-
-function secondsBetween(spans: readonly Span[]): number {
-  const starts = spans.map(({ startTimeUnixNano }) => BigInt(startTimeUnixNano ?? 0))
-  const ends = spans.map(({ endTimeUnixNano }) => BigInt(endTimeUnixNano ?? 0))
-  const first = starts.reduce((least, start) => (start < least ? start : least), starts[0] ?? 0n)
-  const last = ends.reduce((most, end) => (end > most ? end : most), 0n)
-  return Number(last - first) / 1e9
-}
-
-/** Two digits behind the point, and as many more as tell a time from a whole second. */
-const shown = (seconds: number) =>
-  `${seconds < 0.1 ? (seconds * 1000).toFixed(2) : seconds.toFixed(3).replace(/0$/, '')} ${seconds < 0.1 ? 'ms' : 's'}`
-
-const LONGEST = 60
-const cut = (text: string) => (text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text)
-
-const plain = (value: Value | undefined): string | undefined => {
-  const found = value?.stringValue ?? value?.intValue ?? value?.doubleValue ?? value?.boolValue
-  return found === undefined ? undefined : String(found)
-}
-const textOf = (attributes: Span['attributes'], key: string) => plain(attributeOf(attributes, key))
-
-/** Values of an attribute on spans and, as the sampler's attribute policies look there too, on their resources. */
-function valuesOf(key: string, requests: readonly Pick<Request, 'spans' | 'body'>[]): readonly string[] {
-  return requests.flatMap(({ spans, body }) => {
-    const { resourceSpans } = JSON.parse(body.toString()) as Otlp
-    const onResources = resourceSpans.flatMap(({ resource }) => textOf(resource?.attributes, key) ?? [])
-    return [...onResources, ...spans.flatMap(({ attributes }) => textOf(attributes, key) ?? [])]
-  })
-}
-
 export function whyReport(found: Why, format: Format): string {
   if (format === 'json') return JSON.stringify(found, null, 2)
-  const { trace, root, agents, spans, seconds, classes, keptBy, votes } = found
-  const rows = votes.map(({ policy, vote, looksAt }) => [policy, vote ? 'yes' : 'no', looksAt])
+  const { trace, root, agents, spans, seconds, usd, classes, kept, recorded, votes, timeFactor } = found
+  const title = `${trace}: ${root ?? 'no root came'}`
+  const verdict = kept ? `kept${recorded === undefined ? '' : `, recorded as ${recorded}`}` : 'dropped'
   return [
-    `${trace}: ${root}, ${spans} spans, ${shown(seconds)}${agents.length > 0 ? `, of ${agents.join(', ')}` : ''}`,
-    `It is ${classes.length > 0 ? classes.join(', ') : 'routine'}, and ${keptBy ? `kept by ${keptBy}` : 'dropped'}.`,
-    drawIn(format)([['policy', 'keeps it', 'looks at'], ...rows]),
+    format === 'markdown' ? `### ${title}` : title,
+    [
+      `${spans} spans in ${shownTime(BigInt(Math.round(seconds * 1e9)))}, ${usd.toFixed(6)} USD${agents.length > 0 ? `, of ${agents.join(', ')}` : ''}`,
+      `class: ${classes.join(', ')}`,
+      `verdict: ${verdict}`,
+    ].join(format === 'markdown' ? '  \n' : '\n'),
+    drawIn(format)([
+      ['policy', 'vote', 'what it looks at'],
+      ...votes.map((vote) => [vote.policy, vote.vote, forCell(shownLook(vote), format)]),
+    ]),
+    ...notes(found),
+    ...(timeFactor === 1
+      ? []
+      : [
+          `Times are those of the recording, whose world ran ${timeFactor} times faster than the clock: 200 ms are ${shownTime(BigInt(Math.round(timeFactor * 200e6)))} of it.`,
+        ]),
   ].join('\n\n')
+}
+
+/** A bar would end the cell. */
+const forCell = (text: string, format: Format) => (format === 'markdown' ? text.replaceAll('|', '\\|') : text)
+
+function notes({ kept, votes }: Why): readonly string[] {
+  const droppedBy = votes.filter(({ vote }) => vote === 'drop').map(({ policy }) => policy)
+  if (droppedBy.length > 0 && !kept) return [`${droppedBy.join(' and ')} takes it away, whatever the others say.`]
+  const voted = votes.some(({ vote }) => vote === 'yes')
+  return voted === kept
+    ? []
+    : [
+        'The list decides otherwise than the single votes say: one of its policies weighs what others see, or remembers.',
+      ]
 }

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Refusal } from '../workbench/refusal.ts'
+import { type Cell, drawsIn, estimating, isUnbiased } from './bias.ts'
+
+const attribute = (key: string, value: string | number) => ({
+  key,
+  value: typeof value === 'string' ? { stringValue: value } : { intValue: String(value) },
+})
+const span = (traceState: string | undefined, isError: boolean, attributes: Record<string, string | number>) => ({
+  traceId: 'a'.repeat(32),
+  ...(traceState ? { traceState } : {}),
+  status: isError ? { code: 2 } : {},
+  attributes: Object.entries(attributes).map(([key, value]) => attribute(key, value)),
+})
+const turn = (traceState: string | undefined, agent: string, isError = false) =>
+  span(traceState, isError, { 'gen_ai.operation.name': 'invoke_agent', 'gen_ai.agent.name': agent })
+const call = (traceState: string | undefined, agent: string, tokens: number) =>
+  span(traceState, true, {
+    'gen_ai.operation.name': 'chat',
+    'gen_ai.agent.name': agent,
+    'gen_ai.request.model': 'small',
+    'gen_ai.usage.input_tokens': tokens - 1,
+    'gen_ai.usage.output_tokens': 1,
+  })
+const line = (...spans: object[]) => Buffer.from(JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans }] }] }))
+
+const ONE_IN_TEN = 'ot=th:e6666666666666'
+const ALL = 'ot=th:0'
+const priceOf = (model: string, input: number, output: number) =>
+  model === 'small' ? input * 0.01 + output : undefined
+
+test('a kept trace counts as often as its threshold says, and its error follows from that', () => {
+  const { see, of, seen } = estimating(priceOf)
+  see(line(turn(ALL, 'fox', true), call(ALL, 'fox', 101)))
+  see(line(turn(ONE_IN_TEN, 'fox', true), call(ONE_IN_TEN, 'fox', 201)))
+  see(line(turn(ONE_IN_TEN, 'fox'), call(ONE_IN_TEN, 'fox', 50), call(ONE_IN_TEN, 'fox', 51)))
+  see(line(turn(ONE_IN_TEN, 'bear')))
+  const near = (given: number, wanted: number) =>
+    assert.ok(Math.abs(given - wanted) < 1e-9 * wanted, `${given} for ${wanted}`)
+  near(of('fox', 'turns').value, 21)
+  near(of('fox', 'errors').value, 11)
+  near(of('fox', 'tokens').value, 101 + 2010 + 1010)
+  near(of('fox', 'USD').value, 2 + 10 * 3 + 10 * (0.99 + 1 + 0.5 + 1 - 0.5))
+  // What is kept for sure has no error; two calls of one trace are kept or dropped together.
+  near(of('fox', 'turns').error, Math.sqrt(2 * 90))
+  near(of('fox', 'tokens').error, Math.sqrt(90 * (201 ** 2 + 101 ** 2)))
+  assert.equal(of('owl', 'turns').value, 0)
+  assert.equal(seen(), 4)
+})
+
+test('a trace whose spans disagree about its weight, and a model without a price, are no ground for an estimate', () => {
+  const says = (text: RegExp) => (error: unknown) => error instanceof Refusal && text.test(error.message)
+  assert.throws(
+    () => estimating(priceOf).see(line(turn(ALL, 'fox'), call(ONE_IN_TEN, 'fox', 9))),
+    says(/usetracestate/),
+  )
+  assert.throws(
+    () => estimating(() => undefined).see(line(call(ALL, 'fox', 9))),
+    says(/small has no price in grafana\/prices\.yaml/),
+  )
+})
+
+/** Draws of one in ten that know nothing of each other; a fixed sequence, so that the test always sees the same. */
+function draws(salts: number, traces: number): Uint8Array[] {
+  let state = 1
+  const roll = () => {
+    state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x9e3779b9
+    const mixed = Math.imul(state ^ (state >>> 13), 0x297a2d39)
+    return ((mixed ^ (mixed >>> 16)) >>> 0) % 10 === 0 ? 1 : 0
+  }
+  return Array.from({ length: salts }, () => Uint8Array.from({ length: traces }, roll))
+}
+
+test('salts that draw apart are worth themselves; salts that draw the same are worth one', () => {
+  const apart = drawsIn(draws(20, 5000))
+  assert.ok(Math.abs(apart.worth - 20) < 2 && apart.related === 0 && apart.pairs === 190, JSON.stringify(apart))
+  const [one = new Uint8Array(), ...others] = draws(20, 5000)
+  const same = drawsIn(others.map(() => one))
+  assert.ok(Math.abs(same.worth - 1) < 1e-6, JSON.stringify(same))
+  // A pair that never draws the same trace.
+  const shy = others[0]?.map((drawn, trace) => (one[trace] ? 0 : drawn)) ?? one
+  assert.equal(drawsIn([one, shy, ...others.slice(1)]).related, 1)
+})
+
+test('a bias of more than one per cent, wrong intervals, and salts that are not worth theirs each fail', () => {
+  const cell: Cell = { agent: 'fox', quantity: 'turns', truth: 1000, mean: 1009, error: 3, covered: 0.95 }
+  const salts = { salts: 100, worth: 100, pairs: 4950, related: 12 }
+  assert.ok(isUnbiased({ cells: [cell], draws: salts }))
+  assert.ok(!isUnbiased({ cells: [cell, { ...cell, mean: 989 }], draws: salts }))
+  assert.ok(!isUnbiased({ cells: [{ ...cell, covered: 0.92 }], draws: salts }))
+  assert.ok(!isUnbiased({ cells: [{ ...cell, covered: 0.98 }], draws: salts }))
+  assert.ok(!isUnbiased({ cells: [cell], draws: { ...salts, worth: 70 } }))
+})

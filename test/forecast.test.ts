@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { after, before, test } from 'node:test'
+import { phoenixStores, tempoStores } from '../collector/workbench/forecast.ts'
+import { readRecording } from '../collector/workbench/recording.ts'
+import type { Findings } from '../collector/workbench/report.ts'
+import { reloadCollector } from '../stack/boot.ts'
+import { type Place, url } from '../stack/place.ts'
+import { SHIPPED_POLICY } from '../stack/policy.ts'
+import { recordings } from '../stack/services.ts'
+import { askWorkbench, CLASSES } from '../stack/workbench.ts'
+import { eventually, play, startStack, testPlace } from './stack.ts'
+
+/** What collector/workbench/forecast.yaml was measured with is another preset and another seed. */
+const HELD_OUT = { preset: 'leaky', seed: '13', ticks: '45' }
+const TOLERANCE = 0.1
+const quiet = { cancel: new AbortController().signal, say: () => {} }
+
+let place: Place
+let end = async () => {}
+let live: string
+/** The traces that the simulator says it sent. */
+let told: readonly string[]
+let findings: Findings
+
+const tune = async (recording: string) => {
+  const asked = { a: SHIPPED_POLICY, b: undefined, recording, classes: CLASSES, format: 'json', speed: '20' } as const
+  return JSON.parse((await askWorkbench(place, asked, quiet)).text) as Findings
+}
+
+async function tracesOf(recording: string): Promise<ReadonlySet<string>> {
+  const traces = new Set<string>()
+  for await (const { spans } of readRecording(recording)) for (const { traceId } of spans) traces.add(traceId)
+  return traces
+}
+
+before(async () => {
+  place = await testPlace({
+    ...{ BOOT: 'native', RECORD: 'yes', TIME_FACTOR: '20', VLLM_PRESET: HELD_OUT.preset },
+    // Told, for a live recording does not say how fast its world ran.
+    SLOW_CALL: '100ms',
+  })
+  end = await startStack(place, SHIPPED_POLICY, ['tempo', 'phoenix', 'collector', 'model'])
+  live = resolve(recordings(place), 'live.jsonl')
+  const first = await play(place, '--seed', '2', '--ticks', '3')
+  const health = url(place, 'COLLECTOR_HEALTH_PORT')
+  const since = async () => ((await (await fetch(health)).json()) as { upSince: string }).upSince
+  const before = await since()
+  await reloadCollector(place)
+  await eventually(async () => assert.notEqual(await since(), before))
+  const second = await play(place, '--seed', HELD_OUT.seed, '--ticks', HELD_OUT.ticks)
+  told = [first, second].flatMap(({ entries }) =>
+    entries.flatMap((entry) => (entry.kind === 'tick' && 'trace' in entry ? [entry.trace] : [])),
+  )
+  // Read under another name: of the live file a process sees what was there when it first looked.
+  const copy = resolve(place.state, 'copy.jsonl')
+  await eventually(async () => {
+    writeFileSync(copy, readFileSync(live))
+    assert.deepEqual([...(await tracesOf(copy))].sort(), [...told].sort())
+  })
+})
+
+after(() => end())
+
+test('RECORD=yes writes every trace that the sampler sees, before a reload and after it', async () => {
+  assert.ok(told.length >= 48)
+  assert.deepEqual(readdirSync(recordings(place)), [basename(live)])
+})
+
+test('what it writes is masked', () => {
+  const text = readFileSync(live, 'utf8')
+  assert.match(text, /\*{4}/, 'this preset has models say what is personal')
+  assert.doesNotMatch(text, /[\w.]+@[\w-]+\.\w+/)
+})
+
+test('make tune reads it while it is being written, up to its last whole line', async () => {
+  const folder = resolve(place.state, 'growing')
+  mkdirSync(folder)
+  const growing = join(folder, basename(live))
+  const [first = '', second = ''] = readFileSync(live, 'utf8').split('\n')
+  writeFileSync(growing, `${first}\n${second.slice(0, 3000)}`)
+  const before = await tracesOf(growing)
+  writeFileSync(growing, `${first}\n${second}\n`)
+  assert.deepEqual(await tracesOf(growing), before, 'who looks twice sees the same')
+  const other = join(folder, 'elsewhere.jsonl')
+  writeFileSync(other, `${first}\n${second.slice(0, 3000)}`)
+  await assert.rejects(tracesOf(other), /elsewhere\.jsonl:2: the line is cut off/)
+
+  findings = await tune(live)
+  assert.equal(findings.traces, told.length)
+})
+
+test('what was forecast from it is what Tempo and Phoenix store, within ±10 %', async () => {
+  const { kept, bytes } = findings.a.table.total
+  await fetch(url(place, 'TEMPO_PORT', '/flush'))
+  const tempo = await eventually(async () => {
+    const found = blocks()
+    const traces = found.reduce((sum, { traces }) => sum + traces, 0)
+    assert.ok(traces >= 2 * kept, `${traces} traces in ${found.length} blocks, of two copies of ${kept}`)
+    return { bytes: found.reduce((sum, { bytes }) => sum + bytes, 0), blocks: found.length }
+  }, 150)
+  let before = 0
+  const phoenix = await eventually(async () => {
+    const now = phoenixBytes()
+    const still = now === before
+    before = now
+    assert.ok(still, 'Phoenix still stores')
+    return now
+  })
+  for (const [name, stored, forecast] of [
+    ['Tempo', tempo.bytes, tempoStores(bytes, tempo.blocks)],
+    ['Phoenix', phoenix, phoenixStores(bytes)],
+  ] as const) {
+    const off = forecast / stored - 1
+    const said = `${name}: ${stored} bytes stored, ${Math.round(forecast)} forecast from ${bytes} bytes kept in JSON, ${(off * 100).toFixed(1)} %`
+    console.log(said)
+    assert.ok(Math.abs(off) <= TOLERANCE, said)
+  }
+})
+
+test('a day of it is told of bytes and USD, at the rate of the recording', () => {
+  const { forecast, table } = findings.a
+  assert.ok(forecast)
+  assert.ok(forecast.times > 100)
+  assert.equal(forecast.usdSent, table.total.usdSent * forecast.times)
+  assert.ok(forecast.usdKept < forecast.usdSent)
+  assert.equal(forecast.phoenixBytes, Math.round(phoenixStores(table.total.bytes * forecast.times)))
+})
+
+/** Blocks that count; one that was merged into another stays on disk for some minutes. */
+function blocks(): readonly { traces: number; bytes: number }[] {
+  const folder = resolve(place.state, 'data/tempo/blocks/single-tenant')
+  const all = existsSync(folder) ? readdirSync(folder, { withFileTypes: true }) : []
+  return all.flatMap((block) => {
+    const meta = join(folder, block.name, 'meta.json')
+    if (!existsSync(meta)) return []
+    const files = readdirSync(join(folder, block.name)).map((name) => statSync(join(folder, block.name, name)).size)
+    return [
+      {
+        traces: Number(JSON.parse(readFileSync(meta, 'utf8')).totalObjects),
+        bytes: files.reduce((sum, size) => sum + size, 0),
+      },
+    ]
+  })
+}
+
+/** The size of the database with its write-ahead log merged. */
+function phoenixBytes(): number {
+  const database = new DatabaseSync(resolve(place.state, 'data/phoenix/phoenix.db'), { readOnly: true })
+  try {
+    const number = (pragma: string) => Number(Object.values(database.prepare(`PRAGMA ${pragma}`).get() ?? {})[0])
+    return number('page_count') * number('page_size')
+  } finally {
+    database.close()
+  }
+}

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import type { Findings } from '../collector/workbench/report.ts'
+import { type Place, ROOT } from '../stack/place.ts'
+import { SHIPPED_POLICY } from '../stack/policy.ts'
+import { askWorkbench, CLASSES, committedGolden, goldenOf, RECORDINGS } from '../stack/workbench.ts'
+import { testPlace } from './stack.ts'
+
+const quiet = { cancel: new AbortController().signal, say: () => {} }
+
+let place: Place
+
+before(async () => {
+  place = await testPlace({ BOOT: 'native' })
+})
+
+after(() => rmSync(place.state, { recursive: true, force: true }))
+
+test('the shipped list does what collector/README.md says', async () => {
+  const changes = changed(committedGolden(), await goldenOf(place, SHIPPED_POLICY, quiet))
+  assert.equal(changes, '', `the list does otherwise; when that is meant, make golden writes it:\n${changes}`)
+})
+
+/** The rows that differ, each as it was and as it is. */
+function changed(was: string, is: string): string {
+  const [before, now] = [was.split('\n'), is.split('\n')]
+  const gone = before.filter((row) => !now.includes(row)).map((row) => `- ${row}`)
+  const come = now.filter((row) => !before.includes(row)).map((row) => `+ ${row}`)
+  return [...gone, ...come].join('\n') || (was === is ? '' : 'the rows stand in another order')
+}
+
+test('a list that does otherwise gives another table', async () => {
+  const file = resolve(place.state, 'patient.yaml')
+  writeFileSync(
+    file,
+    readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8').replace(/"\$\{env:SLOW_CALL[^}]*\}"/, '"350ms"'),
+  )
+  const changes = changed(committedGolden(), await goldenOf(place, file, quiet))
+  assert.match(changes, /^- \| slow-call .*^\+ \| slow-call /ms)
+  assert.doesNotMatch(changes, /parse-error/)
+})
+
+describe('of every committed recording the shipped list keeps all that must be kept', () => {
+  const recordings = readdirSync(resolve(ROOT, RECORDINGS)).filter((name) => name.endsWith('.jsonl.gz'))
+  assert.ok(recordings.length > 0)
+  for (const name of recordings) {
+    test(name, async () => {
+      const recording = `${RECORDINGS}/${name}`
+      const asked = {
+        a: SHIPPED_POLICY,
+        b: undefined,
+        recording,
+        classes: CLASSES,
+        format: 'json',
+        speed: undefined,
+      } as const
+      const { a } = JSON.parse((await askWorkbench(place, asked, quiet)).text) as Findings
+      assert.ok(
+        a.table.classes.some(({ mustKeep, sent }) => mustKeep && sent > 0),
+        'there is something to keep',
+      )
+      for (const row of a.table.classes) if (row.mustKeep) assert.equal(row.missed, 0, row.class)
+    })
+  }
+})
