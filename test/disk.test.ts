@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { after, before, test } from 'node:test'
+import { execa } from 'execa'
+import { type Bench, startCollector } from '../collector/workbench/collector.ts'
+import { record, type World } from '../collector/workbench/record.ts'
+import { readRecording } from '../collector/workbench/recording.ts'
+import { Refusal } from '../collector/workbench/refusal.ts'
+import { replay, replayEach } from '../collector/workbench/replay.ts'
+import { benchOf } from '../stack/bench.ts'
+import { type Place, ROOT } from '../stack/place.ts'
+import { SHIPPED_POLICY } from '../stack/policy.ts'
+import { tsx } from '../stack/services.ts'
+import { COMMITTED_RECORDING } from '../stack/workbench.ts'
+import { testPlace } from './stack.ts'
+
+/**
+ * A disk that is full for one program: no file of the collector may grow beyond this many kilobytes. An ordinary user
+ * cannot fill a disk in a test; what a program is told then differs only in its words.
+ */
+const withLimit = (bench: Bench, kilobytes: number): Bench => ({
+  ...bench,
+  collector: (...asked) => {
+    const { file, args, env } = bench.collector(...asked)
+    return { file: 'sh', args: ['-c', `ulimit -f ${kilobytes * 2}; exec "$0" "$@"`, file, ...args], env }
+  },
+})
+
+const list = resolve(ROOT, 'collector/policies/keep-everything.yaml')
+const traffic = {
+  requests: () => readRecording(resolve(ROOT, COMMITTED_RECORDING)),
+  speed: 200,
+  slowCall: '2s',
+}
+const FULL = /the disk is full \(.*\), so this was given up: make room/
+
+let folder: string
+let place: Place
+let bench: Bench
+
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'wood-test-'))
+  mkdirSync(join(folder, 'tmp'))
+  process.env.TMPDIR = join(folder, 'tmp')
+  place = await testPlace({ BOOT: 'native' })
+  bench = await benchOf(place, { cancel: new AbortController().signal, say: () => {} }, 'native')
+})
+
+after(() => {
+  rmSync(folder, { recursive: true, force: true })
+  rmSync(place.state, { recursive: true, force: true })
+})
+
+const refused = (work: Promise<unknown>) =>
+  assert.rejects(work, (error) => {
+    assert.ok(error instanceof Refusal, String(error))
+    assert.match(error.message, FULL)
+    assert.equal(error.message.split('\n').length, 1, error.message)
+    return true
+  })
+
+/** Four ticks, which are some 200 kB of recording. */
+const world: World = {
+  cwd: ROOT,
+  model: (port, otlp) => program('sim/vllm/main.ts', otlp, '--port', String(port)),
+  agents: (port, otlp, ledger) =>
+    program(
+      ...(['sim/main.ts', otlp, '--seed', '3', '--ticks', '4', '--ledger', ledger] as const),
+      ...['--base-url', `http://127.0.0.1:${port}/v1`],
+    ),
+}
+
+function program(script: string, otlp: string, ...args: string[]) {
+  const env = { PATH: place.env.PATH ?? '', TIME_FACTOR: '20', OTEL_EXPORTER_OTLP_ENDPOINT: otlp }
+  return { ...tsx(script, ...args), env }
+}
+
+// All that is kept are 3026 kB: full at once, in the middle, and when no more than the last piece is missing.
+for (const kilobytes of [1, 1500, 3000]) {
+  test(`a disk that is full after ${kilobytes} kB ends a replay, which would have read too little`, async () => {
+    await refused(replay(withLimit(bench, kilobytes), traffic, list))
+  })
+}
+
+test('so it does when many lists are asked at once', async () => {
+  const config = readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8')
+  const lists = [{ name: 'all', text: readFileSync(list, 'utf8') }]
+  await refused(replayEach(withLimit(bench, 1500), traffic, { config, lists }))
+})
+
+test('a disk that has room for all decides as ever', async () => {
+  assert.equal((await replay(withLimit(bench, 10_000), traffic, list)).size, 40)
+})
+
+test('a recording on a disk that is full ends, and leaves no half of one', async () => {
+  const target = join(folder, 'recordings', 'full.jsonl.gz')
+  await refused(record(withLimit(bench, 100), world, resolve(ROOT, SHIPPED_POLICY), target))
+  assert.ok(!existsSync(join(folder, 'recordings')))
+})
+
+test('the live collector takes what it is sent also when it cannot write it down', async () => {
+  const scratch = join(folder, 'live')
+  mkdirSync(scratch)
+  const overlays = [resolve(ROOT, 'collector/workbench/record.yaml')]
+  // A folder in the place of the file is as little to write to as a full disk, and is so on every system.
+  const recording = join(scratch, 'live.jsonl')
+  const said: string[] = []
+  const collector = await startCollector(bench, {
+    folder: scratch,
+    overlays,
+    env: { POLICY_FILE: list, RECORDING_FILE: recording },
+    line: (line) => void said.push(line),
+  })
+  mkdirSync(recording)
+  for await (const { body } of traffic.requests()) {
+    const headers = { 'content-type': 'application/json' }
+    const { status } = await fetch(`${collector.otlp}/v1/traces`, {
+      method: 'POST',
+      headers,
+      body: new Uint8Array(body),
+    })
+    assert.equal(status, 200)
+  }
+  await collector.stop()
+  assert.ok(
+    said.some((line) => line.includes('Sender failed')),
+    'it says so in its log',
+  )
+})
+
+test('a user is told in one sentence, and the exit code is 1', async () => {
+  const { file, args, cwd } = tsx('stack/main.ts', 'tune', '--a', list, '--format', 'json')
+  const limited = ['-c', 'ulimit -f 3000; exec "$0" "$@"', file, ...args]
+  const { exitCode, stderr, stdout } = await execa('sh', limited, { cwd, env: place.env, reject: false })
+  assert.equal(exitCode, 1)
+  assert.equal(stdout, '')
+  const told = stderr.split('\n').filter((line) => !line.startsWith('  '))
+  assert.equal(told.length, 1, stderr)
+  assert.match(told[0] ?? '', FULL)
+})
+
+test('nothing is left in the temporary folder', () => {
+  assert.deepEqual(
+    readdirSync(join(folder, 'tmp')).filter((name) => name.startsWith('workbench-')),
+    [],
+  )
+})
