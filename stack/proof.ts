@@ -2,9 +2,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { biasOf, biasReport, isUnbiased } from '../collector/proof/bias.ts'
 import { readCases } from '../collector/proof/cases.ts'
-import { type Mutant, missed, mutationReport, tryMutants } from '../collector/proof/mutation.ts'
+import { type Mutant, madeTraffic, missed, mutationReport, tryMutants } from '../collector/proof/mutation.ts'
 import { isKept, recallOf, recallReport } from '../collector/proof/recall.ts'
-import { BEGINNING, makeTraffic } from '../collector/proof/traffic.ts'
+import { BEGINNING } from '../collector/proof/traffic.ts'
 import { checkPolicyFile } from '../collector/workbench/check.ts'
 import { withScratch } from '../collector/workbench/collector.ts'
 import type { Format } from '../collector/workbench/draw.ts'
@@ -21,19 +21,16 @@ export type Proof = Readonly<{ text: string; holds: boolean }>
 export const CASES = resolve(ROOT, 'collector/policies/test')
 const readText = (path: string) => readFileSync(resolve(ROOT, path), 'utf8')
 
-/** Of the generator, for mutants that no case finds out: every kind in every profile. */
-const OTHER_TRACES = { seed: 1, mustKeep: 3000, perSecond: 1000, speed: 10 }
+/** Made traces, for mutants that no case finds out. */
+const OTHER_TRACES = 3000
+/** At which the recording is replayed. */
+const SPEED = 10
 
 /** Makes every mutant of the shipped list and says what finds it out. Throws `Trouble` when a case cannot be read. */
-export const proveMutation = (
-  place: Place,
-  format: Format,
-  options: Options,
-  cases = () => readCases(CASES),
-): Promise<Proof> =>
+export const proveMutation = (place: Place, format: Format, options: Options): Promise<Proof> =>
   mendable(
     (async () => {
-      const read = cases()
+      const cases = readCases(CASES)
       const bench = await benchOf(place, options)
       const check = ({ text }: Mutant) =>
         withScratch(async (folder) => {
@@ -43,14 +40,13 @@ export const proveMutation = (
           return defect && `${defect.message}.`
         })
       const recording = resolve(ROOT, COMMITTED_RECORDING)
-      const { speed } = OTHER_TRACES
       const verdicts = await tryMutants(bench, readText(SHIPPED_POLICY), {
-        cases: read,
+        cases,
         check,
         config: readText('collector/config.yaml'),
         others: [
-          { requests: () => readRecording(recording), speed, slowCall: '' },
-          { requests: () => makeTraffic(OTHER_TRACES, () => {}), speed, slowCall: '' },
+          { requests: () => readRecording(recording), speed: SPEED, slowCall: '' },
+          ...madeTraffic(OTHER_TRACES),
         ],
       })
       return { text: mutationReport(verdicts, format), holds: missed(verdicts).length === 0 }

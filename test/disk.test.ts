@@ -104,30 +104,16 @@ test('the live collector takes what it is sent also when it cannot write it down
   const scratch = join(folder, 'live')
   mkdirSync(scratch)
   const overlays = [resolve(ROOT, 'collector/workbench/record.yaml')]
-  // A folder in the place of the file is as little to write to as a full disk, and is so on every system.
-  const recording = join(scratch, 'live.jsonl')
-  const said: string[] = []
-  const collector = await startCollector(bench, {
-    folder: scratch,
-    overlays,
-    env: { POLICY_FILE: list, RECORDING_FILE: recording },
-    line: (line) => void said.push(line),
-  })
-  mkdirSync(recording)
+  const env = { POLICY_FILE: list, RECORDING_FILE: join(scratch, 'live.jsonl') }
+  const collector = await startCollector(withLimit(bench, 100), { folder: scratch, overlays, env })
+  const answers: number[] = []
   for await (const { body } of traffic.requests()) {
     const headers = { 'content-type': 'application/json' }
-    const { status } = await fetch(`${collector.otlp}/v1/traces`, {
-      method: 'POST',
-      headers,
-      body: new Uint8Array(body),
-    })
-    assert.equal(status, 200)
+    const sent = { method: 'POST', headers, body: new Uint8Array(body) }
+    answers.push((await fetch(`${collector.otlp}/v1/traces`, sent)).status)
   }
-  await collector.stop()
-  assert.ok(
-    said.some((line) => line.includes('Sender failed')),
-    'it says so in its log',
-  )
+  await refused(collector.stop())
+  assert.deepEqual(new Set(answers), new Set([200]))
 })
 
 test('a user is told in one sentence, and the exit code is 1', async () => {

@@ -39,7 +39,7 @@ test('a list that does otherwise gives another table', async () => {
   )
   const changes = changed(committedGolden(), await goldenOf(place, file, quiet))
   assert.match(changes, /^- \| slow-call .*^\+ \| slow-call /ms)
-  assert.doesNotMatch(changes, /parse-error/)
+  assert.doesNotMatch(changes, /parse-error \(must keep\)/)
 })
 
 describe('of every committed recording the shipped list keeps all that must be kept', () => {

@@ -1,53 +1,118 @@
 import assert from 'node:assert/strict'
-import { rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
-import { readCases } from '../collector/proof/cases.ts'
-import type { Verdict } from '../collector/proof/mutation.ts'
-import type { Place } from '../stack/place.ts'
+import { type Case, readCases } from '../collector/proof/cases.ts'
+import { type Mutant, madeTraffic, missed, tryMutants, type Verdict } from '../collector/proof/mutation.ts'
+import type { Bench } from '../collector/workbench/collector.ts'
+import { Refusal } from '../collector/workbench/refusal.ts'
+import { benchOf } from '../stack/bench.ts'
+import { type Place, ROOT } from '../stack/place.ts'
+import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { CASES, proveMutation } from '../stack/proof.ts'
 import { testPlace } from './stack.ts'
 
 const quiet = { cancel: new AbortController().signal, say: () => {} }
+const readText = (path: string) => readFileSync(resolve(ROOT, path), 'utf8')
+const cases = readCases(CASES)
 
 let place: Place
+let bench: Bench
+let holds: boolean
+let verdicts: readonly Verdict[]
 
 before(async () => {
   // The thresholds of who runs this must not become those of the list that ships.
   place = await testPlace({ BOOT: 'native', SLOW_CALL: '9s', TOKEN_HEAVY: '9000' })
+  bench = await benchOf(place, quiet)
+  const proof = await proveMutation(place, 'json', quiet)
+  holds = proof.holds
+  verdicts = JSON.parse(proof.text)
 })
 
 after(() => rmSync(place.state, { recursive: true, force: true }))
 
-test('every mutant of the shipped list that behaves otherwise is caught', async () => {
-  const { text, holds } = await proveMutation(place, 'json', quiet)
-  const verdicts = JSON.parse(text) as readonly Verdict[]
-  assert.deepEqual(
-    verdicts.filter((verdict) => verdict.caught === 'no' && !verdict.harmless),
-    [],
+/** Tries the mutants on some of the cases only. The check says of each what it has said, when it is asked once more. */
+function tryOn(some: readonly Case[]): Promise<readonly Verdict[]> {
+  const whys = new Map(
+    verdicts.map((verdict) => [verdict.mutant, verdict.caught === 'by the check' ? verdict.why : '']),
   )
+  const asked = new Set<string>()
+  const check = async ({ name }: Mutant) => {
+    if (asked.has(name)) return whys.get(name) || undefined
+    asked.add(name)
+    throw new Refusal('listen tcp 127.0.0.1:4318: bind: address already in use')
+  }
+  return tryMutants(bench, readText(SHIPPED_POLICY), {
+    cases: some,
+    check,
+    config: readText('collector/config.yaml'),
+    others: madeTraffic(1000),
+  })
+}
+
+test('every mutant of the shipped list that behaves otherwise is caught', () => {
+  assert.deepEqual(missed(verdicts), [])
   assert.ok(holds)
   const telling = verdicts.filter(({ caught }) => caught !== 'no')
   assert.ok(telling.length >= 50, `${telling.length} mutants change anything`)
   for (const how of ['by the check', 'by a case'] as const) assert.ok(telling.some(({ caught }) => caught === how))
-  // Nothing in these conditions can fail, so that they are harmless: a run that catches one has caught itself.
+})
+
+test('what changes nothing is not caught: no condition can fail, so error_mode says nothing', () =>
   assert.deepEqual(
     verdicts.flatMap(({ mutant, caught }) => (caught === 'no' ? [mutant] : [])),
     ['keep-parse-errors', 'keep-self-buys', 'keep-failed-calls', 'keep-slow-calls'].map(
       (name) => `${name}: error_mode: propagate`,
     ),
+  ))
+
+test('without the cases about calls, mutants of the policies about calls are missed, and no others', async () => {
+  const isAboutCalls = ({ name, expected }: Case) =>
+    /call|operation/.test(name) || expected.some(({ policy }) => policy && /calls/.test(policy))
+  const left = missed(await tryOn(cases.filter((one) => !isAboutCalls(one)))).map(({ mutant }) => mutant)
+  for (const mutant of [
+    'left out',
+    ' after keep-token-heavy',
+    ': > turned into >=',
+    ': a longer bound',
+    ': a shorter bound',
+  ])
+    assert.ok(
+      left.some((name) => name.startsWith('keep-slow-calls') && name.endsWith(mutant)),
+      left.join(),
+    )
+  for (const mutant of ['keep-failed-calls left out', 'keep-self-buys after keep-failed-calls'])
+    assert.ok(left.includes(mutant), left.join())
+  assert.deepEqual(
+    left.filter((name) => !/^keep-(slow|failed)-calls|after keep-(slow|failed)-calls/.test(name)),
+    [],
   )
 })
 
-test('without the cases of a policy, its mutants are missed, and those of no other', async () => {
-  const others = () =>
-    readCases(CASES).filter(
-      ({ name, expected }) =>
-        !/call|operation/.test(name) && expected.every(({ policy }) => policy !== 'keep-slow-calls'),
-    )
-  const { text, holds } = await proveMutation(place, 'json', quiet, others)
-  assert.ok(!holds)
-  const verdicts = JSON.parse(text) as readonly Verdict[]
-  const left = verdicts.flatMap((verdict) => (verdict.caught === 'no' && !verdict.harmless ? [verdict.mutant] : []))
-  for (const what of [' left out', ': > turned into >=', ': a longer bound', ': a shorter bound'])
-    assert.ok(left.includes(`keep-slow-calls${what}`), left.join())
+test('when the shipped list fails a case, nothing is said of its mutants', () => {
+  const turned = cases.map((one) =>
+    one.name === 'a-parse-error-is-kept' ? { ...one, expected: one.expected.map((it) => ({ ...it, spans: 9 })) } : one,
+  )
+  return assert.rejects(
+    tryOn(turned),
+    /^Error: the shipped list itself fails a-parse-error-is-kept: it arrives with 4 spans, and should be whole with 9\. Mend/,
+  )
 })
+
+test('when the collector cannot be started, that is no fault of a mutant', () =>
+  assert.rejects(
+    tryMutants(bench, readText(SHIPPED_POLICY), {
+      cases,
+      check: () => Promise.reject(new Refusal('the collector could not be started')),
+      config: '',
+      others: [],
+    }),
+    /^Error: the collector could not be started$/,
+  ))
+
+test('when the check refuses the shipped list, too', () =>
+  assert.rejects(
+    tryMutants(bench, readText(SHIPPED_POLICY), { cases, check: async () => 'no.', config: '', others: [] }),
+    /^Error: the shipped list is itself refused by the check: no\. Mend/,
+  ))

@@ -1,9 +1,11 @@
 import { parse, stringify } from 'yaml'
 import type { Bench } from '../workbench/collector.ts'
 import { drawIn, type Format } from '../workbench/draw.ts'
+import type { Request } from '../workbench/recording.ts'
 import { Refusal } from '../workbench/refusal.ts'
 import { type Decisions, type List, replayEach, type Traffic } from '../workbench/replay.ts'
 import { type Case, judgeCases } from './cases.ts'
+import { BEGINNING, diceOf, MUST_KEEP, makeTrace, makeTraffic, requestOf } from './traffic.ts'
 import { asWritten } from './written.ts'
 
 /** The shipped list with one mistake in it. */
@@ -158,14 +160,17 @@ export async function tryMutants(
 ): Promise<readonly Verdict[]> {
   const mutants = mutantsOf(shipped)
   bench.say(`  ${mutants.length} mutants are read`)
-  const wrong = await check({ name: SHIPPED, text: shipped })
+  const wrong = await patiently(() => check({ name: SHIPPED, text: shipped }))
   if (wrong) throw new Refusal(`the shipped list is itself refused by the check: ${wrong} Mend it first`)
   const refused = new Map<string, string>()
-  for (let from = 0; from < mutants.length; from += AT_ONCE) {
-    const some = mutants.slice(from, from + AT_ONCE)
-    const whys = await Promise.all(some.map(check))
-    for (const [index, { name }] of some.entries()) if (whys[index]) refused.set(name, whys[index])
+  const waiting = mutants.values()
+  const checker = async () => {
+    for (const mutant of waiting) {
+      const why = await patiently(() => check(mutant))
+      if (why) refused.set(mutant.name, why)
+    }
   }
+  await Promise.all(Array.from({ length: AT_ONCE }, checker))
   const lists: List[] = mutants.filter(({ name }) => !refused.has(name))
   bench.say(`  ${refused.size} are refused by the check; ${lists.length} run on ${cases.length} cases`)
   const failures = await judgeCases(bench, cases, { config, lists: [{ name: SHIPPED, text: shipped }, ...lists] })
@@ -189,6 +194,41 @@ const SHIPPED = 'as shipped'
 const MEND = 'Mend the list or the case; when both are as they were, the machine is too busy for this: run it once more'
 /** Checks at a time. Each mostly waits for its collector. */
 const AT_ONCE = 8
+const TRIES = 5
+
+/** A port that was free may be taken before the collector listens on it: with so many collectors it is, now and then. */
+async function patiently<T>(work: () => Promise<T>, tries = TRIES): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (tries <= 1 || !(error instanceof Refusal && error.message.includes('address already in use'))) throw error
+    return patiently(work, tries - 1)
+  }
+}
+
+/** Made traffic, beside recordings: so many traces of one kind, in every profile, and some of two kinds. */
+export function madeTraffic(mustKeep: number): readonly Traffic[] {
+  const wish = { seed: 1, mustKeep, perSecond: 1000, speed: 10 }
+  const sent = { speed: wish.speed, slowCall: '' }
+  return [
+    { ...sent, requests: () => makeTraffic(wish, () => {}) },
+    { ...sent, requests: makePairs },
+  ]
+}
+
+const PER_PAIR = 4
+
+/** Traces that are of two kinds at once, for every two: what is recorded of them tells the order of a list. */
+async function* makePairs(): AsyncGenerator<Request> {
+  for (const first of MUST_KEEP)
+    for (const second of MUST_KEEP)
+      for (let turn = 0; turn < PER_PAIR; turn++) {
+        const dice = diceOf(first, second, turn)
+        const [one, other] = [makeTrace(first, dice).spans, makeTrace(second, dice).spans]
+        const traceId = one[0]?.traceId ?? ''
+        yield requestOf(BEGINNING.getTime(), [...one, ...other.map((span) => ({ ...span, traceId }))])
+      }
+}
 
 /** Which lists decide other traffic otherwise than the shipped one, and how many traces they were asked about. */
 async function otherwise(
@@ -205,8 +245,11 @@ async function otherwise(
     for (const { traceId } of spans) seen.add(traceId)
   }
   const names = new Set<string>()
-  for (const traffic of survivors.length > 0 ? others : []) {
-    const decided = await replayEach(bench, { ...traffic, watch }, { config, lists: written })
+  const asked = survivors.length > 0 ? others : []
+  const answers = await Promise.all(
+    asked.map((traffic) => replayEach(bench, { ...traffic, watch }, { config, lists: written })),
+  )
+  for (const decided of answers) {
     const asShipped = decisionsAsText(decided.get(SHIPPED))
     for (const { name } of written) if (decisionsAsText(decided.get(name)) !== asShipped) names.add(name)
   }

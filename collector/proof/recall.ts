@@ -16,8 +16,9 @@ export type Recall = Readonly<{
   byProfile: ReadonlyMap<string, Tally>
   /** Must-keep traces that were dropped or torn. */
   missed: readonly Labelled[]
-  /** Traces that are not counted, for a part of them was sent too late to be judged. */
+  /** Traces that are not counted, for a part of them was sent too late to be judged, and must-keep ones lost of them. */
   late: number
+  lateLost: number
 }>
 
 /** Traces a second. The sampler then has some five thousand of them waiting, of the fifty thousand it has room for. */
@@ -89,14 +90,16 @@ export function tally(
   )
   const byProfile = new Map<string, Tally>(PROFILES.map(({ name }) => [name, { sent: 0, kept: 0, torn: 0 }]))
   const missed: Labelled[] = []
-  let late = 0
+  let [late, lateLost] = [0, 0]
   for (const trace of sent) {
-    if (isLate(trace.id)) {
-      late++
-      continue
-    }
     const spans = kept.get(trace.id)?.spans
     const isTorn = spans !== undefined && spans !== trace.spans
+    const isMissed = trace.kind !== 'routine' && (spans === undefined || isTorn)
+    if (isLate(trace.id)) {
+      late++
+      if (isMissed) lateLost++
+      continue
+    }
     const tallies = [byKind.get(trace.kind), ...(trace.kind === 'routine' ? [] : [byProfile.get(trace.profile)])]
     for (const tally of tallies) {
       if (!tally) continue
@@ -104,9 +107,9 @@ export function tally(
       if (spans !== undefined) tally.kept++
       if (isTorn) tally.torn++
     }
-    if (trace.kind !== 'routine' && (spans === undefined || isTorn)) missed.push(trace)
+    if (isMissed) missed.push(trace)
   }
-  return { seed, byKind, byProfile, missed, late }
+  return { seed, byKind, byProfile, missed, late, lateLost }
 }
 
 const BOUND_DIGITS = 4
@@ -115,15 +118,18 @@ const BOUND_DIGITS = 4
 const MOST_LATE = 0.01
 
 /** Nothing is missed, of traces that were sent as they should be. */
-export function isKept({ byKind, missed, late }: Recall): boolean {
+export const isKept = (recall: Recall): boolean => recall.missed.length === 0 && !isTooLate(recall)
+
+function isTooLate({ byKind, late }: Recall): boolean {
   const counted = [...byKind.values()].reduce((sum, { sent }) => sum + sent, 0)
-  return missed.length === 0 && late <= MOST_LATE * (counted + late)
+  return late > MOST_LATE * (counted + late)
 }
 
-export function recallReport({ seed, byKind, byProfile, missed, late }: Recall, format: Format): string {
+export function recallReport(recall: Recall, format: Format): string {
+  const { seed, byKind, byProfile, missed, late, lateLost } = recall
   if (format === 'json')
     return JSON.stringify(
-      { seed, byKind: Object.fromEntries(byKind), byProfile: Object.fromEntries(byProfile), missed, late },
+      { seed, byKind: Object.fromEntries(byKind), byProfile: Object.fromEntries(byProfile), missed, late, lateLost },
       null,
       2,
     )
@@ -151,7 +157,14 @@ export function recallReport({ seed, byKind, byProfile, missed, late }: Recall, 
       row('routine', byKind.get('routine') ?? must),
     ]),
     draw([['how its spans arrive', ...head], ...[...byProfile].map(([name, tally]) => row(name, tally))]),
-    ...(late > 0 ? [`${late} more are not counted: this machine was held up and sent a part of them too late.`] : []),
+    ...(late > 0
+      ? [
+          `${late} more are not counted: this machine was held up and sent a part of them too late. ${lateLost} of those that must be kept were lost by it.`,
+        ]
+      : []),
+    ...(isTooLate(recall)
+      ? ['That is more than one in a hundred, which proves too little: run it again when the machine has less to do.']
+      : []),
     ...(missed.length > 0 ? [firstOf(missed, seed)] : []),
   ].join('\n\n')
 }
