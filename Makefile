@@ -1,7 +1,7 @@
 # Every command of this project, one line each: what they do lives in stack/, sim/ and test/.
 # Variables reach the programs as they are: make up SEED=7 BOOT=native, make sim TICKS=200.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean status logs reload verify doctor sim record tune why golden recall bias mutation boards check test bench
+.PHONY: help up down clean status logs reload prices verify doctor sim record tune why golden recall bias mutation boards check test bench
 
 # The Node of package.json comes first, so that an older one on the machine does not matter.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
@@ -27,6 +27,9 @@ logs: $(installed) ## follow the logs; of one service with S=tempo
 
 reload: $(installed) ## check a policy file and put it in force: POLICY=…
 	@tsx stack/main.ts reload
+
+prices: $(installed) ## put grafana/prices.yaml and budgets.yaml in force, live
+	@tsx stack/main.ts prices
 
 verify: $(installed) ## follow one marked tick through every backend
 	@tsx stack/main.ts verify

@@ -1,17 +1,25 @@
-import type { Price } from '../grafana/source/prices.ts'
+import { isPerHour, isPerToken, type Price } from '../grafana/source/prices.ts'
 
 /** Phoenix reads its prices again every 5 s, and spans that come before have no cost for ever. */
 const CACHE_MS = 5000
 
 /**
  * Tells Phoenix what models cost. Costs are computed when a span is stored, so call this before traffic.
- * Prices are USD per million tokens. Answers how many milliseconds to wait until they hold: 0 when nothing changed.
- * Throws when Phoenix refuses a price.
+ * Phoenix knows only prices per token: a model that costs by the hour is left out, and has no cost there.
+ * Answers how many milliseconds to wait until they hold: 0 when nothing changed. Throws when Phoenix refuses a price.
  */
 export async function syncPrices(phoenix: string, prices: readonly Price[]): Promise<number> {
   const known = await knownModels(phoenix)
   let wait = 0
-  for (const { model, input, output } of prices) {
+  for (const { model } of prices.filter(isPerHour)) {
+    const id = known.get(model)?.id
+    if (id === undefined) continue
+    await ask(phoenix, 'mutation ($input: DeleteModelMutationInput!) { deleteModel(input: $input) { __typename } }', {
+      input: { id },
+    })
+    wait = CACHE_MS + 1000
+  }
+  for (const { model, input, output } of prices.filter(isPerToken)) {
     const wanted = costs(input, output)
     const id = known.get(model)
     if (id?.costs === JSON.stringify(wanted)) continue

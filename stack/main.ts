@@ -11,6 +11,7 @@ import { doctor } from './doctor.ts'
 import { findGrafana } from './grafana.ts'
 import { type Place, ROOT, readPlace, Trouble, url } from './place.ts'
 import { SHIPPED_POLICY } from './policy.ts'
+import { applyPrices } from './prices.ts'
 import { logFile, started } from './processes.ts'
 import { type Proof, proveMutation, proveRecall, proveUnbiased } from './proof.ts'
 import { reload } from './reload.ts'
@@ -197,6 +198,13 @@ function program(place: () => Place): Command {
     .addOption(policy)
     .addOption(new Option('--recording <file>', 'default: the one written last').env('RECORDING'))
     .action((options) => reloadStack(place(), options))
+  stack
+    .command('prices')
+    .description('write the rules of grafana/prices.yaml and budgets.yaml and put them in force')
+    .action(() => {
+      const here = place()
+      return applyPrices(here, { isUp: remembered(here) !== undefined }, { cancel: cancelled.signal, say })
+    })
   stack
     .command('doctor')
     .description('tools, versions, ports, memory, disk')

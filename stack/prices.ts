@@ -1,14 +1,188 @@
-import { resolve } from 'node:path'
-import { type Price, pricesOn, readPrices } from '../grafana/source/prices.ts'
-import { ROOT, Trouble } from './place.ts'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join, relative, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { series } from '../grafana/source/metrics.ts'
+import { isPerHour, isPerToken, type Price, pricesOn, readPrices } from '../grafana/source/prices.ts'
+import { generatedRules } from '../grafana/source/rules.ts'
+import { syncPrices } from '../phoenix/prices.ts'
+import { prometheus } from './backends.ts'
+import { type Place, ROOT, Trouble, url } from './place.ts'
 
-/** What each model costs on a day. Throws `Trouble` with every defect of the price file. */
-export function pricesAt(day: Date): readonly Price[] {
+const GRAFANA = resolve(ROOT, 'grafana')
+
+const mendable = <T>(read: () => T): T => {
   try {
-    return pricesOn(readPrices(resolve(ROOT, 'grafana/prices.yaml')), day)
+    return read()
   } catch (error) {
     throw new Trouble((error as Error).message)
   }
 }
 
+/** What each model costs on a day. Throws `Trouble` with every defect of the price file. */
+export const pricesAt = (day: Date, folder = GRAFANA): readonly Price[] =>
+  mendable(() => pricesOn(readPrices(join(folder, 'prices.yaml')), day))
+
 export const pricesToday = (): readonly Price[] => pricesAt(new Date())
+
+type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
+type Wish = Readonly<{
+  isUp: boolean
+  /** Where prices.yaml and budgets.yaml are. */
+  folder?: string
+  /** Where the rules go that are generated from them. */
+  rules?: string
+}>
+
+const LOADED_WITHIN_MS = 30_000
+const LOOK_AGAIN_MS = 200
+
+/**
+ * Writes the rules of prices and budgets, and puts them in force in Prometheus and Phoenix when the stack is up. What
+ * was spent before keeps its price. Throws `Trouble` and changes nothing when a file has a defect, or when Prometheus
+ * refuses the rules.
+ */
+export async function applyPrices(place: Place, wish: Wish, { cancel, say }: Options): Promise<void> {
+  const { isUp, folder = GRAFANA, rules = resolve(GRAFANA, 'rules') } = wish
+  const wanted = mendable(() => generatedRules(shown(folder)))
+  const prices = pricesAt(new Date(), shown(folder))
+  if (isUp) await refuseDeaf(place)
+
+  const before = new Map([...wanted.keys()].map((name) => [name, textOf(join(rules, name))]))
+  const changed = [...wanted].filter(([name, text]) => before.get(name) !== text)
+  write(rules, new Map(changed))
+  say(`  rules       ${changed.map(([name]) => name).join(', ') || 'none changed'}`)
+  if (!isUp) return say('  the stack is not up: they come into force at make up')
+
+  const began = Date.now()
+  const refusal = await reloadRules(place)
+  if (refusal !== undefined) {
+    write(rules, before)
+    throw new Trouble(`Prometheus refuses the rules, so the ones before are in force: ${refusal}`)
+  }
+  await untilLoaded(place, { since: began, files: [...wanted.keys()], prices, cancel })
+  say(
+    `  prometheus  ${prices.length} models have a price, in force after ${((Date.now() - began) / 1000).toFixed(1)} s; what was spent before keeps its own`,
+  )
+
+  const wait = await syncPrices(url(place, 'PHOENIX_PORT'), prices).catch((error: Error) => {
+    throw new Trouble(`Prometheus has the prices, Phoenix has not: ${error.message}. make logs S=phoenix, then again.`)
+  })
+  await sleep(wait, undefined, { signal: cancel })
+  say(`  phoenix     ${wait > 0 ? 'has the new prices, for spans from now on' : 'had them already'}`)
+  const left = prices.filter(isPerHour).map(({ model }) => model)
+  if (left.length > 0)
+    say(`              left out: ${left.join(', ')}. Phoenix has prices per token only, these cost by the hour.`)
+}
+
+const shown = (folder: string) => relative(process.cwd(), folder) || '.'
+
+const textOf = (path: string) => {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
+}
+
+/** Each file whole or not at all: Prometheus may read at any moment. */
+function write(folder: string, texts: ReadonlyMap<string, string | undefined>): void {
+  for (const [name, text] of texts) {
+    const path = join(folder, name)
+    if (text === undefined) {
+      rmSync(path, { force: true })
+      continue
+    }
+    writeFileSync(`${path}.new`, text)
+    renameSync(`${path}.new`, path)
+  }
+}
+
+async function refuseDeaf(place: Place): Promise<void> {
+  for (const [name, address] of [
+    ['Prometheus', url(place, 'PROMETHEUS_PORT', '/-/ready')],
+    ['Phoenix', url(place, 'PHOENIX_PORT', '/v1/projects')],
+  ] as const) {
+    const answers = await fetch(address, { signal: AbortSignal.timeout(5000) }).then(
+      ({ ok }) => ok,
+      () => false,
+    )
+    if (!answers) throw new Trouble(`${name} does not answer at ${address}: make status tells, make up starts it.`)
+  }
+}
+
+/** Makes Prometheus read its rules again, in either boot; it answers when it has. Undefined when it takes them. */
+const reloadRules = (place: Place): Promise<string | undefined> =>
+  fetch(url(place, 'PROMETHEUS_PORT', '/-/reload'), {
+    method: 'POST',
+    signal: AbortSignal.timeout(LOADED_WITHIN_MS),
+  }).then(
+    async (answer) => (answer.ok ? undefined : (await answer.text()).trim()),
+    (error: Error) => `it does not answer (${error.message})`,
+  )
+
+type Loaded = {
+  data: {
+    groups: readonly {
+      file: string
+      rules: readonly { name: string; health: string; lastEvaluation: string; lastError?: string }[]
+    }[]
+  }
+}
+
+/** Read is not yet in force: every rule must have run since, and the prices must be those of today. */
+async function untilLoaded(
+  place: Place,
+  {
+    since,
+    files,
+    prices,
+    cancel,
+  }: { since: number; files: readonly string[]; prices: readonly Price[]; cancel: AbortSignal },
+): Promise<void> {
+  let missing = 'nothing answered'
+  for (const until = Date.now() + LOADED_WITHIN_MS; Date.now() < until; await sleep(LOOK_AGAIN_MS)) {
+    cancel.throwIfAborted()
+    const answer = await fetch(url(place, 'PROMETHEUS_PORT', '/api/v1/rules'), { signal: AbortSignal.timeout(5000) })
+    const { data } = (await answer.json()) as Loaded
+    const ours = data.groups.filter(({ file }) => files.some((name) => file.endsWith(`/${name}`)))
+    const waiting = ours
+      .flatMap((group) => group.rules)
+      .find(({ health, lastEvaluation }) => health !== 'ok' || Date.parse(lastEvaluation) < since)
+    if (waiting || ours.length === 0) {
+      missing = `${waiting?.name ?? files.join(', ')} ${waiting?.lastError || 'has not run since'}`
+      continue
+    }
+    const held = await pricesHeld(place)
+    const wanted = priceTable(prices)
+    if (held === wanted) return
+    missing = `prices are ${held} and should be ${wanted}`
+  }
+  throw new Trouble(`Prometheus has not put the prices in force within ${LOADED_WITHIN_MS / 1000} s: ${missing}`)
+}
+
+const table = (rows: readonly (readonly [name: string, usd: number])[]) =>
+  rows
+    .map(([name, usd]) => `${name} ${usd.toPrecision(9)}`)
+    .sort()
+    .join(', ')
+
+const priceTable = (prices: readonly Price[]) =>
+  table([
+    ...prices.filter(isPerHour).map(({ model, usdPerHour }) => [model, usdPerHour] as const),
+    ...prices
+      .filter(isPerToken)
+      .flatMap(({ model, input, output }) => [
+        [`${model} input`, input / 1e6] as const,
+        [`${model} output`, output / 1e6] as const,
+      ]),
+  ])
+
+async function pricesHeld(place: Place): Promise<string> {
+  const held = await prometheus(place, `{__name__=~"${series.price}|${series.pricePerHour}"}`)
+  return table(
+    held.map(({ labels, value }) => {
+      const { gen_ai_request_model: model = '', gen_ai_token_type: type } = labels
+      return [type ? `${model} ${type}` : model, value]
+    }),
+  )
+}

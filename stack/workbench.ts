@@ -11,6 +11,7 @@ import { type Findings, goldenTable, report } from '../collector/workbench/repor
 import { readRange, sweep, sweepReport } from '../collector/workbench/sweep.ts'
 import { tune } from '../collector/workbench/tune.ts'
 import { findTrace, why, whyReport } from '../collector/workbench/why.ts'
+import { isPerToken } from '../grafana/source/prices.ts'
 import { benchOf } from './bench.ts'
 import { type Place, ROOT, Trouble } from './place.ts'
 import { checkPolicy, SHIPPED_POLICY } from './policy.ts'
@@ -162,7 +163,12 @@ export async function writeGolden(place: Place, options: Options): Promise<boole
 
 /** What model calls cost on the day of a recording, so that its table does not change with tomorrow's prices. */
 export function pricesOf(day: Date): PriceOf {
-  const prices = new Map(pricesAt(day).map((price) => [price.model, price]))
+  // A server that costs by the hour costs the same whatever it is asked: one call of it has no price.
+  const prices = new Map(
+    pricesAt(day)
+      .filter(isPerToken)
+      .map((price) => [price.model, price]),
+  )
   return (model, inputTokens, outputTokens) => {
     const price = prices.get(model)
     return price && (inputTokens * price.input + outputTokens * price.output) / 1e6

@@ -4,18 +4,9 @@ import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Entry } from '../sim/ledger.ts'
-import {
-  type PhoenixSpan,
-  phoenixCost,
-  phoenixSpans,
-  prometheus,
-  type Span,
-  tempoSearch,
-  tempoTrace,
-} from '../stack/backends.ts'
+import { phoenixSpans, prometheus, type Span, tempoSearch, tempoTrace } from '../stack/backends.ts'
 import { type Place, ROOT, url } from '../stack/place.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
-import { pricesToday } from '../stack/prices.ts'
 import { eventually, play, type Run, startStack, testPlace } from './stack.ts'
 
 const TICKS = 80
@@ -284,26 +275,7 @@ test('decisions, calls and retries by agent in Prometheus are the ledger', async
   assert.equal(traded?.value, trades)
 })
 
-const prices = new Map(pricesToday().map((price) => [price.model, price]))
-const usd = ({ model, inputTokens, outputTokens }: { model: string; inputTokens: number; outputTokens: number }) =>
-  (inputTokens * (prices.get(model)?.input ?? Number.NaN) + outputTokens * (prices.get(model)?.output ?? Number.NaN)) /
-  1e6
-const near = (found: Record<string, number>, wanted: Record<string, number>) => {
-  assert.deepEqual(Object.keys(found).sort(), Object.keys(wanted).sort())
-  for (const [key, value] of Object.entries(wanted))
-    assert.ok(Math.abs((found[key] ?? 0) - value) < 1e-9, `${key}: ${found[key]} is not ${value}`)
-}
-
-test('tokens × price by agent in Prometheus is the ledger × grafana/prices.yaml', async () => {
-  const price = 'on (gen_ai_request_model, gen_ai_token_type) group_left () gen_ai_price_usd_per_token'
-  const counted = await queried(`gen_ai_client_token_usage_sum{instance="${run.id}"} * ${price}`, 'gen_ai_agent_name')
-  near(
-    counted,
-    sumBy(of('call'), ({ agent }) => agent, usd),
-  )
-})
-
-test('Phoenix shows messages, tokens and the same cost for the kept calls', async () => {
+test('Phoenix shows messages and tokens of the kept calls', async () => {
   const stored = await phoenixSpans(place, packageJson.name)
   const calls = stored.filter(
     ({ span_kind, attributes }) => span_kind === 'LLM' && 'llm.token_count.total' in attributes,
@@ -314,16 +286,6 @@ test('Phoenix shows messages, tokens and the same cost for the kept calls', asyn
     assert.ok('llm.input_messages.0.message.content' in attributes, 'input messages')
     assert.ok('llm.output_messages.0.message.role' in attributes, 'output messages')
   }
-  const costs = await Promise.all(calls.map(({ id }) => phoenixCost(place, id)))
-  const agent = (span: PhoenixSpan) => String(span.attributes['agent.name'])
-  near(
-    sumBy(
-      calls.map((call, index) => ({ call, cost: costs[index] ?? Number.NaN })),
-      ({ call }) => agent(call),
-      ({ cost }) => cost,
-    ),
-    sumBy(answered, ({ agent }) => agent, usd),
-  )
 })
 
 test('every exemplar opens a trace that was stored', async () => {

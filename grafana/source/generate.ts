@@ -5,21 +5,20 @@ import { Command } from 'commander'
 import { render } from './board.ts'
 import { boards } from './boards.ts'
 import { readRecipes, renderCookbook } from './cookbook.ts'
-import { renderPriceRules } from './price-rules.ts'
-import { readPrices } from './prices.ts'
+import { generatedRules } from './rules.ts'
 
 const ROOM = fileURLToPath(new URL('..', import.meta.url))
 const shown = (path: string) => relative(process.cwd(), path)
 
 /** Every file that is generated, by its path. Nothing else lies in dashboards/. */
-export const generated = (prices = join(ROOM, 'prices.yaml')): ReadonlyMap<string, string> =>
+export const generated = (): ReadonlyMap<string, string> =>
   new Map([
     ...boards.map((board): [string, string] => [
       join(ROOM, 'dashboards', `${board.uid}.json`),
       `${JSON.stringify(render(board), null, 2)}\n`,
     ]),
     [join(ROOM, '..', 'docs', 'traceql.md'), renderCookbook(readRecipes())],
-    [join(ROOM, 'rules', 'prices.rules.yaml'), renderPriceRules(readPrices(shown(prices)))],
+    ...[...generatedRules(shown(ROOM))].map(([name, text]): [string, string] => [join(ROOM, 'rules', name), text]),
   ])
 
 const read = (path: string) => {
@@ -67,7 +66,7 @@ const main = (check: boolean) => {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { check } = new Command('generate')
-    .description('Writes grafana/dashboards and grafana/rules from grafana/source and grafana/prices.yaml.')
+    .description('Writes grafana/dashboards and grafana/rules from grafana/source, prices.yaml and budgets.yaml.')
     .option('--check', 'write nothing; fail when a committed file differs', false)
     .parse()
     .opts<{ check: boolean }>()

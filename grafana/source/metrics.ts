@@ -7,7 +7,87 @@ export const series = {
   /** Counted from kept traces only, so its exemplars open traces that exist. Its numbers are estimates: draw no line from it. */
   kept: 'traces_kept_duration_seconds',
   price: 'gen_ai_price_usd_per_token',
+  /** What the server costs, for models that are not priced by the token. */
+  pricePerHour: 'gen_ai_price_usd_per_hour',
+  /** Both kinds of price: no model has two at once. */
   cost: 'agent_model:gen_ai_cost_usd_per_second:rate1m',
+  tokensOfHour: 'agent_model:gen_ai_client_tokens:increase1h',
+  budget: 'gen_ai_budget_usd_per_day',
+  spent: {
+    fiveMinutes: 'agent:gen_ai_spent_usd:sum5m',
+    hour: 'agent:gen_ai_spent_usd:sum1h',
+    day: 'agent:gen_ai_spent_usd:sum1d',
+  },
+  /** Written by hand in rules/recording.rules.yaml. */
+  callsPerTurn: 'agent:gen_ai_calls_per_turn:ratio_rate5m',
+  turnP95: 'agent:gen_ai_turn_seconds:p95_5m',
+  callP95: 'agent:gen_ai_call_seconds:p95_5m',
+  refusedShare: 'agent:woodland_refused:ratio_rate10m',
+  selfBuyShare: 'agent:woodland_self_buys:ratio_rate10m',
+  failedCallShare: 'agent:gen_ai_failed_calls:ratio_rate10m',
+} as const
+
+/** What the collector says of itself. These have no _total: see service.telemetry in collector/config.yaml. */
+export const collector = {
+  acceptedSpans: 'otelcol_receiver_accepted_spans',
+  refusedSpans: 'otelcol_receiver_refused_spans',
+  failedSpans: 'otelcol_receiver_failed_spans',
+  sentSpans: 'otelcol_exporter_sent_spans',
+  sendFailedSpans: 'otelcol_exporter_send_failed_spans',
+  enqueueFailedSpans: 'otelcol_exporter_enqueue_failed_spans',
+  queueSize: 'otelcol_exporter_queue_size',
+  queueCapacity: 'otelcol_exporter_queue_capacity',
+  acceptedPoints: 'otelcol_receiver_accepted_metric_points',
+  sentPoints: 'otelcol_exporter_sent_metric_points',
+  memory: 'otelcol_process_memory_rss',
+  cpu: 'otelcol_process_cpu_seconds',
+  judged: 'otelcol_processor_tail_sampling_global_count_traces_sampled',
+  votes: 'otelcol_processor_tail_sampling_count_traces_sampled',
+  evicted: 'otelcol_processor_tail_sampling_sampling_trace_dropped_too_early',
+  waiting: 'otelcol_processor_tail_sampling_sampling_traces_on_memory',
+  late: 'otelcol_processor_tail_sampling_early_releases_from_cache_decision',
+  evaluationErrors: 'otelcol_processor_tail_sampling_sampling_policy_evaluation_error',
+  policyTime: 'otelcol_processor_tail_sampling_sampling_policy_execution_time_sum',
+  policyRuns: 'otelcol_processor_tail_sampling_sampling_policy_execution_count',
+} as const
+
+/** Counted from spans: before sampling, and from kept ones, each weighted with what the sampler wrote on it. */
+export const spans = {
+  every: 'traces_span_metrics_calls_total',
+  keptWeighted: 'traces_kept_calls_total',
+  everySeconds: 'traces_span_metrics_duration_seconds_sum',
+  keptSecondsWeighted: 'traces_kept_duration_seconds_sum',
+} as const
+
+/** What Tempo says of itself. */
+export const tempo = {
+  spans: 'tempo_distributor_spans_received_total',
+  bytes: 'tempo_distributor_bytes_received_total',
+  discarded: 'tempo_discarded_spans_total',
+  truncated: 'tempo_distributor_attributes_truncated_total',
+  liveTraces: 'tempo_ingester_live_traces',
+  failedFlushes: 'tempo_ingester_failed_flushes_total',
+} as const
+
+/** What the SDK of the simulator says of itself. */
+export const sdk = {
+  started: 'otel_sdk_span_started_total',
+  processed: 'otel_sdk_processor_span_processed_total',
+  queueSize: 'otel_sdk_processor_span_queue_size',
+  queueCapacity: 'otel_sdk_processor_span_queue_capacity',
+} as const
+
+/** What the model server says of itself, in vLLM's words. */
+export const model = {
+  running: 'vllm:num_requests_running',
+  waiting: 'vllm:num_requests_waiting',
+  promptTokens: 'vllm:prompt_tokens_total',
+  generationTokens: 'vllm:generation_tokens_total',
+  finished: 'vllm:request_success_total',
+  firstToken: 'vllm:time_to_first_token_seconds',
+  queued: 'vllm:request_queue_time_seconds',
+  whole: 'vllm:e2e_request_latency_seconds',
+  answers: 'http_requests_total',
 } as const
 
 // As often as Prometheus scrapes: the spend panels add up one point per evaluation.

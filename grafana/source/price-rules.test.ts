@@ -40,6 +40,25 @@ test('an old price ends where the next one begins, so that two never hold at onc
   )
 })
 
+test('a price by the hour is one series, and ends or begins where one by the token begins or ends', () => {
+  const rules = render([
+    { model: 'm', from: '2026-11-01', usdPerHour: 2.5 },
+    { model: 'm', from: '2026-12-01', input: 1, output: 2 },
+  ])[0]?.rules
+  assert.deepEqual(rules?.slice(0, 2), [
+    {
+      record: series.pricePerHour,
+      expr: 'vector(2.5) and vector(time()) >= 1793491200 < 1796083200',
+      labels: { gen_ai_request_model: 'm' },
+    },
+    {
+      record: series.price,
+      expr: 'vector(1 / 1e6) and vector(time()) >= 1796083200',
+      labels: { gen_ai_request_model: 'm', gen_ai_token_type: 'input' },
+    },
+  ])
+})
+
 test('prices are evaluated before the cost that uses them, and as often as the spend panels assume', () => {
   const [cost] = render([price('2026-11-01', 1)])
   assert.equal(cost?.interval, `${COST_EVERY_SECONDS}s`)
@@ -50,5 +69,6 @@ test('a model without a price has an alert', () => {
   const alert = render([price('2026-11-01', 1)])
     .flatMap(({ rules }) => rules)
     .find(({ alert }) => alert === 'ModelWithoutPrice')
-  assert.match(alert?.expr ?? '', /unless on \(gen_ai_request_model, gen_ai_token_type\) gen_ai_price_usd_per_token$/)
+  assert.match(alert?.expr ?? '', /unless on \(gen_ai_request_model, gen_ai_token_type\) gen_ai_price_usd_per_token$/m)
+  assert.match(alert?.expr ?? '', /unless on \(gen_ai_request_model\) gen_ai_price_usd_per_hour$/)
 })

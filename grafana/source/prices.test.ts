@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { parsePrices, pricesOn, readPrices } from './prices.ts'
+import { calcPrice } from '@pydantic/genai-prices'
+import packageJson from '../../package.json' with { type: 'json' }
+import { isPerHour, isPerToken, parsePrices, pricesOn, readPrices } from './prices.ts'
 
 const shipped = fileURLToPath(new URL('../prices.yaml', import.meta.url))
 const MODEL = 'Qwen/Qwen2.5-3B-Instruct'
@@ -10,24 +13,71 @@ const MODEL = 'Qwen/Qwen2.5-3B-Instruct'
 const withEntry = (entry: string) => `models:\n  ${MODEL}:\n    - ${entry}\n`
 
 test('the shipped file holds the prices of the model and of its fallback', () => {
-  assert.deepEqual(readPrices(shipped), [
+  assert.deepEqual(readPrices(shipped).slice(0, 2), [
     { model: MODEL, from: '2025-01-01', input: 0.06, output: 0.18 },
     { model: 'Qwen/Qwen2.5-1.5B-Instruct', from: '2025-01-01', input: 0.03, output: 0.09 },
   ])
+})
+
+/** Who asks for each price that is taken from the package, as it names them. */
+const PROVIDERS: Readonly<Record<string, string>> = {
+  'gpt-4o-mini': 'openai',
+  'gpt-5-mini': 'openai',
+  'claude-haiku-4-5': 'anthropic',
+  'claude-opus-4-5': 'anthropic',
+  'gemini-2.5-flash': 'google',
+  'llama-3.3-70b-versatile': 'groq',
+  'qwen/qwen3-32b': 'groq',
+}
+
+test('the prices of well-known models are those of the package whose version the file names', () => {
+  const version = packageJson.devDependencies['@pydantic/genai-prices']
+  const text = readFileSync(shipped, 'utf8')
+  const told = /@pydantic\/genai-prices (\S+)/.exec(text)?.[1]
+  assert.equal(told, version, 'grafana/prices.yaml names another version: compare the prices, then write the new one')
+  const taken = readPrices(shipped)
+    .filter(isPerToken)
+    .filter(({ model }) => !model.startsWith('Qwen/'))
+  assert.deepEqual(taken.map(({ model }) => model).sort(), Object.keys(PROVIDERS).sort())
+  for (const { model, from, input, output } of taken) {
+    // For one token: what is asked beyond some length of a prompt is no price of this table.
+    const found = calcPrice({ input_tokens: 1, output_tokens: 1 }, model, {
+      providerId: PROVIDERS[model] ?? '',
+      timestamp: new Date(from),
+    })
+    assert.deepEqual(
+      { model, input: found?.model_price.input_mtok, output: found?.model_price.output_mtok },
+      { model, input, output },
+    )
+  }
+})
+
+test('a model may cost by the token until one day, and by the hour of its server from then on', () => {
+  const prices = parsePrices(
+    'models:\n  m:\n    - { from: 2026-12-01, usd_per_hour: 2.50 }\n    - { from: 2026-11-01, input: 1, output: 3 }\n',
+  )
+  assert.deepEqual(pricesOn(prices, new Date('2026-11-30')), [{ model: 'm', from: '2026-11-01', input: 1, output: 3 }])
+  const [later] = pricesOn(prices, new Date('2026-12-01'))
+  assert.ok(later && isPerHour(later))
+  assert.equal(later.usdPerHour, 2.5)
 })
 
 test('a newer price takes over on its day and not before', () => {
   const prices = parsePrices(
     `models:\n  m:\n    - { from: 2026-12-01, input: 2, output: 4 }\n    - { from: 2026-11-01, input: 1, output: 3 }\n`,
   )
-  const input = (day: string) => pricesOn(prices, new Date(day)).map((price) => price.input)
+  const input = (day: string) =>
+    pricesOn(prices, new Date(day))
+      .filter(isPerToken)
+      .map((price) => price.input)
   assert.deepEqual(input('2026-10-31T23:59:59Z'), [])
   assert.deepEqual(input('2026-11-30T23:59:59Z'), [1])
   assert.deepEqual(input('2026-12-01T00:00:00Z'), [2])
 })
 
 test('a model that is really free is accepted', () => {
-  assert.equal(parsePrices(withEntry('{ from: 2026-11-01, input: 0, output: 0 }'))[0]?.input, 0)
+  const [free] = parsePrices(withEntry('{ from: 2026-11-01, input: 0, output: 0 }'))
+  assert.deepEqual(free, { model: MODEL, from: '2026-11-01', input: 0, output: 0 })
 })
 
 const key = `models.${MODEL}.0`
@@ -80,12 +130,47 @@ const defects: readonly { readonly name: string; readonly text: string; readonly
   {
     name: 'a misspelled key',
     text: withEntry('{ from: 2026-11-01, input: 0.06, output: 0.18, ouput: 0.2 }'),
-    message: /:3: .*\.ouput is 0\.2: an entry has only from, input, output; rename or remove it/,
+    message: /:3: .*\.ouput is 0\.2: an entry has only from, input, output or from, usd_per_hour; rename or remove it/,
   },
   {
     name: 'a misspelled key in the place of a needed one',
     text: withEntry('{ from: 2026-11-01, imput: 0.06, output: 0.18 }'),
-    message: /:3: .*\.imput is 0\.06: an entry has only from, input, output; rename or remove it/,
+    message: /:3: .*\.imput is 0\.06: an entry has only from, input, output or from, usd_per_hour; rename or remove it/,
+  },
+  {
+    name: 'a price of both kinds',
+    text: withEntry('{ from: 2026-11-01, input: 0.06, output: 0.18, usd_per_hour: 2.5 }'),
+    message: /:3: .*\.usd_per_hour is 2\.5: a model costs by the token or by the hour, not both; remove/,
+  },
+  {
+    name: 'a price of no kind',
+    text: withEntry('{ from: 2026-11-01 }'),
+    message: /:3: models.*\.0 is \{.*\}: an entry has from, input, output or from, usd_per_hour; write e\.g\. /,
+  },
+  {
+    name: 'no input price',
+    text: withEntry('{ from: 2026-11-01, output: 0.06 }'),
+    message: /:3: .*\.input is missing: a price is a number of USD per million tokens; add what input/,
+  },
+  {
+    name: 'a price per hour in words',
+    text: withEntry('{ from: 2026-11-01, usd_per_hour: 2.50/h }'),
+    message: /:3: .*\.usd_per_hour is "2\.50\/h": usd_per_hour is what the server .* without quotes or currency/,
+  },
+  {
+    name: 'a negative price per hour',
+    text: withEntry('{ from: 2026-11-01, usd_per_hour: -1 }'),
+    message: /:3: .*\.usd_per_hour is -1: .* zero or more/,
+  },
+  {
+    name: 'a price per hour that no server has',
+    text: withEntry('{ from: 2026-11-01, usd_per_hour: 50000 }'),
+    message: /:3: .*\.usd_per_hour is 50000: .* at most 10000; is this the price of a month\?/,
+  },
+  {
+    name: 'two kinds from the same day',
+    text: `${withEntry('{ from: 2026-11-01, input: 0.06, output: 0.18 }')}    - { from: 2026-11-01, usd_per_hour: 2 }\n`,
+    message: /^prices\.yaml:4: .*\.1\.from is "2026-11-01": a model has one price per day; keep one of the two$/,
   },
   {
     name: 'two prices from the same day',

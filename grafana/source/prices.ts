@@ -1,15 +1,23 @@
-import { readFileSync } from 'node:fs'
-import { isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml'
 import { z } from 'zod'
+import { parseSettings, readText } from './settings.ts'
 
-export type Price = {
-  readonly model: string
+/** What a provider asks. */
+export type TokenPrice = Readonly<{
+  model: string
   /** First day it holds, 00:00 UTC. */
-  readonly from: string
+  from: string
   /** USD per million tokens. */
-  readonly input: number
-  readonly output: number
-}
+  input: number
+  output: number
+}>
+
+/** What a server of one's own costs, whatever it is asked. */
+export type HourPrice = Readonly<{ model: string; from: string; usdPerHour: number }>
+
+export type Price = TokenPrice | HourPrice
+
+export const isPerToken = (price: Price): price is TokenPrice => 'input' in price
+export const isPerHour = (price: Price): price is HourPrice => 'usdPerHour' in price
 
 const isDay = (text: string) => {
   const day = new Date(`${text}T00:00:00Z`)
@@ -30,24 +38,47 @@ const usdPerMillion = z
     abort: true,
   })
 
-const FIELDS = 'from, input, output'
-const entry = z.strictObject(
-  {
-    from: z
-      .string({ error: 'from is the first day the price holds; write it as YYYY-MM-DD, e.g. 2026-11-01' })
-      .refine((text) => /^\d{4}-\d{2}-\d{2}$/.test(text) && isDay(text), {
-        error: 'from is a day that exists; write it as YYYY-MM-DD, e.g. 2026-11-01',
-      }),
-    input: usdPerMillion,
-    output: usdPerMillion,
-  },
-  {
-    error: (issue) =>
-      issue.code === 'unrecognized_keys'
-        ? `an entry has only ${FIELDS}; rename or remove it`
-        : `an entry has ${FIELDS}; write e.g. { from: 2026-11-01, input: 0.06, output: 0.18 }`,
-  },
-)
+// One GPU costs between 0.2 and 15 an hour; a thousand of them is more than one model runs on here.
+const LARGEST_PER_HOUR = 10_000
+const PER_HOUR = 'usd_per_hour is what the server that runs the model costs, in USD for one hour'
+const usdPerHour = z
+  .number({ error: `${PER_HOUR}; write it without quotes or currency, e.g. 2.50` })
+  .min(0, { error: `${PER_HOUR}, zero or more; write 0 only for a server that costs nothing` })
+  .max(LARGEST_PER_HOUR, { error: `${PER_HOUR}, at most ${LARGEST_PER_HOUR}; is this the price of a month?` })
+
+const FIELDS = 'from, input, output or from, usd_per_hour'
+const EXAMPLES = '{ from: 2026-11-01, input: 0.06, output: 0.18 } or { from: 2026-11-01, usd_per_hour: 2.50 }'
+const entry = z
+  .strictObject(
+    {
+      from: z
+        .string({ error: 'from is the first day the price holds; write it as YYYY-MM-DD, e.g. 2026-11-01' })
+        .refine((text) => /^\d{4}-\d{2}-\d{2}$/.test(text) && isDay(text), {
+          error: 'from is a day that exists; write it as YYYY-MM-DD, e.g. 2026-11-01',
+        }),
+      input: usdPerMillion.optional(),
+      output: usdPerMillion.optional(),
+      usd_per_hour: usdPerHour.optional(),
+    },
+    {
+      error: (issue) =>
+        issue.code === 'unrecognized_keys'
+          ? `an entry has only ${FIELDS}; rename or remove it`
+          : `an entry has ${FIELDS}; write e.g. ${EXAMPLES}`,
+    },
+  )
+  .superRefine(({ input, output, usd_per_hour }, context) => {
+    const refuse = (message: string, ...path: string[]) => context.addIssue({ code: 'custom', message, path })
+    const perToken = input !== undefined || output !== undefined
+    if (perToken && usd_per_hour !== undefined)
+      refuse(
+        'a model costs by the token or by the hour, not both; remove usd_per_hour, or input and output',
+        'usd_per_hour',
+      )
+    else if (!perToken && usd_per_hour === undefined) refuse(`an entry has ${FIELDS}; write e.g. ${EXAMPLES}`)
+    else if (perToken && input === undefined) refuse(`${PER_MILLION}; add what input tokens cost`, 'input')
+    else if (perToken && output === undefined) refuse(`${PER_MILLION}; add what output tokens cost`, 'output')
+  })
 
 const file = z.strictObject(
   {
@@ -69,103 +100,33 @@ const file = z.strictObject(
   },
 )
 
-type Path = readonly PropertyKey[]
-type Defect = { readonly line: number; readonly key: string; readonly value: string; readonly rule: string }
-
-const shown = (value: unknown) => (value === undefined ? 'missing' : value === null ? 'empty' : JSON.stringify(value))
-
-const refuse = (path: string, defects: readonly Defect[]): never => {
-  const lines = [...defects]
-    .sort((a, b) => a.line - b.line)
-    .map(({ line, key, value, rule }) => `${path}:${line}: ${key} is ${value}: ${rule}`)
-  throw new Error(lines.join('\n'))
-}
-
 /** Reads the price file. A defect is an error that names the file, the line, the value, the rule and the fix. */
-export const readPrices = (path: string): readonly Price[] => parsePrices(readText(path), path)
-
-const readText = (path: string) => {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (cause) {
-    throw new Error(`${path}: cannot be read: the price file must exist; restore it with git checkout`, { cause })
-  }
-}
+export const readPrices = (path: string): readonly Price[] => parsePrices(readText(path, 'price'), path)
 
 export const parsePrices = (text: string, path = 'grafana/prices.yaml'): readonly Price[] => {
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
-  const [syntax] = document.errors
-  if (syntax) {
-    const { line } = lines.linePos(syntax.pos[0])
-    const quoted = JSON.stringify(text.split('\n')[line - 1]?.trim() ?? '')
-    const rule =
-      syntax.code === 'DUPLICATE_KEY'
-        ? 'a key stands once; put both prices into one list'
-        : `the file is YAML; ${syntax.message}`
-    return refuse(path, [{ line, key: 'the text', value: quoted, rule }])
-  }
-
-  const lineOf = (keys: Path): number => {
-    for (let length = keys.length; length >= 0; length -= 1) {
-      const offset = startOf(document, keys.slice(0, length))
-      if (offset !== undefined) return lines.linePos(offset).line
-    }
-    return 1
-  }
-
-  const parsed = file.safeParse(document.toJS())
-  if (!parsed.success) {
-    const misspelled = parsed.error.issues.filter(({ code }) => code === 'unrecognized_keys').map(({ path: at }) => at)
-    const isConsequence = (at: Path) =>
-      document.getIn(at) === undefined && misspelled.some((parent) => parent.join() === at.slice(0, -1).join())
-    return refuse(
-      path,
-      parsed.error.issues.flatMap((issue): readonly Defect[] => {
-        const places: readonly Path[] =
-          issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...issue.path, key]) : [issue.path]
-        return places
-          .filter((place) => !isConsequence(place))
-          .map((place) => ({
-            line: lineOf(place),
-            key: place.join('.') || 'the file',
-            value: shown(plain(document.getIn(place))),
-            rule: issue.message,
-          }))
-      }),
-    )
-  }
-
-  const repeated = Object.entries(parsed.data.models).flatMap(([model, entries]) =>
-    entries.flatMap(({ from }, index): readonly Defect[] =>
-      entries.findIndex((other) => other.from === from) === index
-        ? []
-        : [
-            {
-              line: lineOf(['models', model, index, 'from']),
-              key: `models.${model}.${index}.from`,
-              value: shown(from),
-              rule: 'a model has one price per day; keep one of the two',
-            },
-          ],
+  const { data, refuseAt } = parseSettings(text, path, file, 'put both prices into one list')
+  refuseAt(
+    Object.entries(data.models).flatMap(([model, entries]) =>
+      entries.flatMap(({ from }, index) =>
+        entries.findIndex((other) => other.from === from) === index
+          ? []
+          : [
+              {
+                keys: ['models', model, index, 'from'],
+                rule: 'a model has one price per day; keep one of the two',
+              },
+            ],
+      ),
     ),
   )
-  if (repeated.length > 0) return refuse(path, repeated)
-
-  return Object.entries(parsed.data.models).flatMap(([model, entries]) =>
-    [...entries].sort((a, b) => a.from.localeCompare(b.from)).map((price) => ({ model, ...price })),
+  return Object.entries(data.models).flatMap(([model, entries]) =>
+    [...entries]
+      .sort((a, b) => a.from.localeCompare(b.from))
+      .map(
+        ({ from, input = Number.NaN, output = Number.NaN, usd_per_hour }): Price =>
+          usd_per_hour === undefined ? { model, from, input, output } : { model, from, usdPerHour: usd_per_hour },
+      ),
   )
-}
-
-const plain = (value: unknown): unknown =>
-  typeof value === 'object' && value !== null && 'toJSON' in value ? (value as { toJSON(): unknown }).toJSON() : value
-
-const startOf = (document: ReturnType<typeof parseDocument>, keys: Path): number | undefined => {
-  const key = keys.at(-1)
-  const parent = document.getIn(keys.slice(0, -1), true)
-  const pair = isMap(parent) ? parent.items.find((item) => isScalar(item.key) && item.key.value === key) : undefined
-  const node = (pair?.key ?? document.getIn(keys, true)) as Node | null | undefined
-  return node?.range?.[0]
 }
 
 /** The prices that hold on a day, one per model. */

@@ -12,7 +12,7 @@ const FOREIGN = [
   /^redaction\.(masked|redacted|allowed|ignored)\.(count|keys)$/,
   /^carry\.[a-z]+$/,
   /^(otelcol|tempo|prometheus|vllm|otel_sdk|traces_span_metrics|traces_kept)[a-z_:.]*/,
-  /^gen_ai_price_usd_per_token$/,
+  /^gen_ai_(price_usd_per_token|price_usd_per_hour|budget_usd_per_day)$/,
   /^(job|instance|le|alertname|alertstate|severity|outcome|span_name|span_kind|status_code|service_name|trace_id)$/,
 ]
 

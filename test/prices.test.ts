@@ -1,0 +1,242 @@
+import assert from 'node:assert/strict'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { after, before, test } from 'node:test'
+import { isPerToken, type TokenPrice } from '../grafana/source/prices.ts'
+import packageJson from '../package.json' with { type: 'json' }
+import type { Entry } from '../sim/ledger.ts'
+import { phoenixCost, phoenixSpans, prometheus } from '../stack/backends.ts'
+import { type Place, ROOT } from '../stack/place.ts'
+import { SHIPPED_POLICY } from '../stack/policy.ts'
+import { applyPrices, pricesAt } from '../stack/prices.ts'
+import { eventually, play, type Run, startStack, testPlace } from './stack.ts'
+
+const COST = 'agent_model:gen_ai_cost_usd_per_second:rate1m'
+const MODEL = 'Qwen/Qwen2.5-3B-Instruct'
+const SAME = 1e-9
+/** Of what a range of the cost rule may differ from the truth: an evaluation that a busy machine left out. */
+const NEARLY = 0.02
+
+let place: Place
+let end: () => Promise<void>
+/** Prices and rules of this test alone: the shipped ones stay as they are. */
+let folder: string
+let rules: string
+let run: Run
+
+type Call = Extract<Entry, { kind: 'call' }>
+const callsOf = ({ entries }: Run) => entries.filter((entry): entry is Call => entry.kind === 'call')
+const byAgentAndModel = ({ agent, model }: { agent: string; model: string }) => `${agent} ${model}`
+
+const sumBy = <T>(items: readonly T[], key: (item: T) => string, value: (item: T) => number) => {
+  const sums: Record<string, number> = {}
+  for (const item of items) sums[key(item)] = (sums[key(item)] ?? 0) + value(item)
+  return sums
+}
+const asked = async (query: string, at?: number) =>
+  sumBy(
+    await prometheus(place, query, at),
+    ({ labels }) =>
+      byAgentAndModel({ agent: labels.gen_ai_agent_name ?? '', model: labels.gen_ai_request_model ?? '' }),
+    ({ value }) => value,
+  )
+const usdWith = (prices: readonly TokenPrice[]) => (call: Call) => {
+  const { input = Number.NaN, output = Number.NaN } = prices.find(({ model }) => model === call.model) ?? {}
+  return (call.inputTokens * input + call.outputTokens * output) / 1e6
+}
+const today = () => pricesAt(new Date(), folder).filter(isPerToken)
+const ledger = (run: Run) => {
+  const spent = sumBy(callsOf(run), byAgentAndModel, usdWith(today()))
+  return Object.fromEntries(Object.entries(spent).filter(([, usd]) => usd > 0))
+}
+
+const near = (found: Record<string, number>, wanted: Record<string, number>, off: (usd: number) => number) => {
+  assert.deepEqual(Object.keys(found).sort(), Object.keys(wanted).sort())
+  for (const [key, usd] of Object.entries(wanted))
+    assert.ok(Math.abs((found[key] ?? Number.NaN) - usd) <= off(usd), `${key}: ${found[key]} is not ${usd}`)
+}
+const positive = (sums: Record<string, number>) => Object.fromEntries(Object.entries(sums).filter(([, usd]) => usd > 0))
+
+/** Seconds since 1970, when the cost rule has charged every token that was used. */
+async function charged(run: Run): Promise<number> {
+  const tokens = callsOf(run).reduce((sum, { inputTokens, outputTokens }) => sum + inputTokens + outputTokens, 0)
+  const usage = `gen_ai_client_token_usage_sum{instance="${run.id}"}`
+  return eventually(async () => {
+    const [now] = await prometheus(place, `sum(${usage})`)
+    const [minuteAgo] = await prometheus(place, `sum(${usage} offset 70s)`)
+    assert.equal(now?.value, tokens, 'every token is counted')
+    assert.equal(minuteAgo?.value, tokens, 'for more than a minute')
+    return Date.now() / 1000
+  }, 150)
+}
+
+const said: string[] = []
+const apply = async (isUp = true) => {
+  said.length = 0
+  const options = { cancel: new AbortController().signal, say: (line: string) => void said.push(line) }
+  await applyPrices(place, { isUp, folder, rules }, options)
+  return said.join('\n')
+}
+const pricesFile = () => join(folder, 'prices.yaml')
+const texts = () =>
+  readdirSync(rules).map((name) => [name, name.endsWith('.yaml') && readFileSync(join(rules, name), 'utf8')])
+const priceOf = async (type: string) => {
+  const [price] = await prometheus(
+    place,
+    `gen_ai_price_usd_per_token{gen_ai_request_model="${MODEL}",gen_ai_token_type="${type}"} * 1e6`,
+  )
+  return price?.value
+}
+const changed = (entry: string) => {
+  const shipped = readFileSync(resolve(ROOT, 'grafana/prices.yaml'), 'utf8')
+  writeFileSync(
+    pricesFile(),
+    shipped.replace(`  ${MODEL}:\n`, (model) => `${model}    - ${entry}\n`),
+  )
+}
+const day = new Date().toISOString().slice(0, 10)
+
+before(async () => {
+  place = await testPlace({ TIME_FACTOR: '5', VLLM_PRESET: 'default' })
+  end = await startStack(place, SHIPPED_POLICY, ['tempo', 'prometheus', 'phoenix', 'collector', 'model'])
+  rules = join(place.state, 'prometheus/rules')
+  folder = join(place.state, 'grafana')
+  rmSync(rules)
+  cpSync(resolve(ROOT, 'grafana/rules'), rules, { recursive: true })
+  mkdirSync(folder)
+  for (const name of ['prices.yaml', 'budgets.yaml']) cpSync(resolve(ROOT, 'grafana', name), join(folder, name))
+  await eventually(async () => {
+    const seen = await prometheus(place, 'up{job="agents"} offset 1m == 1')
+    assert.ok(seen.length > 0, 'Prometheus has been looking for a minute')
+  }, 120)
+  run = await play(place, '--ticks', '60', '--seed', '7', '--tick-interval', '1s')
+})
+after(() => end?.())
+
+test('tokens × price by agent and model in Prometheus is the ledger × prices.yaml', async () => {
+  await charged(run)
+  const price = 'on (gen_ai_request_model, gen_ai_token_type) group_left () gen_ai_price_usd_per_token'
+  const counted = await asked(`gen_ai_client_token_usage_sum{instance="${run.id}"} * ${price}`)
+  near(positive(counted), ledger(run), () => SAME)
+})
+
+test('the cost rule, added up over a range, is the ledger × prices.yaml, by agent and model', async () => {
+  const at = await charged(run)
+  const spent = await asked(`sum_over_time(${COST}[15m]) * 5`, at)
+  near(positive(spent), ledger(run), (usd) => NEARLY * usd)
+})
+
+test('what each agent has spent stands beside its budget', async () => {
+  const byAgent = sumBy(callsOf(run), ({ agent }) => `${agent} `, usdWith(today()))
+  await eventually(async () => near(await asked('agent:gen_ai_spent_usd:sum1d'), byAgent, (usd) => NEARLY * usd))
+  assert.deepEqual(
+    await asked('gen_ai_budget_usd_per_day'),
+    sumBy(
+      Object.keys(byAgent),
+      (agent) => agent,
+      () => 1,
+    ),
+  )
+})
+
+test('Phoenix has the same cost for the kept calls, by agent and model', async () => {
+  const [kept] = await prometheus(
+    place,
+    'sum(otelcol_processor_tail_sampling_global_count_traces_sampled{sampled="true"})',
+  )
+  const { calls, answered } = await eventually(async () => {
+    const spans = await phoenixSpans(place, packageJson.name)
+    const traces = new Set(spans.map(({ context }) => context.trace_id))
+    const calls = spans.filter(
+      ({ span_kind, attributes }) => span_kind === 'LLM' && 'llm.token_count.total' in attributes,
+    )
+    const answered = callsOf(run).filter(({ trace, outcome }) => traces.has(trace) && outcome === 'ok')
+    assert.equal(traces.size, kept?.value)
+    assert.equal(calls.length, answered.length)
+    return { calls, answered }
+  })
+  assert.ok(calls.length > 20)
+  const costs = await Promise.all(calls.map(({ id }) => phoenixCost(place, id)))
+  const stored = calls.map(({ attributes }, index) => ({
+    agent: String(attributes['agent.name']),
+    model: String(attributes['gen_ai.request.model'] ?? attributes['llm.model_name']),
+    usd: costs[index] ?? Number.NaN,
+  }))
+  near(
+    sumBy(stored, byAgentAndModel, ({ usd }) => usd),
+    sumBy(answered, byAgentAndModel, usdWith(today())),
+    () => SAME,
+  )
+})
+
+test('a defect changes nothing, neither on disk nor in force', async () => {
+  const before = texts()
+  changed('{ from: soon, input: 1, output: 2 }')
+  await assert.rejects(apply(), { message: /prices\.yaml:\d+: models\..*from is "soon": / })
+  assert.deepEqual(texts(), before)
+  assert.equal(await priceOf('input'), 0.06)
+})
+
+test('rules that Prometheus refuses are taken back', async () => {
+  const before = texts()
+  const broken = join(rules, 'broken.rules.yaml')
+  changed(`{ from: ${day}, input: 7, output: 7 }`)
+  writeFileSync(broken, 'groups: [{ name: broken, rules: [{ record: a, expr: "sum(" }] }]\n')
+  await assert.rejects(apply(), { message: /^Prometheus refuses the rules, so the ones before are in force: / })
+  rmSync(broken)
+  assert.deepEqual(texts(), before)
+  assert.equal(await priceOf('input'), 0.06)
+})
+
+test('with the stack down the rules are written, and come into force later', async () => {
+  const before = texts()
+  changed(`{ from: ${day}, input: 7, output: 7 }`)
+  assert.match(await apply(false), /prices\.rules\.yaml\n.*come into force at make up$/)
+  assert.notDeepEqual(texts(), before)
+  assert.equal(await priceOf('input'), 0.06)
+})
+
+test('a changed price is in force at once, and what was spent before keeps its own', async () => {
+  const at = await charged(run)
+  const past = await asked(`sum_over_time(${COST}[15m])`, at)
+  changed(`{ from: ${day}, input: 0.6, output: 1.8 }`)
+  assert.match(await apply(), /prometheus {2}9 models have a price, in force .*\n {2}phoenix {5}has the new prices/)
+  assert.equal(await priceOf('input'), 0.6)
+  assert.equal(await priceOf('output'), 1.8)
+
+  const later = await play(place, '--ticks', '20', '--seed', '8', '--tick-interval', '1s')
+  const now = await charged(later)
+  const spent = await asked(`sum_over_time(${COST}[${Math.ceil(now - at)}s]) * 5`, now)
+  near(positive(spent), ledger(later), (usd) => NEARLY * usd)
+  assert.deepEqual(await asked(`sum_over_time(${COST}[15m])`, at), past)
+  assert.match(await apply(), /none changed\n.*\n {2}phoenix {5}had them already$/)
+})
+
+test('a server that costs by the hour is paid by all agents together, each by its share of the tokens', async () => {
+  changed(`{ from: ${day}, usd_per_hour: 3.6 }`)
+  assert.match(
+    await apply(),
+    new RegExp(`phoenix +has the new prices.*\n +left out: ${MODEL}\\. Phoenix has prices per token only`),
+  )
+  const found = await eventually(async () => {
+    const perSecond = await prometheus(place, `${COST}{gen_ai_request_model="${MODEL}"}`)
+    assert.ok(perSecond.length > 0)
+    return sumBy(
+      perSecond,
+      ({ labels }) => labels.gen_ai_agent_name ?? '',
+      ({ value }) => value,
+    )
+  })
+  const total = Object.values(found).reduce((sum, usd) => sum + usd, 0)
+  assert.ok(Math.abs(total - 3.6 / 3600) < SAME, `all agents together: ${total}`)
+  const tokens = await prometheus(
+    place,
+    `sum by (gen_ai_agent_name) (last_over_time(gen_ai_client_token_usage_sum{gen_ai_request_model="${MODEL}"}[1h]))`,
+  )
+  const all = tokens.reduce((sum, { value }) => sum + value, 0)
+  for (const { labels, value } of tokens) {
+    const paid = found[labels.gen_ai_agent_name ?? ''] ?? Number.NaN
+    assert.ok(Math.abs(paid - (value / all) * (3.6 / 3600)) < SAME, `${labels.gen_ai_agent_name}: ${paid}`)
+  }
+  assert.deepEqual(await prometheus(place, 'ALERTS{alertname="ModelWithoutPrice"}'), [])
+})
