@@ -9,6 +9,7 @@ import {
   type VariableModel,
 } from '@grafana/grafana-foundation-sdk/dashboard'
 import { prometheusRef, prometheusVariable, tempoVariable } from './datasources.ts'
+import { otherBoards } from './links.ts'
 import { alertStarts } from './queries.ts'
 
 export type Board = {
@@ -37,7 +38,7 @@ export const render = ({ uid, title, description, variables, links, panels }: Bo
     .tooltip(DashboardCursorSync.Crosshair)
     .variables([prometheusVariable(), tempoVariable(), ...variables])
     .annotation(alerts())
-    .links([...links])
+    .links([otherBoards(TAG), ...links])
   for (const panel of panels) frame.withPanel(panel)
   return repaired(frame.build())
 }

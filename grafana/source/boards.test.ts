@@ -12,12 +12,34 @@ type Json = Omit<Dashboard, 'panels' | 'annotations'> & {
   annotations: { list: { expr?: string }[] }
 }
 
-const UNITS = ['currencyUSD', 's', 'percentunit', 'short', 'suffix:/min', 'suffix:s']
+const UNITS = [
+  'currencyUSD',
+  's',
+  'percentunit',
+  'short',
+  'locale',
+  'bytes',
+  'binBps',
+  'suffix:/min',
+  'suffix:/s',
+  'suffix:s',
+]
 const PANEL_TYPES = ['stat', 'timeseries', 'table']
-const COUNTERS = /\w+(?:_total|_sum|_count|_bucket)\b/g
-const OVER_TIME =
-  /(?:rate|increase|\w+_over_time)\(\w+(?:_total|_sum|_count|_bucket)\{[^}]*\}\[\$__(?:rate_interval|range)\]\)/g
-const VARIABLES = /\$\{?(\w+)/g
+// The Collector's own counters have no _total: whatever of it is not one of these gauges is a counter.
+const COUNTERS =
+  /[\w:]+(?:_total|_sum|_count|_bucket)\b|otelcol_(?!exporter_queue_|process_memory_|\w+_traces_on_memory)\w+/g
+const WINDOW = String.raw`\$__(?:rate_interval|range)`
+const SERIES = String.raw`[\w:]+\{[^}]*\}`
+const OVER_TIME = new RegExp(
+  [
+    String.raw`(?:rate|increase|\w+_over_time)\(${SERIES}\[${WINDOW}\](?: offset ${WINDOW})?\)`,
+    // When it last grew.
+    String.raw`timestamp\(sum\(${SERIES}\) > sum\(${SERIES} offset 5s\)\)`,
+  ].join('|'),
+  'g',
+)
+// A name, not the $1 of a pattern.
+const VARIABLES = /\$\{?([a-z_]\w*)/gi
 
 const keysIn = (value: unknown): readonly string[] =>
   typeof value === 'object' && value !== null
@@ -105,6 +127,22 @@ for (const board of boards) {
     }
   })
 
+  test(`${board.uid}: a panel asks the source that it names, or says that it mixes them`, () => {
+    for (const panel of panels) {
+      const asked = new Set(panel.targets.map(({ datasource }) => datasource.uid))
+      if (asked.size > 1) assert.equal(panel.datasource?.uid, '-- Mixed --', about(panel))
+      else if (panel.datasource) assert.deepEqual([...asked], [panel.datasource.uid], about(panel))
+    }
+  })
+
+  test(`${board.uid}: leads to every other board`, () => {
+    const toBoards = (rendered.links ?? []).filter(({ type }) => type === 'dashboards')
+    assert.deepEqual(
+      toBoards.map(({ tags, keepTime }) => ({ tags, keepTime })),
+      [{ tags: rendered.tags, keepTime: true }],
+    )
+  })
+
   test(`${board.uid}: PromQL is balanced, and counters are read over the interval or range of the board`, () => {
     for (const { expr, panel } of targets) {
       if (expr === undefined) continue
@@ -112,7 +150,7 @@ for (const board of boards) {
         assert.equal(expr.split(open).length, expr.split(close).length, `${panel}: ${expr}`)
       }
       for (const [, window] of expr.matchAll(/\[([^\]]+)\]/g)) {
-        assert.match(window ?? '', /^\$__(rate_interval|range)$/, `${panel}: ${expr}`)
+        assert.match(window ?? '', /^\$__(rate_interval|range)(:5s)?$/, `${panel}: ${expr}`)
       }
       assert.deepEqual(expr.replace(OVER_TIME, '').match(COUNTERS), null, `${panel}: a bare counter in ${expr}`)
     }
@@ -120,13 +158,14 @@ for (const board of boards) {
 
   test(`${board.uid}: every question about durations says which operation it means`, () => {
     for (const { expr = '', panel } of targets) {
-      if (/_duration_seconds/.test(expr)) assert.match(expr, /gen_ai_operation_name="(chat|invoke_agent)"/, panel)
+      if (/(?:gen_ai|traces)_\w+_duration_seconds/.test(expr))
+        assert.match(expr, /gen_ai_operation_name="(chat|invoke_agent)"/, panel)
     }
   })
 
   test(`${board.uid}: exemplars come from kept traces only, or they would open nothing`, () => {
     for (const target of targets as (Target & { exemplar?: boolean; panel?: string })[]) {
-      assert.equal(target.exemplar ?? false, /traces_kept_/.test(target.expr ?? ''), target.panel)
+      assert.equal(target.exemplar ?? false, /traces_kept_\w+_bucket/.test(target.expr ?? ''), target.panel)
     }
   })
 

@@ -1,4 +1,7 @@
 import type { Board } from './board.ts'
 import { costAndLatencyByAgent } from './boards/cost-and-latency-by-agent.ts'
+import { oneAgent } from './boards/one-agent.ts'
+import { pipeline } from './boards/pipeline.ts'
+import { sampling } from './boards/sampling.ts'
 
-export const boards: readonly Board[] = [costAndLatencyByAgent]
+export const boards: readonly Board[] = [costAndLatencyByAgent, oneAgent, sampling, pipeline]

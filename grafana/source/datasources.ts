@@ -22,15 +22,17 @@ export const tempoVariable = () => source('tempo', 'Tempo', 'tempo', 'tempo')
 
 const AGENTS = 'label_values(gen_ai_client_operation_duration_seconds_count, gen_ai_agent_name)'
 
-export const agentVariable = () =>
+const agents = () =>
   new QueryVariableBuilder('agent')
     .label('Agent')
     .datasource(prometheusRef)
     .query({ query: AGENTS, refId: 'agent', qryType: 1 })
     .definition(AGENTS)
-    .multi(true)
-    .includeAll(true)
-    .allValue('.*')
-    .current({ text: 'All', value: '$__all' })
     .refresh(VariableRefresh.OnTimeRangeChanged)
     .sort(VariableSort.AlphabeticalAsc)
+
+export const agentVariable = () =>
+  agents().multi(true).includeAll(true).allValue('.*').current({ text: 'All', value: '$__all' })
+
+/** For a board about one agent. It opens with one, for an empty selector would show nothing. */
+export const oneAgentVariable = () => agents().multi(false).includeAll(false).current({ text: 'fox', value: 'fox' })

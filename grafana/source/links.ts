@@ -51,7 +51,23 @@ export const exploreFixed = (traceql: string, kind: 'search' | 'metrics'): strin
     kind === 'metrics' ? { metricsQueryType: 'range', step: '30s' } : { tableType: 'spans' },
   )
 
+const inRange = `from=${filledIn('__from')}&to=${filledIn('__to')}`
+
+/** The board of the agent that a clicked thing names. */
+export const agentBoard = (name: string): string => `/d/one-agent?var-agent=${filledIn(name)}&${inRange}`
+
+/** The board of all agents, over the same range. */
+export const allAgentsBoard = `/d/cost-and-latency-by-agent?${inRange}`
+
 export const link = (title: string, url: string) => new DashboardLinkBuilder(title).url(url)
 
 export const boardLink = (title: string, tooltip: string, url: string) =>
   link(title, url).type(DashboardLinkType.Link).icon('compass').tooltip(tooltip)
+
+/** One link for each board that carries the tag, so that a new board is linked from all others at once. */
+export const otherBoards = (tag: string) =>
+  new DashboardLinkBuilder('Boards')
+    .type(DashboardLinkType.Dashboards)
+    .tags([tag])
+    .keepTime(true)
+    .tooltip('The other boards, over the same range')

@@ -32,7 +32,11 @@ import {
 import { DataqueryBuilder as PrometheusQuery, PromQueryFormat } from '@grafana/grafana-foundation-sdk/prometheus'
 import { PanelBuilder as StatPanel } from '@grafana/grafana-foundation-sdk/stat'
 import { PanelBuilder as TablePanel } from '@grafana/grafana-foundation-sdk/table'
-import { SearchTableType, DataqueryBuilder as TempoQuery } from '@grafana/grafana-foundation-sdk/tempo'
+import {
+  MetricsQueryType,
+  SearchTableType,
+  DataqueryBuilder as TempoQuery,
+} from '@grafana/grafana-foundation-sdk/tempo'
 import { PanelBuilder as TimeSeriesPanel } from '@grafana/grafana-foundation-sdk/timeseries'
 import { prometheusRef, tempoRef } from './datasources.ts'
 
@@ -84,8 +88,11 @@ export const redAbove = (panel: StatPanel, bound: number) =>
     .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.Thresholds))
     .thresholds(steps({ value: bound, color: 'red' }))
 
-/** Lines over time. */
-export const overTime = ({ title, description, width, height }: Asked, unit: string) =>
+/** Lines over time, from zero upwards. */
+export const overTime = (asked: Asked, unit: string) => signed(asked, unit).min(0)
+
+/** Lines over time that may fall below zero. */
+export const signed = ({ title, description, width, height }: Asked, unit: string) =>
   new TimeSeriesPanel()
     .title(title)
     .description(description)
@@ -93,7 +100,6 @@ export const overTime = ({ title, description, width, height }: Asked, unit: str
     .height(height)
     .datasource(prometheusRef)
     .unit(unit)
-    .min(0)
     .noValue(NO_TRAFFIC)
     .colorScheme(paletteByName)
     .lineWidth(2)
@@ -154,6 +160,29 @@ export const spans = (refId: string, traceql: string) =>
     .tableType(SearchTableType.Spans)
     .limit(100)
     .spss(5)
+    .filters([])
+
+/** A TraceQL metric, one number for each series over the whole range. */
+export const countNow = (refId: string, traceql: string) => traceMetric(refId, traceql, MetricsQueryType.Instant)
+
+// Left to itself, Tempo answers one point a second: a comb.
+const STEP = '30s'
+
+// Exemplars open a trace. Tempo has no way to leave them out (zero means a hundred), and many hide the bars.
+const FEW = 12
+
+/** A TraceQL metric, one bar for each half minute. */
+export const countOverTime = (refId: string, traceql: string) =>
+  traceMetric(refId, traceql, MetricsQueryType.Range).step(STEP)
+
+const traceMetric = (refId: string, traceql: string, type: MetricsQueryType) =>
+  new TempoQuery()
+    .datasource(tempoRef)
+    .refId(refId)
+    .queryType('traceql')
+    .query(traceql)
+    .metricsQueryType(type)
+    .exemplars(FEW)
     .filters([])
 
 type Overridable<P> = { overrideByName(name: string, properties: { id: string; value: unknown }[]): P }

@@ -6,7 +6,7 @@ import {
 import { AGENT_COLOURS, REFUSAL_COLOURS } from '../agents.ts'
 import type { Board } from '../board.ts'
 import { agentVariable } from '../datasources.ts'
-import { boardLink, exploreTraces, link } from '../links.ts'
+import { agentBoard, boardLink, exploreTraces, link } from '../links.ts'
 import {
   type Asked,
   bars,
@@ -20,12 +20,12 @@ import {
   overTime,
   redAbove,
   rows,
-  spans,
   stacked,
   table,
   tinted,
 } from '../panels.ts'
 import * as ask from '../queries.ts'
+import { turnsTable } from '../turns.ts'
 
 // A turn asks the model two or three times. Below this, the newest hundred would all be routine.
 const SLOW_TURN = '2s'
@@ -161,7 +161,10 @@ const byAgent = tinted(
     .overrideByName('Tokens in', column('short', 1))
     .overrideByName('Tokens out', column('short', 1))
     .overrideByName('p50', column('suffix:s', 2))
-    .overrideByName('p95', column('suffix:s', 2)),
+    .overrideByName('p95', column('suffix:s', 2))
+    .overrideByName('Agent', [
+      { id: 'links', value: [{ title: 'The board of this agent', url: agentBoard('__value.text') }] },
+    ]),
   'Agent',
   AGENT_COLOURS,
 )
@@ -181,7 +184,10 @@ const costPerHour = coloured(
   )
     .decimals(3)
     .withTarget(line('cost', ask.costPerHourByAgent, AGENT))
-    .dataLinks([link('Turns of this agent', exploreTraces(ask.turnsOfClicked))]),
+    .dataLinks([
+      link('Turns of this agent', exploreTraces(ask.turnsOfClicked)),
+      link('The board of this agent', agentBoard('__field.labels.gen_ai_agent_name')),
+    ]),
   AGENT_COLOURS,
 )
 
@@ -278,36 +284,6 @@ const refusalsByAgent = heat(
     .withTransformation({ id: 'organize', options: { renameByName: { 'outcome\\gen_ai_agent_name': 'Kind' } } }),
   'Kind',
 )
-
-/** Columns in their order. Tempo adds what the question filters by; those are left out. */
-const COLUMNS = {
-  'gen_ai.agent.name': 'Agent',
-  Duration: 'Duration',
-  'error.type': 'Error',
-  'woodland.tokens': 'Tokens',
-  'tailsampling.policy': 'Kept by',
-  'Start time': 'Start time',
-  'Span ID': 'Turn',
-}
-const LEFT_OUT = ['Trace Service', 'Trace Name', 'Name', 'gen_ai.operation.name', 'status']
-
-const turnsTable = (asked: Asked, traceql: string, sortBy: string) =>
-  tinted(
-    table(asked, 'none kept in this range')
-      .withTarget(spans('turns', traceql))
-      .withTransformation({
-        id: 'organize',
-        options: {
-          excludeByName: Object.fromEntries(LEFT_OUT.map((name) => [name, true])),
-          renameByName: COLUMNS,
-          indexByName: Object.fromEntries(Object.keys(COLUMNS).map((name, index) => [name, index])),
-        },
-      })
-      .overrideByName('Tokens', column('short', 0))
-      .sortBy([new TableSortByFieldStateBuilder().displayName(sortBy).desc(true)]),
-    'Agent',
-    AGENT_COLOURS,
-  )
 
 export const costAndLatencyByAgent: Board = {
   uid: 'cost-and-latency-by-agent',

@@ -1,0 +1,38 @@
+import { filledIn } from './links.ts'
+
+/**
+ * How often something was counted within a window. A counter that was born within it counts from zero: `increase` alone
+ * would miss the first failure of a kind, because that is what gives the counter its name.
+ */
+export const counted = (counter: string, window: 'range' | 'rate_interval' = 'range', by = '') => {
+  const within = `${counter}[$__${window}]`
+  const before = `last_over_time(${within} offset $__${window})`
+  return `sum ${by} ((increase(${within}) and ${before}) or (last_over_time(${within}) unless ${before}))`
+}
+
+/** The same where none is good news. */
+export const countedOrNone = (counter: string, window: 'range' | 'rate_interval' = 'range') =>
+  `${counted(counter, window)} or vector(0)`
+
+/** Per minute, at the pace of the last moments. */
+export const perMinute = (counter: string, by = '') => `sum ${by} (rate(${counter}[$__rate_interval])) * 60`
+
+/** Seconds since a counter last grew, to the scrape. */
+export const sinceItGrew = (counter: string) =>
+  `time() - max_over_time(timestamp(sum(${counter}) > sum(${counter} offset 5s))[$__range:5s])`
+
+/** Rows of one column, each under its name; names sort as they should be read. */
+export const named = (label: string, questions: Readonly<Record<string, string>>) =>
+  Object.entries(questions)
+    .map(([name, expr]) => `label_replace(${expr}, "${label}", "${name}", "", "")`)
+    .join(' or ')
+
+/**
+ * Gives a question of Prometheus the label that Tempo puts on the answers of a TraceQL metric, quotes included,
+ * so that Grafana can lay the two side by side in one row.
+ */
+export const likeTempo = (expr: string, label: string, attribute: string) =>
+  `sum without (${label}) (label_replace(${expr}, "${attribute}", "\\"$1\\"", "${label}", "(.+)"))`
+
+/** The name of the series that was clicked. */
+export const CLICKED_SERIES = filledIn('__field.displayName')

@@ -1,0 +1,109 @@
+import { CLICKED_SERIES, counted, countedOrNone, likeTempo, perMinute } from './counting.ts'
+import { COST_EVERY_SECONDS, collector, series, spans, tempo } from './metrics.ts'
+
+/**
+ * What the board of the sampler asks. Truth is what was counted before sampling; an estimate is what kept traces say,
+ * each weighted with the threshold that the sampler wrote on it; stored is what Tempo holds, not weighted.
+ */
+const judged = `${collector.judged}{}`
+const kept = `${collector.judged}{sampled="true"}`
+const votes = `${collector.votes}{sampled="true"}`
+const BY_POLICY = 'by (policy)'
+const BY_AGENT = 'by (gen_ai_agent_name)'
+
+export const tracesInRange = counted(judged)
+export const keptShareInRange = `(${countedOrNone(kept)}) / ${counted(judged)}`
+export const keptPerMinute = perMinute(`${collector.judged}{sampled="true"}`)
+export const droppedPerMinute = perMinute(`${collector.judged}{sampled="false"}`)
+export const waiting = `sum(${collector.waiting}{})`
+export const memory = `sum(${collector.memory}{})`
+export const evictedInRange = countedOrNone(`${collector.evicted}{}`)
+export const evaluationErrorsInRange = countedOrNone(`${collector.evaluationErrors}{}`)
+export const lostLateInRange = countedOrNone(`${collector.late}{sampled="false"}`)
+export const lateJoined = countedOrNone(`${collector.late}{sampled="true"}`, 'rate_interval')
+export const lateLost = countedOrNone(`${collector.late}{sampled="false"}`, 'rate_interval')
+export const evicted = countedOrNone(`${collector.evicted}{}`, 'rate_interval')
+
+export const votesPerMinuteByPolicy = perMinute(votes, BY_POLICY)
+export const POLICY = 'instrumentation.tailsampling.policy'
+const policyRow = (expr: string) => likeTempo(expr, 'policy', POLICY)
+const votesInRange = counted(votes, 'range', BY_POLICY)
+// A policy that has never voted to keep has no such counter yet, only the one of its other votes.
+const every = `0 * sum ${BY_POLICY} (last_over_time(${collector.votes}{}[$__range]))`
+const votesOrNone = `(${votesInRange} or ${every})`
+export const votesByPolicy = policyRow(votesOrNone)
+/** What is left when every vote of the others fell on a different trace: it cannot be less, but it can be more. */
+export const aloneAtLeastByPolicy = policyRow(
+  `clamp_min(scalar(${countedOrNone(kept)}) - (scalar(sum(${votesOrNone})) - ${votesOrNone}), 0)`,
+)
+export const secondsByPolicy = policyRow(
+  `sum ${BY_POLICY} (increase(${collector.policyTime}{}[$__range])) / sum ${BY_POLICY} (increase(${collector.policyRuns}{}[$__range])) / 1e6`,
+)
+
+const root = 'nestedSetParent < 0'
+/** The first policy that voted for a trace is written on it, so each kept trace is counted once. */
+export const recordedByPolicy = `{ ${root} } | count_over_time() by (${POLICY})`
+export const tracesOfPolicy = `{ ${root} && ${POLICY} = "${CLICKED_SERIES}" } with (most_recent=true)`
+export const keptTraces = `{ ${root} } | select(${POLICY}) with (most_recent=true)`
+
+const accepted = `${collector.acceptedSpans}{}`
+const stored = `${collector.sentSpans}{exporter="otlp_http/tempo"}`
+const bytesPerSpan = `sum(increase(${tempo.bytes}{}[$__range])) / sum(increase(${tempo.spans}{}[$__range]))`
+const thrownAwayShare = `clamp_min(1 - (${countedOrNone(stored)}) / ${counted(accepted)}, 0)`
+export const spansThrownAwayShare = thrownAwayShare
+/** Tempo is told only of what was kept: what was not is taken to be of the same size. */
+export const bytesNotStoredPerDay = `(${thrownAwayShare}) * sum(rate(${accepted}[$__rate_interval])) * (${bytesPerSpan}) * 86400`
+export const spansAccepted = `sum(rate(${accepted}[$__rate_interval]))`
+export const spansStored = `sum(rate(${stored}[$__rate_interval]))`
+
+export const AGENT = 'span.gen_ai.agent.name'
+const agentRow = (expr: string) => likeTempo(expr, 'gen_ai_agent_name', AGENT)
+const ofAgents = '{gen_ai_agent_name!=""}'
+export const spansByAgent = agentRow(counted(`${spans.every}${ofAgents}`, 'range', BY_AGENT))
+export const bytesPerSpanByAgent = agentRow(
+  `0 * ${counted(`${spans.every}${ofAgents}`, 'range', BY_AGENT)} + scalar(${bytesPerSpan})`,
+)
+export const storedSpansByAgent = `{ ${AGENT} != nil } | count_over_time() by (${AGENT})`
+
+export const ERROR = 'span.error.type'
+const TURN = 'gen_ai_operation_name="invoke_agent"'
+const turnsByKind = counted(`${spans.every}{${TURN}}`, 'range', 'by (error_type)')
+export const turnsByOutcome = `sum without (error_type) (label_replace(label_replace(${turnsByKind}, "error_type", "nil", "error_type", ""), "${ERROR}", "\\"$1\\"", "error_type", "(.+)"))`
+export const storedTurnsByOutcome = `{ span.gen_ai.operation.name = "invoke_agent" } | count_over_time() by (${ERROR})`
+
+const byAgent = (counter: string, selector: string) =>
+  counted(`${counter}{${ofAgents.slice(1, -1)}, ${selector}}`, 'range', BY_AGENT)
+const total = (counter: string, selector: string) => counted(`${counter}{${ofAgents.slice(1, -1)}, ${selector}}`)
+const FAILED = `${TURN}, status_code="STATUS_CODE_ERROR"`
+const CALL = 'gen_ai_operation_name="chat"'
+const off = (estimate: string, truth: string) => `(${estimate}) / (${truth}) - 1`
+const orNone = (few: string, all: string) => `(${few} or 0 * ${all})`
+
+const turns = byAgent(spans.every, TURN)
+const turnsEstimated = byAgent(spans.keptWeighted, TURN)
+const failed = orNone(byAgent(spans.every, FAILED), turns)
+const failedEstimated = orNone(byAgent(spans.keptWeighted, FAILED), turns)
+const cost = `sum ${BY_AGENT} (sum_over_time(${series.cost}{}[$__range])) * ${COST_EVERY_SECONDS}`
+const BY_MODEL_TOO = 'by (gen_ai_agent_name, gen_ai_request_model)'
+const callsByModel = (counter: string) =>
+  counted(`${counter}{${ofAgents.slice(1, -1)}, ${CALL}}`, 'range', BY_MODEL_TOO)
+const costByModel = `sum ${BY_MODEL_TOO} (sum_over_time(${series.cost}{}[$__range])) * ${COST_EVERY_SECONDS}`
+/** As many calls as kept traces speak for, at what a call of that agent and model did cost. */
+const costEstimated = `sum ${BY_AGENT} (${callsByModel(spans.keptWeighted)} / ${callsByModel(spans.every)} * ${costByModel})`
+
+export const truth = { turns, failed, cost }
+export const estimated = { turns: turnsEstimated, failed: failedEstimated, cost: costEstimated }
+export const offByAgent = {
+  turns: off(turnsEstimated, turns),
+  failed: off(failedEstimated, failed),
+  cost: off(costEstimated, cost),
+}
+export const offInTotal = {
+  turns: off(total(spans.keptWeighted, TURN), total(spans.every, TURN)),
+  failed: off(total(spans.keptWeighted, FAILED), total(spans.every, FAILED)),
+  seconds: off(total(spans.keptSecondsWeighted, CALL), total(spans.everySeconds, CALL)),
+}
+
+const masked = 'span.redaction.masked.count > 0'
+export const maskedByAgent = `{ ${masked} && ${AGENT} != nil } | sum_over_time(span.redaction.masked.count) by (${AGENT})`
+export const maskedOfClicked = `{ ${masked} && ${AGENT} = "${CLICKED_SERIES}" } | select(span.redaction.masked.count) with (most_recent=true)`

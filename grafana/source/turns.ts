@@ -1,0 +1,34 @@
+import { TableSortByFieldStateBuilder } from '@grafana/grafana-foundation-sdk/common'
+import { AGENT_COLOURS } from './agents.ts'
+import { type Asked, column, spans, table, tinted } from './panels.ts'
+
+/** Columns in their order. Tempo adds what the question filters by; those are left out. */
+const COLUMNS = {
+  'gen_ai.agent.name': 'Agent',
+  Duration: 'Duration',
+  'error.type': 'Error',
+  'woodland.tokens': 'Tokens',
+  'tailsampling.policy': 'Kept by',
+  'Start time': 'Start time',
+  'Span ID': 'Turn',
+}
+const LEFT_OUT = ['Trace Service', 'Trace Name', 'Name', 'gen_ai.operation.name', 'status']
+
+/** The turns that a TraceQL question finds, each a link to its trace. */
+export const turnsTable = (asked: Asked, traceql: string, sortBy: string) =>
+  tinted(
+    table(asked, 'none kept in this range')
+      .withTarget(spans('turns', traceql))
+      .withTransformation({
+        id: 'organize',
+        options: {
+          excludeByName: Object.fromEntries(LEFT_OUT.map((name) => [name, true])),
+          renameByName: COLUMNS,
+          indexByName: Object.fromEntries(Object.keys(COLUMNS).map((name, index) => [name, index])),
+        },
+      })
+      .overrideByName('Tokens', column('short', 1))
+      .sortBy([new TableSortByFieldStateBuilder().displayName(sortBy).desc(true)]),
+    'Agent',
+    AGENT_COLOURS,
+  )
