@@ -141,6 +141,18 @@ export async function prometheus(place: Place, query: string, at?: number): Prom
   return data.result.map(({ metric, value }) => ({ labels: metric, value: Number(value[1]) }))
 }
 
+/** The answer of a PromQL query over a range in seconds since 1970: of each series its last number. */
+export async function prometheusRange(
+  place: Place,
+  query: string,
+  { from, to, step }: Readonly<{ from: number; to: number; step: number }>,
+): Promise<readonly Sample[]> {
+  const parameters = new URLSearchParams({ query, start: String(from), end: String(to), step: String(step) })
+  type Answer = { data: { result: readonly { metric: Record<string, string>; values: [number, string][] }[] } }
+  const { data } = await get<Answer>(url(place, 'PROMETHEUS_PORT', `/api/v1/query_range?${parameters}`))
+  return data.result.map(({ metric, values }) => ({ labels: metric, value: Number(values.at(-1)?.[1]) }))
+}
+
 export type PhoenixSpan = Readonly<{
   id: string
   name: string

@@ -309,7 +309,10 @@ for (const name of VARIABLES) if (process.env[name] === '') delete process.env[n
 program(readPlace)
   .parseAsync()
   .catch((error: unknown) => {
-    const plain = error instanceof Trouble || (error instanceof Error && error.name === 'AbortError')
-    console.error(plain ? (error as Error).message : error)
+    const told =
+      cancelled.signal.aborted && error instanceof Error && error.name === 'AbortError'
+        ? cancelled.signal.reason
+        : error
+    console.error(told instanceof Trouble ? told.message : told)
     process.exit(cancelled.signal.aborted ? 130 : 1)
   })

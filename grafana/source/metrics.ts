@@ -4,6 +4,10 @@ export const series = {
   duration: 'gen_ai_client_operation_duration_seconds',
   firstChunk: 'gen_ai_client_operation_time_to_first_chunk_seconds',
   decisions: 'woodland_decisions_total',
+  retries: 'woodland_llm_retries_total',
+  score: 'gen_ai_evaluation_score',
+  pebbles: 'woodland_pebbles',
+  mood: 'woodland_mood',
   /** Counted from kept traces only, so its exemplars open traces that exist. Its numbers are estimates: draw no line from it. */
   kept: 'traces_kept_duration_seconds',
   price: 'gen_ai_price_usd_per_token',

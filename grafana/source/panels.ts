@@ -88,6 +88,15 @@ export const redAbove = (panel: StatPanel, bound: number) =>
     .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.Thresholds))
     .thresholds(steps({ value: bound, color: 'red' }))
 
+/** Red as soon as it is below a bound. */
+export const redBelow = (panel: StatPanel, bound: number) =>
+  panel.colorScheme(new FieldColorBuilder().mode(FieldColorModeId.Thresholds)).thresholds(
+    new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps([
+      { value: null, color: 'red' },
+      { value: bound, color: 'text' },
+    ]),
+  )
+
 /** Lines over time, from zero upwards. */
 export const overTime = (asked: Asked, unit: string) => signed(asked, unit).min(0)
 

@@ -1,3 +1,4 @@
+import { counted } from './counting.ts'
 import { filledIn } from './links.ts'
 import { COST_EVERY_SECONDS, series } from './metrics.ts'
 
@@ -27,8 +28,42 @@ export const spentInRange = spent('')
 export const spentInRangeByAgent = spent(BY_AGENT)
 export const costPerAcceptedByAgent = `${spentInRangeByAgent} / sum ${BY_AGENT} (increase(${accepted}[$__range]))`
 
+/** What is added up for the alerts on budgets: any 24 hours, not since midnight. */
+export const spentInADay = `sum(${series.spent.day}{${A}})`
+const budgetLeft = `1 - ${series.spent.day}{${A}} / on (gen_ai_agent_name) ${series.budget}`
+export const budgetLeftByAgent = budgetLeft
+export const leastBudgetLeft = `min(${budgetLeft})`
+
+const BY_MODEL = 'by (gen_ai_request_model)'
+export const costPerHourByModel = perHour(`sum ${BY_MODEL} (${series.cost}{${A}})`)
+export const spentInRangeByModel = spent(BY_MODEL)
+export const tokensInRangeByModel = (type: 'input' | 'output') =>
+  `sum ${BY_MODEL} (increase(${tokens(type)}[$__range]))`
+export const callsPerMinuteByModel = `sum ${BY_MODEL} (rate(${series.duration}_count{${of('chat')}}[$__rate_interval])) * 60`
+
+export const retriesPerMinuteByAgent = `sum ${BY_AGENT} (rate(${series.retries}{${A}}[$__rate_interval])) * 60`
+export const scoreByCheck = `sum by (gen_ai_evaluation_name) (rate(${series.score}_sum{${A}}[$__rate_interval])) / sum by (gen_ai_evaluation_name) (rate(${series.score}_count{${A}}[$__rate_interval]))`
+
+const BY_ARM = 'by (experiment_variant)'
+// A kind of refusal is a series of its own, and is counted from its first one on.
+const turnsOfArm = counted(`${series.duration}_count{${of('invoke_agent')}}`, 'range', BY_ARM)
+const refusedOfArm = `(${counted(`${series.duration}_count{${of('invoke_agent')}, error_type!=""}`, 'range', BY_ARM)} or 0 * ${turnsOfArm})`
+const tokensOfArm = counted(
+  `${series.tokens}{${A}}`,
+  'range',
+  `${BY_ARM.slice(0, -1)}, gen_ai_request_model, gen_ai_token_type)`,
+)
+/** The two ways in which the same is asked. Charged at the prices of now, for the cost rule does not tell them apart. */
+export const byArm = {
+  turns: turnsOfArm,
+  refused: `${refusedOfArm} / ${turnsOfArm}`,
+  tokensPerTurn: `sum ${BY_ARM} (${tokensOfArm}) / ${turnsOfArm}`,
+  costPerAccepted: `sum ${BY_ARM} (${tokensOfArm} * on (gen_ai_request_model, gen_ai_token_type) group_left () ${series.price}) / (${turnsOfArm} - ${refusedOfArm})`,
+  p95: quantile(0.95, series.duration, of('invoke_agent'), '$__range', ', experiment_variant'),
+}
+
 /** Counted since the agents started, not by rate: a model that was asked only once has no rate. */
-export const unpricedTokens = `sum(last_over_time(${series.tokens}{${A}}[$__range]) unless on (gen_ai_request_model, gen_ai_token_type) ${series.price}) or vector(0)`
+export const unpricedTokens = `sum(last_over_time(${series.tokens}{${A}}[$__range]) unless on (gen_ai_request_model, gen_ai_token_type) ${series.price} unless on (gen_ai_request_model) ${series.pricePerHour}) or vector(0)`
 
 export const tokensPerMinuteByAgent = (type: 'input' | 'output') =>
   `sum ${BY_AGENT} (rate(${tokens(type)}[$__rate_interval])) * 60`

@@ -89,7 +89,7 @@ const callsByModel = (counter: string) =>
   counted(`${counter}{${ofAgents.slice(1, -1)}, ${CALL}}`, 'range', BY_MODEL_TOO)
 const costByModel = `sum ${BY_MODEL_TOO} (sum_over_time(${series.cost}{}[$__range])) * ${COST_EVERY_SECONDS}`
 /** As many calls as kept traces speak for, at what a call of that agent and model did cost. */
-const costEstimated = `sum ${BY_AGENT} (${callsByModel(spans.keptWeighted)} / ${callsByModel(spans.every)} * ${costByModel})`
+const costEstimated = `sum ${BY_AGENT} (${callsByModel(spans.keptWeighted)} / (${callsByModel(spans.every)} > 0) * ${costByModel})`
 
 export const truth = { turns, failed, cost }
 export const estimated = { turns: turnsEstimated, failed: failedEstimated, cost: costEstimated }

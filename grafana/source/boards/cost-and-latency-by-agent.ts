@@ -19,6 +19,7 @@ import {
   NO_TRAFFIC,
   overTime,
   redAbove,
+  redBelow,
   rows,
   stacked,
   table,
@@ -37,7 +38,7 @@ const QUANTILE_STEP = '1m'
 
 const AGENT = '{{gen_ai_agent_name}}'
 
-const WIDE = { width: 8, height: 3 }
+const SMALL = { width: 6, height: 3 }
 
 const figures = [
   figure(
@@ -45,7 +46,7 @@ const figures = [
       title: 'Cost per hour',
       description:
         'USD per hour at the pace of the last minute: tokens times the prices in grafana/prices.yaml. If it jumps, see below which agent it is, then open its turns.',
-      ...WIDE,
+      ...SMALL,
     },
     ask.costPerHour,
     'currencyUSD',
@@ -55,18 +56,41 @@ const figures = [
       title: 'Cost in range',
       description:
         'USD spent between the two ends of the chosen range. Tokens are charged at the price of the moment they were used. It is too low while there are tokens without a price.',
-      ...WIDE,
+      ...SMALL,
     },
     ask.spentInRange,
     'currencyUSD',
   ).decimals(3),
+  figure(
+    {
+      title: 'Spent in 24 hours',
+      description:
+        'USD of the chosen agents in the last 24 hours, whatever the range of the board. After less than a day of traffic it is what was spent so far. What each agent may spend stands in grafana/budgets.yaml.',
+      ...SMALL,
+    },
+    ask.spentInADay,
+    'currencyUSD',
+  ).decimals(2),
+  redBelow(
+    figure(
+      {
+        title: 'Least budget left',
+        description:
+          'Of the agent that has least left of its budget for 24 hours. Red: it has spent nine tenths or more. See in the table below which agent it is. Nothing is cut off at zero; it then turns negative.',
+        ...SMALL,
+      },
+      ask.leastBudgetLeft,
+      'percentunit',
+    ).decimals(0),
+    0.1,
+  ),
   redAbove(
     figure(
       {
         title: 'Unpriced tokens',
         description:
           'Tokens of models that grafana/prices.yaml does not know; they are in no cost on this board. If it is red, the alert ModelWithoutPrice names the model: give it a price and generate the rules.',
-        ...WIDE,
+        ...SMALL,
       },
       ask.unpricedTokens,
       'short',
@@ -78,7 +102,7 @@ const figures = [
       title: 'p95 of a turn',
       description:
         'Of 100 turns in the range, 95 were faster. If it rises, compare it with the model call: if both rise, it is the model server; if only turns do, agents ask more often or retry.',
-      ...WIDE,
+      ...SMALL,
     },
     ask.durationInRange(0.95, 'invoke_agent'),
     's',
@@ -88,7 +112,7 @@ const figures = [
       title: 'p95 of a call',
       description:
         'One chat call of the model with its retries, over the range. If it rises for all agents at once, look at the queue of the model server; if for one, at the length of its prompts.',
-      ...WIDE,
+      ...SMALL,
     },
     ask.durationInRange(0.95, 'chat'),
     's',
@@ -98,7 +122,7 @@ const figures = [
       title: 'Turns refused',
       description:
         'Share of turns in the range that ended without an accepted order. Small models are refused often; a jump after a change of prompt or model is the thing to look for. The kinds are below.',
-      ...WIDE,
+      ...SMALL,
     },
     ask.refusedShareInRange,
     'percentunit',
@@ -110,7 +134,7 @@ const byAgent = tinted(
     {
       title: 'Which agent stands out?',
       description:
-        'One row for each agent, over the chosen range, dearest first. Look for the row that differs: many tokens in means long prompts or many rounds, a high price for an accepted turn means refusals, a high p95 alone means waiting.',
+        'One row for each agent, over the chosen range, dearest first; only the budget looks back 24 hours. Look for the row that differs: many tokens in means long prompts or many rounds, a high price for an accepted turn means refusals, a high p95 alone means waiting.',
       width: 24,
       height: 8,
     },
@@ -119,6 +143,7 @@ const byAgent = tinted(
     .withTarget(rows('turns', ask.turnsInRangeByAgent))
     .withTarget(rows('refused', ask.refusedShareInRangeByAgent))
     .withTarget(rows('cost', ask.spentInRangeByAgent))
+    .withTarget(rows('budget', ask.budgetLeftByAgent))
     .withTarget(rows('accepted', ask.costPerAcceptedByAgent))
     .withTarget(rows('in', ask.tokensInRangeByAgent('input')))
     .withTarget(rows('out', ask.tokensInRangeByAgent('output')))
@@ -132,6 +157,7 @@ const byAgent = tinted(
         renameByName: {
           gen_ai_agent_name: 'Agent',
           'Value #cost': 'Cost',
+          'Value #budget': 'Budget left',
           'Value #accepted': '$ / accepted',
           'Value #turns': 'Turns',
           'Value #refused': 'Refused',
@@ -143,18 +169,20 @@ const byAgent = tinted(
         indexByName: {
           gen_ai_agent_name: 0,
           'Value #cost': 1,
-          'Value #accepted': 2,
-          'Value #turns': 3,
-          'Value #refused': 4,
-          'Value #in': 5,
-          'Value #out': 6,
-          'Value #p50': 7,
-          'Value #p95': 8,
+          'Value #budget': 2,
+          'Value #accepted': 3,
+          'Value #turns': 4,
+          'Value #refused': 5,
+          'Value #in': 6,
+          'Value #out': 7,
+          'Value #p50': 8,
+          'Value #p95': 9,
         },
       },
     })
     .sortBy([new TableSortByFieldStateBuilder().displayName('Cost').desc(true)])
     .overrideByName('Cost', column('currencyUSD', 4))
+    .overrideByName('Budget left', column('percentunit', 0))
     .overrideByName('$ / accepted', column('currencyUSD', 6))
     .overrideByName('Turns', column('short', 0))
     .overrideByName('Refused', column('percentunit', 1))
@@ -285,6 +313,141 @@ const refusalsByAgent = heat(
   'Kind',
 )
 
+const models = table(
+  {
+    title: 'What does each model cost?',
+    description:
+      'One row for each model that was asked: its pace now, its cost and tokens in the range. A model with tokens but without a cost has no price in grafana/prices.yaml. If the fallback model costs more than usual, the first one fails: see who answers.',
+    width: 12,
+    height: 8,
+  },
+  NO_TRAFFIC,
+)
+  .withTarget(rows('in', ask.tokensInRangeByModel('input')))
+  .withTarget(rows('out', ask.tokensInRangeByModel('output')))
+  .withTarget(rows('now', ask.costPerHourByModel))
+  .withTarget(rows('cost', ask.spentInRangeByModel))
+  .withTransformation({ id: 'filterFieldsByName', options: { exclude: { names: ['Time'] } } })
+  .withTransformation({ id: 'merge', options: {} })
+  .withTransformation({
+    id: 'organize',
+    options: {
+      renameByName: {
+        gen_ai_request_model: 'Model',
+        'Value #now': 'Per hour',
+        'Value #cost': 'Cost',
+        'Value #in': 'Tokens in',
+        'Value #out': 'Tokens out',
+      },
+      indexByName: {
+        gen_ai_request_model: 0,
+        'Value #now': 1,
+        'Value #cost': 2,
+        'Value #in': 3,
+        'Value #out': 4,
+      },
+    },
+  })
+  .sortBy([new TableSortByFieldStateBuilder().displayName('Cost').desc(true)])
+  .overrideByName('Model', [{ id: 'custom.minWidth', value: 200 }])
+  .overrideByName('Per hour', column('currencyUSD', 3))
+  .overrideByName('Cost', column('currencyUSD', 4))
+  .overrideByName('Tokens in', column('short', 1))
+  .overrideByName('Tokens out', column('short', 1))
+
+const arms = table(
+  {
+    title: 'Which way of asking does better?',
+    description:
+      'The same question is asked in two ways, decided by chance for each turn (experiment.variant). Prefer the one that is refused less, unless an accepted turn costs more by it. In a quarter of an hour five points of refusals are chance; look at a day. Charged at the prices of now.',
+    width: 12,
+    height: 8,
+  },
+  NO_TRAFFIC,
+)
+  .withTarget(rows('turns', ask.byArm.turns))
+  .withTarget(rows('refused', ask.byArm.refused))
+  .withTarget(rows('tokens', ask.byArm.tokensPerTurn))
+  .withTarget(rows('accepted', ask.byArm.costPerAccepted))
+  .withTarget(rows('p95', ask.byArm.p95))
+  .withTransformation({ id: 'filterFieldsByName', options: { exclude: { names: ['Time'] } } })
+  .withTransformation({ id: 'merge', options: {} })
+  .withTransformation({
+    id: 'organize',
+    options: {
+      renameByName: {
+        experiment_variant: 'Asked',
+        'Value #turns': 'Turns',
+        'Value #refused': 'Refused',
+        'Value #tokens': 'Tokens / turn',
+        'Value #accepted': '$ / accepted',
+        'Value #p95': 'p95',
+      },
+      indexByName: {
+        experiment_variant: 0,
+        'Value #turns': 1,
+        'Value #refused': 2,
+        'Value #tokens': 3,
+        'Value #accepted': 4,
+        'Value #p95': 5,
+      },
+    },
+  })
+  .overrideByName('Turns', column('locale', 0))
+  .overrideByName('Refused', column('percentunit', 1))
+  .overrideByName('Tokens / turn', column('locale', 0))
+  .overrideByName('$ / accepted', column('currencyUSD', 6))
+  .overrideByName('p95', column('suffix:s', 2))
+
+const retries = coloured(
+  bars(
+    overTime(
+      {
+        title: 'How often is a request sent again?',
+        description:
+          'Retries per minute by agent: the model server answered 429 or 5xx, or not in time. Now and then is nothing. Many at once is the server: see the Pipeline board. Each retry is a wait, and two are all there are before a call fails or another model is asked.',
+        width: 8,
+        height: 8,
+      },
+      'suffix:/min',
+    ),
+  )
+    .interval(STEP)
+    .decimals(1)
+    .withTarget(line('retries', ask.retriesPerMinuteByAgent, AGENT)),
+  AGENT_COLOURS,
+)
+
+const answering = bars(
+  overTime(
+    {
+      title: 'Who answers?',
+      description:
+        'Calls per minute by model. The fallback model is asked when a call of the first one failed for good. If its part grows, look at what the model server answers on the Pipeline board; its answers are poorer, and you pay for both.',
+      width: 8,
+      height: 8,
+    },
+    'suffix:/min',
+  ),
+)
+  .interval(STEP)
+  .decimals(0)
+  .withTarget(line('calls', ask.callsPerMinuteByModel, '{{gen_ai_request_model}}'))
+
+const scores = overTime(
+  {
+    title: 'Which checks do turns pass?',
+    description:
+      'Share of turns that pass each check: readable, allowed, affordable, traded. Readable falls first when a model is too small; allowed when it forgets the rules; traded when nobody wants its price. The board of an agent has the same for it alone.',
+    width: 8,
+    height: 8,
+  },
+  'percentunit',
+)
+  .max(1)
+  .interval(STEP)
+  .withTarget(line('score', ask.scoreByCheck, '{{gen_ai_evaluation_name}}'))
+
 export const costAndLatencyByAgent: Board = {
   uid: 'cost-and-latency-by-agent',
   title: 'Cost and latency by agent',
@@ -336,6 +499,11 @@ export const costAndLatencyByAgent: Board = {
     firstChunk,
     refusals,
     refusalsByAgent,
+    models,
+    arms,
+    retries,
+    answering,
+    scores,
     turnsTable(
       {
         title: `Which turns took longer than ${SLOW_TURN}?`,

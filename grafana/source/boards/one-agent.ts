@@ -1,5 +1,6 @@
 import { AGENT_COLOURS, REFUSAL_COLOURS } from '../agents.ts'
 import type { Board } from '../board.ts'
+import { questionsPanel } from '../cookbook.ts'
 import { oneAgentVariable } from '../datasources.ts'
 import { allAgentsBoard, boardLink, exploreTraces, link } from '../links.ts'
 import * as own from '../one-agent-queries.ts'
@@ -120,7 +121,7 @@ const scores = overTime(
 )
   .max(1)
   .interval(STEP)
-  .withTarget(line('score', own.scoreByCheck, '{{gen_ai_evaluation_name}}'))
+  .withTarget(line('score', ask.scoreByCheck, '{{gen_ai_evaluation_name}}'))
 
 const tokens = overTime(
   {
@@ -245,5 +246,6 @@ export const oneAgent: Board = {
       ask.failedTurns,
       'Start time',
     ),
+    questionsPanel(24, 9),
   ],
 }

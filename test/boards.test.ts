@@ -1,0 +1,265 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
+import { render } from '../grafana/source/board.ts'
+import { boards } from '../grafana/source/boards.ts'
+import { isPerToken } from '../grafana/source/prices.ts'
+import type { Entry } from '../sim/ledger.ts'
+import { prometheus, prometheusRange, tempoMetrics, tempoSearch } from '../stack/backends.ts'
+import type { Place } from '../stack/place.ts'
+import { SHIPPED_POLICY } from '../stack/policy.ts'
+import { pricesToday } from '../stack/prices.ts'
+import { eventually, play, type Run, startStack, testPlace } from './stack.ts'
+
+const TICKS = 80
+const RANGE = '10m'
+const AGENTS = ['bear', 'beaver', 'fox', 'rabbit', 'squirrel']
+
+/** Empty is the truth of these in a run in which nothing goes wrong in the pipeline, and the panel says so in words. */
+const QUIET: readonly string[] = [
+  'pipeline / Where are spans lost? / sending',
+  'pipeline / Where are spans lost? / queueing',
+]
+
+type Target = Readonly<{ refId: string; expr?: string; instant?: boolean; query?: string; metricsQueryType?: string }>
+type Asked = Readonly<{ board: string; panel: string; target: Target }>
+
+const asked: readonly Asked[] = boards.flatMap((board) => {
+  const { panels = [] } = JSON.parse(JSON.stringify(render(board))) as Dashboard
+  return panels.flatMap((panel) => {
+    const { title = '', targets = [] } = panel as { title?: string; targets?: readonly Target[] }
+    return targets.map((target) => ({ board: board.uid, panel: title, target }))
+  })
+})
+const nameOf = ({ board, panel, target }: Asked) => `${board} / ${panel} / ${target.refId}`
+
+let place: Place
+let end: () => Promise<void>
+let run: Run
+/** Seconds since 1970, soon after the last tick, when rates over a minute still see it. */
+let ranAt: number
+
+type Answer = Readonly<{ labels: Readonly<Record<string, string>>; value: number }>
+
+/** Asks what Grafana would ask, with all agents chosen. Of lines over time the answer is their last number. */
+async function answer({ target }: Asked, agents = '.*'): Promise<readonly Answer[]> {
+  const { expr, query = '', instant, metricsQueryType } = target
+  if (expr) {
+    const filled = expr.replaceAll('$agent', agents).replaceAll('$__rate_interval', '1m').replaceAll('$__range', RANGE)
+    return instant
+      ? prometheus(place, filled, ranAt)
+      : prometheusRange(place, filled, { from: ranAt - 60, to: ranAt, step: 5 })
+  }
+  // World time runs faster in this test, so that what is slow there is not slow here.
+  const filled = query.replaceAll('$agent', agents).replace(/duration > \w+/, 'duration > 10ms')
+  if (metricsQueryType)
+    return (await tempoMetrics(place, filled)).map(({ labels, values }) => ({
+      labels,
+      value: values.reduce((sum, value) => sum + value, 0),
+    }))
+  return (await tempoSearch(place, filled)).map(({ traceID, spanSets = [] }) => ({
+    labels: { traceID },
+    value: spanSets.reduce((sum, { matched }) => sum + matched, 0),
+  }))
+}
+
+before(async () => {
+  place = await testPlace({ TIME_FACTOR: '5', VLLM_PRESET: 'chaos', VLLM_FALLBACK_MODEL: 'Qwen/Qwen2.5-1.5B-Instruct' })
+  end = await startStack(place, SHIPPED_POLICY, ['tempo', 'prometheus', 'phoenix', 'collector', 'model'])
+  // What is used before Prometheus has been looking for a minute may be old, and is not charged.
+  await eventually(async () => {
+    const seen = await prometheus(place, 'up{job="agents"} offset 1m == 1')
+    assert.ok(seen.length > 0)
+  }, 120)
+  run = await play(place, '--ticks', String(TICKS), '--seed', '7', '--tick-interval', '1s')
+  ranAt = Date.now() / 1000 + 15
+  await eventually(async () => {
+    const [judged] = await prometheus(place, 'sum(otelcol_processor_tail_sampling_global_count_traces_sampled)')
+    assert.equal(judged?.value, TICKS)
+    assert.ok(Date.now() / 1000 > ranAt)
+  })
+})
+
+after(() => end?.())
+
+const agentOf = ({ labels }: Answer) =>
+  labels.gen_ai_agent_name ?? labels['span.gen_ai.agent.name']?.replaceAll('"', '') ?? ''
+
+test('every question of every panel is answered with numbers, and about all agents', async () => {
+  const quiet: string[] = []
+  for (const one of asked) {
+    const answers = await answer(one)
+    if (answers.length === 0) quiet.push(nameOf(one))
+    assert.ok(
+      answers.every(({ value }) => Number.isFinite(value)),
+      `${nameOf(one)}: ${JSON.stringify(answers)}`,
+    )
+    const agents = new Set(answers.map(agentOf).filter((name) => name !== ''))
+    if (agents.size > 0) assert.deepEqual([...agents].sort(), AGENTS, nameOf(one))
+  }
+  assert.deepEqual(quiet, QUIET)
+})
+
+test('who asks about one agent hears of no other', async () => {
+  let named = 0
+  for (const one of asked.filter(({ board }) => board !== 'pipeline' && board !== 'sampling')) {
+    for (const each of await answer(one, 'fox')) {
+      if (agentOf(each) === '') continue
+      named++
+      assert.equal(agentOf(each), 'fox', nameOf(one))
+    }
+  }
+  assert.ok(named > 20)
+})
+
+type Numbers = Readonly<Record<string, number>>
+const of = <K extends Entry['kind']>(kind: K) =>
+  run.entries.filter((entry): entry is Extract<Entry, { kind: K }> => entry.kind === kind)
+const sumBy = <T>(items: readonly T[], key: (item: T) => string, value: (item: T) => number = () => 1): Numbers => {
+  const sums: Record<string, number> = {}
+  for (const item of items) sums[key(item)] = (sums[key(item)] ?? 0) + value(item)
+  return sums
+}
+const by =
+  (divide: (a: number, b: number) => number) =>
+  (left: Numbers, right: Numbers): Numbers =>
+    Object.fromEntries(Object.entries(left).map(([key, value]) => [key, divide(value, right[key] ?? 0)]))
+const ratio = by((a, b) => a / b)
+const agent = (entry: { agent: string }) => entry.agent
+const model = (entry: { model: string }) => entry.model
+const turns = () => of('turn')
+const refused = () => turns().filter(({ outcome }) => outcome !== 'accepted')
+const usd = () => {
+  const prices = new Map(
+    pricesToday()
+      .filter(isPerToken)
+      .map((price) => [price.model, price]),
+  )
+  return ({ model, inputTokens, outputTokens }: { model: string; inputTokens: number; outputTokens: number }) =>
+    (inputTokens * (prices.get(model)?.input ?? Number.NaN) +
+      outputTokens * (prices.get(model)?.output ?? Number.NaN)) /
+    1e6
+}
+const p = (quantile: number, items: readonly { agent: string; ms: number }[]): Numbers =>
+  Object.fromEntries(
+    AGENTS.map((name) => {
+      const sorted = items.filter((item) => item.agent === name).map(({ ms }) => ms / 1000)
+      return [name, sorted.sort((a, b) => a - b)[Math.floor(quantile * sorted.length)] ?? Number.NaN]
+    }),
+  )
+
+const FLEET = 'cost-and-latency-by-agent'
+const TABLE = `${FLEET} / Which agent stands out?`
+const COST = 0.02
+/** What was counted before Prometheus first saw a counter is no increase: a few of the first turns. */
+const BIRTH = 0.1
+/** Buckets double. */
+const BUCKET = 1
+
+/** What a panel must say, by the ledger alone: by which label, and how far off it may be, as a share. */
+const truths: Readonly<Record<string, { label: string; within: number; expected: () => Numbers }>> = {
+  [`${TABLE} / turns`]: { label: 'gen_ai_agent_name', within: BIRTH, expected: () => sumBy(turns(), agent) },
+  [`${TABLE} / refused`]: {
+    label: 'gen_ai_agent_name',
+    within: BIRTH,
+    expected: () => ratio(sumBy(refused(), agent), sumBy(turns(), agent)),
+  },
+  [`${TABLE} / cost`]: {
+    label: 'gen_ai_agent_name',
+    within: COST,
+    expected: () => sumBy(of('call'), agent, usd()),
+  },
+  [`${TABLE} / budget`]: {
+    label: 'gen_ai_agent_name',
+    within: COST,
+    expected: () => by((spent) => 1 - spent)(sumBy(of('call'), agent, usd()), {}),
+  },
+  [`${TABLE} / in`]: {
+    label: 'gen_ai_agent_name',
+    within: BIRTH,
+    expected: () => sumBy(of('call'), agent, ({ inputTokens }) => inputTokens),
+  },
+  [`${TABLE} / out`]: {
+    label: 'gen_ai_agent_name',
+    within: BIRTH,
+    expected: () => sumBy(of('call'), agent, ({ outputTokens }) => outputTokens),
+  },
+  [`${TABLE} / p50`]: { label: 'gen_ai_agent_name', within: BUCKET, expected: () => p(0.5, turns()) },
+  [`${TABLE} / p95`]: { label: 'gen_ai_agent_name', within: BUCKET, expected: () => p(0.95, turns()) },
+  [`${FLEET} / What does each model cost? / cost`]: {
+    label: 'gen_ai_request_model',
+    within: COST,
+    expected: () => sumBy(of('call'), model, usd()),
+  },
+  [`${FLEET} / Which way of asking does better? / turns`]: {
+    label: '',
+    within: 0,
+    expected: () => ({ '': turns().length }),
+  },
+  [`${FLEET} / Spent in 24 hours / A`]: {
+    label: '',
+    within: COST,
+    expected: () => sumBy(of('call'), () => '', usd()),
+  },
+  'one-agent / Calls per turn / A': {
+    label: '',
+    within: BIRTH,
+    expected: () => ({ '': of('call').length / turns().length }),
+  },
+  'one-agent / Is it getting richer? / pebbles': {
+    label: '',
+    within: 1e-9,
+    expected: () => ({ '': (of('tick').at(-1)?.pebbles ?? Number.NaN) / 100 }),
+  },
+  'sampling / Traces seen / A': { label: '', within: 0, expected: () => ({ '': TICKS }) },
+  'sampling / Which turns were thrown away? / Turns': {
+    label: 'span.error.type',
+    within: 0,
+    expected: () => sumBy(turns(), ({ outcome }) => `"${outcome === 'accepted' ? 'nil' : outcome}"`),
+  },
+  'sampling / Do kept traces tell the truth? / turns': {
+    label: 'gen_ai_agent_name',
+    within: 0,
+    expected: () => sumBy(turns(), agent),
+  },
+  'sampling / Do kept traces tell the truth? / failed': {
+    label: 'gen_ai_agent_name',
+    within: 0,
+    expected: () => sumBy(refused(), agent),
+  },
+}
+
+describe('what the ledger knows, a board says too', () => {
+  for (const [name, { label, within, expected }] of Object.entries(truths))
+    test(name, async () => {
+      const one = asked.find((each) => nameOf(each) === name)
+      assert.ok(one, 'there is such a panel')
+      const said = sumBy(
+        await answer(one),
+        ({ labels }) => labels[label] ?? '',
+        ({ value }) => value,
+      )
+      const wanted = expected()
+      assert.deepEqual(Object.keys(said).sort(), Object.keys(wanted).sort())
+      for (const [key, value] of Object.entries(wanted))
+        assert.ok(
+          Math.abs((said[key] ?? Number.NaN) - value) <= within * value,
+          `${key}: ${said[key]}, and the ledger says ${value}`,
+        )
+    })
+})
+
+test('what Tempo holds is what was kept', async () => {
+  const [kept] = await prometheus(
+    place,
+    'sum(otelcol_processor_tail_sampling_global_count_traces_sampled{sampled="true"})',
+  )
+  const share = asked.find((one) => nameOf(one) === 'sampling / Traces kept / A')
+  const stored = asked.find((one) => nameOf(one) === 'sampling / Why are traces kept? / kept')
+  assert.ok(kept && share && stored)
+  assert.equal((await answer(share))[0]?.value, kept.value / TICKS)
+  assert.equal(
+    (await answer(stored)).reduce((sum, { value }) => sum + value, 0),
+    kept.value,
+  )
+})
