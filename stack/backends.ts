@@ -153,6 +153,11 @@ export async function prometheusRange(
   return data.result.map(({ metric, values }) => ({ labels: metric, value: Number(values.at(-1)?.[1]) }))
 }
 
+/** A PromQL query as Prometheus parses it: its tree of parts. */
+export const promqlTree = async (place: Place, query: string): Promise<unknown> =>
+  (await get<{ data: unknown }>(url(place, 'PROMETHEUS_PORT', `/api/v1/parse_query?${new URLSearchParams({ query })}`)))
+    .data
+
 export type PhoenixSpan = Readonly<{
   id: string
   name: string

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
+import { parse } from 'yaml'
 import { render } from '../grafana/source/board.ts'
 import { boards } from '../grafana/source/boards.ts'
 import { isPerToken } from '../grafana/source/prices.ts'
 import type { Entry } from '../sim/ledger.ts'
-import { prometheus, prometheusRange, tempoMetrics, tempoSearch } from '../stack/backends.ts'
-import type { Place } from '../stack/place.ts'
+import { prometheus, prometheusRange, promqlTree, tempoMetrics, tempoSearch } from '../stack/backends.ts'
+import { type Place, ROOT } from '../stack/place.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { pricesToday } from '../stack/prices.ts'
 import { eventually, play, type Run, startStack, testPlace } from './stack.ts'
@@ -36,8 +39,8 @@ const nameOf = ({ board, panel, target }: Asked) => `${board} / ${panel} / ${tar
 let place: Place
 let end: () => Promise<void>
 let run: Run
-/** Seconds since 1970, soon after the last tick, when rates over a minute still see it. */
-let ranAt: number
+/** When to ask, in seconds since 1970: at first soon after the last tick, when rates over a minute still see it. */
+let askedAt: number
 
 type Answer = Readonly<{ labels: Readonly<Record<string, string>>; value: number }>
 
@@ -47,8 +50,8 @@ async function answer({ target }: Asked, agents = '.*'): Promise<readonly Answer
   if (expr) {
     const filled = expr.replaceAll('$agent', agents).replaceAll('$__rate_interval', '1m').replaceAll('$__range', RANGE)
     return instant
-      ? prometheus(place, filled, ranAt)
-      : prometheusRange(place, filled, { from: ranAt - 60, to: ranAt, step: 5 })
+      ? prometheus(place, filled, askedAt)
+      : prometheusRange(place, filled, { from: askedAt - 60, to: askedAt, step: 5 })
   }
   // World time runs faster in this test, so that what is slow there is not slow here.
   const filled = query.replaceAll('$agent', agents).replace(/duration > \w+/, 'duration > 10ms')
@@ -72,11 +75,11 @@ before(async () => {
     assert.ok(seen.length > 0)
   }, 120)
   run = await play(place, '--ticks', String(TICKS), '--seed', '7', '--tick-interval', '1s')
-  ranAt = Date.now() / 1000 + 15
+  askedAt = Date.now() / 1000 + 15
   await eventually(async () => {
     const [judged] = await prometheus(place, 'sum(otelcol_processor_tail_sampling_global_count_traces_sampled)')
     assert.equal(judged?.value, TICKS)
-    assert.ok(Date.now() / 1000 > ranAt)
+    assert.ok(Date.now() / 1000 > askedAt)
   })
 })
 
@@ -151,17 +154,15 @@ const p = (quantile: number, items: readonly { agent: string; ms: number }[]): N
 const FLEET = 'cost-and-latency-by-agent'
 const TABLE = `${FLEET} / Which agent stands out?`
 const COST = 0.02
-/** What was counted before Prometheus first saw a counter is no increase: a few of the first turns. */
-const BIRTH = 0.1
 /** Buckets double. */
 const BUCKET = 1
 
 /** What a panel must say, by the ledger alone: by which label, and how far off it may be, as a share. */
 const truths: Readonly<Record<string, { label: string; within: number; expected: () => Numbers }>> = {
-  [`${TABLE} / turns`]: { label: 'gen_ai_agent_name', within: BIRTH, expected: () => sumBy(turns(), agent) },
+  [`${TABLE} / turns`]: { label: 'gen_ai_agent_name', within: 0, expected: () => sumBy(turns(), agent) },
   [`${TABLE} / refused`]: {
     label: 'gen_ai_agent_name',
-    within: BIRTH,
+    within: 0,
     expected: () => ratio(sumBy(refused(), agent), sumBy(turns(), agent)),
   },
   [`${TABLE} / cost`]: {
@@ -176,12 +177,12 @@ const truths: Readonly<Record<string, { label: string; within: number; expected:
   },
   [`${TABLE} / in`]: {
     label: 'gen_ai_agent_name',
-    within: BIRTH,
+    within: 0,
     expected: () => sumBy(of('call'), agent, ({ inputTokens }) => inputTokens),
   },
   [`${TABLE} / out`]: {
     label: 'gen_ai_agent_name',
-    within: BIRTH,
+    within: 0,
     expected: () => sumBy(of('call'), agent, ({ outputTokens }) => outputTokens),
   },
   [`${TABLE} / p50`]: { label: 'gen_ai_agent_name', within: BUCKET, expected: () => p(0.5, turns()) },
@@ -203,13 +204,13 @@ const truths: Readonly<Record<string, { label: string; within: number; expected:
   },
   'one-agent / Calls per turn / A': {
     label: '',
-    within: BIRTH,
+    within: 0,
     expected: () => ({ '': of('call').length / turns().length }),
   },
   'one-agent / Is it getting richer? / pebbles': {
     label: '',
     within: 1e-9,
-    expected: () => ({ '': (of('tick').at(-1)?.pebbles ?? Number.NaN) / 100 }),
+    expected: () => ({ '': of('tick').at(-1)?.pebbles ?? Number.NaN }),
   },
   'sampling / Traces seen / A': { label: '', within: 0, expected: () => ({ '': TICKS }) },
   'sampling / Which turns were thrown away? / Turns': {
@@ -229,6 +230,16 @@ const truths: Readonly<Record<string, { label: string; within: number; expected:
   },
 }
 
+test('a minute later the cost of every token is charged', () =>
+  eventually(async () => {
+    const used = 'gen_ai_client_token_usage_sum'
+    const now = await prometheus(place, `sum(${used})`)
+    const aMinuteAgo = await prometheus(place, `sum(${used} offset 70s)`)
+    assert.ok(now[0])
+    assert.equal(now[0].value, aMinuteAgo[0]?.value)
+    askedAt = Date.now() / 1000
+  }, 120))
+
 describe('what the ledger knows, a board says too', () => {
   for (const [name, { label, within, expected }] of Object.entries(truths))
     test(name, async () => {
@@ -247,6 +258,44 @@ describe('what the ledger knows, a board says too', () => {
           `${key}: ${said[key]}, and the ledger says ${value}`,
         )
     })
+})
+
+/** A part of PromQL as Prometheus has understood it. */
+type Part = { type: string; name?: string; matchers?: readonly { name: string; type: string; value: string }[] }
+
+function selectorsIn(part: unknown): readonly string[] {
+  if (typeof part !== 'object' || part === null) return []
+  const { type, matchers = [] } = part as Part
+  const inside = Object.values(part).flatMap(selectorsIn)
+  if (type !== 'vectorSelector' && type !== 'matrixSelector') return inside
+  return [`{${matchers.map(({ name, type, value }) => `${name}${type}${JSON.stringify(value)}`).join(',')}}`, ...inside]
+}
+
+/** There only when something fails, or when prices.yaml has a server that costs by the hour. */
+const RARE = [
+  '{__name__="gen_ai_price_usd_per_hour"}',
+  '{__name__="otelcol_exporter_enqueue_failed_spans"}',
+  '{__name__="otelcol_exporter_send_failed_spans"}',
+]
+
+test('every series that a rule asks for exists', async () => {
+  const folder = resolve(ROOT, 'grafana/rules')
+  const absent = new Set<string>()
+  let there = 0
+  for (const file of readdirSync(folder).filter((name) => name.endsWith('.yaml'))) {
+    const { groups } = parse(readFileSync(resolve(folder, file), 'utf8')) as {
+      groups: readonly { rules: readonly { expr: string }[] }[]
+    }
+    for (const { expr } of groups.flatMap(({ rules }) => rules)) {
+      for (const selector of new Set(selectorsIn(await promqlTree(place, expr)))) {
+        const [found] = await prometheus(place, `count(last_over_time(${selector}[${RANGE}]))`)
+        if (found) there++
+        else absent.add(selector)
+      }
+    }
+  }
+  assert.deepEqual([...absent].sort(), RARE)
+  assert.ok(there > 30)
 })
 
 test('what Tempo holds is what was kept', async () => {

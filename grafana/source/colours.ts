@@ -26,3 +26,11 @@ export const EXPORTER_COLOURS: Readonly<Record<string, string>> = {
   'otlp_http/tempo': 'orange',
   'otlp_http/phoenix': 'purple',
 }
+
+/** The deterministic checks of a turn, in the order in which they can fail. */
+export const CHECK_COLOURS: Readonly<Record<string, string>> = {
+  readable: 'dark-red',
+  allowed: 'dark-purple',
+  affordable: 'dark-blue',
+  traded: '#808080',
+}

@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseEnv } from 'node:util'
 import { TextMode, PanelBuilder as TextPanel } from '@grafana/grafana-foundation-sdk/text'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { exploreFixed } from './links.ts'
+import { exploreFixed, onThisMachine } from './links.ts'
 
 const recipe = z.strictObject({
   id: z.string().regex(/^[a-z0-9]+(-[a-z0-9]+)*$/),
@@ -20,7 +19,6 @@ const recipe = z.strictObject({
 export type Recipe = Readonly<z.infer<typeof recipe>>
 
 const FILE = join(import.meta.dirname, '..', 'traceql.yaml')
-const SETTINGS = join(import.meta.dirname, '..', '..', '.env')
 
 /** The recipes of grafana/traceql.yaml. Throws what is wrong with which of them. */
 export const readRecipes = (text = readFileSync(FILE, 'utf8')): readonly Recipe[] => {
@@ -41,14 +39,13 @@ Grafana of \`make up\`. Numbers and names are examples: change them there.
 
 /** docs/traceql.md. */
 export const renderCookbook = (recipes: readonly Recipe[]): string => {
-  const { GRAFANA_PORT } = parseEnv(readFileSync(SETTINGS, 'utf8'))
   const section = ({ question, query, kind, empty, shows }: Recipe) => `## ${question}
 
 \`\`\`traceql
 ${query}
 \`\`\`
 
-${empty ? '**The answer is nothing.** ' : ''}${shows} [Ask in Explore](http://127.0.0.1:${GRAFANA_PORT}${exploreFixed(query, kind)})
+${empty ? '**The answer is nothing.** ' : ''}${shows} [Ask in Explore](${onThisMachine('GRAFANA_PORT', exploreFixed(query, kind))})
 `
   return [HEAD, ...recipes.map(section)].join('\n')
 }

@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseEnv } from 'node:util'
 import { DashboardLinkBuilder, DashboardLinkType } from '@grafana/grafana-foundation-sdk/dashboard'
 
 // Some releases of Grafana's link sanitiser decode a link twice and then cut it at these four. As JSON escapes they survive.
@@ -50,6 +53,18 @@ export const exploreFixed = (traceql: string, kind: 'search' | 'metrics'): strin
     { from: 'now-1h', to: 'now' },
     kind === 'metrics' ? { metricsQueryType: 'range', step: '30s' } : { tableType: 'spans' },
   )
+
+const SETTINGS = parseEnv(readFileSync(join(import.meta.dirname, '..', '..', '.env'), 'utf8'))
+
+/** Where a server answers that ships with this project, as long as nobody gives it another port. */
+export const onThisMachine = (port: 'GRAFANA_PORT' | 'PHOENIX_PORT', path: string): string =>
+  `http://127.0.0.1:${SETTINGS[port]}${path}`
+
+/** Phoenix's page of the trace of a row in a table of spans. */
+export const phoenixTrace = onThisMachine(
+  'PHOENIX_PORT',
+  `/redirects/traces/${filledIn('__data.fields.traceIdHidden')}`,
+)
 
 const inRange = `from=${filledIn('__from')}&to=${filledIn('__to')}`
 

@@ -1,3 +1,4 @@
+import { counted } from './counting.ts'
 import { series, spans } from './metrics.ts'
 
 /** What the board of one agent asks beyond what all boards ask. */
@@ -7,11 +8,11 @@ export const pebbles = `sum by (gen_ai_agent_name) (${series.pebbles}{${A}})`
 export const mood = `avg by (gen_ai_agent_name) (${series.mood}{${A}})`
 export const tokensPerCall = (type: 'input' | 'output') =>
   `sum(rate(${series.tokens}{${A}, gen_ai_token_type="${type}"}[$__rate_interval])) / sum(rate(${series.duration}_count{gen_ai_operation_name="chat", ${A}}[$__rate_interval]))`
-export const callsPerTurn = `sum(increase(${series.duration}_count{gen_ai_operation_name="chat", ${A}}[$__range])) / sum(increase(${series.duration}_count{gen_ai_operation_name="invoke_agent", ${A}}[$__range]))`
+export const callsPerTurn = `${counted(`${series.duration}_count{gen_ai_operation_name="chat", ${A}}`)} / ${counted(`${series.duration}_count{gen_ai_operation_name="invoke_agent", ${A}}`)}`
 export const retriesPerMinute = `(sum(rate(${series.retries}{${A}}[$__rate_interval])) or vector(0)) * 60`
 const tools = `gen_ai_operation_name="execute_tool", ${A}`
-export const toolsInRange = `sum by (span_name) (increase(${spans.every}{${tools}}[$__range]))`
-export const toolErrorsInRange = `sum by (span_name) (increase(${spans.every}{${tools}, status_code="STATUS_CODE_ERROR"}[$__range])) or 0 * ${toolsInRange}`
+export const toolsInRange = counted(`${spans.every}{${tools}}`, 'range', 'by (span_name)')
+export const toolErrorsInRange = `${counted(`${spans.every}{${tools}, status_code="STATUS_CODE_ERROR"}`, 'range', 'by (span_name)')} or 0 * ${toolsInRange}`
 
 const turns = 'span.gen_ai.operation.name = "invoke_agent" && span.gen_ai.agent.name =~ "$agent"'
 const WITH =

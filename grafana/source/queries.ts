@@ -26,7 +26,7 @@ export const costPerHour = perHour(`sum(${series.cost}{${A}})`)
 export const costPerHourByAgent = perHour(`sum ${BY_AGENT} (${series.cost}{${A}})`)
 export const spentInRange = spent('')
 export const spentInRangeByAgent = spent(BY_AGENT)
-export const costPerAcceptedByAgent = `${spentInRangeByAgent} / sum ${BY_AGENT} (increase(${accepted}[$__range]))`
+export const costPerAcceptedByAgent = `${spentInRangeByAgent} / ${counted(accepted, 'range', BY_AGENT)}`
 
 /** What is added up for the alerts on budgets: any 24 hours, not since midnight. */
 export const spentInADay = `sum(${series.spent.day}{${A}})`
@@ -37,8 +37,7 @@ export const leastBudgetLeft = `min(${budgetLeft})`
 const BY_MODEL = 'by (gen_ai_request_model)'
 export const costPerHourByModel = perHour(`sum ${BY_MODEL} (${series.cost}{${A}})`)
 export const spentInRangeByModel = spent(BY_MODEL)
-export const tokensInRangeByModel = (type: 'input' | 'output') =>
-  `sum ${BY_MODEL} (increase(${tokens(type)}[$__range]))`
+export const tokensInRangeByModel = (type: 'input' | 'output') => counted(tokens(type), 'range', BY_MODEL)
 export const callsPerMinuteByModel = `sum ${BY_MODEL} (rate(${series.duration}_count{${of('chat')}}[$__rate_interval])) * 60`
 
 export const retriesPerMinuteByAgent = `sum ${BY_AGENT} (rate(${series.retries}{${A}}[$__rate_interval])) * 60`
@@ -67,8 +66,7 @@ export const unpricedTokens = `sum(last_over_time(${series.tokens}{${A}}[$__rang
 
 export const tokensPerMinuteByAgent = (type: 'input' | 'output') =>
   `sum ${BY_AGENT} (rate(${tokens(type)}[$__rate_interval])) * 60`
-export const tokensInRangeByAgent = (type: 'input' | 'output') =>
-  `sum ${BY_AGENT} (increase(${tokens(type)}[$__range]))`
+export const tokensInRangeByAgent = (type: 'input' | 'output') => counted(tokens(type), 'range', BY_AGENT)
 
 export const durationInRange = (q: number, operation: Operation) =>
   quantile(q, series.duration, of(operation), '$__range')
@@ -82,11 +80,13 @@ export const keptDurationByAgent = (q: number, operation: Operation) =>
 export const firstChunkByAgent = (q: number) =>
   quantile(q, series.firstChunk, A, '$__rate_interval', ', gen_ai_agent_name')
 
-export const turnsInRangeByAgent = `sum ${BY_AGENT} (increase(${decided}[$__range]))`
-export const refusedShareInRange = `(sum(increase(${refused}[$__range])) or vector(0)) / sum(increase(${decided}[$__range]))`
-export const refusedShareInRangeByAgent = `(sum ${BY_AGENT} (increase(${refused}[$__range])) or 0 * sum ${BY_AGENT} (increase(${decided}[$__range]))) / sum ${BY_AGENT} (increase(${decided}[$__range]))`
+const turnsInRange = (by = '') => counted(decided, 'range', by)
+const refusedInRange = (by = '') => counted(refused, 'range', by)
+export const turnsInRangeByAgent = turnsInRange(BY_AGENT)
+export const refusedShareInRange = `(${refusedInRange()} or vector(0)) / ${turnsInRange()}`
+export const refusedShareInRangeByAgent = `(${refusedInRange(BY_AGENT)} or 0 * ${turnsInRange(BY_AGENT)}) / ${turnsInRange(BY_AGENT)}`
 export const refusedPerMinuteByKind = `sum by (outcome) (rate(${refused}[$__rate_interval])) * 60`
-export const refusedInRangeByAgentAndKind = `round(sum by (gen_ai_agent_name, outcome) (increase(${refused}[$__range])))`
+export const refusedInRangeByAgentAndKind = `round(${refusedInRange('by (gen_ai_agent_name, outcome)')})`
 
 /** A firing alert as one point where it starts. The bare series would paint the whole plot while it fires. */
 export const alertStarts = 'ALERTS{alertstate="firing"} unless ALERTS{alertstate="firing"} offset 15s'

@@ -1,5 +1,6 @@
 import { TableSortByFieldStateBuilder } from '@grafana/grafana-foundation-sdk/common'
 import { AGENT_COLOURS } from './agents.ts'
+import { phoenixTrace } from './links.ts'
 import { type Asked, column, spans, table, tinted } from './panels.ts'
 
 /** Columns in their order. Tempo adds what the question filters by; those are left out. */
@@ -14,7 +15,7 @@ const COLUMNS = {
 }
 const LEFT_OUT = ['Trace Service', 'Trace Name', 'Name', 'gen_ai.operation.name', 'status']
 
-/** The turns that a TraceQL question finds, each a link to its trace. */
+/** The turns that a TraceQL question finds, each a link to its trace; when it began leads to its conversation. */
 export const turnsTable = (asked: Asked, traceql: string, sortBy: string) =>
   tinted(
     table(asked, 'none kept in this range')
@@ -28,6 +29,10 @@ export const turnsTable = (asked: Asked, traceql: string, sortBy: string) =>
         },
       })
       .overrideByName('Tokens', column('short', 1))
+      // Not on the turn itself: its own link, to the trace in Tempo, would be lost.
+      .overrideByName('Start time', [
+        { id: 'links', value: [{ title: 'Read it in Phoenix', url: phoenixTrace, targetBlank: true }] },
+      ])
       .sortBy([new TableSortByFieldStateBuilder().displayName(sortBy).desc(true)]),
     'Agent',
     AGENT_COLOURS,

@@ -5,6 +5,7 @@ import {
 } from '@grafana/grafana-foundation-sdk/common'
 import { AGENT_COLOURS, REFUSAL_COLOURS } from '../agents.ts'
 import type { Board } from '../board.ts'
+import { CHECK_COLOURS } from '../colours.ts'
 import { agentVariable } from '../datasources.ts'
 import { agentBoard, boardLink, exploreTraces, link } from '../links.ts'
 import {
@@ -319,7 +320,7 @@ const models = table(
     description:
       'One row for each model that was asked: its pace now, its cost and tokens in the range. A model with tokens but without a cost has no price in grafana/prices.yaml. If the fallback model costs more than usual, the first one fails: see who answers.',
     width: 12,
-    height: 8,
+    height: 5,
   },
   NO_TRAFFIC,
 )
@@ -349,7 +350,7 @@ const models = table(
     },
   })
   .sortBy([new TableSortByFieldStateBuilder().displayName('Cost').desc(true)])
-  .overrideByName('Model', [{ id: 'custom.minWidth', value: 200 }])
+  .overrideByName('Model', [{ id: 'custom.minWidth', value: 140 }])
   .overrideByName('Per hour', column('currencyUSD', 3))
   .overrideByName('Cost', column('currencyUSD', 4))
   .overrideByName('Tokens in', column('short', 1))
@@ -361,7 +362,7 @@ const arms = table(
     description:
       'The same question is asked in two ways, decided by chance for each turn (experiment.variant). Prefer the one that is refused less, unless an accepted turn costs more by it. In a quarter of an hour five points of refusals are chance; look at a day. Charged at the prices of now.',
     width: 12,
-    height: 8,
+    height: 5,
   },
   NO_TRAFFIC,
 )
@@ -379,7 +380,7 @@ const arms = table(
         experiment_variant: 'Asked',
         'Value #turns': 'Turns',
         'Value #refused': 'Refused',
-        'Value #tokens': 'Tokens / turn',
+        'Value #tokens': 'Tokens each',
         'Value #accepted': '$ / accepted',
         'Value #p95': 'p95',
       },
@@ -393,9 +394,10 @@ const arms = table(
       },
     },
   })
+  .overrideByName('Asked', [{ id: 'custom.minWidth', value: 70 }])
   .overrideByName('Turns', column('locale', 0))
   .overrideByName('Refused', column('percentunit', 1))
-  .overrideByName('Tokens / turn', column('locale', 0))
+  .overrideByName('Tokens each', column('locale', 0))
   .overrideByName('$ / accepted', column('currencyUSD', 6))
   .overrideByName('p95', column('suffix:s', 2))
 
@@ -434,19 +436,22 @@ const answering = bars(
   .decimals(0)
   .withTarget(line('calls', ask.callsPerMinuteByModel, '{{gen_ai_request_model}}'))
 
-const scores = overTime(
-  {
-    title: 'Which checks do turns pass?',
-    description:
-      'Share of turns that pass each check: readable, allowed, affordable, traded. Readable falls first when a model is too small; allowed when it forgets the rules; traded when nobody wants its price. The board of an agent has the same for it alone.',
-    width: 8,
-    height: 8,
-  },
-  'percentunit',
+const scores = coloured(
+  overTime(
+    {
+      title: 'Which checks do turns pass?',
+      description:
+        'Share of turns that pass each check: readable, allowed, affordable, traded. Readable falls first when a model is too small; allowed when it forgets the rules; traded when nobody wants its price. The board of an agent has the same for it alone.',
+      width: 8,
+      height: 8,
+    },
+    'percentunit',
+  )
+    .max(1)
+    .interval(STEP)
+    .withTarget(line('score', ask.scoreByCheck, '{{gen_ai_evaluation_name}}')),
+  CHECK_COLOURS,
 )
-  .max(1)
-  .interval(STEP)
-  .withTarget(line('score', ask.scoreByCheck, '{{gen_ai_evaluation_name}}'))
 
 export const costAndLatencyByAgent: Board = {
   uid: 'cost-and-latency-by-agent',

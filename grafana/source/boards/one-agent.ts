@@ -1,5 +1,6 @@
 import { AGENT_COLOURS, REFUSAL_COLOURS } from '../agents.ts'
 import type { Board } from '../board.ts'
+import { CHECK_COLOURS } from '../colours.ts'
 import { questionsPanel } from '../cookbook.ts'
 import { oneAgentVariable } from '../datasources.ts'
 import { allAgentsBoard, boardLink, exploreTraces, link } from '../links.ts'
@@ -109,19 +110,22 @@ const moods = coloured(
   AGENT_COLOURS,
 )
 
-const scores = overTime(
-  {
-    title: 'Which checks does it pass?',
-    description:
-      'Share of its turns that pass each check: readable, allowed, affordable, traded. Readable falls first when a model is too small; traded falls when prices are off.',
-    width: 8,
-    height: 8,
-  },
-  'percentunit',
+const scores = coloured(
+  overTime(
+    {
+      title: 'Which checks does it pass?',
+      description:
+        'Share of its turns that pass each check: readable, allowed, affordable, traded. Readable falls first when a model is too small; traded falls when prices are off.',
+      width: 8,
+      height: 8,
+    },
+    'percentunit',
+  )
+    .max(1)
+    .interval(STEP)
+    .withTarget(line('score', ask.scoreByCheck, '{{gen_ai_evaluation_name}}')),
+  CHECK_COLOURS,
 )
-  .max(1)
-  .interval(STEP)
-  .withTarget(line('score', ask.scoreByCheck, '{{gen_ai_evaluation_name}}'))
 
 const tokens = overTime(
   {
@@ -191,7 +195,7 @@ const tools = table(
     id: 'organize',
     options: { renameByName: { span_name: 'Tool', 'Value #calls': 'Calls', 'Value #errors': 'Errors' } },
   })
-  .overrideByName('Tool', [{ id: 'custom.minWidth', value: 150 }])
+  .overrideByName('Tool', [{ id: 'custom.width', value: 210 }])
   .overrideByName('Calls', column('short', 0))
   .overrideByName('Errors', column('short', 0))
 
@@ -228,7 +232,7 @@ export const oneAgent: Board = {
     turnsTable(
       {
         title: 'Which of its turns were dear?',
-        description: `The newest hundred kept turns with more than ${DEAR_TURN} tokens, dearest first. Open one and see which call has the long prompt; its text is easier to read in Phoenix.`,
+        description: `The newest hundred kept turns with more than ${DEAR_TURN} tokens, dearest first. Open one and see which call has the long prompt; its text is easier to read in Phoenix: click when it began.`,
         width: 24,
         height: 8,
       },
@@ -246,6 +250,6 @@ export const oneAgent: Board = {
       ask.failedTurns,
       'Start time',
     ),
-    questionsPanel(24, 9),
+    questionsPanel(24, 15),
   ],
 }

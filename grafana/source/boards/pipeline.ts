@@ -71,7 +71,7 @@ const figures = [
   redAbove(
     figure(
       {
-        title: 'Refused by the collector',
+        title: 'Spans refused',
         description:
           'Spans in the range that the collector did not take: refused because it was short of memory, or failed because a processor could not mask them. Senders try again, so they are not lost yet. If it is red, see memory below, then the log of the collector.',
         ...SMALL,
@@ -198,7 +198,7 @@ const targets = table(
         job: 'Server',
         instance: 'Address',
         'Value #up': 'State',
-        'Value #age': 'Last answer',
+        'Value #age': 'Age',
         'Value #seconds': 'Took',
         'Value #samples': 'Samples',
       },
@@ -228,7 +228,7 @@ const targets = table(
       ],
     },
   ])
-  .overrideByName('Last answer', column('s', 0))
+  .overrideByName('Age', column('s', 0))
   .overrideByName('Took', column('s', 0))
   .overrideByName('Samples', column('locale', 0))
 
@@ -407,7 +407,7 @@ const tokens = coloured(
 const memory = coloured(
   overTime(
     {
-      title: 'How much memory do servers hold?',
+      title: 'How much memory is held?',
       description:
         'Resident memory of the collector and of Tempo. The collector refuses data at 400 MiB of heap (memory_limiter). A saw is normal; a slope that never falls is not: in the collector look for waiting traces and full queues, in Tempo for long queries.',
       width: 8,
@@ -432,7 +432,7 @@ const cores = coloured(
     'short',
   )
     .interval('1m')
-    .decimals(2)
+    .decimals(3)
     .withTarget(line('collector', ask.collectorCores, 'collector'))
     .withTarget(line('tempo', ask.tempoCores, 'Tempo')),
   SERVER_COLOURS,

@@ -66,7 +66,7 @@ const figures = [
   ).decimals(1),
   figure(
     {
-      title: 'Spans thrown away',
+      title: 'Spans dropped',
       description:
         'Share of the spans received that were not sent to Tempo: what sampling saves. It follows the traces kept; where the two differ, kept traces are longer or shorter than others. Metrics still count all of them.',
       ...SMALL,
@@ -248,7 +248,7 @@ const agents = tintedQuoted(
   besideTempo(
     table(
       {
-        title: 'What was thrown away of each agent, and what would it cost to keep?',
+        title: 'What was thrown away of each agent?',
         description:
           'Spans of each agent in the range: all of them, those in Tempo, and the rest, with the bytes that the rest would have taken (at the mean size of a stored span). An agent that is kept much more than others fails more; one that is kept less is the one you know least about.',
         width: 12,
@@ -407,7 +407,7 @@ const late = coloured(
 const pending = coloured(
   overTime(
     {
-      title: 'How many traces wait for a verdict?',
+      title: 'How many traces wait?',
       description:
         'Traces in the memory of the sampler at each scrape. It swings with the ticks. A steady climb means that roots stay away and each trace waits the full 20 s; then memory climbs with it.',
       width: 8,
@@ -423,7 +423,7 @@ const pending = coloured(
 const memory = coloured(
   overTime(
     {
-      title: 'How much memory does the collector hold?',
+      title: 'How much memory is held?',
       description:
         'Resident memory of the process: waiting traces, queues and counters. From 300 MiB of heap on the memory limiter refuses spans, and senders must try again. If it climbs with the traces that wait, lower num_traces or the waits; if alone, look at the number of series.',
       width: 8,
