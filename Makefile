@@ -1,7 +1,7 @@
 # Every command of this project, one line each: what they do lives in stack/, sim/ and test/.
 # Variables reach the programs as they are: make up SEED=7 BOOT=native, make sim TICKS=200.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean status logs reload prices verify doctor sim record tune why golden recall bias mutation boards check test bench
+.PHONY: help up down clean status logs reload prices verify doctor sim record tune why golden recall bias mutation boards pictures check test bench
 
 # The Node of package.json comes first, so that an older one on the machine does not matter.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
@@ -63,6 +63,9 @@ mutation: $(installed) ## make mistakes in the shipped list, and see each found 
 
 boards: $(installed) ## write the dashboards and price rules from their source
 	@tsx grafana/source/generate.ts
+
+pictures: $(installed) ## photograph the boards of the running Grafana for the README
+	@tsx grafana/source/pictures.ts
 
 check: $(installed) ## types, lint and unit tests; needs no servers
 	@tsc --project .

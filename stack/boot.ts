@@ -145,7 +145,10 @@ const NO_PROGRAMS: Programs = { collector: '', tempo: '', prometheus: '', promto
 /** What of the native stack is running, and whether it answers. */
 export async function statusNative(place: Place): Promise<readonly { name: string; state: string; log: string }[]> {
   const rows = []
-  for (const { name, ready } of services(place, NO_PROGRAMS)) {
+  const known = services(place, NO_PROGRAMS)
+  // A Grafana that was named only to make up runs on all the same.
+  const others = started(place).filter((name) => !known.some((service) => service.name === name))
+  for (const { name, ready } of [...known, ...others.map((name) => ({ name, ready: undefined }))]) {
     const pid = await runningPid(place, name)
     const answers =
       pid !== undefined &&
