@@ -197,7 +197,7 @@ const truths: Readonly<Record<string, { label: string; within: number; expected:
     within: 0,
     expected: () => ({ '': turns().length }),
   },
-  [`${FLEET} / Spent in 24 hours / A`]: {
+  [`${FLEET} / Spent in 24 h / A`]: {
     label: '',
     within: COST,
     expected: () => sumBy(of('call'), () => '', usd()),

@@ -212,6 +212,8 @@ export const column = (unit: string, decimals: number) => [
   { id: 'decimals', value: decimals },
 ]
 
+export const width = (pixels: number) => [{ id: 'custom.width', value: pixels }]
+
 /** Writes each name in a column in its colour. */
 export const tinted = <P extends Overridable<P>>(
   panel: P,

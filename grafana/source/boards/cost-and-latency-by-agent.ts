@@ -25,6 +25,7 @@ import {
   stacked,
   table,
   tinted,
+  width,
 } from '../panels.ts'
 import * as ask from '../queries.ts'
 import { turnsTable } from '../turns.ts'
@@ -64,7 +65,7 @@ const figures = [
   ).decimals(3),
   figure(
     {
-      title: 'Spent in 24 hours',
+      title: 'Spent in 24 h',
       description:
         'USD of the chosen agents in the last 24 hours, whatever the range of the board. After less than a day of traffic it is what was spent so far. What each agent may spend stands in grafana/budgets.yaml.',
       ...SMALL,
@@ -184,7 +185,7 @@ const byAgent = tinted(
     .sortBy([new TableSortByFieldStateBuilder().displayName('Cost').desc(true)])
     .overrideByName('Cost', column('currencyUSD', 4))
     .overrideByName('Budget left', column('percentunit', 0))
-    .overrideByName('$ / accepted', column('currencyUSD', 6))
+    .overrideByName('$ / accepted', [...column('currencyUSD', 6), ...width(95)])
     .overrideByName('Turns', column('short', 0))
     .overrideByName('Refused', column('percentunit', 1))
     .overrideByName('Tokens in', column('short', 1))
@@ -318,9 +319,9 @@ const models = table(
   {
     title: 'What does each model cost?',
     description:
-      'One row for each model that was asked: its pace now, its cost and tokens in the range. A model with tokens but without a cost has no price in grafana/prices.yaml. If the fallback model costs more than usual, the first one fails: see who answers.',
+      'One row for each model that was asked: its pace now, its cost, and its tokens in and out in the range. A model with tokens but without a cost has no price in grafana/prices.yaml. If the fallback model costs more than usual, the first one fails: see who answers.',
     width: 12,
-    height: 5,
+    height: 6,
   },
   NO_TRAFFIC,
 )
@@ -337,8 +338,8 @@ const models = table(
         gen_ai_request_model: 'Model',
         'Value #now': 'Per hour',
         'Value #cost': 'Cost',
-        'Value #in': 'Tokens in',
-        'Value #out': 'Tokens out',
+        'Value #in': 'In',
+        'Value #out': 'Out',
       },
       indexByName: {
         gen_ai_request_model: 0,
@@ -350,11 +351,14 @@ const models = table(
     },
   })
   .sortBy([new TableSortByFieldStateBuilder().displayName('Cost').desc(true)])
-  .overrideByName('Model', [{ id: 'custom.minWidth', value: 140 }])
-  .overrideByName('Per hour', column('currencyUSD', 3))
-  .overrideByName('Cost', column('currencyUSD', 4))
-  .overrideByName('Tokens in', column('short', 1))
-  .overrideByName('Tokens out', column('short', 1))
+  .overrideByName('Model', [
+    { id: 'custom.minWidth', value: 110 },
+    { id: 'custom.cellOptions', value: { type: 'auto', wrapText: true } },
+  ])
+  .overrideByName('Per hour', [...column('currencyUSD', 3), ...width(75)])
+  .overrideByName('Cost', [...column('currencyUSD', 4), ...width(75)])
+  .overrideByName('In', [...column('short', 1), ...width(70)])
+  .overrideByName('Out', [...column('short', 1), ...width(70)])
 
 const arms = table(
   {
@@ -362,7 +366,7 @@ const arms = table(
     description:
       'The same question is asked in two ways, decided by chance for each turn (experiment.variant). Prefer the one that is refused less, unless an accepted turn costs more by it. In a quarter of an hour five points of refusals are chance; look at a day. Charged at the prices of now.',
     width: 12,
-    height: 5,
+    height: 6,
   },
   NO_TRAFFIC,
 )
@@ -380,7 +384,7 @@ const arms = table(
         experiment_variant: 'Asked',
         'Value #turns': 'Turns',
         'Value #refused': 'Refused',
-        'Value #tokens': 'Tokens each',
+        'Value #tokens': 'Tokens',
         'Value #accepted': '$ / accepted',
         'Value #p95': 'p95',
       },
@@ -394,18 +398,18 @@ const arms = table(
       },
     },
   })
-  .overrideByName('Asked', [{ id: 'custom.minWidth', value: 70 }])
+  .overrideByName('Asked', [{ id: 'custom.minWidth', value: 60 }])
   .overrideByName('Turns', column('locale', 0))
   .overrideByName('Refused', column('percentunit', 1))
-  .overrideByName('Tokens each', column('locale', 0))
-  .overrideByName('$ / accepted', column('currencyUSD', 6))
-  .overrideByName('p95', column('suffix:s', 2))
+  .overrideByName('Tokens', column('locale', 0))
+  .overrideByName('$ / accepted', [...column('currencyUSD', 6), ...width(88)])
+  .overrideByName('p95', [...column('suffix:s', 1), ...width(58)])
 
 const retries = coloured(
   bars(
     overTime(
       {
-        title: 'How often is a request sent again?',
+        title: 'How many retries?',
         description:
           'Retries per minute by agent: the model server answered 429 or 5xx, or not in time. Now and then is nothing. Many at once is the server: see the Pipeline board. Each retry is a wait, and two are all there are before a call fails or another model is asked.',
         width: 8,
@@ -439,7 +443,7 @@ const answering = bars(
 const scores = coloured(
   overTime(
     {
-      title: 'Which checks do turns pass?',
+      title: 'Which checks pass?',
       description:
         'Share of turns that pass each check: readable, allowed, affordable, traded. Readable falls first when a model is too small; allowed when it forgets the rules; traded when nobody wants its price. The board of an agent has the same for it alone.',
       width: 8,

@@ -18,6 +18,7 @@ import {
   signed,
   table,
   tinted,
+  width,
 } from '../panels.ts'
 import * as ask from '../sampling-queries.ts'
 import { besideTempo, tintedQuoted } from '../tempo-rows.ts'
@@ -26,7 +27,6 @@ import { besideTempo, tintedQuoted } from '../tempo-rows.ts'
 const STEP = '1m'
 const SMALL = { width: 6, height: 3 }
 
-const width = (pixels: number) => [{ id: 'custom.width', value: pixels }]
 const descending = (name: string) => new TableSortByFieldStateBuilder().displayName(name).desc(true)
 
 /** Columns of the estimates, in their order. */
