@@ -43,6 +43,12 @@ const ESTIMATES: readonly (readonly [from: string, to: string])[] = [
   ['Value #costO', '± cost'],
 ]
 
+/** Where there is nothing to compare with. */
+const DASH = {
+  id: 'mappings',
+  value: [{ type: 'special', options: { match: 'null+nan', result: { text: '–', index: 0 } } }],
+}
+
 const figures = [
   figure(
     {
@@ -338,9 +344,9 @@ const estimates = tinted(
     .overrideByName('≈ failed', column('locale', 0))
     .overrideByName('Cost', column('currencyUSD', 4))
     .overrideByName('≈ cost', column('currencyUSD', 4))
-    .overrideByName('± turns', column('percentunit', 0))
-    .overrideByName('± failed', column('percentunit', 0))
-    .overrideByName('± cost', column('percentunit', 0)),
+    .overrideByName('± turns', [...column('percentunit', 0), DASH])
+    .overrideByName('± failed', [...column('percentunit', 0), DASH])
+    .overrideByName('± cost', [...column('percentunit', 0), DASH]),
   'Agent',
   AGENT_COLOURS,
 )
