@@ -20,12 +20,15 @@ export async function benchOf(place: Place, options: Options, boot = place.env.B
   }
 }
 
+/** A replay sends faster than the world does, and may hold what collector/workbench/replay.yaml allows. */
+const MEMORY = '1800MiB'
+
 async function natively(place: Place, options: Options): Promise<Bench['collector']> {
   const { collector } = await build(place, ['collector'], options)
   return (_, overlays, env) => ({
     file: collector,
     args: [...collectorArguments(place), ...overlays.flatMap((overlay) => ['--config', overlay])],
-    env: { ...collectorEnvironment(place), ...env },
+    env: { ...collectorEnvironment(place), GOMEMLIMIT: MEMORY, ...env },
   })
 }
 

@@ -9,7 +9,7 @@ import { activatePolicy } from './policy.ts'
 import { holder, isFree } from './ports.ts'
 import { pricesToday } from './prices.ts'
 import type { LastWords } from './reload.ts'
-import { collectorEnvironment, isRecording, recordings } from './services.ts'
+import { collectorEnvironment, isHighVolume, isRecording, recordings } from './services.ts'
 
 type Say = (line: string) => void
 
@@ -25,6 +25,9 @@ export function composeEnvironment(place: Place): Record<string, string> {
     SLOW_CALL: collectorEnvironment(place).SLOW_CALL ?? '',
     // Without a server of the user's own, the mock is one of the services.
     COMPOSE_PROFILES: place.env.VLLM_BASE_URL ? '' : 'mock',
+    ...(isHighVolume(place)
+      ? { COMPOSE_FILE: ['docker-compose.yml', 'collector/high-volume.compose.yaml'].join(delimiter) }
+      : {}),
     ...(isRecording(place)
       ? {
           COMPOSE_FILE: ['docker-compose.yml', 'collector/workbench/record.compose.yaml'].join(delimiter),

@@ -54,7 +54,9 @@ export function collectorEnvironment(place: Place): Record<string, string> {
     PHOENIX_OTLP_ENDPOINT: url(place, 'PHOENIX_PORT'),
     SLOW_CALL: slowCall(place, Number(TIME_FACTOR || 1)),
     ...(TOKEN_HEAVY ? { TOKEN_HEAVY } : {}),
-    GOMEMLIMIT: '400MiB',
+    // Collects garbage less often, until the heap comes near the soft limit of memory_limiter.
+    GOGC: '300',
+    GOMEMLIMIT: '280MiB',
   })
 }
 
@@ -78,6 +80,24 @@ export function isRecording({ env }: Place): boolean {
       `RECORD=${wish} says neither yes nor no: make up RECORD=yes writes live traffic to .stack/recordings/.`,
     )
   return wish === 'yes'
+}
+
+/** Redacts behind the sampler instead of before it. Loaded beside the shipped configuration. */
+export const HIGH_VOLUME_OVERLAY = 'collector/high-volume.yaml'
+
+/**
+ * Whether only what is kept is to be masked. Throws `Trouble` when VOLUME says neither high nor ordinary, and when live
+ * traffic is to be written down as well: it would not be masked yet.
+ */
+export function isHighVolume(place: Place): boolean {
+  const wish = place.env.VOLUME || 'ordinary'
+  if (wish !== 'high' && wish !== 'ordinary')
+    throw new Trouble(`VOLUME=${wish} says neither high nor ordinary: make up VOLUME=high masks only what is kept.`)
+  if (wish === 'high' && isRecording(place))
+    throw new Trouble(
+      'RECORD=yes writes down what the sampler sees, and with VOLUME=high that is not masked yet: leave out one of the two.',
+    )
+  return wish === 'high'
 }
 
 export const activePolicy = (place: Place): string => resolve(place.state, 'policies/active.yaml')
@@ -168,6 +188,12 @@ export function services(place: Place, programs: Programs): readonly Service[] {
     ],
     command: () => {
       data('collector')
+      if (isHighVolume(place))
+        return {
+          file: programs.collector,
+          args: [...collectorArguments(place), '--config', resolve(ROOT, HIGH_VOLUME_OVERLAY)],
+          env: collectorEnvironment(place),
+        }
       if (!isRecording(place))
         return { file: programs.collector, args: collectorArguments(place), env: collectorEnvironment(place) }
       mkdirSync(recordings(place), { recursive: true })

@@ -260,7 +260,10 @@ test('the collector is given every setting that its configuration has no default
   const read = [...text.matchAll(/\$\{env:(\w+)(:-)?/g)]
   for (const [, name = '', fallback] of read) assert.ok(fallback || given('collector')[name], `${name} is missing`)
   for (const name of Object.keys(given('collector')))
-    assert.ok(name === 'GOMEMLIMIT' || read.some(([, known]) => known === name), `nothing reads ${name}`)
+    assert.ok(
+      ['GOGC', 'GOMEMLIMIT'].includes(name) || read.some(([, known]) => known === name),
+      `nothing reads ${name}`,
+    )
 })
 
 test('RECORD=yes has both ways to boot write down what the sampler sees, and nothing else is new', async () => {
@@ -464,4 +467,25 @@ test('a reload sends the collector SIGHUP, and sees whether it lives on', async 
   assert.equal(await lastWords(), undefined)
   writeFileSync(restarts, inspected('4'))
   assert.equal(await lastWords(), 'what it said last')
+})
+
+test('VOLUME=high loads the same overlay both ways to boot, and nothing else is new', async () => {
+  const high = { ...place, env: { ...place.env, VOLUME: 'high' } }
+  const { collector, ...others } = await compose(composeEnvironment(high))
+  const native = nativeServices(high, programs)
+    .find(({ name }) => name === 'collector')
+    ?.command()
+  const inContainer = (word: string) => word.replace(resolve(ROOT, 'collector'), '/collector')
+  assert.deepEqual(collector?.command, native?.args.map(inContainer))
+  assert.ok(native?.args.includes(resolve(ROOT, 'collector/high-volume.yaml')))
+  const { collector: plain, ...rest } = services
+  assert.deepEqual({ ...collector, command: plain?.command }, plain)
+  assert.deepEqual(others, rest)
+})
+
+test('VOLUME says one of two words, and goes with no recording, which would not be masked', () => {
+  const asked = (env: Record<string, string>) => () => composeEnvironment({ ...place, env: { ...place.env, ...env } })
+  assert.throws(asked({ VOLUME: 'loud' }), /VOLUME=loud says neither high nor ordinary/)
+  assert.throws(asked({ VOLUME: 'high', RECORD: 'yes' }), /RECORD=yes .* is not masked yet: leave out one/)
+  assert.equal(asked({ VOLUME: 'ordinary' })().COMPOSE_FILE, undefined)
 })

@@ -108,15 +108,20 @@ export async function startCollector(
     await Promise.all([ending, reading])
     if (full) throw diskFull(full, folder)
   }
+  const otlp = `http://127.0.0.1:${ports.OTLP_HTTP_PORT}`
   const until = Date.now() + START_LIMIT_MS
-  while (!ready && !ended && !cancel.aborted && Date.now() < until) await sleep(20)
+  while (!ready && !ended && !cancel.aborted && Date.now() < until) {
+    await sleep(20)
+    // With a log level above info it does not say that it is ready; receivers are what it starts last.
+    ready ||= await isListening(otlp)
+  }
   if (!ready) {
     await stop()
     cancel.throwIfAborted()
     throw new NotStarted(said)
   }
   return {
-    otlp: `http://127.0.0.1:${ports.OTLP_HTTP_PORT}`,
+    otlp,
     metrics: `http://127.0.0.1:${ports.COLLECTOR_METRICS_PORT}/metrics`,
     alive: () => {
       if (full) throw diskFull(full, folder)
@@ -125,6 +130,12 @@ export async function startCollector(
     stop,
   }
 }
+
+const isListening = (address: string) =>
+  fetch(address, { signal: AbortSignal.timeout(1000) }).then(
+    () => true,
+    () => false,
+  )
 
 const diskFull = (why: string, where: string) =>
   new Refusal(
