@@ -4,12 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { syncPrices } from '../phoenix/prices.ts'
 import { benchOf } from './bench.ts'
+import { collectorOverlays, isRecording, senderEnvironment, tlsFiles } from './otlp.ts'
 import { type Place, ROOT, Trouble, url } from './place.ts'
 import { activatePolicy } from './policy.ts'
 import { holder, isFree } from './ports.ts'
 import { pricesToday } from './prices.ts'
 import type { LastWords } from './reload.ts'
-import { collectorEnvironment, isHighVolume, isRecording, recordings } from './services.ts'
+import { collectorEnvironment, recordings } from './services.ts'
 
 type Say = (line: string) => void
 
@@ -19,18 +20,25 @@ const NATIVE = 'Everything can also be built from source instead: make up BOOT=n
 export function composeEnvironment(place: Place): Record<string, string> {
   const given = Object.entries(place.env).filter(([, value]) => value !== '')
   const ports = Object.entries(place.ports).map(([name, port]) => [name, String(port)])
+  const tls = tlsFiles(place)
+  const files = [
+    ...(isRecording(place) ? ['collector/workbench/record.compose.yaml'] : []),
+    ...(tls ? ['collector/tls.compose.yaml'] : []),
+  ]
   return {
     ...Object.fromEntries([...given, ...ports]),
     STACK_STATE: place.state,
     SLOW_CALL: collectorEnvironment(place).SLOW_CALL ?? '',
     // Without a server of the user's own, the mock is one of the services.
     COMPOSE_PROFILES: place.env.VLLM_BASE_URL ? '' : 'mock',
-    ...(isHighVolume(place)
-      ? { COMPOSE_FILE: ['docker-compose.yml', 'collector/high-volume.compose.yaml'].join(delimiter) }
-      : {}),
+    COLLECTOR_OVERLAYS: collectorOverlays(place)
+      .map((overlay) => `--config /${overlay}`)
+      .join(' '),
+    ...(files.length > 0 ? { COMPOSE_FILE: ['docker-compose.yml', ...files].join(delimiter) } : {}),
+    OTEL_EXPORTER_OTLP_HEADERS: senderEnvironment(place).OTEL_EXPORTER_OTLP_HEADERS ?? '',
+    ...(tls ? { OTLP_TLS_CERT: tls.cert, OTLP_TLS_KEY: tls.key } : {}),
     ...(isRecording(place)
       ? {
-          COMPOSE_FILE: ['docker-compose.yml', 'collector/workbench/record.compose.yaml'].join(delimiter),
           RECORD_USER: place.env.RECORD_USER || `${process.getuid?.()}:${process.getgid?.()}`,
         }
       : {}),

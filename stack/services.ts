@@ -4,7 +4,8 @@ import { parseEnv } from 'node:util'
 import { LIVE_RECORDING } from '../collector/workbench/recording.ts'
 import { findGrafana } from './grafana.ts'
 import type { Programs } from './native.ts'
-import { type Place, type PortName, ROOT, Trouble, url } from './place.ts'
+import { collectorOverlays, isRecording, senderEnvironment, tlsFiles } from './otlp.ts'
+import { type Place, type PortName, ROOT, url } from './place.ts'
 import type { Command } from './processes.ts'
 
 export type Service = Readonly<{
@@ -66,39 +67,8 @@ export const collectorArguments = (place: Place): string[] => [
   `--feature-gates=${place.env.COLLECTOR_FEATURE_GATES}`,
 ]
 
-/** Loaded beside the shipped configuration to write down what the sampler sees. */
-export const RECORD_OVERLAY = 'collector/workbench/record.yaml'
-
 /** Where recordings of live traffic are written. */
 export const recordings = (place: Place): string => resolve(place.state, 'recordings')
-
-/** Whether the live collector is to write down what it sees. Throws `Trouble` when RECORD says neither yes nor no. */
-export function isRecording({ env }: Place): boolean {
-  const wish = env.RECORD || 'no'
-  if (wish !== 'yes' && wish !== 'no')
-    throw new Trouble(
-      `RECORD=${wish} says neither yes nor no: make up RECORD=yes writes live traffic to .stack/recordings/.`,
-    )
-  return wish === 'yes'
-}
-
-/** Redacts behind the sampler instead of before it. Loaded beside the shipped configuration. */
-export const HIGH_VOLUME_OVERLAY = 'collector/high-volume.yaml'
-
-/**
- * Whether only what is kept is to be masked. Throws `Trouble` when VOLUME says neither high nor ordinary, and when live
- * traffic is to be written down as well: it would not be masked yet.
- */
-export function isHighVolume(place: Place): boolean {
-  const wish = place.env.VOLUME || 'ordinary'
-  if (wish !== 'high' && wish !== 'ordinary')
-    throw new Trouble(`VOLUME=${wish} says neither high nor ordinary: make up VOLUME=high masks only what is kept.`)
-  if (wish === 'high' && isRecording(place))
-    throw new Trouble(
-      'RECORD=yes writes down what the sampler sees, and with VOLUME=high that is not masked yet: leave out one of the two.',
-    )
-  return wish === 'high'
-}
 
 export const activePolicy = (place: Place): string => resolve(place.state, 'policies/active.yaml')
 
@@ -116,7 +86,7 @@ export function services(place: Place, programs: Programs): readonly Service[] {
     return folder
   }
   const telemetry = {
-    OTEL_EXPORTER_OTLP_ENDPOINT: url(place, 'OTLP_HTTP_PORT'),
+    ...senderEnvironment(place),
     ...(place.env.OTEL_RESOURCE_ATTRIBUTES ? { OTEL_RESOURCE_ATTRIBUTES: place.env.OTEL_RESOURCE_ATTRIBUTES } : {}),
   }
   const model = pick(place.env, ['VLLM_BASE_URL', 'VLLM_MODEL', 'VLLM_FALLBACK_MODEL', 'VLLM_API_KEY'])
@@ -177,6 +147,7 @@ export function services(place: Place, programs: Programs): readonly Service[] {
     graceMs: 10_000,
   }
 
+  const tls = tlsFiles(place)
   const collector: Service = {
     name: 'collector',
     holds: [
@@ -188,19 +159,19 @@ export function services(place: Place, programs: Programs): readonly Service[] {
     ],
     command: () => {
       data('collector')
-      if (isHighVolume(place))
-        return {
-          file: programs.collector,
-          args: [...collectorArguments(place), '--config', resolve(ROOT, HIGH_VOLUME_OVERLAY)],
-          env: collectorEnvironment(place),
-        }
-      if (!isRecording(place))
-        return { file: programs.collector, args: collectorArguments(place), env: collectorEnvironment(place) }
-      mkdirSync(recordings(place), { recursive: true })
+      if (isRecording(place)) mkdirSync(recordings(place), { recursive: true })
       return {
         file: programs.collector,
-        args: [...collectorArguments(place), '--config', resolve(ROOT, RECORD_OVERLAY)],
-        env: { ...collectorEnvironment(place), RECORDING_FILE: resolve(recordings(place), LIVE_RECORDING) },
+        args: [
+          ...collectorArguments(place),
+          ...collectorOverlays(place).flatMap((overlay) => ['--config', resolve(ROOT, overlay)]),
+        ],
+        env: {
+          ...collectorEnvironment(place),
+          ...(isRecording(place) ? { RECORDING_FILE: resolve(recordings(place), LIVE_RECORDING) } : {}),
+          ...pick(place.env, ['OTLP_TOKEN']),
+          ...(tls ? { OTLP_TLS_CERT: tls.cert, OTLP_TLS_KEY: tls.key } : {}),
+        },
       }
     },
     ready: url(place, 'COLLECTOR_HEALTH_PORT'),

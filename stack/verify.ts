@@ -7,7 +7,8 @@ import { execa } from 'execa'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Entry } from '../sim/ledger.ts'
 import { phoenixCost, phoenixSpans, prometheus, tempoSearch, tempoTrace } from './backends.ts'
-import { type Place, Trouble, url } from './place.ts'
+import { senderEnvironment } from './otlp.ts'
+import { type Place, Trouble } from './place.ts'
 import { freePorts } from './ports.ts'
 import { tsx } from './services.ts'
 
@@ -90,7 +91,7 @@ async function play(place: Place, canary: string, cancel: AbortSignal) {
   const [port = 0] = await freePorts(1)
   const env = {
     PATH: place.env.PATH ?? '',
-    OTEL_EXPORTER_OTLP_ENDPOINT: url(place, 'OTLP_HTTP_PORT'),
+    ...senderEnvironment(place),
     VLLM_PORT: String(port),
   }
   const { file, args } = tsx('sim/main.ts', '--ticks', '1', '--ledger', ledger, '--rumour', `write to ${canary}`)

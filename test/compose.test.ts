@@ -254,11 +254,12 @@ test('both ways to boot scrape the same jobs, here each at a service and port th
 test('the collector is given every setting that its configuration has no default for, and none that it does not read', () => {
   const files = readdirSync(resolve(ROOT, 'collector'), { recursive: true, encoding: 'utf8' })
   const text = files
-    .filter((file) => /^(config|privacy\/.*|policies\/.*)\.yaml$/.test(file))
+    .filter((file) => /^(config|token|privacy\/.*|policies\/.*)\.yaml$/.test(file))
     .map((file) => readFileSync(resolve(ROOT, 'collector', file), 'utf8'))
     .join('\n')
   const read = [...text.matchAll(/\$\{env:(\w+)(:-)?/g)]
-  for (const [, name = '', fallback] of read) assert.ok(fallback || given('collector')[name], `${name} is missing`)
+  for (const [, name = '', fallback] of read)
+    assert.ok(fallback || name === 'OTLP_TOKEN' || given('collector')[name], `${name} is missing`)
   for (const name of Object.keys(given('collector')))
     assert.ok(
       ['GOGC', 'GOMEMLIMIT'].includes(name) || read.some(([, known]) => known === name),
@@ -488,4 +489,40 @@ test('VOLUME says one of two words, and goes with no recording, which would not 
   assert.throws(asked({ VOLUME: 'loud' }), /VOLUME=loud says neither high nor ordinary/)
   assert.throws(asked({ VOLUME: 'high', RECORD: 'yes' }), /RECORD=yes .* is not masked yet: leave out one/)
   assert.equal(asked({ VOLUME: 'ordinary' })().COMPOSE_FILE, undefined)
+})
+
+test('OTLP_TOKEN is asked for by the collector and sent by the agents, both ways to boot', async () => {
+  const guarded = { ...place, env: { ...place.env, OTLP_TOKEN: 'a-token-of-sixteen' } }
+  const { collector, sim, model } = await compose(composeEnvironment(guarded))
+  const native = new Map(nativeServices(guarded, programs).map((service) => [service.name, service.command()]))
+  assert.ok(collector?.command?.includes('/collector/token.yaml'))
+  assert.ok(native.get('collector')?.args.includes(resolve(ROOT, 'collector/token.yaml')))
+  for (const env of [collector?.environment, native.get('collector')?.env])
+    assert.equal(env?.OTLP_TOKEN, 'a-token-of-sixteen')
+  for (const env of [sim?.environment, model?.environment, native.get('sim')?.env, native.get('model')?.env])
+    assert.equal(env?.OTEL_EXPORTER_OTLP_HEADERS, 'authorization=Bearer%20a-token-of-sixteen')
+})
+
+test('TLS has its files where the collector and the agents look, and https in every address', async () => {
+  const [cert, key] = [resolve(place.state, 'cert.pem'), resolve(place.state, 'key.pem')]
+  for (const file of [cert, key]) writeFileSync(file, '')
+  const secured = { ...place, env: { ...place.env, OTLP_TLS_CERT: cert, OTLP_TLS_KEY: key } }
+  const { collector, sim, model } = await compose(composeEnvironment(secured))
+  assert.ok(collector?.command?.includes('/collector/tls.yaml'))
+  const binds = (service: typeof sim) =>
+    (service?.volumes ?? []).map(({ source, target }) => `${source} ${target}`).filter((one) => one.includes('/tls/'))
+  assert.deepEqual(binds(collector), [`${cert} /tls/cert.pem`, `${key} /tls/key.pem`])
+  for (const service of [sim, model]) {
+    assert.deepEqual(binds(service), [`${cert} /tls/cert.pem`], 'the key is for nobody else')
+    assert.equal(service?.environment?.OTEL_EXPORTER_OTLP_ENDPOINT, 'https://collector:4318')
+    assert.equal(service?.environment?.OTEL_EXPORTER_OTLP_CERTIFICATE, '/tls/cert.pem')
+  }
+})
+
+test('a token that can be guessed and half a certificate are refused', () => {
+  const asked = (env: Record<string, string>) => () => composeEnvironment({ ...place, env: { ...place.env, ...env } })
+  assert.throws(asked({ OTLP_TOKEN: 'short' }), /OTLP_TOKEN is no token: it must have 16 characters or more/)
+  assert.throws(asked({ OTLP_TOKEN: 'has a space in the middle' }), /OTLP_TOKEN is no token/)
+  assert.throws(asked({ OTLP_TLS_CERT: 'cert.pem' }), /OTLP_TLS_CERT is set and OTLP_TLS_KEY is not/)
+  assert.throws(asked({ OTLP_TLS_CERT: 'no.pem', OTLP_TLS_KEY: 'no.pem' }), /OTLP_TLS_CERT=no\.pem cannot be read/)
 })

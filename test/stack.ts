@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { execa } from 'execa'
 import type { Entry } from '../sim/ledger.ts'
 import { bootNative, haltNative } from '../stack/boot.ts'
+import { senderEnvironment } from '../stack/otlp.ts'
 import { type Place, PORT_NAMES, type PortName, readPlace, url } from '../stack/place.ts'
 import { freePorts } from '../stack/ports.ts'
 import { tsx } from '../stack/services.ts'
@@ -55,7 +56,7 @@ export async function play(place: Place, ...flags: readonly string[]): Promise<R
     env: {
       PATH: place.env.PATH ?? '',
       TIME_FACTOR: place.env.TIME_FACTOR ?? '1',
-      OTEL_EXPORTER_OTLP_ENDPOINT: url(place, 'OTLP_HTTP_PORT'),
+      ...senderEnvironment(place),
     },
     extendEnv: false,
     timeout: 600_000,
