@@ -1,7 +1,7 @@
 # Every command of this project, one line each: what they do lives in stack/, sim/ and test/.
 # Variables reach the programs as they are: make up SEED=7 BOOT=native, make sim TICKS=200.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean status logs reload prices verify doctor sim record tune why golden recall bias mutation boards pictures check test bench
+.PHONY: help up down clean status logs viewer reload prices verify doctor sim record tune why golden recall bias mutation boards pictures check test bench
 
 # The Node of package.json comes first, so that an older one on the machine does not matter.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
@@ -24,6 +24,9 @@ status: $(installed) ## what runs, and whether it answers
 
 logs: $(installed) ## follow the logs; of one service with S=tempo
 	@tsx stack/main.ts logs $(S)
+
+viewer: $(installed) viewer/dist/main.js ## the boards in a browser without a Grafana; installs 430 MB once
+	@tsx stack/main.ts viewer
 
 reload: $(installed) ## check a policy file and put it in force: POLICY=…
 	@tsx stack/main.ts reload
@@ -82,3 +85,11 @@ $(installed): package.json package-lock.json
 	@command -v npm >/dev/null || { echo 'npm is not installed: install Node.js 20 or newer from nodejs.org' >&2; exit 1; }
 	@npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
+
+viewer/node_modules/.package-lock.json: viewer/package.json viewer/package-lock.json
+	@echo "installing Grafana's component libraries in viewer/node_modules, once: 430 MB"
+	@cd viewer && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+viewer/dist/main.js: viewer/node_modules/.package-lock.json $(wildcard viewer/*.ts viewer/src/*)
+	@cd viewer && npm run --silent build

@@ -16,6 +16,7 @@ import { logFile, started } from './processes.ts'
 import { type Proof, proveMutation, proveRecall, proveUnbiased } from './proof.ts'
 import { reload } from './reload.ts'
 import { verify } from './verify.ts'
+import { VIEWER_SIZE, view } from './viewer.ts'
 import {
   type Asked,
   type AskedWhy,
@@ -76,7 +77,7 @@ function links(place: Place, boot: Boot): string {
       : [
           'Grafana',
           'not on this machine',
-          'put grafana on PATH or set GRAFANA_HOME; the board is grafana/dashboards/*.json',
+          `make viewer shows the same boards (installs ${VIEWER_SIZE} once); or put grafana on PATH, or set GRAFANA_HOME`,
         ],
     ['Phoenix', url(place, 'PHOENIX_PORT', '/projects'), 'every kept conversation, with its messages and cost'],
     [
@@ -198,6 +199,10 @@ function program(place: () => Place): Command {
     .addOption(policy)
     .addOption(new Option('--recording <file>', 'default: the one written last').env('RECORDING'))
     .action((options) => reloadStack(place(), options))
+  stack
+    .command('viewer')
+    .description('show the boards in a browser without a Grafana')
+    .action(() => view(place(), working()))
   stack
     .command('prices')
     .description('write the rules of grafana/prices.yaml and budgets.yaml and put them in force')

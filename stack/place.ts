@@ -20,6 +20,7 @@ const PORTS = [
   'PROMETHEUS_PORT',
   'PHOENIX_PORT',
   'GRAFANA_PORT',
+  'VIEWER_PORT',
   'VLLM_PORT',
 ] as const
 export type PortName = (typeof PORTS)[number]

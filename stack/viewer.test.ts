@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict'
+import { request } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { test } from 'node:test'
+import { readPlace } from './place.ts'
+import { freePorts } from './ports.ts'
+import { viewerServer } from './viewer.ts'
+
+test('the viewer hands on questions, and nothing else', async (t) => {
+  const [PROMETHEUS_PORT = 0, TEMPO_PORT = 0] = await freePorts(2)
+  const place = readPlace()
+  const server = viewerServer({ ...place, ports: { ...place.ports, PROMETHEUS_PORT, TEMPO_PORT } })
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  t.after(() => server.close().closeAllConnections())
+  const { port } = server.address() as AddressInfo
+  const status = (method: string, path: string, host = `127.0.0.1:${port}`) =>
+    new Promise((done, failed) => {
+      request({ port, method, path, headers: { host } }, (answer) => done(answer.resume().statusCode))
+        .on('error', failed)
+        .end()
+    })
+  // Nobody listens behind it, so what is handed on comes back as 502.
+  const HANDED_ON = 502
+  assert.equal(await status('POST', '/prom/api/v1/query'), HANDED_ON)
+  assert.equal(await status('GET', '/prom/api/v1/label/job/values'), HANDED_ON)
+  assert.equal(await status('GET', '/tempo/api/v2/traces/0af7'), HANDED_ON)
+  assert.equal(await status('DELETE', '/prom/api/v1/query'), 405)
+  assert.equal(await status('POST', '/prom/api/v1/admin/tsdb/delete_series'), 405)
+  assert.equal(await status('POST', '/prom/-/quit'), 405)
+  assert.equal(await status('GET', '/prom/api/v1/status/config'), 404)
+  assert.equal(await status('GET', '/tempo/shutdown'), 404)
+  assert.equal(await status('GET', '/boards.json'), 200)
+  assert.equal(await status('GET', '/d/pipeline'), 200)
+  assert.equal(await status('GET', '/..%2f..%2fpackage.json'), 404)
+  assert.equal(await status('GET', '/../index.html'), 404)
+  assert.equal(await status('GET', '/boards.json', 'elsewhere.example:80'), 403)
+})

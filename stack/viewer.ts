@@ -1,0 +1,90 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { extname, resolve } from 'node:path'
+import { Readable } from 'node:stream'
+import { type Place, type PortName, ROOT, Trouble, url } from './place.ts'
+import { holder, isFree } from './ports.ts'
+
+/** What installing the component libraries takes; said before it is done. */
+export const VIEWER_SIZE = '430 MB'
+
+const BOARDS = resolve(ROOT, 'grafana/dashboards')
+const DIST = resolve(ROOT, 'viewer/dist')
+const ICONS = resolve(ROOT, 'viewer/node_modules/@grafana/ui/dist/public')
+const FONT = resolve(ROOT, 'viewer/node_modules/@fontsource-variable/inter/files/inter-latin-wght-normal.woff2')
+const TYPES: Record<string, string> = { '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' }
+
+/** What may be asked of the backends: questions, never administration. */
+const QUESTIONS: readonly [PortName, RegExp][] = [
+  ['PROMETHEUS_PORT', /^\/prom(\/api\/v1\/(?:query|query_range|label\/\w+\/values))$/],
+  ['TEMPO_PORT', /^\/tempo(\/api\/(?:search|metrics\/query|metrics\/query_range|v2\/traces\/\w+))$/],
+]
+
+/**
+ * Shows the boards of grafana/dashboards in a browser, without a Grafana, until cancelled. Make builds `viewer/` before.
+ * Throws `Trouble` when the stack is not up or the port is taken.
+ */
+export async function view(place: Place, { cancel, say }: { cancel: AbortSignal; say: (line: string) => void }) {
+  for (const [name, ready] of Object.entries({ PROMETHEUS_PORT: '/-/ready', TEMPO_PORT: '/ready' })) {
+    const at = url(place, name as PortName, ready)
+    const answer = await fetch(at, { signal: AbortSignal.timeout(5000) }).catch(() => undefined)
+    if (!answer?.ok)
+      throw new Trouble(`nothing to show, for ${at} (${name}) does not answer: make up starts the stack.`)
+  }
+  const port = place.ports.VIEWER_PORT
+  if (!(await isFree(port)))
+    throw new Trouble(
+      `port ${port} (VIEWER_PORT) is taken by ${await holder(port)}. Stop that program, or choose another port: make viewer VIEWER_PORT=…`,
+    )
+  const server = viewerServer(place).listen(port, '127.0.0.1')
+  say(`${url(place, 'VIEWER_PORT')}  the boards, in Grafana's panel components: not a Grafana server. Ctrl-C ends it.`)
+  await new Promise((done) => cancel.addEventListener('abort', done))
+  server.close().closeAllConnections()
+}
+
+/** Answers the pages of the viewer, and hands questions on to the stack; changes nothing. */
+export const viewerServer = (place: Place): Server =>
+  createServer((request, response) => {
+    answer(place, request, response).catch((error: Error) => end(response, 502, error.message))
+  })
+
+async function answer(place: Place, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { pathname, search } = new URL(request.url ?? '/', 'http://viewer')
+  const { method = '', headers } = request
+  // A page elsewhere could give this address a name of its own and read what stands here; it would ask by that name.
+  if (!/^(127\.0\.0\.1|localhost):\d+$/.test(headers.host ?? '')) return end(response, 403, 'ask for 127.0.0.1')
+  for (const [port, path] of QUESTIONS) {
+    const asked = path.exec(pathname)?.[1]
+    if (!asked || !['GET', 'POST'].includes(method)) continue
+    const body = method === 'POST' ? Buffer.concat(await request.toArray()) : null
+    const type = 'application/x-www-form-urlencoded'
+    const { status, body: found } = await fetch(url(place, port, asked + search), {
+      method,
+      body,
+      headers: { accept: 'application/json', 'content-type': type },
+    })
+    response.writeHead(status, { 'content-type': 'application/json' })
+    if (found) Readable.fromWeb(found).pipe(response)
+    else response.end()
+    return
+  }
+  if (method !== 'GET') return end(response, 405, 'this only shows')
+  if (pathname === '/boards.json') {
+    const boards = readdirSync(BOARDS).map((name) => readFileSync(resolve(BOARDS, name), 'utf8'))
+    return end(response, 200, `[${boards.join(',')}]`)
+  }
+  if (/^\/(?:$|d\/|explore$|trace\/)/.test(pathname))
+    return end(response, 200, readFileSync(resolve(ROOT, 'viewer/index.html')), 'text/html')
+  // The components look for their font and their icons where a Grafana server has them.
+  if (pathname.startsWith('/public/fonts/')) return end(response, 200, readFileSync(FONT), 'font/woff2')
+  const [folder, name] = pathname.startsWith('/public/build/') ? [ICONS, pathname.slice(13)] : [DIST, pathname]
+  const file = resolve(folder, `.${name}`)
+  const type = TYPES[extname(file)]
+  if (!type || !file.startsWith(folder) || !existsSync(file))
+    return end(response, 404, `there is nothing at ${pathname}`)
+  end(response, 200, readFileSync(file), type)
+}
+
+function end(response: ServerResponse, status: number, body: string | Buffer, type = 'text/plain'): void {
+  response.writeHead(status, { 'content-type': `${type}; charset=utf-8` }).end(body)
+}

@@ -1,0 +1,63 @@
+import type { DataFrame } from '@grafana/data'
+import { FlameGraph } from '@grafana/flamegraph'
+import { useTheme2 } from '@grafana/ui'
+import { type FormEvent, useEffect, useState } from 'react'
+import { askedIn, asksForMetrics, flameRows } from '../answers.ts'
+import { json, rangeNow, rowFrames } from './ask.ts'
+import { Ranges } from './board.tsx'
+import { Panel } from './panel.tsx'
+
+const asked = askedIn(location.search)
+
+/** A box for TraceQL. Links to Grafana's Explore land here with their question. */
+export function Explore() {
+  const [query, setQuery] = useState(asked.query)
+  const [from, setFrom] = useState(asked.from)
+  const [question, setQuestion] = useState({ query, range: rangeNow(from) })
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    setQuestion({ query, range: rangeNow(from) })
+  }
+  const isMetrics = asksForMetrics(question.query)
+  const kind = isMetrics ? { metricsQueryType: 'range' } : { tableType: 'spans', limit: 50, spss: 20 }
+  const panel = {
+    type: isMetrics ? 'timeseries' : 'table',
+    title: 'In kept traces',
+    targets: [{ refId: 'A', datasource: { type: 'tempo' }, query: question.query, ...kind }],
+    fieldConfig: { defaults: { color: { mode: 'palette-classic' } }, overrides: [] },
+    options: { legend: { displayMode: 'list', showLegend: true, calcs: [] } },
+  }
+  const size = { width: document.body.clientWidth - 16, height: innerHeight - 160 }
+  return (
+    <>
+      <form onSubmit={submit}>
+        <textarea aria-label="TraceQL" rows={3} value={query} onChange={({ target }) => setQuery(target.value)} />
+        <Ranges from={from} choose={setFrom} />
+        <button type="submit">Ask Tempo</button>
+      </form>
+      {question.query && <Panel panel={panel} range={question.range} lookup={() => undefined} {...size} />}
+    </>
+  )
+}
+
+/** One trace as the time each agent took. */
+export function Trace({ id }: { id: string }) {
+  const theme = useTheme2()
+  const [{ frame, error }, setAnswer] = useState<{ frame?: DataFrame; error?: string }>({})
+  useEffect(() => {
+    json(`/tempo/api/v2/traces/${id}`).then(
+      ({ trace }) => setAnswer({ frame: rowFrames('flame', flameRows(trace))[0] }),
+      ({ message }: Error) => setAnswer({ error: message }),
+    )
+  }, [id])
+  const note = 'A colour is an agent, a width is time. What agents did at once is added up, so this is no timeline.'
+  return (
+    <>
+      <h4>Time by agent in trace {id}</h4>
+      <p>{error ?? `${note} The component calls a nanosecond a sample.`}</p>
+      {frame && (
+        <FlameGraph data={frame} getTheme={() => theme} vertical disableCollapsing showAnalyzeWithAssistant={false} />
+      )}
+    </>
+  )
+}
