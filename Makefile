@@ -1,7 +1,7 @@
 # Every command of this project, one line each: what they do lives in stack/, sim/ and test/.
 # Variables reach the programs as they are: make up SEED=7 BOOT=native, make sim TICKS=200.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean status logs viewer reload prices verify doctor sim record tune why golden recall bias mutation boards pictures check test bench
+.PHONY: help up down clean status logs viewer reload prices verify doctor sim record tune why golden recall leak bias mutation boards pictures check test bench
 
 # The Node of package.json comes first, so that an older one on the machine does not matter.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
@@ -57,6 +57,9 @@ golden: $(installed) ## write what the shipped list does into collector/README.m
 
 recall: $(installed) ## send 300,000 traces that must be kept: COUNT=… SEED=…
 	@tsx stack/main.ts recall
+
+leak: $(installed) ## send secrets of every kind, and look for them at every exit: N=100000 SEED=…
+	@tsx stack/main.ts leak
 
 bias: $(installed) ## estimate from kept traces alone, against the truth: SEED=…
 	@tsx stack/main.ts bias

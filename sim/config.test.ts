@@ -58,6 +58,7 @@ test('without a word it plays for ever, a tick every 5 s, against the mock', () 
       tickInterval: 5000,
       timeFactor: 1,
       model: 'Qwen/Qwen2.5-3B-Instruct',
+      contentCapture: 'full',
       console: false,
       apiKey: 'EMPTY',
     },
@@ -77,6 +78,8 @@ test('every knob can be turned by flag and by environment, and the flag wins', (
     ['--fallback-model', 'VLLM_FALLBACK_MODEL', 'f', 'fallbackModel', 'f'],
     ['--ledger', 'LEDGER', 'l.jsonl', 'ledger', 'l.jsonl'],
     ['--rumour', 'RUMOUR', 'honey is poisoned', 'rumour', 'honey is poisoned'],
+    ['--content-capture', 'CONTENT_CAPTURE', 'metadata', 'contentCapture', 'metadata'],
+    ['--content-capture', 'CONTENT_CAPTURE', 'off', 'contentCapture', 'off'],
   ]
   for (const [flag, name, text, key, value] of knobs) {
     assert.equal(reading([flag, text])[key], value, flag)
@@ -96,6 +99,7 @@ test('an empty variable means unset: so make and Compose pass them along', () =>
     'VLLM_MODEL',
     'LEDGER',
     'VLLM_API_KEY',
+    'CONTENT_CAPTURE',
   ]
   assert.deepEqual(reading([], Object.fromEntries(names.map((name) => [name, '']))), reading([]))
 })

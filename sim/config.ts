@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
+import { CAPTURES, type Capture } from './telemetry/capture.ts'
 
 export type Config = Readonly<{
   ticks: number
@@ -12,6 +13,7 @@ export type Config = Readonly<{
   apiKey: string
   ledger: string | undefined
   rumour: string | undefined
+  contentCapture: Capture
   console: boolean
 }>
 
@@ -85,6 +87,12 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Con
       new Option('--ledger <file>', 'write what happened as JSON lines; the file must not exist').env('LEDGER'),
     )
     .addOption(new Option('--rumour <text>', 'a sentence that every prompt carries').env('RUMOUR'))
+    .addOption(
+      new Option('--content-capture <how much>', 'what leaves of prompts and replies: all, their shape, nothing')
+        .env('CONTENT_CAPTURE')
+        .choices(CAPTURES)
+        .default('full'),
+    )
     .option('--console', 'print spans to the terminal instead of sending them', false)
     .addHelpText(
       'after',

@@ -28,7 +28,14 @@ async function main(): Promise<void> {
   const ledger = config.ledger ? openLedger(config.ledger) : NO_LEDGER
   const telemetry = startTelemetry({ run: runId, toConsole: config.console })
   const meters = metersWith(telemetry.meter)
-  const traced = tracedWith({ tracer: telemetry.tracer, meters, run: runId, server: new URL(server.url), clock })
+  const traced = tracedWith({
+    tracer: telemetry.tracer,
+    meters,
+    run: runId,
+    server: new URL(server.url),
+    clock,
+    capture: config.contentCapture,
+  })
 
   const client = new OpenAI({
     baseURL: server.url,

@@ -9,6 +9,7 @@ import { bootDocker, haltDocker, hasDockerData, isInDocker, logsDocker, reloadDo
 import { dockerEngine } from './docker-engine.ts'
 import { doctor } from './doctor.ts'
 import { findGrafana } from './grafana.ts'
+import { proveNoLeak } from './leak.ts'
 import { type Place, ROOT, readPlace, Trouble, url } from './place.ts'
 import { SHIPPED_POLICY } from './policy.ts'
 import { applyPrices } from './prices.ts'
@@ -156,6 +157,9 @@ async function ask(place: Place, { sweep: range, ...asked }: Asked & { sweep?: s
 /** 300,000, and the one per cent that a busy machine may send too late to count. */
 const RECALL_COUNT = '304000'
 
+/** Twice every kind in every spelling in every slot, and a little more. */
+const LEAK_COUNT = '60000'
+
 /** Enough traces that the mean over the salts is known to a third of the bias that is allowed. */
 const BIAS = { traces: 60_000, salts: 100 }
 
@@ -274,6 +278,15 @@ function program(place: () => Place): Command {
       prove(await proveRecall(place(), sent, format, working())),
     )
   stack
+    .command('leak')
+    .description('send secrets of every kind through a stack of its own, and look for them at every exit')
+    .addOption(new Option('--seed <number>').env('SEED').default('1'))
+    .addOption(new Option('--n <count>', 'how many secrets').env('N').default(LEAK_COUNT))
+    .addOption(format)
+    .action(async ({ n, seed, format }: { n: string; seed: string; format: Format }) =>
+      prove(await proveNoLeak(place(), { seed, count: n }, format, working())),
+    )
+  stack
     .command('bias')
     .description('estimate counts, errors, tokens and cost from kept traces alone, and compare with the truth')
     .addOption(new Option('--seed <number>').env('SEED').default('1'))
@@ -298,6 +311,7 @@ const VARIABLES = [
   'SEED',
   'TICKS',
   'COUNT',
+  'N',
   'PRESET',
   'TIME_FACTOR',
   'A',

@@ -55,7 +55,7 @@ export const proveMutation = (place: Place, format: Format, options: Options): P
 
 export type Sent = Readonly<{ seed: string | number; count: string | number }>
 
-function wholeNumber(name: string, given: string | number): number {
+export function wholeNumber(name: string, given: string | number): number {
   const number = Number(given)
   if (Number.isSafeInteger(number) && number > 0) return number
   throw new Trouble(`${name}=${given} must be a whole number from 1, such as ${name}=3000.`)

@@ -199,7 +199,11 @@ export function services(place: Place, programs: Programs): readonly Service[] {
     holds: [],
     command: () => ({
       ...tsx('sim/main.ts'),
-      env: environment(place, { ...telemetry, ...model, ...pick(place.env, ['SEED', 'TICK_INTERVAL']) }),
+      env: environment(place, {
+        ...telemetry,
+        ...model,
+        ...pick(place.env, ['SEED', 'TICK_INTERVAL', 'CONTENT_CAPTURE']),
+      }),
     }),
     readyWithinMs: 20_000,
     graceMs: 25_000,

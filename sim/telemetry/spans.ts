@@ -11,6 +11,7 @@ import {
   trace,
 } from '@opentelemetry/api'
 import { OTHER } from './attributes.ts'
+import { type Capture, discreet, told } from './capture.ts'
 
 /** What a turn carries along its own spans: who takes it, the last call of its first attempt, which requests are open. */
 export type TurnScope = { readonly agent: string; firstAttempt?: SpanContext; readonly requests: Set<Span> }
@@ -36,13 +37,16 @@ export type Begin = (
   options?: { links?: Link[]; root?: boolean },
 ) => Span
 
-/** Starts spans, with name, kind and attributes from the start so that a sampler can see them, and counts them. */
-export function spansWith(tracer: Tracer): { begin: Begin; started: () => number } {
+/**
+ * Starts spans, with name, kind and attributes from the start so that a sampler can see them, and counts them. Every span
+ * of the simulator is made here, so none tells more than it may.
+ */
+export function spansWith(tracer: Tracer, capture: Capture): { begin: Begin; started: () => number } {
   let started = 0
   return {
     begin: (name, kind, attributes, options = {}) => {
       started++
-      return tracer.startSpan(name, { kind, attributes, ...options })
+      return discreet(tracer.startSpan(name, { kind, attributes: told(capture, attributes), ...options }), capture)
     },
     started: () => started,
   }

@@ -13,6 +13,7 @@ import { AGENTS, GOODS, newWorld } from '../economy/world.ts'
 import type { Entry } from '../ledger.ts'
 import { market, playTickWith, run } from '../run.ts'
 import { EVENTS, GEN_AI, METRICS, OPENINFERENCE, OTHER, WOODLAND } from './attributes.ts'
+import type { Capture } from './capture.ts'
 import { metersWith } from './meters.ts'
 import { tracedWith } from './traced.ts'
 
@@ -94,12 +95,15 @@ const halfway = (body: Body, signal: AbortSignal | undefined) => {
 }
 
 /** Five creatures, a scripted model and everything between them that `main.ts` composes, watched or not. */
-function wood(model: Model, { watched = true, retries = 0, fallbackModel = '', limitMs = 5000 } = {}) {
+function wood(
+  model: Model,
+  { watched = true, retries = 0, fallbackModel = '', limitMs = 5000, capture = 'full' as Capture } = {},
+) {
   const reader = new Reader()
   const meters = metersWith(new MeterProvider({ readers: [reader] }).getMeter('test'))
   const clock = () => performance.now()
   const server = new URL('http://model.test:8000/v1')
-  const traced = tracedWith({ tracer: trace.getTracer('test'), meters, run: 'run-1', server, clock })
+  const traced = tracedWith({ tracer: trace.getTracer('test'), meters, run: 'run-1', server, clock, capture })
   const wrap = <F>(plain: F, wrapped: (plain: F) => F): F => (watched ? wrapped(plain) : plain)
 
   const asked = new Map<string, number>()
@@ -590,4 +594,75 @@ test('each turn is judged: readable, allowed, affordable, and traded when it off
   assert.deepEqual(verdicts(only('invoke_agent bear'), 'bear'), { readable: 1, allowed: 0, affordable: 1 })
   assert.deepEqual(verdicts(only('invoke_agent fox'), 'fox'), { readable: 1, allowed: 1, affordable: 1 })
   assert.deepEqual([verdicts(root, 'fox'), verdicts(root, 'bear')], [{ traded: 1 }, {}])
+})
+
+/** Says the canary wherever a model can say anything: in words, as a tool, in its arguments, as a good, unreadably. */
+const CANARY = 'pineapple'
+const chatty: Model = ({ agent, nth, body }) => {
+  if (agent === 'squirrel' && nth === 0) return uses('calculate', `{"expression":"${CANARY}"}`, body)
+  if (agent === 'fox' && nth === 0) return uses(CANARY, '{}', body)
+  if (agent === 'rabbit' && nth === 0) return says(`I would like a ${CANARY}.`, body)
+  if (agent === 'beaver') return says(decision({ buy: side(CANARY, 1) }), body)
+  if (agent === 'bear') return says(`${decision({})} ${CANARY}`, body)
+  return says(decision({}), body)
+}
+
+/** All that a run would send: spans as they ended, and the metrics. */
+async function sentWith(capture: Capture): Promise<string> {
+  const { play, metrics } = wood(chatty, { capture })
+  await play(2)
+  const spans = ended.map(({ name, attributes, status, events, links }) => ({
+    name,
+    attributes,
+    status,
+    events,
+    links,
+  }))
+  return JSON.stringify([spans, await metrics()])
+}
+
+/** What every prompt says, in words. */
+const PROMPT = 'five creatures trade'
+
+test('by default the content of messages is sent: the collector masks it', async () => {
+  const sent = await sentWith('full')
+  assert.ok(sent.includes(CANARY) && sent.includes(PROMPT))
+})
+
+for (const capture of ['metadata', 'off'] as const) {
+  test(`with content capture "${capture}" no word of a prompt, a reply or a tool leaves, and all else does`, async () => {
+    const sent = await sentWith(capture)
+    for (const word of [CANARY, PROMPT, 'You are', 'I would like', 'expression']) assert.ok(!sent.includes(word), word)
+    assert.deepEqual(
+      ['squirrel', 'fox', 'rabbit', 'beaver', 'bear'].filter((agent) => !sent.includes(`invoke_agent ${agent}`)),
+      [],
+    )
+    const [chat] = spans('chat big', 'squirrel')
+    assert.ok(chat && attribute(chat, GEN_AI.INPUT_TOKENS) === 100 && attribute(chat, GEN_AI.REQUEST_MODEL) === 'big')
+    assert.deepEqual(spans('execute_tool place_order', 'beaver').map(failure)[0], broken('unknown_good'))
+    const [refused] = spans('execute_tool place_order', 'beaver')[0]?.events ?? []
+    assert.equal(refused?.attributes?.[WOODLAND.GOOD], 'invented')
+  })
+}
+
+test('metadata tells who spoke and how long, off tells neither', async () => {
+  await sentWith('metadata')
+  const [chat] = spans('chat big', 'squirrel')
+  const messages = JSON.parse(String(chat && attribute(chat, GEN_AI.INPUT_MESSAGES)))
+  assert.deepEqual(
+    messages.map(({ role }: { role: string }) => role),
+    ['system', 'user'],
+  )
+  for (const { parts } of messages) {
+    for (const part of parts) {
+      assert.deepEqual(Object.keys(part), ['type', 'bytes'])
+      assert.ok(part.bytes > 10)
+    }
+  }
+  ended.length = 0
+  await sentWith('off')
+  for (const span of ended) {
+    for (const key of [GEN_AI.INPUT_MESSAGES, GEN_AI.OUTPUT_MESSAGES, GEN_AI.TOOL_ARGUMENTS, GEN_AI.TOOL_RESULT])
+      assert.equal(attribute(span, key), undefined, `${key} on ${span.name}`)
+  }
 })

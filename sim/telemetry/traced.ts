@@ -17,20 +17,28 @@ import { NotConserved } from '../economy/step.ts'
 import { CREATURES, perGood, totalPebbles } from '../economy/world.ts'
 import { type Market, type PlayTick, type Tick, tradesOf } from '../run.ts'
 import { EVENTS, GEN_AI, OPENINFERENCE, OTHER, WOODLAND } from './attributes.ts'
+import type { Capture } from './capture.ts'
 import { content, inputMessages, outputMessages } from './messages.ts'
 import type { Meters } from './meters.ts'
 import { endRequest, fetchWith } from './requests.ts'
 import { fail, inside, inTurn, spansWith, type TurnScope, turnScope } from './spans.ts'
 import { inPebbles, toolsWith } from './tools.ts'
 
-type Setting = Readonly<{ tracer: Tracer; meters: Meters; run: string; server: URL; clock: () => number }>
+type Setting = Readonly<{
+  tracer: Tracer
+  meters: Meters
+  run: string
+  server: URL
+  clock: () => number
+  capture: Capture
+}>
 
 /**
  * Wraps the functions of a run, one by one, in functions of the same shape that say what happened. Leave
  * this out and the run is the same, unwatched. `spans()` counts what was started.
  */
-export function tracedWith({ tracer, meters, run, server, clock }: Setting) {
-  const { begin, started } = spansWith(tracer)
+export function tracedWith({ tracer, meters, run, server, clock, capture }: Setting) {
+  const { begin, started } = spansWith(tracer, capture)
   let lastTick: SpanContext | undefined
   const traceIds = new WeakMap<Tick, string>()
   const serverAttributes = {

@@ -1,0 +1,73 @@
+/** What is looked for, as bytes, and whose it is. */
+type Piece = Readonly<{ bytes: Buffer; owner: number }>
+
+/** Every piece is at least as long; the search compares so many bytes at once. */
+const WINDOW = 8
+const [BASE, MASK_BITS] = [0x01000193, 22]
+/** BASE to the power of WINDOW, modulo 2^32: what a byte weighs when it leaves the window. */
+const LEAVING = Array.from({ length: WINDOW }).reduce<number>((product) => Math.imul(product, BASE), 1)
+
+/** So many letters and digits stand nowhere by chance; of digits alone it takes more. What is between them does not count. */
+const [PIECE, PIECE_OF_DIGITS] = [10, 12]
+const COUNTS = /[\p{L}\p{N}]/u
+
+/** Begin and end of a needle: a mask that leaves so much of it has not hidden it. */
+function ends(needle: string): readonly string[] {
+  const letters = [...needle]
+  const places = letters.flatMap((letter, index) => (COUNTS.test(letter) ? [index] : []))
+  const count = /\p{L}/u.test(needle) ? PIECE : PIECE_OF_DIGITS
+  const [last, first] = [places[count - 1], places.at(-count)]
+  return last === undefined || first === undefined
+    ? [needle]
+    : [letters.slice(0, last + 1).join(''), letters.slice(first).join('')]
+}
+
+/** A text as programs write it on: as it is, in JSON, in JSON of ASCII only, and as Prometheus writes names. */
+function writings(text: string): readonly string[] {
+  const json = JSON.stringify(text).slice(1, -1)
+  const ascii = json.replace(/[^\0-\x7f]/g, (unit) => `\\u${(unit.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`)
+  const name = text.replace(/[^A-Za-z0-9_]/gu, '_')
+  return [...new Set([text, json, ascii, ...(/[A-Za-z0-9]{4}/.test(name) ? [name] : [])])]
+}
+
+/** Looks for many needles at once. The answer of the search are the numbers of those that were found in the bytes. */
+export function searcherFor(needles: readonly (readonly string[])[]): (bytes: Buffer) => ReadonlySet<number> {
+  const maybe = new Uint8Array(1 << (MASK_BITS - 3))
+  const pieces = new Map<number, Piece[]>()
+  for (const [owner, own] of needles.entries()) {
+    for (const text of new Set(own.flatMap(ends).flatMap(writings))) {
+      const bytes = Buffer.from(text)
+      if (bytes.length < WINDOW) throw new Error(`"${text}" is too short to be looked for`)
+      const hash = hashOf(bytes)
+      const bit = hash >>> (32 - MASK_BITS)
+      maybe[bit >>> 3] = (maybe[bit >>> 3] ?? 0) | (1 << (bit & 7))
+      const same = pieces.get(hash)
+      if (same) same.push({ bytes, owner })
+      else pieces.set(hash, [{ bytes, owner }])
+    }
+  }
+  return (bytes) => {
+    const found = new Set<number>()
+    if (bytes.length < WINDOW) return found
+    let hash = hashOf(bytes)
+    for (let end = WINDOW; ; end++) {
+      const bit = hash >>> (32 - MASK_BITS)
+      if (((maybe[bit >>> 3] ?? 0) >>> (bit & 7)) & 1) {
+        for (const { bytes: piece, owner } of pieces.get(hash) ?? []) {
+          const begin = end - WINDOW
+          if (piece.compare(bytes, begin, begin + piece.length) === 0) found.add(owner)
+        }
+      }
+      if (end >= bytes.length) return found
+      const out = bytes[end - WINDOW] ?? 0
+      hash = (Math.imul(hash, BASE) + (bytes[end] ?? 0) - Math.imul(out, LEAVING)) >>> 0
+    }
+  }
+}
+
+/** Of the first WINDOW bytes. */
+function hashOf(bytes: Buffer): number {
+  let hash = 0
+  for (let at = 0; at < WINDOW; at++) hash = (Math.imul(hash, BASE) + (bytes[at] ?? 0)) >>> 0
+  return hash
+}

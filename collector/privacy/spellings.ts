@@ -1,0 +1,183 @@
+import type { Kind, Secret } from './kinds.ts'
+
+/** A value as OTLP in JSON holds it. */
+export type AnyValue =
+  | { stringValue: string }
+  | { intValue: string }
+  | { doubleValue: number }
+  | { boolValue: boolean }
+  | { bytesValue: string }
+  | { arrayValue: { values: readonly AnyValue[] } }
+  | { kvlistValue: { values: readonly { key: string; value: AnyValue }[] } }
+
+/** One way to write a secret down, and what to look for afterwards. */
+export type Spelled = Readonly<{ needles: readonly string[] } & ({ text: string } | { value: AnyValue })>
+
+export type Spelling = Readonly<{
+  name: string
+  /** Undefined where this kind cannot be written so. */
+  spell: (secret: Secret, kind: Kind) => Spelled | undefined
+  /** People write only values of this kind so. */
+  only?: string
+  /** Needs a value that is no string; names and keys are always strings. */
+  structured?: true
+}>
+
+export const textOf = ({ before, marker, after }: Secret): string => `${before}${marker}${after}`
+export const string = (text: string): AnyValue => ({ stringValue: text })
+
+/** Spells before, marker and after apart, so that the marker is known as it was written. */
+const byPart = (spell: (text: string) => string, around: (text: string) => string = (text) => text) => {
+  return (secret: Secret): Spelled => {
+    const marker = spell(secret.marker)
+    const text = around(`${spell(secret.before)}${marker}${spell(secret.after)}`)
+    return { text, needles: marker === secret.marker ? [marker] : [marker, secret.marker] }
+  }
+}
+
+/** Characters of no width. Each joins every third character of a value, as copied or hostile text has them. */
+const NO_WIDTH = ['\u200b', '\u200c', '\u200d', '\u2060', '\ufeff', '\u00ad']
+const joinedBy = (joint: string) => (text: string) => text.replace(/.{3}/gsu, (some) => `${some}${joint}`)
+
+const FULL_WIDTH_OFFSET = 0xfee0
+export const fullWidth = (text: string): string =>
+  text.replace(/[!-~]/g, (letter) => String.fromCodePoint((letter.codePointAt(0) ?? 0) + FULL_WIDTH_OFFSET))
+
+/** What JSON encoders write for characters that could mean something in HTML. */
+const jsonEscapes = (text: string) =>
+  JSON.stringify(text)
+    .slice(1, -1)
+    .replaceAll('/', '\\/')
+    .replace(/[@+<>&']/g, (letter) => `\\u${(letter.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`)
+
+const prose = (text: string) => `Please note ${text} for later, thanks.`
+const json = (text: string) => JSON.stringify({ role: 'user', note: text, tries: 2 })
+
+const holding =
+  (hold: (text: string) => AnyValue) =>
+  (secret: Secret): Spelled => ({
+    value: hold(textOf(secret)),
+    needles: [secret.marker],
+  })
+
+export const SPELLINGS: readonly Spelling[] = [
+  { name: 'plain', spell: byPart((text) => text) },
+  { name: 'in prose', spell: byPart((text) => text, prose) },
+  { name: 'in JSON', spell: byPart((text) => text, json) },
+  {
+    name: 'JSON in JSON',
+    spell: byPart(
+      (text) => text,
+      (text) => JSON.stringify({ parts: [json(text)] }),
+    ),
+  },
+  { name: 'escaped', spell: byPart(jsonEscapes, (text) => `{"note":"${text}"}`) },
+  {
+    name: 'escaped twice',
+    spell: byPart(
+      (text) => jsonEscapes(jsonEscapes(text)),
+      (text) => `{"body":"{\\"note\\":\\"${text}\\"}"}`,
+    ),
+  },
+  {
+    name: 'URL-encoded',
+    spell: byPart(encodeURIComponent, (text) => `https://acorn.example/find?note=${text}&page=2`),
+  },
+  { name: 'full-width', spell: byPart(fullWidth) },
+  ...NO_WIDTH.map(
+    (joint): Spelling => ({
+      name: `joined by U+${(joint.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`,
+      spell: byPart(joinedBy(joint)),
+    }),
+  ),
+  {
+    name: 'in a list',
+    structured: true,
+    spell: holding((text) => ({ arrayValue: { values: [string('ok'), string(text)] } })),
+  },
+  {
+    name: 'in a map',
+    structured: true,
+    spell: holding((text) => ({ kvlistValue: { values: [{ key: 'note', value: string(text) }] } })),
+  },
+  {
+    name: 'as a key in a map',
+    structured: true,
+    spell: holding((text) => ({ kvlistValue: { values: [{ key: text, value: string('yes') }] } })),
+  },
+  {
+    name: 'deep in lists and maps',
+    structured: true,
+    spell: holding((text) => ({
+      arrayValue: {
+        values: [{ kvlistValue: { values: [{ key: 'parts', value: { arrayValue: { values: [string(text)] } } }] } }],
+      },
+    })),
+  },
+  {
+    name: 'joined by U+200B in a list',
+    structured: true,
+    spell: (secret) => {
+      const { text, needles } = byPart(joinedBy('\u200b'))(secret) as { text: string; needles: string[] }
+      return { value: { arrayValue: { values: [string(text)] } }, needles }
+    },
+  },
+  {
+    name: 'as a number',
+    structured: true,
+    spell: (secret, { numeric }) => {
+      if (!numeric) return undefined
+      const number = textOf(secret).replace(/\D/g, '')
+      return { value: { intValue: number }, needles: [number.slice(secret.before.length)] }
+    },
+  },
+  {
+    name: 'as bytes',
+    structured: true,
+    spell: (secret) => ({
+      value: { bytesValue: encode(secret, 'base64').text },
+      needles: [secret.marker, encode(secret, 'base64').needle],
+    }),
+  },
+]
+
+/** How people and programs hide a value from any list of patterns; remainder.yaml says what to do about them. */
+export const HIDING: readonly Spelling[] = [
+  { name: 'base64', spell: (secret) => encoded('base64')(secret) },
+  { name: 'hex', spell: (secret) => encoded('hex')(secret) },
+  {
+    name: 'spelled out',
+    only: 'e-mail',
+    spell: (secret) => {
+      const text = textOf(secret).replace('@', ' at ').replaceAll('.', ' dot ')
+      return { text, needles: [secret.marker.replaceAll('.', ' dot ')] }
+    },
+  },
+  {
+    name: 'as bytes in a list',
+    structured: true,
+    spell: (secret) => {
+      const { text, needle } = encode(secret, 'base64')
+      return { value: { arrayValue: { values: [{ bytesValue: text }] } }, needles: [secret.marker, needle] }
+    },
+  },
+]
+
+/** Written in groups of letters, each for so many bytes. */
+const GROUPS = { base64: { letters: 4, bytes: 3 }, hex: { letters: 2, bytes: 1 } } as const
+
+/** The needle is what only the marker decides: no group that also holds of what stands before or after it. */
+function encode(secret: Secret, encoding: keyof typeof GROUPS): Readonly<{ text: string; needle: string }> {
+  const { letters, bytes } = GROUPS[encoding]
+  const text = Buffer.from(textOf(secret)).toString(encoding)
+  const begin = Math.ceil(secret.before.length / bytes)
+  const end = Math.floor((secret.before.length + secret.marker.length) / bytes)
+  return { text, needle: text.slice(begin * letters, end * letters) }
+}
+
+const encoded =
+  (encoding: keyof typeof GROUPS) =>
+  (secret: Secret): Spelled => {
+    const { text, needle } = encode(secret, encoding)
+    return { text: `see ${text}`, needles: [needle] }
+  }

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { rmSync } from 'node:fs'
+import { after, before, test } from 'node:test'
+import { USED } from '../collector/privacy/innocents.ts'
+import { isTight, type Leaks, leakReport } from '../collector/privacy/leak.ts'
+import { GEN_AI, OPENINFERENCE, OTHER, WOODLAND } from '../sim/telemetry/attributes.ts'
+import { findLeaks } from '../stack/leak.ts'
+import type { Place } from '../stack/place.ts'
+import { testPlace } from './stack.ts'
+
+/** Every kind and every spelling in every slot, though not each kind in each spelling there: make leak sends those. */
+const SECRETS = 6000
+
+let place: Place
+let leaks: Leaks
+
+before(async () => {
+  place = await testPlace()
+  const cancel = new AbortController().signal
+  leaks = await findLeaks(place, { seed: 7, count: SECRETS }, { cancel, say: () => {} })
+})
+
+after(() => rmSync(place.state, { recursive: true, force: true }))
+
+test('no secret is found in any backend, file, log or label, but for what remainder.yaml declares', () => {
+  assert.ok(leaks.sent.length >= SECRETS)
+  assert.ok(isTight(leaks), leakReport(leaks, 'text'))
+})
+
+test('each item of remainder.yaml still leaks: the list only gets shorter', () => {
+  assert.deepEqual(leaks.stale, [])
+  assert.ok(leaks.leaks.some(({ item, exits }) => item.spelling === 'base64' && exits.includes('Phoenix')))
+})
+
+test('every exit was looked at: what is declared was found in each backend, in its files and in a queue', () => {
+  const exits = new Set(leaks.leaks.flatMap(({ exits }) => exits))
+  for (const exit of ['Tempo', 'Phoenix', 'files of phoenix', 'files of tempo', 'files of collector'])
+    assert.ok(exits.has(exit), `nothing was found in ${exit}, which holds what is declared`)
+})
+
+test('no attribute that a policy, a panel or a query uses is altered, and hardly a byte of any other', () => {
+  const { harm } = leaks
+  assert.ok(harm.attributes > 1000)
+  assert.deepEqual(
+    harm.altered.filter(({ key }) => key in USED),
+    [],
+  )
+  /** These stand on resources, and every other test would fail without them. */
+  const onResources: readonly string[] = [
+    OTHER.SERVICE_NAME,
+    OTHER.SERVICE_VERSION,
+    OTHER.SERVICE_INSTANCE,
+    OPENINFERENCE.PROJECT,
+    WOODLAND.LINKS,
+  ]
+  for (const names of [GEN_AI, WOODLAND, OPENINFERENCE, OTHER])
+    for (const name of Object.values(names))
+      assert.ok(name in USED || onResources.includes(name), `${name} is not tried`)
+})
