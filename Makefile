@@ -1,7 +1,7 @@
 # Every command of this project, one line each: what they do lives in stack/, sim/ and test/.
 # Variables reach the programs as they are: make up SEED=7 BOOT=native, make sim TICKS=200.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean status logs viewer reload prices verify doctor sim record tune why golden recall leak bias mutation boards pictures check test bench
+.PHONY: help up down clean status logs viewer reload prices verify doctor sim record tune why golden recall leak bias mutation drill boards pictures check test bench
 
 # The Node of package.json comes first, so that an older one on the machine does not matter.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
@@ -66,6 +66,9 @@ bias: $(installed) ## estimate from kept traces alone, against the truth: SEED=â
 
 mutation: $(installed) ## make mistakes in the shipped list, and see each found out
 	@tsx stack/main.ts mutation
+
+drill: $(installed) ## kill, starve and flood it, and account for every span: DRILL=kill KILLS=200
+	@tsx stack/main.ts drill
 
 boards: $(installed) ## write the dashboards and price rules from their source
 	@tsx grafana/source/generate.ts

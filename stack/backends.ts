@@ -76,8 +76,8 @@ type RawSpan = {
   parentSpanId?: string
   name: string
   kind: string
-  startTimeUnixNano: string
-  endTimeUnixNano: string
+  startTimeUnixNano?: string
+  endTimeUnixNano?: string
   status?: { code?: string; message?: string }
   attributes?: Keys
   events?: readonly { name: string; attributes?: Keys }[]
@@ -103,8 +103,8 @@ export async function tempoTrace(place: Place, traceId: string): Promise<readonl
         parentSpanId: hex(span.parentSpanId ?? ''),
         name: span.name,
         kind: span.kind,
-        start: BigInt(span.startTimeUnixNano),
-        end: BigInt(span.endTimeUnixNano),
+        start: BigInt(span.startTimeUnixNano ?? 0),
+        end: BigInt(span.endTimeUnixNano ?? 0),
         error: span.status?.code === 'STATUS_CODE_ERROR',
         statusMessage: span.status?.message ?? '',
         attributes: flat(span.attributes),

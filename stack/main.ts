@@ -8,6 +8,7 @@ import { bootNative, haltNative, reloadCollector, statusNative } from './boot.ts
 import { bootDocker, haltDocker, hasDockerData, isInDocker, logsDocker, reloadDocker, statusDocker } from './docker.ts'
 import { dockerEngine } from './docker-engine.ts'
 import { doctor } from './doctor.ts'
+import { proveNoLoss } from './drill.ts'
 import { findGrafana } from './grafana.ts'
 import { proveNoLeak } from './leak.ts'
 import { type Place, ROOT, readPlace, Trouble, url } from './place.ts'
@@ -163,6 +164,9 @@ const LEAK_COUNT = '60000'
 /** Enough traces that the mean over the salts is known to a third of the bias that is allowed. */
 const BIAS = { traces: 60_000, salts: 100 }
 
+/** As long as an outage that somebody must get up for; and enough kills to meet every moment of a trace. */
+const DRILL = { kills: '200', outageSeconds: 60, bodies: 1000 }
+
 const working = () => ({ cancel: cancelled.signal, say: tell })
 
 function prove({ text, holds }: Proof): void {
@@ -294,6 +298,16 @@ function program(place: () => Place): Command {
     .action(async ({ seed, format }: { seed: string; format: Format }) =>
       prove(await proveUnbiased(place(), { ...BIAS, seed }, format, working())),
     )
+  stack
+    .command('drill')
+    .description('kill, starve and flood the collector and its backends, and say where every span is afterwards')
+    .addOption(new Option('--drill <names>', 'default: all').env('DRILL'))
+    .addOption(new Option('--kills <number>').env('KILLS').default(DRILL.kills))
+    .addOption(new Option('--seed <number>').env('SEED').default('1'))
+    .addOption(format)
+    .action(async ({ format, drill, ...sent }: { drill?: string; kills: string; seed: string; format: Format }) =>
+      prove(await proveNoLoss(place(), { ...DRILL, ...sent, only: drill?.split(',') }, format, working())),
+    )
   return stack
 }
 
@@ -322,6 +336,8 @@ const VARIABLES = [
   'SPEED',
   'SWEEP',
   'TRACE',
+  'DRILL',
+  'KILLS',
 ]
 for (const name of VARIABLES) if (process.env[name] === '') delete process.env[name]
 

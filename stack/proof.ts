@@ -55,6 +55,7 @@ export const proveMutation = (place: Place, format: Format, options: Options): P
 
 export type Sent = Readonly<{ seed: string | number; count: string | number }>
 
+/** Reads a number that a user gave by this name. Throws `Trouble` when it is none from 1. */
 export function wholeNumber(name: string, given: string | number): number {
   const number = Number(given)
   if (Number.isSafeInteger(number) && number > 0) return number

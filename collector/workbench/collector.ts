@@ -26,6 +26,10 @@ export type Running = Readonly<{
   alive: () => void
   /** Ends it as SIGTERM does: what waits is judged, what is judged is written. Throws when it could not be written. */
   stop: () => Promise<void>
+  /** Ends it where it stands. */
+  kill: () => Promise<void>
+  /** Has it read its configuration again, and waits until it takes data. */
+  reload: () => Promise<void>
 }>
 
 export type Scratch = Readonly<{
@@ -109,17 +113,19 @@ export async function startCollector(
     if (full) throw diskFull(full, folder)
   }
   const otlp = `http://127.0.0.1:${ports.OTLP_HTTP_PORT}`
-  const until = Date.now() + START_LIMIT_MS
-  while (!ready && !ended && !cancel.aborted && Date.now() < until) {
-    await sleep(20)
-    // With a log level above info it does not say that it is ready; receivers are what it starts last.
-    ready ||= await isListening(otlp)
-  }
-  if (!ready) {
+  const untilReady = async (isNew: boolean) => {
+    const until = Date.now() + START_LIMIT_MS
+    while (!ready && !ended && !cancel.aborted && Date.now() < until) {
+      await sleep(20)
+      // With a log level above info it does not say that it is ready; receivers are what it starts last.
+      ready ||= isNew && (await isListening(otlp))
+    }
+    if (ready) return
     await stop()
     cancel.throwIfAborted()
     throw new NotStarted(said)
   }
+  await untilReady(true)
   return {
     otlp,
     metrics: `http://127.0.0.1:${ports.COLLECTOR_METRICS_PORT}/metrics`,
@@ -128,6 +134,15 @@ export async function startCollector(
       if (ended) throw new Refusal(`the collector ended by itself. It said: ${said.slice(-20).join('\n') || 'nothing'}`)
     },
     stop,
+    kill: async () => {
+      child.kill('SIGKILL')
+      await Promise.all([ending, reading])
+    },
+    reload: async () => {
+      ready = false
+      child.kill('SIGHUP')
+      await untilReady(false)
+    },
   }
 }
 
