@@ -30,7 +30,7 @@ const BODIES_AT_ONCE = 10
 export const findLeaks = (place: Place, wish: Wish, options: Options): Promise<Leaks> =>
   mendable(withScratch((state) => leaksOf(place, state, wish, options)))
 
-type Wish = Readonly<{ seed: number; count: number }>
+type Wish = Readonly<{ seed: number; count: number; policy?: string }>
 
 /** The same, as a report. */
 export async function proveNoLeak(
@@ -48,7 +48,7 @@ async function leaksOf(place: Place, state: string, wish: Wish, { cancel, say }:
   const remainder = readRemainder(readFileSync(resolve(ROOT, REMAINDER), 'utf8'), REMAINDER)
   const own = await placeOfItsOwn(place, state)
   try {
-    await bootNative(own, { policy: POLICY, only: SERVICES, cancel, say })
+    await bootNative(own, { policy: wish.policy ?? POLICY, only: SERVICES, cancel, say })
     const innocents = [...makeInnocents({ seed: wish.seed, count: wish.count / SECRETS_FOR_AN_INNOCENT })]
     const sent = [...makeCorpus(wish), ...innocents.map(asSent)]
     const items = sent.flatMap(({ items }) => items)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { rmSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { USED } from '../collector/privacy/innocents.ts'
 import { isTight, type Leaks, leakReport } from '../collector/privacy/leak.ts'
@@ -36,6 +37,24 @@ test('every exit was looked at: what is declared was found in each backend, in i
   const exits = new Set(leaks.leaks.flatMap(({ exits }) => exits))
   for (const exit of ['Tempo', 'Phoenix', 'files of phoenix', 'files of tempo', 'files of collector'])
     assert.ok(exits.has(exit), `nothing was found in ${exit}, which holds what is declared`)
+})
+
+test('with VOLUME=high, where the sampler sees them unmasked and a condition fails on them, none is found either', async () => {
+  const policy = resolve(place.state, 'quotes.yaml')
+  const fails = 'span.status.message != "" and Duration(span.status.message) > Duration("1s")'
+  writeFileSync(
+    policy,
+    `- name: fails
+  type: ottl_condition
+  ottl_condition: { error_mode: ignore, span: ['${fails}'] }
+- name: keep-the-rest
+  type: always_sample
+`,
+  )
+  const cancel = new AbortController().signal
+  const high = { ...place, env: { ...place.env, VOLUME: 'high' } }
+  const found = await findLeaks(high, { seed: 8, count: SECRETS / 2, policy }, { cancel, say: () => {} })
+  assert.ok(isTight(found), leakReport(found, 'text'))
 })
 
 test('no attribute that a policy, a panel or a query uses is altered, and hardly a byte of any other', () => {
