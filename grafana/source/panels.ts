@@ -142,6 +142,19 @@ export const table = ({ title, description, width, height }: Asked, none: string
     .colorScheme(neutral)
     .showHeader(true)
 
+/** The answers of several questions as one row for each thing they are about: its fields by the names to show, in their order. */
+export const sideBySide = (columns: Readonly<Record<string, string>>) => [
+  { id: 'filterFieldsByName', options: { exclude: { names: ['Time'] } } },
+  { id: 'merge', options: {} },
+  {
+    id: 'organize',
+    options: {
+      renameByName: columns,
+      indexByName: Object.fromEntries(Object.keys(columns).map((field, index) => [field, index])),
+    },
+  },
+]
+
 /** For durations: one step up is twice as long, as in the histograms, so that p50 stays readable beside an outlier. */
 export const doubling = (panel: TimeSeriesPanel) => {
   panel.scaleDistribution(new ScaleDistributionConfigBuilder().type(ScaleDistribution.Log).log(2))

@@ -22,6 +22,7 @@ import {
   redAbove,
   redBelow,
   rows,
+  sideBySide,
   stacked,
   table,
   tinted,
@@ -151,37 +152,20 @@ const byAgent = tinted(
     .withTarget(rows('out', ask.tokensInRangeByAgent('output')))
     .withTarget(rows('p50', ask.durationInRangeByAgent(0.5, 'invoke_agent')))
     .withTarget(rows('p95', ask.durationInRangeByAgent(0.95, 'invoke_agent')))
-    .withTransformation({ id: 'filterFieldsByName', options: { exclude: { names: ['Time'] } } })
-    .withTransformation({ id: 'merge', options: {} })
-    .withTransformation({
-      id: 'organize',
-      options: {
-        renameByName: {
-          gen_ai_agent_name: 'Agent',
-          'Value #cost': 'Cost',
-          'Value #budget': 'Budget left',
-          'Value #accepted': '$ / accepted',
-          'Value #turns': 'Turns',
-          'Value #refused': 'Refused',
-          'Value #in': 'Tokens in',
-          'Value #out': 'Tokens out',
-          'Value #p50': 'p50',
-          'Value #p95': 'p95',
-        },
-        indexByName: {
-          gen_ai_agent_name: 0,
-          'Value #cost': 1,
-          'Value #budget': 2,
-          'Value #accepted': 3,
-          'Value #turns': 4,
-          'Value #refused': 5,
-          'Value #in': 6,
-          'Value #out': 7,
-          'Value #p50': 8,
-          'Value #p95': 9,
-        },
-      },
-    })
+    .transformations(
+      sideBySide({
+        gen_ai_agent_name: 'Agent',
+        'Value #cost': 'Cost',
+        'Value #budget': 'Budget left',
+        'Value #accepted': '$ / accepted',
+        'Value #turns': 'Turns',
+        'Value #refused': 'Refused',
+        'Value #in': 'Tokens in',
+        'Value #out': 'Tokens out',
+        'Value #p50': 'p50',
+        'Value #p95': 'p95',
+      }),
+    )
     .sortBy([new TableSortByFieldStateBuilder().displayName('Cost').desc(true)])
     .overrideByName('Cost', column('currencyUSD', 4))
     .overrideByName('Budget left', column('percentunit', 0))
@@ -329,27 +313,15 @@ const models = table(
   .withTarget(rows('out', ask.tokensInRangeByModel('output')))
   .withTarget(rows('now', ask.costPerHourByModel))
   .withTarget(rows('cost', ask.spentInRangeByModel))
-  .withTransformation({ id: 'filterFieldsByName', options: { exclude: { names: ['Time'] } } })
-  .withTransformation({ id: 'merge', options: {} })
-  .withTransformation({
-    id: 'organize',
-    options: {
-      renameByName: {
-        gen_ai_request_model: 'Model',
-        'Value #now': 'Per hour',
-        'Value #cost': 'Cost',
-        'Value #in': 'In',
-        'Value #out': 'Out',
-      },
-      indexByName: {
-        gen_ai_request_model: 0,
-        'Value #now': 1,
-        'Value #cost': 2,
-        'Value #in': 3,
-        'Value #out': 4,
-      },
-    },
-  })
+  .transformations(
+    sideBySide({
+      gen_ai_request_model: 'Model',
+      'Value #now': 'Per hour',
+      'Value #cost': 'Cost',
+      'Value #in': 'In',
+      'Value #out': 'Out',
+    }),
+  )
   .sortBy([new TableSortByFieldStateBuilder().displayName('Cost').desc(true)])
   .overrideByName('Model', [
     { id: 'custom.minWidth', value: 110 },
@@ -375,29 +347,16 @@ const arms = table(
   .withTarget(rows('tokens', ask.byArm.tokensPerTurn))
   .withTarget(rows('accepted', ask.byArm.costPerAccepted))
   .withTarget(rows('p95', ask.byArm.p95))
-  .withTransformation({ id: 'filterFieldsByName', options: { exclude: { names: ['Time'] } } })
-  .withTransformation({ id: 'merge', options: {} })
-  .withTransformation({
-    id: 'organize',
-    options: {
-      renameByName: {
-        experiment_variant: 'Asked',
-        'Value #turns': 'Turns',
-        'Value #refused': 'Refused',
-        'Value #tokens': 'Tokens',
-        'Value #accepted': '$ / accepted',
-        'Value #p95': 'p95',
-      },
-      indexByName: {
-        experiment_variant: 0,
-        'Value #turns': 1,
-        'Value #refused': 2,
-        'Value #tokens': 3,
-        'Value #accepted': 4,
-        'Value #p95': 5,
-      },
-    },
-  })
+  .transformations(
+    sideBySide({
+      experiment_variant: 'Asked',
+      'Value #turns': 'Turns',
+      'Value #refused': 'Refused',
+      'Value #tokens': 'Tokens',
+      'Value #accepted': '$ / accepted',
+      'Value #p95': 'p95',
+    }),
+  )
   .overrideByName('Asked', [{ id: 'custom.minWidth', value: 60 }])
   .overrideByName('Turns', column('locale', 0))
   .overrideByName('Refused', column('percentunit', 1))

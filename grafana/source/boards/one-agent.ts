@@ -5,7 +5,19 @@ import { questionsPanel } from '../cookbook.ts'
 import { oneAgentVariable } from '../datasources.ts'
 import { allAgentsBoard, boardLink, exploreTraces, link } from '../links.ts'
 import * as own from '../one-agent-queries.ts'
-import { bars, coloured, column, doubling, figure, line, NO_TRAFFIC, overTime, rows, table } from '../panels.ts'
+import {
+  bars,
+  coloured,
+  column,
+  doubling,
+  figure,
+  line,
+  NO_TRAFFIC,
+  overTime,
+  rows,
+  sideBySide,
+  table,
+} from '../panels.ts'
 import * as ask from '../queries.ts'
 import { turnsTable } from '../turns.ts'
 
@@ -189,12 +201,7 @@ const tools = table(
 )
   .withTarget(rows('calls', own.toolsInRange))
   .withTarget(rows('errors', own.toolErrorsInRange))
-  .withTransformation({ id: 'filterFieldsByName', options: { exclude: { names: ['Time'] } } })
-  .withTransformation({ id: 'merge', options: {} })
-  .withTransformation({
-    id: 'organize',
-    options: { renameByName: { span_name: 'Tool', 'Value #calls': 'Calls', 'Value #errors': 'Errors' } },
-  })
+  .transformations(sideBySide({ span_name: 'Tool', 'Value #calls': 'Calls', 'Value #errors': 'Errors' }))
   .overrideByName('Tool', [{ id: 'custom.width', value: 210 }])
   .overrideByName('Calls', column('short', 0))
   .overrideByName('Errors', column('short', 0))

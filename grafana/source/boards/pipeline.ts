@@ -13,6 +13,7 @@ import {
   overTime,
   redAbove,
   rows,
+  sideBySide,
   table,
 } from '../panels.ts'
 import * as ask from '../pipeline-queries.ts'
@@ -155,20 +156,14 @@ const stages = table(
   .withTarget(rows('pace', ask.stagePerMinute))
   .withTarget(rows('range', ask.stageInRange))
   .withTarget(rows('age', ask.stageAge))
-  .withTransformation({ id: 'filterFieldsByName', options: { exclude: { names: ['Time'] } } })
-  .withTransformation({ id: 'merge', options: {} })
-  .withTransformation({
-    id: 'organize',
-    options: {
-      renameByName: {
-        stage: 'Stage',
-        'Value #pace': 'A minute',
-        'Value #range': 'In range',
-        'Value #age': 'Last moved',
-      },
-      indexByName: { stage: 0, 'Value #pace': 1, 'Value #range': 2, 'Value #age': 3 },
-    },
-  })
+  .transformations(
+    sideBySide({
+      stage: 'Stage',
+      'Value #pace': 'A minute',
+      'Value #range': 'In range',
+      'Value #age': 'Last moved',
+    }),
+  )
   .sortBy([new TableSortByFieldStateBuilder().displayName('Stage').desc(false)])
   .overrideByName('Stage', [{ id: 'custom.width', value: 220 }])
   .overrideByName('A minute', column('locale', 0))
@@ -189,29 +184,16 @@ const targets = table(
   .withTarget(rows('age', ask.targetAge))
   .withTarget(rows('seconds', ask.targetSeconds))
   .withTarget(rows('samples', ask.targetSamples))
-  .withTransformation({ id: 'filterFieldsByName', options: { exclude: { names: ['Time'] } } })
-  .withTransformation({ id: 'merge', options: {} })
-  .withTransformation({
-    id: 'organize',
-    options: {
-      renameByName: {
-        job: 'Server',
-        instance: 'Address',
-        'Value #up': 'State',
-        'Value #age': 'Age',
-        'Value #seconds': 'Took',
-        'Value #samples': 'Samples',
-      },
-      indexByName: {
-        job: 0,
-        instance: 1,
-        'Value #up': 2,
-        'Value #age': 3,
-        'Value #seconds': 4,
-        'Value #samples': 5,
-      },
-    },
-  })
+  .transformations(
+    sideBySide({
+      job: 'Server',
+      instance: 'Address',
+      'Value #up': 'State',
+      'Value #age': 'Age',
+      'Value #seconds': 'Took',
+      'Value #samples': 'Samples',
+    }),
+  )
   .sortBy([new TableSortByFieldStateBuilder().displayName('Server').desc(false)])
   .overrideByName('Server', [{ id: 'custom.width', value: 85 }])
   .overrideByName('Address', [{ id: 'custom.width', value: 135 }])

@@ -15,6 +15,7 @@ import {
   overTime,
   redAbove,
   rows,
+  sideBySide,
   signed,
   table,
   tinted,
@@ -328,15 +329,7 @@ const estimates = tinted(
     .withTarget(rows('cost', ask.truth.cost))
     .withTarget(rows('costE', ask.estimated.cost))
     .withTarget(rows('costO', ask.offByAgent.cost))
-    .withTransformation({ id: 'filterFieldsByName', options: { exclude: { names: ['Time'] } } })
-    .withTransformation({ id: 'merge', options: {} })
-    .withTransformation({
-      id: 'organize',
-      options: {
-        renameByName: Object.fromEntries(ESTIMATES),
-        indexByName: Object.fromEntries(ESTIMATES.map(([from], index) => [from, index])),
-      },
-    })
+    .transformations(sideBySide(Object.fromEntries(ESTIMATES)))
     .sortBy([descending('Cost')])
     .overrideByName('Turns', column('locale', 0))
     .overrideByName('≈ turns', column('locale', 0))
