@@ -6,7 +6,7 @@ import { execa } from 'execa'
 import { type Backend, type BackendName, DRILLS, type House, type Size } from '../collector/proof/drills.ts'
 import { drillReport, holds, type Outcome, spanKey } from '../collector/proof/ledger.ts'
 import type { Format } from '../collector/workbench/draw.ts'
-import { tempoTrace } from './backends.ts'
+import { tempoSearch, tempoTrace } from './backends.ts'
 import { benchOf } from './bench.ts'
 import { build, type Programs } from './native.ts'
 import { type Place, PORT_NAMES, type PortName, ROOT, Trouble, url } from './place.ts'
@@ -19,6 +19,7 @@ import { mendable } from './workbench.ts'
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
 const LOOKUPS_AT_ONCE = 8
+const MOST_TRACES = 100_000
 const LOOK_AGAIN_MS = 100
 
 export type Asked = Omit<Size, 'seed' | 'kills'> &
@@ -139,21 +140,36 @@ async function startBackend(
     endpoint,
     start,
     end,
-    stored: (ids) => (name === 'tempo' ? inTempo(own, ids) : Promise.resolve(inPhoenix(folder))),
+    stored: name === 'tempo' ? lookingInTempo(own) : async () => inPhoenix(folder),
   }
 }
 
-async function inTempo(place: Place, ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
+/** Looks for these spans in Tempo, and no more for what was found before. */
+function lookingInTempo(place: Place) {
   const stored = new Map<string, number>()
-  // Tempo holds nothing under an id that is none.
-  const left = ids.filter((id) => /^[0-9a-f]{32}$/.test(id))
-  const look = async () => {
-    for (let id = left.pop(); id !== undefined; id = left.pop())
-      for (const { traceId, spanId } of await tempoTrace(place, id))
-        count(stored, spanKey(traceId.padStart(32, '0'), spanId))
+  const left = (keys: readonly string[]) => {
+    const ids = new Set(keys.filter((key) => !stored.has(key)).map((key) => key.split(' ')[0] ?? ''))
+    // Tempo holds nothing under an id that is none.
+    return [...ids].filter((id) => /^[0-9a-f]{32}$/.test(id))
   }
-  await Promise.all(Array.from({ length: LOOKUPS_AT_ONCE }, look))
-  return stored
+  return async (keys: readonly string[]): Promise<ReadonlyMap<string, number>> => {
+    if (stored.size === 0) {
+      // One answer tells of most of them; a search does not find what happened at odd times. A lookup is slow when
+      // there is nothing to find.
+      for (const { traceID, spanSets } of await tempoSearch(place, '{}', { limit: MOST_TRACES }))
+        for (const { spans } of spanSets ?? [])
+          for (const { spanID } of spans as readonly { spanID: string }[])
+            stored.set(spanKey(traceID.padStart(32, '0'), spanID.padStart(16, '0')), 1)
+    }
+    const ids = left(keys)
+    const look = async () => {
+      for (let id = ids.pop(); id !== undefined; id = ids.pop())
+        for (const { traceId, spanId } of await tempoTrace(place, id))
+          stored.set(spanKey(traceId.padStart(32, '0'), spanId), 1)
+    }
+    await Promise.all(Array.from({ length: LOOKUPS_AT_ONCE }, look))
+    return stored
+  }
 }
 
 /** From its database: one odd span is enough that Phoenix 20.26 cannot list the spans of a project any more. */

@@ -29,8 +29,8 @@ export type Backend = Readonly<{
   endpoint: string
   end: (how: 'SIGTERM' | 'SIGKILL') => Promise<void>
   start: () => Promise<void>
-  /** How many copies it holds of each span, of all that were sent in these traces. */
-  stored: (traces: readonly string[]) => Promise<ReadonlyMap<string, number>>
+  /** How many copies it holds of each of these spans, and perhaps of others. */
+  stored: (keys: readonly string[]) => Promise<ReadonlyMap<string, number>>
 }>
 
 /** What drills are lent. */
@@ -201,13 +201,12 @@ async function onScene<T>(house: House, wish: Wish, work: (scene: Scene) => Prom
           })
       }
       const balancesOf = async (traces: readonly SentTrace[], others: ReadonlySet<string>) => {
-        const ids = [...new Set([...traces.map(({ id }) => id), ...[...others].map((key) => key.split(' ')[0] ?? '')])]
         const isDropped = wish.list ? await dropsOf(house, wish, policies, traces.length) : () => false
         const events: Events = { killsMs, undecidedForMs: UNDECIDED_FOR_MS, isDropped }
         const found: Balance[] = []
         for (const backend of BACKENDS) {
           const gate = gates[backend]
-          const stored = await storedIn(backends[backend], gate, ids, cancel)
+          const stored = await storedIn(backends[backend], gate, cancel)
           const account: Account = {
             backend,
             stored: new Map([...stored].filter(([key]) => !others.has(key))),
@@ -250,12 +249,13 @@ async function onScene<T>(house: House, wish: Wish, work: (scene: Scene) => Prom
 }
 
 /** A real backend may store what it has acknowledged a while later: it is asked until that has come, or no more comes. */
-async function storedIn(backend: Backend | undefined, gate: Gate, ids: readonly string[], cancel: AbortSignal) {
+async function storedIn(backend: Backend | undefined, gate: Gate, cancel: AbortSignal) {
   if (!backend) return gate.acknowledged
-  let stored = await backend.stored(ids)
+  const keys = [...gate.acknowledged.keys()]
+  let stored = await backend.stored(keys)
   await untilQuiet(() => [stored.size], {
     isDone: async () => {
-      stored = await backend.stored(ids)
+      stored = await backend.stored(keys)
       return true
     },
     isOver: () => stored.size >= gate.acknowledged.size,

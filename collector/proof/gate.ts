@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { gunzipSync } from 'node:zlib'
 import { spanKey } from './ledger.ts'
@@ -65,11 +66,10 @@ export async function startGate(port: number, behind?: string): Promise<Gate> {
   const server = createServer((incoming, response) => {
     answer(incoming, response).catch(() => incoming.socket.destroy())
   })
-  const listen = () =>
-    new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
-      server.listen(port, '127.0.0.1', () => resolve())
-    })
+  const listen = async () => {
+    server.listen(port, '127.0.0.1')
+    await once(server, 'listening')
+  }
   const close = () =>
     new Promise<void>((resolve) => {
       if (!server.listening) return resolve()
