@@ -122,7 +122,7 @@ async function play(place: Place, canary: string, cancel: AbortSignal) {
     if (sim.failed) throw new Trouble(`BAD  the tick could not be played:\n${sim.stderr}`)
     if (/could not be sent/.test(sim.stderr))
       throw new Trouble(
-        `BAD  the collector at ${env.OTEL_EXPORTER_OTLP_ENDPOINT} did not take the spans: is the stack up? (make status)`,
+        `BAD  the collector at ${env.OTEL_EXPORTER_OTLP_ENDPOINT} did not take the spans: is the stack up (make status)? A token or a certificate of make up must be given here too.`,
       )
     const entries = readFileSync(ledger, 'utf8')
       .trim()
