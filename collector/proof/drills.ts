@@ -49,6 +49,8 @@ const SECOND_MS = 1000
 /** Traces have a root, so that these are the waits of every one: one second, and up to one until the sampler's next tick. */
 const WAITS = { DECISION_WAIT: '5s', DECISION_WAIT_AFTER_ROOT: '1s' }
 const DECIDED_AFTER_MS = 2 * SECOND_MS
+/** A trace that lost its root on the way is decided when the longer wait is over. */
+const DECIDED_WITHOUT_ROOT_AFTER_MS = 7 * SECOND_MS
 /** A busy machine wakes the sampler late: with this, what is older was decided. */
 const UNDECIDED_FOR_MS = DECIDED_AFTER_MS + SECOND_MS
 const TRACES_PER_SECOND = 50
@@ -667,6 +669,7 @@ async function odd(house: House, { seed, bodies }: Size): Promise<Outcome> {
       if (status >= 500 && said !== UNSAYABLE) broken.push(`${name} was answered with ${status}: ${said}`)
     }
     await play(SECOND_MS)
+    await sleep(DECIDED_WITHOUT_ROOT_AFTER_MS, undefined, { signal: house.bench.cancel })
     await settle()
     const filtered = await counter('otelcol_processor_filter_spans_filtered')
     for (const backend of BACKENDS) {
