@@ -1,7 +1,7 @@
 # Every command of this project, one line each: what they do lives in stack/, sim/ and test/.
 # Variables reach the programs as they are: make up SEED=7 BOOT=native, make sim TICKS=200.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean status logs viewer reload prices verify doctor sim record tune why golden recall leak bias mutation drill boards pictures check test bench
+.PHONY: help up down clean status logs viewer reload prices verify doctor sim record tune why golden recall leak bias mutation drill boards pictures check test bench rehearse
 
 # The Node of package.json comes first, so that an older one on the machine does not matter.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
@@ -86,6 +86,9 @@ test: check ## everything: check, then the real servers
 
 bench: $(installed) ## measure speed and size, as ratios within one run
 	@tsx test/bench.ts
+
+rehearse: $(installed) ## try the Docker boot, crashes included, beside what runs; needs an engine
+	@tsx test/rehearse.ts
 
 $(installed): package.json package-lock.json
 	@command -v npm >/dev/null || { echo 'npm is not installed: install Node.js 20 or newer from nodejs.org' >&2; exit 1; }

@@ -1,0 +1,306 @@
+import { createHash } from 'node:crypto'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { homedir, platform } from 'node:os'
+import { basename, dirname, join, resolve } from 'node:path'
+import { execa } from 'execa'
+import { build, type Part, type Programs } from '../stack/native.ts'
+import { type Place, ROOT, Trouble } from '../stack/place.ts'
+
+/** The images of docker-compose.yml by their variables; Grafana's is not rehearsed, as nothing of it is built here. */
+export const IMAGES = ['OTELCOL_IMAGE', 'TEMPO_IMAGE', 'PROMETHEUS_IMAGE', 'PHOENIX_IMAGE', 'NODE_IMAGE'] as const
+export type Image = (typeof IMAGES)[number]
+
+/** What a stand-in has in common with the real image: who runs it, what it starts, and which folders it may write. */
+type Recipe = Readonly<{
+  /** Path in the image → path on this machine: files, and folders with all in them. */
+  files: Readonly<Record<string, string>>
+  /** Path in the image → its text. */
+  texts?: Readonly<Record<string, string>>
+  /** Programs and libraries of this machine whose own libraries are needed as well. */
+  linked?: readonly string[]
+  folders?: readonly string[]
+  /** Folders that belong to `user`, which a fresh volume takes over. */
+  owned?: readonly string[]
+  /** In numbers, user or user:group. */
+  user: string
+  changes: readonly string[]
+}>
+
+type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
+
+const PARTS: Readonly<Record<Image, readonly Part[]>> = {
+  OTELCOL_IMAGE: ['collector'],
+  TEMPO_IMAGE: ['tempo'],
+  PROMETHEUS_IMAGE: ['prometheus'],
+  PHOENIX_IMAGE: ['phoenix'],
+  NODE_IMAGE: [],
+}
+
+const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt'
+const certificates = existsSync(CERTIFICATES) ? { [CERTIFICATES]: CERTIFICATES } : {}
+
+/**
+ * Makes an image that is built like the pinned one, from programs of this machine: those of the native boot, its Node,
+ * its Python. Throws `Trouble` when something it is made of is missing.
+ */
+export async function makeStandIn(
+  place: Place,
+  image: Image,
+  { name, scratch }: Readonly<{ name: string; scratch: string }>,
+  options: Options,
+): Promise<void> {
+  if (platform() !== 'linux')
+    throw new Trouble(
+      `${place.env[image]} could not be pulled, and a stand-in can be made on Linux only: mend the network.`,
+    )
+  const recipe = await recipeOf(image, await build(place, PARTS[image], options))
+  await importImage(place, recipe, { name, scratch }, options.cancel)
+}
+
+async function recipeOf(image: Image, programs: Programs): Promise<Recipe> {
+  switch (image) {
+    case 'OTELCOL_IMAGE':
+      // FROM scratch: not even a list of users.
+      return {
+        files: { ...certificates, '/otelcol-contrib': programs.collector },
+        user: '10001',
+        changes: ['ENTRYPOINT ["/otelcol-contrib"]'],
+      }
+    case 'TEMPO_IMAGE': {
+      const wget = await anyProgram('busybox', 'wget')
+      return {
+        files: { ...certificates, '/tempo': programs.tempo, '/busybox/wget': wget },
+        linked: [wget],
+        folders: ['/tmp'],
+        owned: ['/var/tempo'],
+        user: '10001:10001',
+        changes: ['ENTRYPOINT ["/tempo"]'],
+      }
+    }
+    case 'PROMETHEUS_IMAGE': {
+      const shell = await anyProgram('busybox', 'sh')
+      return {
+        files: {
+          ...certificates,
+          '/bin/prometheus': programs.prometheus,
+          '/bin/promtool': programs.promtool,
+          '/bin/sh': shell,
+        },
+        texts: { '/etc/passwd': 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n' },
+        linked: [shell],
+        folders: ['/tmp'],
+        owned: ['/prometheus'],
+        user: '65534:65534',
+        changes: ['WORKDIR /prometheus', 'ENTRYPOINT ["/bin/prometheus"]'],
+      }
+    }
+    case 'PHOENIX_IMAGE':
+      return phoenix(programs)
+    case 'NODE_IMAGE':
+      return node()
+  }
+}
+
+/** Python without a shell, its packages in a folder of their own, run by root: the pinned tag is not the -nonroot one. */
+async function phoenix({ python }: Programs): Promise<Recipe> {
+  const ask = `import json, sys, sysconfig; print(json.dumps([sys.base_prefix, sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")]))`
+  const [prefix, library, packages]: [string, string, string] = JSON.parse((await execa(python, ['-c', ask])).stdout)
+  const program = realpathSync(python)
+  const unused = ['test', 'idlelib', 'site-packages', 'dist-packages', '__pycache__']
+  const parts = readdirSync(library).filter((part) => !unused.includes(part) && !part.startsWith('config-'))
+  const modules = (folder: string) =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((file) => /\.so(\.\d+)*$/.test(file))
+      .map((file) => join(folder, file))
+  return {
+    files: {
+      ...certificates,
+      '/phoenix/env': packages,
+      '/usr/bin/python3': program,
+      ...Object.fromEntries(parts.map((part) => [join(library, part), join(library, part)])),
+    },
+    texts: {
+      '/etc/passwd': 'root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n',
+    },
+    linked: [program, ...modules(join(library, 'lib-dynload')), ...modules(packages)],
+    folders: ['/tmp', '/root'],
+    user: '0',
+    changes: [
+      'WORKDIR /phoenix',
+      'ENV PYTHONPATH=/phoenix/env',
+      `ENV PYTHONHOME=${prefix}`,
+      'ENV PYTHONUNBUFFERED=1',
+      'ENTRYPOINT ["/usr/bin/python3"]',
+      'CMD ["-m", "phoenix.server.main", "serve"]',
+    ],
+  }
+}
+
+/** Node and npm with what the Dockerfile of sim/ and the owner of the queue ask of a Debian: a shell, rm and chown. */
+async function node(): Promise<Recipe> {
+  const npm = dirname(dirname(realpathSync(await anyProgram('npm'))))
+  const tools = {
+    '/bin/sh': await anyProgram('sh'),
+    '/bin/rm': await anyProgram('rm'),
+    '/bin/chown': await anyProgram('chown'),
+  }
+  return {
+    files: {
+      ...certificates,
+      ...tools,
+      ...npmCache(),
+      '/usr/local/bin/node': process.execPath,
+      '/usr/local/lib/node_modules/npm': npm,
+    },
+    texts: {
+      '/etc/passwd': 'root:x:0:0:root:/root:/bin/sh\nnode:x:1000:1000::/home/node:/bin/sh\n',
+      '/etc/group': 'root:x:0:\nnode:x:1000:\n',
+      '/usr/local/bin/npm': '#!/bin/sh\nexec node /usr/local/lib/node_modules/npm/bin/npm-cli.js "$@"\n',
+    },
+    linked: [process.execPath, ...Object.values(tools)],
+    folders: ['/tmp', '/root'],
+    owned: [],
+    user: '0',
+    changes: [
+      `ENV npm_config_cache=${NPM_CACHE}`,
+      'ENV npm_config_prefer_offline=true',
+      'ENV npm_config_update_notifier=false',
+      `ENV NODE_EXTRA_CA_CERTS=${CERTIFICATES}`,
+      'CMD ["node"]',
+    ],
+  }
+}
+
+const NPM_CACHE = '/npm-cache'
+const NPM_REGISTRY = 'https://registry.npmjs.org/'
+
+/**
+ * What npm has here already of the packages in the lock file, their descriptions and their archives: with these,
+ * `npm ci` in the image needs no network. What is not here is left to the network.
+ */
+function npmCache(): Record<string, string> {
+  const here = resolve(process.env.npm_config_cache || resolve(homedir(), '.npm'), '_cacache')
+  const split = (hex: string) => join(hex.slice(0, 2), hex.slice(2, 4), hex.slice(4))
+  const content = (sum: string) => {
+    const [algorithm = '', base64 = ''] = sum.split('-')
+    return join('content-v2', algorithm, split(Buffer.from(base64, 'base64').toString('hex')))
+  }
+  const files = new Set<string>()
+  const { packages }: Lock = JSON.parse(readFileSync(resolve(ROOT, 'package-lock.json'), 'utf8'))
+  const add = (file: string) => existsSync(join(here, file)) && files.add(file)
+  for (const [path, { version, integrity, dev }] of Object.entries(packages)) {
+    if (!integrity || dev) continue
+    add(content(integrity))
+    const name = path.replace(/^.*node_modules\//, '')
+    for (const address of [name.replace('/', '%2f'), `${name}/-/${basename(name)}-${version}.tgz`]) {
+      const request = `make-fetch-happen:request-cache:${NPM_REGISTRY}${address}`
+      const index = join('index-v5', split(createHash('sha256').update(request).digest('hex')))
+      if (!add(index)) continue
+      const answers = readFileSync(join(here, index), 'utf8')
+      for (const [, sum] of answers.matchAll(/"integrity":"([^"]+)"/g)) if (sum) add(content(sum))
+    }
+  }
+  return Object.fromEntries([...files].map((file) => [join(NPM_CACHE, '_cacache', file), join(here, file)]))
+}
+
+type Lock = Readonly<{ packages: Readonly<Record<string, { version?: string; integrity?: string; dev?: boolean }>> }>
+
+/** The first of these programs that this machine has. */
+async function anyProgram(...names: readonly string[]): Promise<string> {
+  for (const name of names) {
+    const { stdout, failed } = await execa('sh', ['-c', 'command -v "$1"', 'sh', name], { reject: false })
+    if (!failed && stdout.startsWith('/')) return stdout
+  }
+  throw new Trouble(`a stand-in needs ${names.join(' or ')} of this machine: install it, then make rehearse.`)
+}
+
+/** The shared libraries these load, and the loader: path → path. */
+async function libraries(files: readonly string[]): Promise<readonly string[]> {
+  if (files.length === 0) return []
+  const { stdout } = await execa('ldd', files, { reject: false, stderr: 'ignore', maxBuffer: 100_000_000 })
+  return [...new Set([...stdout.matchAll(/(?:^|\s)(\/\S+) \(0x/gm)].flatMap(([, path]) => (path ? [path] : [])))]
+}
+
+/** Lays the files out as links, packs what they point to, and gives it to the engine: no base image is needed. */
+async function importImage(
+  place: Place,
+  { files, texts = {}, linked = [], folders = [], owned = [], user, changes }: Recipe,
+  { name, scratch }: Readonly<{ name: string; scratch: string }>,
+  cancel: AbortSignal,
+): Promise<void> {
+  const root = join(scratch, 'root')
+  const data = join(scratch, 'data')
+  const archive = join(scratch, 'image.tar')
+  const packed = Object.values(files)
+  const needed = (await libraries(linked)).filter((path) => !packed.some((whole) => path.startsWith(`${whole}/`)))
+  try {
+    for (const folder of [root, data]) mkdirSync(folder, { recursive: true })
+    for (const [inside, path] of [...Object.entries(files), ...needed.map((path) => [path, path] as const)]) {
+      mkdirSync(join(root, dirname(inside)), { recursive: true })
+      symlinkSync(path, join(root, inside))
+    }
+    for (const [inside, text] of Object.entries(texts)) {
+      mkdirSync(join(root, dirname(inside)), { recursive: true })
+      writeFileSync(join(root, inside), text)
+      if (text.startsWith('#!')) chmodSync(join(root, inside), 0o755)
+    }
+    for (const folder of folders) {
+      mkdirSync(join(root, folder), { recursive: true })
+      if (basename(folder) === 'tmp') chmodSync(join(root, folder), 0o1777)
+    }
+    for (const folder of owned) mkdirSync(join(data, folder), { recursive: true })
+
+    const tar = (flag: string, from: string, paths: readonly string[], uid: string, gid = uid) =>
+      execa(
+        'tar',
+        [
+          flag,
+          archive,
+          '--dereference',
+          '--numeric-owner',
+          '--mode=a+rX',
+          `--owner=${uid}`,
+          `--group=${gid}`,
+          '-C',
+          from,
+          ...paths,
+        ],
+        { cancelSignal: cancel },
+      )
+    await tar('-cf', root, ['.'], '0')
+    const [uid = '0', gid = uid] = user.split(':')
+    if (owned.length > 0)
+      await tar(
+        '-rf',
+        data,
+        owned.map((folder) => `.${folder}`),
+        uid,
+        gid,
+      )
+
+    const search = [...new Set(needed.map((path) => dirname(path)))].join(':')
+    const all = [
+      `USER ${user}`,
+      ...(search ? [`ENV LD_LIBRARY_PATH=${search}`] : []),
+      'ENV PATH=/usr/local/bin:/usr/bin:/bin',
+      ...changes,
+    ]
+    await execa('docker', ['import', ...all.flatMap((change) => ['--change', change]), archive, name], {
+      env: place.env,
+      extendEnv: false,
+      cancelSignal: cancel,
+    })
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
+}
