@@ -29,9 +29,14 @@ const PASSED =
 const say = (line: string) => console.error(line)
 const cancelled = new AbortController()
 const cancel = cancelled.signal
+/** What starts this program passes a Ctrl-C on when this one seems not to have heard it: that is not a second one. */
+const ECHO_MS = 1000
+let heard = 0
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
+    if (cancel.aborted && Date.now() - heard < ECHO_MS) return
     if (cancel.aborted) process.exit(130)
+    heard = Date.now()
     say('stopping: what was made for the rehearsal is being removed')
     cancelled.abort(new Trouble('stopped'))
   })
