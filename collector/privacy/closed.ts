@@ -27,10 +27,9 @@ const merged = (base: unknown, over: unknown): unknown =>
     : over
 
 /** These in this order are the redactor; the first and last bring every slot in front of it. */
-const REDACTORS: Readonly<Record<string, readonly string[]>> = {
-  traces: ['transform/expose', 'redaction/personal_data', 'transform/restore'],
-  metrics: ['transform/expose', 'redaction/metrics', 'transform/restore'],
-}
+const REDACTOR = ['transform/expose', 'redaction/personal_data', 'transform/restore']
+/** What it can see. */
+const SIGNALS = ['traces', 'metrics']
 
 const typeOf = (id: string) => id.split('/')[0] ?? ''
 
@@ -48,8 +47,7 @@ function unmasked({ connectors = {}, service = {} }: Config): string[] {
     if (seen.has(`${name} ${isMasked}`)) return
     seen.add(`${name} ${isMasked}`)
     const { processors = [], exporters = [] } = pipelines[name] ?? {}
-    const steps = REDACTORS[typeOf(name)]
-    const after = isMasked || (steps !== undefined && isWithin(steps, processors))
+    const after = isMasked || (SIGNALS.includes(typeOf(name)) && isWithin(REDACTOR, processors))
     for (const exporter of exporters) {
       if (exporter in connectors) {
         for (const [next, { receivers = [] }] of Object.entries(pipelines))
