@@ -7,6 +7,7 @@ import { LIMITS, readConfig } from './config.ts'
 import { type Message, seal } from './economy/queue.ts'
 import { seasonAt } from './economy/seasons.ts'
 import { AGENTS, newWorld } from './economy/world.ts'
+import { onInterrupt } from './interrupt.ts'
 import { type Ledger, openLedger } from './ledger.ts'
 import { findModelServer } from './model-server.ts'
 import { market, playTickWith, run, type Tick, tradesOf } from './run.ts'
@@ -138,16 +139,13 @@ function newScore() {
   }
 }
 
-/** The first Ctrl-C or SIGTERM ends the run after the tick that has begun; the second ends the process. */
+/** The first Ctrl-C or SIGTERM ends the run after the tick that has begun. */
 function stopOnSignal(): AbortSignal {
   const stopping = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, () => {
-      if (stopping.signal.aborted) process.exit(130)
-      say('finishing this tick, then sending what is left; once more to leave at once')
-      stopping.abort()
-    })
-  }
+  onInterrupt(() => {
+    say('finishing this tick, then sending what is left; once more to leave at once')
+    stopping.abort()
+  })
   return stopping.signal
 }
 

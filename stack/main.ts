@@ -3,6 +3,7 @@ import { relative, resolve } from 'node:path'
 import { Command, Option } from 'commander'
 import { execa } from 'execa'
 import { FORMATS, type Format } from '../collector/workbench/draw.ts'
+import { onInterrupt } from '../sim/interrupt.ts'
 import { type Boot, benchOf } from './bench.ts'
 import { bootNative, haltNative, reloadCollector, statusNative } from './boot.ts'
 import { bootDocker, haltDocker, hasDockerData, isInDocker, logsDocker, reloadDocker, statusDocker } from './docker.ts'
@@ -311,12 +312,7 @@ function program(place: () => Place): Command {
   return stack
 }
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(signal, () => {
-    if (cancelled.signal.aborted) process.exit(130)
-    cancelled.abort(new Trouble('stopped'))
-  })
-}
+onInterrupt(() => cancelled.abort(new Trouble('stopped')))
 
 // An empty variable means unset: make passes them along that way.
 const VARIABLES = [

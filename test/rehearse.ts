@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import packageJson from '../package.json' with { type: 'json' }
+import { onInterrupt } from '../sim/interrupt.ts'
 import { phoenixSpans, prometheus, tempoSearch, tempoTrace } from '../stack/backends.ts'
 import { dockerEngine } from '../stack/docker-engine.ts'
 import { build } from '../stack/native.ts'
@@ -29,18 +30,10 @@ const PASSED =
 const say = (line: string) => console.error(line)
 const cancelled = new AbortController()
 const cancel = cancelled.signal
-/** What starts this program passes a Ctrl-C on when this one seems not to have heard it: that is not a second one. */
-const ECHO_MS = 1000
-let heard = 0
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(signal, () => {
-    if (cancel.aborted && Date.now() - heard < ECHO_MS) return
-    if (cancel.aborted) process.exit(130)
-    heard = Date.now()
-    say('stopping: what was made for the rehearsal is being removed')
-    cancelled.abort(new Trouble('stopped'))
-  })
-}
+onInterrupt(() => {
+  say('stopping: what was made for the rehearsal is being removed')
+  cancelled.abort(new Trouble('stopped'))
+})
 
 type Row = Readonly<{ step: string; verdict: 'ok' | 'BAD'; seconds: number; found: string }>
 const rows: Row[] = []
