@@ -36,6 +36,7 @@ const PASSTHROUGH = resolve(ROOT, 'test/speed/passthrough.yaml')
 const SHAPES: readonly Shape[] = [
   { name: 'passthrough', instead: PASSTHROUGH, kept: 0, env: UNTUNED },
   { name: 'textbook', instead: resolve(ROOT, 'test/speed/textbook.yaml'), kept: 0.3, env: UNTUNED },
+  { name: 'no redactor', overlays: [resolve(ROOT, 'test/speed/unmasked.yaml')], kept: 0.1 },
   { name: 'as shipped', kept: 0.1 },
   { name: 'as shipped', kept: 0.3 },
   { name: 'high volume', overlays: [HIGH_VOLUME], kept: 0.1 },

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { diceOf } from '../proof/traffic.ts'
 import { type Item, makeCorpus } from './corpus.ts'
 import { KINDS, PLAIN_KINDS } from './kinds.ts'
 import { searcherFor } from './search.ts'
@@ -46,6 +47,16 @@ test('every kind is in every slot, and every spelling too, in a run of the size 
       items.some(({ spelling }) => spelling === name),
       name,
     )
+})
+
+test('every kind is written in every way that can write it, in a run of the size that make leak sends', () => {
+  const pairs = different(itemsOf(1, 60_000), ({ kind, spelling }) => `${kind}, ${spelling}`)
+  const missing = KINDS.flatMap((kind) =>
+    SPELLINGS.filter((spelling) => spelling.spell(kind.make(diceOf(1)), kind))
+      .map((spelling) => `${kind.name}, ${spelling.name}`)
+      .filter((pair) => !pairs.has(pair)),
+  )
+  assert.deepEqual(missing, [])
 })
 
 test('each secret is new, and stands in what is sent so that it would be found', () => {

@@ -35,13 +35,16 @@ const KEYS = [
 ]
 
 /**
- * Every kind in every spelling, each slot in an order of its own: of any row of as many as there are kinds, each kind is
- * there once, and after as many as there are combinations each of them was.
+ * Every kind in every spelling, each slot beginning with a kind of its own: of any row of as many as there are kinds, each
+ * kind is there once, and after as many as there are combinations each of them was. All slots of one turn have the same
+ * spelling, so that none is found only because of another beside it.
  */
 function combination(turn: number, offset: number, takes: Takes): Combination {
-  const spellings = SPELLINGS.filter(({ structured }) => takes === 'value' || !structured)
-  const round = Math.floor(turn / KINDS.length)
-  return { kind: at(KINDS, turn + offset), spelling: at(spellings, turn + round + offset) }
+  const spelling = at(SPELLINGS, (turn % KINDS.length) + Math.floor(turn / KINDS.length))
+  return {
+    kind: at(KINDS, turn + offset),
+    spelling: spelling.structured && takes !== 'value' ? at(SPELLINGS, 0) : spelling,
+  }
 }
 
 /** What `make leak` sends: seeded, and as many secrets as asked for or a few more. */

@@ -42,3 +42,10 @@ test('ten thousand needles are told apart in a text of a megabyte', () => {
     sown,
   )
 })
+
+test('of what stands in base64 only the whole is looked for: ten letters of it are five digits, which others have too', () => {
+  const base64 = (text: string) => Buffer.from(text).toString('base64')
+  const search = searcherFor([[base64('AB 08 11 66 ')]])
+  assert.deepEqual([...search(Buffer.from(base64('XY 38 11 66 ')))], [])
+  assert.deepEqual([...search(Buffer.from(`{"v":"${base64('AB 08 11 66 C')}"}`))], [0])
+})

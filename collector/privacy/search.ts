@@ -11,8 +11,13 @@ const LEAVING = Array.from({ length: WINDOW }).reduce<number>((product) => Math.
 const [PIECE, PIECE_OF_DIGITS] = [10, 12]
 const COUNTS = /[\p{L}\p{N}]/u
 
+/** Ten letters of base64 hold five digits and no more, which stand somewhere by chance; and no mask leaves a part of it. */
+const isBase64OfText = (needle: string) =>
+  /^[A-Za-z0-9+/]+$/.test(needle) && /^[\x20-\x7e]+$/.test(Buffer.from(needle, 'base64').toString('latin1'))
+
 /** Begin and end of a needle: a mask that leaves so much of it has not hidden it. */
 function ends(needle: string): readonly string[] {
+  if (isBase64OfText(needle)) return [needle]
   const letters = [...needle]
   const places = letters.flatMap((letter, index) => (COUNTS.test(letter) ? [index] : []))
   const count = /\p{L}/u.test(needle) ? PIECE : PIECE_OF_DIGITS
