@@ -91,6 +91,11 @@ for (const [mistake, files, reason] of [
     [SHIPPED, 'service: { pipelines: { logs: { receivers: [otlp], exporters: [otlp_http/tempo] } } }'],
     /otlp → logs → otlp_http\/tempo/,
   ],
+  [
+    'a recording of what the sampler sees where that is not yet masked',
+    [SHIPPED, read('collector/high-volume.yaml'), read('collector/workbench/record.yaml')],
+    /file\/recording is reached without the redactor/,
+  ],
   ['a debug exporter that prints content', [SHIPPED, WITH_DEBUG], /debug prints content/],
   ['the log level debug', [SHIPPED, 'service: { telemetry: { logs: { level: debug } } }'], /log level is debug/],
   [
