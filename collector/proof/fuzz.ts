@@ -65,6 +65,8 @@ const WRONG_ATTRIBUTES: readonly unknown[] = [
   { key: 'int', value: { intValue: '9223372036854775808' } },
   { key: 'double', value: { doubleValue: 'NaN' } },
   { key: 'double', value: { doubleValue: 1e308 } },
+  { key: 'list', value: { arrayValue: { values: [{ doubleValue: 'NaN' }, { stringValue: 'beside it' }] } } },
+  { key: 'map', value: { kvlistValue: { values: [{ key: 'most', value: { doubleValue: 'Infinity' } }] } } },
   { key: 'deep', value: nested(200) },
   { key: 'openinference.span.kind', value: { stringValue: 'NO SUCH KIND' } },
   { key: 'openinference.span.kind', value: { intValue: '7' } },
