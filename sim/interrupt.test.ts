@@ -13,7 +13,7 @@ console.log('ready')
 `
 
 async function interrupted(...gapsMs: readonly number[]) {
-  const child = execa('node', ['--import', 'tsx', '--input-type=module-typescript', '--eval', WAITING], {
+  const child = execa('node', ['--import', 'tsx', '--input-type=module', '--eval', WAITING], {
     reject: false,
   })
   await once(child.stdout, 'data')
