@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { syncPrices } from '../phoenix/prices.ts'
 import { benchOf } from './bench.ts'
 import { build, type Programs } from './native.ts'
+import { collectorOverlays } from './otlp.ts'
 import { type Place, Trouble, url } from './place.ts'
 import { activatePolicy } from './policy.ts'
 import { holder, isFree } from './ports.ts'
@@ -23,12 +24,16 @@ export async function bootNative(
   { policy, only, cancel, say }: { policy: string; only?: readonly string[]; cancel: AbortSignal; say: Say },
 ): Promise<void> {
   const prices = pricesToday()
+  collectorOverlays(place) // Refuses wishes that cannot be met, before anything is built or started.
   await refuseDeadModelServer(place.env)
   const programs = await build(place, ['collector', 'tempo', 'prometheus', 'phoenix'], { cancel, say })
   const wanted = services(place, programs).filter(({ name }) => !only || only.includes(name))
 
   const absent: Service[] = []
   for (const service of wanted) if ((await runningPid(place, service.name)) === undefined) absent.push(service)
+  const running = wanted.filter((service) => !absent.includes(service)).map(({ name }) => name)
+  if (running.length > 0)
+    say(`  runs already, with the settings it was started with: ${running.join(', ')} (make down first to change them)`)
   for (const { name, holds } of absent) {
     for (const port of holds) {
       if (await isFree(place.ports[port])) continue

@@ -130,6 +130,13 @@ test('a model server that is down is named before anything is started', async ()
   rmSync(place.state, { recursive: true, force: true })
 })
 
+test('what cannot go together is refused before anything is started', async () => {
+  const place = await testPlace({ VOLUME: 'high', RECORD: 'yes' })
+  await assert.rejects(bootNative(place, { policy: SHIPPED_POLICY, cancel, say }), /leave out one of the two/)
+  assert.deepEqual(started(place), [])
+  rmSync(place.state, { recursive: true, force: true })
+})
+
 test('a taken port is named with its holder, and nothing is started', async () => {
   const place = await testPlace()
   const squatter = createServer().listen(place.ports.TEMPO_PORT, '127.0.0.1')
@@ -202,6 +209,17 @@ describe('make reload', () => {
     const { ok } = await fetch(url(place, 'OTLP_HTTP_PORT', '/v1/traces'), { method: 'POST', headers, body })
     assert.ok(ok)
   }
+
+  test('a second start says what runs already, with its settings', async () => {
+    const lines: string[] = []
+    await bootNative(place, {
+      policy: SHIPPED_POLICY,
+      only: ['collector'],
+      cancel,
+      say: (line) => void lines.push(line),
+    })
+    assert.match(lines.join('\n'), /runs already, with the settings it was started with: collector \(make down first/)
+  })
 
   test('tells what would be lost, and puts the list in force all the same', async () => {
     const pid = await collectorPid()
