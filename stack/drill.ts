@@ -9,9 +9,9 @@ import type { Format } from '../collector/workbench/draw.ts'
 import { tempoSearch, tempoTrace } from './backends.ts'
 import { benchOf } from './bench.ts'
 import { build, type Programs } from './native.ts'
-import { type Place, PORT_NAMES, type PortName, ROOT, Trouble, url } from './place.ts'
+import { type Place, ROOT, Trouble, url } from './place.ts'
 import { SHIPPED_POLICY } from './policy.ts'
-import { freePorts } from './ports.ts'
+import { portsOfItsOwn } from './ports.ts'
 import { type Proof, wholeNumber } from './proof.ts'
 import { services } from './services.ts'
 import { mendable } from './workbench.ts'
@@ -86,12 +86,7 @@ async function startBackend(
   folder: string,
   { cancel }: Options,
 ): Promise<Backend> {
-  const free = await freePorts(PORT_NAMES.length)
-  const ports = Object.fromEntries(PORT_NAMES.map((port, index) => [port, free[index] ?? 0])) as Record<
-    PortName,
-    number
-  >
-  const own: Place = { ...place, state: folder, ports }
+  const own: Place = { ...place, state: folder, ports: await portsOfItsOwn() }
   mkdirSync(folder, { recursive: true })
   const service = services(own, programs).find((one) => one.name === name)
   if (!service?.ready) throw new Error(`no service ${name}`)

@@ -6,11 +6,11 @@ import { harmDone, type Innocent, makeInnocents } from '../collector/privacy/inn
 import { isTight, judge, type Leaks, leakReport, readRemainder } from '../collector/privacy/leak.ts'
 import { searcherFor } from '../collector/privacy/search.ts'
 import type { Attribute } from '../collector/privacy/slots.ts'
-import { withScratch } from '../collector/workbench/collector.ts'
+import { sumOf, withScratch } from '../collector/workbench/collector.ts'
 import type { Format } from '../collector/workbench/draw.ts'
 import { bootNative, haltNative } from './boot.ts'
-import { type Place, PORT_NAMES, type PortName, ROOT, Trouble, url } from './place.ts'
-import { freePorts } from './ports.ts'
+import { type Place, type PortName, ROOT, Trouble, url } from './place.ts'
+import { portsOfItsOwn } from './ports.ts'
 import { type Proof, wholeNumber } from './proof.ts'
 import { mendable } from './workbench.ts'
 
@@ -90,13 +90,8 @@ async function leaksOf(place: Place, state: string, wish: Wish, { cancel, say }:
 
 /** Free ports and a folder that is gone afterwards: nothing of this may reach the user's own backends. */
 async function placeOfItsOwn(place: Place, state: string): Promise<Place> {
-  const free = await freePorts(PORT_NAMES.length)
-  const ports = Object.fromEntries(PORT_NAMES.map((name, index) => [name, free[index] ?? 0])) as Record<
-    PortName,
-    number
-  >
   const { RECORD: _, GRAFANA_HOME: __, VLLM_BASE_URL: ___, ...env } = place.env
-  return { state, ports, env }
+  return { state, ports: await portsOfItsOwn(), env }
 }
 
 async function post(place: Place, sent: readonly Sent[], cancel: AbortSignal): Promise<void> {
@@ -147,10 +142,7 @@ async function arrived(place: Place, sent: readonly Sent[], cancel: AbortSignal,
     cancel.throwIfAborted()
     const metrics = (await answer(url(place, 'COLLECTOR_METRICS_PORT', '/metrics'), cancel)).toString()
     meanwhile()
-    const spansTo = (exporter: string) =>
-      [...metrics.matchAll(new RegExp(`^otelcol_exporter_sent_spans\\{.*exporter="${exporter}".*\\} (\\S+)$`, 'gm'))]
-        .map(([, value]) => Number(value))
-        .reduce((sum, value) => sum + value, 0)
+    const spansTo = (exporter: string) => sumOf(metrics, 'otelcol_exporter_sent_spans', `exporter="${exporter}"`)
     const spans = ['otlp_http/tempo', 'otlp_http/phoenix'].map(spansTo)
     const stored = (await phoenixTraces(place, cancel)) ?? 0
     state = `${spans.join(' and ')} of ${2 * wanted} spans were handed on, ${stored} of ${wanted} traces are in Phoenix`

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 import { execa } from 'execa'
+import { type Place, PORT_NAMES } from './place.ts'
 
 /** Whether a port of the loopback interface is free to listen on. */
 export function isFree(port: number): Promise<boolean> {
@@ -35,4 +36,10 @@ export async function freePorts(count: number): Promise<number[]> {
     if (await isFree(port)) ports.push(port)
   }
   return ports
+}
+
+/** A free port for everything that a stack listens on. */
+export async function portsOfItsOwn(): Promise<Place['ports']> {
+  const free = await freePorts(PORT_NAMES.length)
+  return Object.fromEntries(PORT_NAMES.map((name, index) => [name, free[index] ?? 0])) as Place['ports']
 }

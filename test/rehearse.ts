@@ -1,15 +1,15 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import packageJson from '../package.json' with { type: 'json' }
 import { onInterrupt } from '../sim/interrupt.ts'
 import { phoenixSpans, prometheus, tempoSearch, tempoTrace } from '../stack/backends.ts'
 import { dockerEngine } from '../stack/docker-engine.ts'
 import { build } from '../stack/native.ts'
-import { type Place, PORT_NAMES, type PortName, ROOT, readPlace, Trouble } from '../stack/place.ts'
-import { freePorts } from '../stack/ports.ts'
+import { type Place, ROOT, readPlace, Trouble } from '../stack/place.ts'
+import { portsOfItsOwn } from '../stack/ports.ts'
+import { eventually } from './stack.ts'
 import { IMAGES, type Image, makeStandIn } from './stand-ins.ts'
 
 /** How long the images may take to come. A machine without a way to a registry hears so at once, as a rule. */
@@ -17,7 +17,7 @@ const PULL_MS = 600_000
 /** How long one command of the stack may take: the first one builds the image of the simulator. */
 const COMMAND_MS = 900_000
 /** How long a container may take to be well again: Phoenix on a slow disk takes longest. */
-const RECOVERY_MS = 180_000
+const RECOVERY_S = 180
 
 const SERVICES = ['tempo', 'prometheus', 'phoenix', 'collector', 'model', 'sim'] as const
 /** What the stack keeps: Grafana's volume goes with Grafana, which stays out. */
@@ -90,19 +90,6 @@ async function make({ copy, place }: Stage, ...args: readonly string[]): Promise
   return all ?? ''
 }
 
-/** Looks twice a second until it is as it should be. */
-async function until<T>(look: () => Promise<T>, ms = RECOVERY_MS): Promise<T> {
-  const end = Date.now() + ms
-  for (;;) {
-    try {
-      return await look()
-    } catch (error) {
-      if (Date.now() > end) throw error
-      await sleep(500, undefined, { signal: cancel })
-    }
-  }
-}
-
 type Tick = Readonly<{ run: string; trace: string }>
 
 /** `make verify`, and which tick it sent. */
@@ -163,7 +150,8 @@ async function crash(stage: Stage, service: string): Promise<void> {
   await docker(stage, 'run', ...how, '--entrypoint=node', image, '--eval', `process.kill(${Pid}, 'SIGKILL')`)
 }
 
-const well = (stage: Stage) => until(() => make(stage, 'status'))
+const recovered = <T>(look: () => Promise<T>) => eventually(look, RECOVERY_S, cancel)
+const well = (stage: Stage) => recovered(() => make(stage, 'status'))
 
 async function rehearse(stage: Stage): Promise<void> {
   let first: Tick = { run: '', trace: '' }
@@ -196,7 +184,7 @@ async function rehearse(stage: Stage): Promise<void> {
     await step(`${service} is killed, and comes back`, async () => {
       const before = await stateOf(stage, service)
       await crash(stage, service)
-      await until(async () => {
+      await recovered(async () => {
         const { Status, Restarts, Pid } = await stateOf(stage, service)
         if (Status !== 'running' || Restarts <= before.Restarts || Pid === before.Pid)
           throw new Error(`${service} is ${Status}, restarted ${Restarts} times`)
@@ -225,7 +213,7 @@ async function rehearse(stage: Stage): Promise<void> {
   })
   await step('make up finds the data again', async () => {
     await make(stage, 'up')
-    const found = await until(() => findAgain(stage, first), 60_000)
+    const found = await eventually(() => findAgain(stage, first), 60, cancel)
     await verify(stage)
     return found
   })
@@ -331,11 +319,7 @@ async function main(): Promise<void> {
     const here = readPlace()
     const passed = Object.entries(here.env).filter(([name]) => PASSED.test(name))
     const images = Object.fromEntries(IMAGES.map((image) => [image, here.env[image] ?? '']))
-    const free = await freePorts(PORT_NAMES.length)
-    const ports = Object.fromEntries(PORT_NAMES.map((name, index) => [name, free[index] ?? 0])) as Record<
-      PortName,
-      number
-    >
+    const ports = await portsOfItsOwn()
     const project = `wood-rehearsal-${process.pid}`
     const given = { ...Object.fromEntries(passed), ...images, BOOT: 'docker', COMPOSE_PROJECT_NAME: project }
     const written = Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, String(port)]))

@@ -7,7 +7,7 @@ import { ROOT_CONTEXT, trace as traces } from '@opentelemetry/api'
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
-import { type Bench, type Running, startCollector, withScratch } from '../collector/workbench/collector.ts'
+import { type Bench, type Running, startCollector, sumOf, withScratch } from '../collector/workbench/collector.ts'
 import { benchOf } from '../stack/bench.ts'
 import { type Place, ROOT } from '../stack/place.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
@@ -159,11 +159,7 @@ async function send(otlp: string, bodies: readonly Body[], spans: number): Promi
 }
 
 async function metric(collector: Running, name: string, labels = ''): Promise<number> {
-  const page = await (await fetch(collector.metrics)).text()
-  return page
-    .split('\n')
-    .filter((line) => new RegExp(`^${name}[{ ]`).test(line) && line.includes(labels))
-    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
+  return sumOf(await (await fetch(collector.metrics)).text(), name, labels)
 }
 
 const JUDGED = 'otelcol_processor_tail_sampling_global_count_traces_sampled'

@@ -1,12 +1,13 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import type { Entry } from '../sim/ledger.ts'
 import { bootNative, haltNative } from '../stack/boot.ts'
 import { senderEnvironment } from '../stack/otlp.ts'
-import { type Place, PORT_NAMES, type PortName, readPlace, url } from '../stack/place.ts'
-import { freePorts } from '../stack/ports.ts'
+import { type Place, readPlace, url } from '../stack/place.ts'
+import { portsOfItsOwn } from '../stack/ports.ts'
 import { tsx } from '../stack/services.ts'
 
 export type Run = Readonly<{ id: string; entries: readonly Entry[]; spans: number; said: string }>
@@ -14,14 +15,9 @@ export type Run = Readonly<{ id: string; entries: readonly Entry[]; spans: numbe
 /** A place of its own for a test: free ports, a temporary folder, and only the environment it names. */
 export async function testPlace(extra: Readonly<Record<string, string>> = {}): Promise<Place> {
   const shipped = readPlace(mkdtempSync(resolve(tmpdir(), 'wood-test-')))
-  const free = await freePorts(PORT_NAMES.length)
-  const ports = Object.fromEntries(PORT_NAMES.map((name, index) => [name, free[index] ?? 0])) as Record<
-    PortName,
-    number
-  >
   const env = { ...shipped.env }
   for (const name of ['GRAFANA_HOME', 'VLLM_BASE_URL', 'TIME_FACTOR', 'SLOW_CALL', 'TOKEN_HEAVY']) delete env[name]
-  return { ...shipped, ports, env: { ...env, ...extra } }
+  return { ...shipped, ports: await portsOfItsOwn(), env: { ...env, ...extra } }
 }
 
 /** Starts the named services of the real stack, and answers how to end them. Nothing is left behind. */
@@ -69,15 +65,15 @@ export async function play(place: Place, ...flags: readonly string[]): Promise<R
   return { id, entries, spans: Number(/all (\d+) spans were sent/.exec(stderr)?.[1] ?? Number.NaN), said: stderr }
 }
 
-/** Looks until something is found; the last error tells what was missing when time is up. */
-export async function eventually<T>(look: () => Promise<T>, seconds = 60): Promise<T> {
+/** Looks twice a second until something is found; the last error tells what was missing when time is up. */
+export async function eventually<T>(look: () => Promise<T>, seconds = 60, cancel?: AbortSignal): Promise<T> {
   const until = Date.now() + seconds * 1000
   for (;;) {
     try {
       return await look()
     } catch (error) {
       if (Date.now() > until) throw error
-      await new Promise((resolve) => setTimeout(resolve, 500))
+      await sleep(500, undefined, cancel && { signal: cancel })
     }
   }
 }

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Bench, type Running, startCollector, withScratch } from '../workbench/collector.ts'
+import { type Bench, type Running, startCollector, sumOf, withScratch } from '../workbench/collector.ts'
 import { startPosting } from '../workbench/post.ts'
 import { nanosToMs, type Span } from '../workbench/recording.ts'
 import { replay } from '../workbench/replay.ts'
@@ -287,15 +287,6 @@ async function untilQuiet(numbers: () => readonly number[], { isDone, isOver, qu
     if (Date.now() - since >= quietMs) return
     await sleep(LOOK_AGAIN_MS, undefined, { signal: cancel })
   }
-}
-
-/** The sum of all series of a name, in the text that Prometheus reads. */
-export function sumOf(page: string, name: string, label = ''): number {
-  return page
-    .split('\n')
-    .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
-    .filter((line) => line.includes(label))
-    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
 }
 
 const KINDS: readonly Kind[] = [...MUST_KEEP, ...Array<Kind>(MUST_KEEP.length).fill('routine')]

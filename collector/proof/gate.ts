@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
 import { spanKey } from './ledger.ts'
 
@@ -51,8 +52,7 @@ export async function startGate(port: number, behind?: string): Promise<Gate> {
       held.add(response)
       return
     }
-    if (mood.kind === 'slow')
-      await new Promise((resolve) => setTimeout(resolve, (mood as { afterMs: () => number }).afterMs()))
+    if (mood.kind === 'slow') await sleep(mood.afterMs())
     const { status, said, type } =
       mood.kind === 'answers'
         ? { status: mood.status, said: Buffer.alloc(0), type: undefined }

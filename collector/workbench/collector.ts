@@ -152,6 +152,15 @@ const isListening = (address: string) =>
     () => false,
   )
 
+/** The sum of all series of a name, in the text that Prometheus reads. */
+export function sumOf(page: string, name: string, label = ''): number {
+  return page
+    .split('\n')
+    .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+    .filter((line) => line.includes(label))
+    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
+}
+
 const diskFull = (why: string, where: string) =>
   new Refusal(
     `${where}: the disk is full (${why}), so this was given up: make room${where.startsWith(tmpdir()) ? ', or name a folder on another disk with TMPDIR=…' : ' there'}`,
