@@ -26,7 +26,7 @@ export async function findModelServer(config: Config): Promise<ModelServer> {
   }
   const mock = spawn(
     process.execPath,
-    [...process.execArgv, fileURLToPath(import.meta.resolve('./vllm/main.ts')), '--port', '0'],
+    [...process.execArgv, fileURLToPath(import.meta.resolve('./mock-vllm/main.ts')), '--port', '0'],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { ...process.env, TIME_FACTOR: String(config.timeFactor), OTEL_SERVICE_NAME: 'vllm' },

@@ -1,93 +1,271 @@
-import { resolve } from 'node:path'
+import { randomBytes } from 'node:crypto'
+import { createWriteStream, readFileSync, rmSync } from 'node:fs'
+import { availableParallelism, cpus } from 'node:os'
+import { join, resolve } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { createGzip, gunzipSync } from 'node:zlib'
 import { execa } from 'execa'
-import type { Bench } from '../collector/workbench/collector.ts'
-import { dockerEngine } from './docker-engine.ts'
-import { build } from './native.ts'
-import { type Place, ROOT, Trouble } from './place.ts'
-import { freePorts } from './ports.ts'
-import { collectorArguments, collectorEnvironment } from './services.ts'
+import packageJson from '../package.json' with { type: 'json' }
+import type { Entry } from '../sim/ledger.ts'
+import { eventually, play, startStack, testPlace } from '../test/stack.ts'
+import { readClasses, studying } from '../workbench/classes.ts'
+import { withScratch } from '../workbench/collector.ts'
+import { readRecording } from '../workbench/recording.ts'
+import { comfortableSpeed, recordedMs, replay, replayEach } from '../workbench/replay.ts'
+import { tabulate } from '../workbench/table.ts'
+import { singlePolicies } from '../workbench/tune.ts'
+import { phoenixSpans, prometheus, tempoSearch } from './backends.ts'
+import { benchOf } from './collectors.ts'
+import { type Place, ROOT, url } from './place.ts'
+import { SHIPPED_POLICY } from './policy.ts'
+import { runningPid, started } from './processes.ts'
+import { tsx } from './services.ts'
+import { speed } from './speed.ts'
+import { CLASSES, COMMITTED_RECORDING } from './workbench.ts'
 
-export type Boot = 'native' | 'docker'
-type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
+const SERVICES = ['tempo', 'prometheus', 'phoenix', 'collector', 'model']
+const rows: (readonly [what: string, found: string, aim: string])[] = []
+const report = (what: string, found: string, aim: string) => {
+  rows.push([what, found, aim])
+  console.error(`${what}: ${found} (aim: ${aim})`)
+}
+const quantile = (values: readonly number[], q: number) =>
+  [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * q))] ?? Number.NaN
+const ticksOf = (entries: readonly Entry[]) => entries.filter((entry) => entry.kind === 'tick')
 
-/** A workbench with the collector of this way to boot; by default BOOT's, else the pinned image when an engine answers. */
-export async function benchOf(place: Place, options: Options, boot = place.env.BOOT): Promise<Bench> {
-  const way = boot || ('version' in (await dockerEngine(place.env)) ? 'docker' : 'native')
-  return {
-    ...options,
-    freePorts,
-    collector: way === 'docker' ? await inDocker(place, options) : await natively(place, options),
+async function withStack(env: Record<string, string>, policy: string, measure: (place: Place) => Promise<void>) {
+  const place = await testPlace(env)
+  const end = await startStack(place, policy, SERVICES)
+  try {
+    await measure(place)
+  } finally {
+    await end()
   }
 }
 
-/** A replay sends faster than the world does, and may hold what collector/workbench/replay.yaml allows. */
-const MEMORY = '1800MiB'
+/** Ten ticks a second for a minute: what was sent, received, judged and stored must be the same. */
+async function loss(place: Place): Promise<void> {
+  const { entries, spans, id } = await play(
+    place,
+    '--ticks',
+    '600',
+    '--tick-interval',
+    `${100 * Number(place.env.TIME_FACTOR)}ms`,
+    '--seed',
+    '3',
+  )
+  const ticks = ticksOf(entries)
+  const seconds = ticks.reduce((sum, { ms }) => sum + Math.max(100, ms), 0) / 1000
+  const count = async (query: string) => (await prometheus(place, query))[0]?.value ?? 0
+  const found = await eventually(async () => {
+    const judged = await count('sum(otelcol_processor_tail_sampling_global_count_traces_sampled)')
+    const kept = await count('sum(otelcol_processor_tail_sampling_global_count_traces_sampled{sampled="true"})')
+    const stored = (await tempoSearch(place, `{ span.gen_ai.conversation.id = "${id}" && nestedSetParent < 0 }`)).length
+    const counted = await count(`sum(traces_span_metrics_calls_total{instance="${id}"})`)
+    if (judged !== ticks.length || stored !== kept || counted !== spans)
+      throw new Error(`judged ${judged}, kept ${kept}, stored ${stored}, counted ${counted} of ${spans}`)
+    return { judged, kept, stored, counted }
+  }).catch((error: Error) => error.message)
+  const rate = (ticks.length / seconds).toFixed(1)
+  if (typeof found === 'string') return report(`spans lost at ${rate} ticks/s`, `NOT BALANCED: ${found}`, '0')
+  report(
+    `spans lost at ${rate} ticks/s, ${ticks.length} ticks`,
+    `0 of ${spans}; ${found.stored} of ${found.kept} kept traces in Tempo`,
+    '0',
+  )
+}
 
-async function natively(place: Place, options: Options): Promise<Bench['collector']> {
-  const { collector } = await build(place, ['collector'], options)
-  return (_, overlays, env) => ({
-    file: collector,
-    args: [...collectorArguments(place), ...overlays.flatMap((overlay) => ['--config', overlay])],
-    env: { ...collectorEnvironment(place), GOMEMLIMIT: MEMORY, ...env },
+async function memory(place: Place): Promise<void> {
+  const each = await Promise.all(
+    started(place).map(async (name) => {
+      const { stdout } = await execa('ps', ['-o', 'rss=', '-p', String(await runningPid(place, name))])
+      return [name, Number(stdout) / 1024] as const
+    }),
+  )
+  const total = each.reduce((sum, [, mb]) => sum + mb, 0)
+  report(
+    'resident memory after that',
+    `${total.toFixed(0)} MB: ${each.map(([name, mb]) => `${name} ${mb.toFixed(0)}`).join(', ')}`,
+    '≤ 1300 MB without the simulator',
+  )
+}
+
+const BACKENDS = ['Tempo', 'Phoenix', 'Prometheus'] as const
+
+/** From the end of a tick, as the simulator sees it, to each backend showing it. Every trace is kept here. Answers the ms of a round. */
+async function freshness(place: Place): Promise<number> {
+  const waits: Record<(typeof BACKENDS)[number], number[]> = { Tempo: [], Phoenix: [], Prometheus: [] }
+  const rounds: number[] = []
+  for (let tick = 0; tick < 12; tick++) {
+    const { entries, id } = await play(place, '--ticks', '1', '--seed', String(tick))
+    const written = Date.now()
+    const [played] = ticksOf(entries)
+    rounds.push(...ticksOf(entries).map(({ ms }) => ms))
+    const shows: Record<(typeof BACKENDS)[number], () => Promise<boolean>> = {
+      Tempo: async () =>
+        (await tempoSearch(place, `{ span.gen_ai.conversation.id = "${id}" && nestedSetParent < 0 }`)).length > 0,
+      Phoenix: async () => (await phoenixSpans(place, packageJson.name, played?.trace)).length > 0,
+      Prometheus: async () => (await prometheus(place, `woodland_decisions_total{instance="${id}"} > 0`)).length > 0,
+    }
+    await Promise.all(
+      BACKENDS.map(async (name) => {
+        await eventually(async () => {
+          if (!(await shows[name]())) throw new Error(`${id} with ${entries.length} entries is not in ${name}`)
+        })
+        waits[name].push((Date.now() - written) / 1000)
+      }),
+    )
+  }
+  for (const name of BACKENDS)
+    report(
+      `root span end → seen in ${name}`,
+      `p50 ${quantile(waits[name], 0.5).toFixed(1)} s, p95 ${quantile(waits[name], 0.95).toFixed(1)} s`,
+      'p95 ≤ 10 s',
+    )
+  return quantile(rounds, 0.5)
+}
+
+/** CPU that telemetry costs the simulator: milliseconds a round, and as a ratio to the CPU without. */
+async function overhead(place: Place) {
+  const TICKS = 200
+  const cpu = async (env: Record<string, string>) => {
+    const ledger = resolve(place.state, `bench-${process.hrtime.bigint()}.jsonl`)
+    const flags = [
+      '--ticks',
+      String(TICKS),
+      '--tick-interval',
+      '1ms',
+      '--seed',
+      '5',
+      '--ledger',
+      ledger,
+      '--base-url',
+      url(place, 'VLLM_PORT', '/v1'),
+    ]
+    const { file, args, cwd } = tsx('sim/main.ts', ...flags)
+    const { stdout } = await execa('sh', ['-c', '"$@" >/dev/null 2>&1; times', 'sh', file, ...args], {
+      cwd,
+      env: {
+        PATH: place.env.PATH ?? '',
+        TIME_FACTOR: place.env.TIME_FACTOR ?? '1',
+        OTEL_EXPORTER_OTLP_ENDPOINT: url(place, 'OTLP_HTTP_PORT'),
+        ...env,
+      },
+      extendEnv: false,
+    })
+    const [, user, system] = /\n(\S+) (\S+)$/.exec(stdout) ?? []
+    const seconds = (text = '') => Number(/(\d+)m/.exec(text)?.[1] ?? 0) * 60 + Number(/([\d.]+)s/.exec(text)?.[1] ?? 0)
+    return seconds(user) + seconds(system)
+  }
+  const runs: { on: number; off: number }[] = []
+  for (let pair = 0; pair < 3; pair++) runs.push({ on: await cpu({}), off: await cpu({ OTEL_SDK_DISABLED: 'true' }) })
+  const median = (of: (run: { on: number; off: number }) => number) => quantile(runs.map(of), 0.5)
+  return { ms: (median(({ on, off }) => on - off) / TICKS) * 1000, ratio: median(({ on, off }) => on / off) }
+}
+
+/** The committed recording again and again, each time later and with ids of its own, until it has this many spans. */
+function* multiplied(wanted: number): Generator<string> {
+  const lines = gunzipSync(readFileSync(resolve(ROOT, COMMITTED_RECORDING)))
+    .toString()
+    .trimEnd()
+    .split('\n')
+  const arrivals = lines.map((line) => BigInt(/"recording\.arrival","value":\{"intValue":"(\d+)"/.exec(line)?.[1] ?? 0))
+  const length = (arrivals.at(-1) ?? 0n) - (arrivals[0] ?? 0n) + 500_000_000n
+  let spans = 0
+  for (let later = 0n; ; later += length) {
+    const ids = new Map<string, string>()
+    const fresh = (id: string) => {
+      const known = ids.get(id) ?? randomBytes(id.length / 2).toString('hex')
+      ids.set(id, known)
+      return known
+    }
+    for (const line of lines) {
+      if (spans >= wanted) return
+      spans += line.split('"startTimeUnixNano"').length - 1
+      yield `${line
+        .replace(/"((?:trace|span|parentSpan)Id)":"([0-9a-f]+)"/g, (_, key, id) => `"${key}":"${fresh(id)}"`)
+        .replace(
+          /("\w+UnixNano":"|"recording\.arrival","value":\{"intValue":")(\d+)/g,
+          (_, before, nanos) => `${before}${BigInt(nanos) + later}`,
+        )}\n`
+    }
+  }
+}
+
+/** The most memory in MB that this process and its collector had while they worked, looked at twice a second. */
+async function peakMemory<T>(work: () => Promise<T>): Promise<readonly [T, workbench: number, collector: number]> {
+  const peak = [0, 0]
+  const look = async () => {
+    const { stdout } = await execa('ps', ['-A', '-o', 'ppid=,rss=,args='])
+    const ours = stdout.split('\n').filter((line) => Number.parseInt(line, 10) === process.pid && /otelcol/.test(line))
+    const collectors = ours.map((line) => Number(line.trim().split(/\s+/)[1]) / 1024)
+    peak[0] = Math.max(peak[0] ?? 0, process.memoryUsage.rss() / 1024 ** 2)
+    peak[1] = Math.max(peak[1] ?? 0, ...collectors)
+  }
+  const timer = setInterval(() => void look().catch(() => {}), 500)
+  try {
+    const done = await work()
+    return [done, peak[0] ?? 0, peak[1] ?? 0]
+  } finally {
+    clearInterval(timer)
+  }
+}
+
+/** A long recording through the workbench: what is read, sent, judged, written, read again and counted. */
+async function replaySpeed(): Promise<void> {
+  const wanted = Number(process.env.REPLAY_SPANS || 300_000)
+  const place = await testPlace()
+  rmSync(place.state, { recursive: true })
+  const bench = await benchOf(place, { cancel: new AbortController().signal, say: console.error }, 'native')
+  const classes = readClasses(resolve(ROOT, CLASSES), place.env)
+  const policies = resolve(ROOT, SHIPPED_POLICY)
+  await withScratch(async (folder) => {
+    const path = join(folder, 'long.jsonl.gz')
+    await pipeline(Readable.from(multiplied(wanted)), createGzip({ level: 1 }), createWriteStream(path))
+    const { see, found } = studying(classes, () => () => 0)
+    const timed = async (what: string, aim: string, work: () => Promise<unknown>) => {
+      const from = performance.now()
+      const [, workbench, collector] = await peakMemory(work)
+      const seconds = (performance.now() - from) / 1000
+      const { spans } = found()
+      const peak = `peak memory workbench ${workbench.toFixed(0)} MB, collector ${collector.toFixed(0)} MB`
+      report(what, `${(spans / seconds).toFixed(0)} spans/s: ${spans} in ${seconds.toFixed(1)} s; ${peak}`, aim)
+    }
+    const traffic = { requests: () => readRecording(path), speed: 1, slowCall: '2s' }
+    await timed('replay of a recording, with its table', '1,000,000 spans in ≤ 60 s', async () => {
+      traffic.speed = comfortableSpeed(await recordedMs(bench, traffic.requests()))
+      const kept = await replay(bench, { ...traffic, watch: see }, policies)
+      tabulate(found(), classes, kept, new Map())
+    })
+    const config = readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8')
+    const lists = singlePolicies(readFileSync(policies, 'utf8'))
+    await timed(`the same for each of its ${lists.length} policies alone`, '–', () =>
+      replayEach(bench, traffic, { config, lists }),
+    )
   })
 }
 
-/**
- * The pinned image, with `collector/` and the scratch folder under the paths that they have outside. Throws `Trouble`
- * when the image is not here and cannot be pulled.
- */
-async function inDocker(place: Place, { cancel }: Options): Promise<Bench['collector']> {
-  const image = place.env.OTELCOL_IMAGE ?? ''
-  const docker = (args: readonly string[], visible = false) =>
-    execa('docker', args, {
-      env: place.env,
-      extendEnv: false,
-      reject: false,
-      cancelSignal: cancel,
-      // What is asked of the workbench may be read by another program: this goes beside it.
-      ...(visible ? { stdio: ['ignore', 2, 2] } : {}),
-    })
-  // A pull that is part of a start would take longer than a start may.
-  if ((await docker(['image', 'inspect', image])).failed && (await docker(['pull', image], true)).failed) {
-    cancel.throwIfAborted()
-    throw new Trouble(
-      `${image.replace(/@.*/, '')} could not be pulled; the reason is above. The collector can also be built from source: BOOT=native`,
-    )
-  }
-  // A rootless engine takes its own user for root, and every other for one that owns nothing here.
-  const rootless = (await docker(['info', '--format', '{{.SecurityOptions}}'])).stdout?.includes('name=rootless')
-  const user = rootless ? '0:0' : `${process.getuid?.()}:${process.getgid?.()}`
+const began = Date.now()
+let cost = { ms: Number.NaN, ratio: Number.NaN }
+await withStack({ TIME_FACTOR: '40', VLLM_PRESET: 'default' }, 'collector/policies/woodland.yaml', async (place) => {
+  report('start of the servers, built before, without data', `${((Date.now() - began) / 1000).toFixed(1)} s`, '≤ 20 s')
+  await loss(place)
+  await memory(place)
+  cost = await overhead(place)
+})
+await withStack({ VLLM_PRESET: 'calm' }, 'collector/policies/keep-everything.yaml', async (place) => {
+  const round = await freshness(place)
+  const share = ((cost.ms / round) * 100).toFixed(2)
+  report(
+    'telemetry in the simulator',
+    `${cost.ms.toFixed(2)} ms CPU a round, ${share} % of a round of ${round} ms; ${cost.ratio.toFixed(2)} × the CPU without`,
+    '≤ 1 %',
+  )
+})
+await replaySpeed()
+const shapes = await speed(await testPlace(), (line) => console.error(line))
 
-  return (folder, overlays, env) => {
-    const { COLLECTOR_DIR = '', SLOW_CALL, TOKEN_HEAVY } = collectorEnvironment(place)
-    const inside = {
-      COLLECTOR_DIR,
-      ...(SLOW_CALL ? { SLOW_CALL } : {}),
-      ...(TOKEN_HEAVY ? { TOKEN_HEAVY } : {}),
-      OTLP_ADDRESS: '0.0.0.0',
-      METRICS_ADDRESS: '0.0.0.0',
-      ...env,
-    }
-    const mount = (path: string, ...how: string[]) => [
-      '--mount',
-      [`type=bind`, `source=${path}`, `target=${path}`, ...how].join(','),
-    ]
-    const publish = [env.OTLP_HTTP_PORT, env.COLLECTOR_METRICS_PORT].flatMap((port) => [
-      '--publish',
-      `127.0.0.1:${port}:${port}`,
-    ])
-    return {
-      file: 'docker',
-      args: [
-        ...['run', '--rm', ...publish, '--user', user],
-        ...mount(resolve(ROOT, 'collector'), 'readonly'),
-        ...mount(folder),
-        ...Object.entries(inside).flatMap(([name, value]) => ['--env', `${name}=${value}`]),
-        image,
-        ...collectorArguments(place),
-        ...overlays.flatMap((overlay) => ['--config', overlay]),
-      ],
-      env: place.env,
-    }
-  }
-}
+console.log(`${cpus()[0]?.model.trim()}, ${availableParallelism()} cores, Node ${process.version}\n`)
+console.log(['| measured | found | aim |', '|---|---|---|', ...rows.map((row) => `| ${row.join(' | ')} |`)].join('\n'))
+console.log(['', ...shapes].join('\n'))

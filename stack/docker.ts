@@ -3,12 +3,12 @@ import { delimiter, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { syncPrices } from '../phoenix/prices.ts'
-import { benchOf } from './bench.ts'
-import { collectorOverlays, isRecording, senderEnvironment, tlsFiles } from './otlp.ts'
+import { benchOf } from './collectors.ts'
 import { type Place, ROOT, Trouble, url } from './place.ts'
 import { activatePolicy } from './policy.ts'
 import { holder, isFree } from './ports.ts'
 import { pricesToday } from './prices.ts'
+import { collectorOverlays, isRecording, senderEnvironment, tlsFiles } from './receiver-options.ts'
 import type { LastWords } from './reload.ts'
 import { collectorEnvironment, recordings } from './services.ts'
 
@@ -22,8 +22,8 @@ export function composeEnvironment(place: Place): Record<string, string> {
   const ports = Object.entries(place.ports).map(([name, port]) => [name, String(port)])
   const tls = tlsFiles(place)
   const files = [
-    ...(isRecording(place) ? ['collector/workbench/record.compose.yaml'] : []),
-    ...(tls ? ['collector/tls.compose.yaml'] : []),
+    ...(isRecording(place) ? ['stack/compose/record.yaml'] : []),
+    ...(tls ? ['stack/compose/tls.yaml'] : []),
   ]
   return {
     ...Object.fromEntries([...given, ...ports]),

@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { makeCorpus, type Sent } from '../collector/privacy/corpus.ts'
-import { harmDone, type Innocent, makeInnocents } from '../collector/privacy/innocents.ts'
-import { isTight, judge, type Leaks, leakReport, readRemainder } from '../collector/privacy/leak.ts'
-import { searcherFor } from '../collector/privacy/search.ts'
-import type { Attribute } from '../collector/privacy/slots.ts'
-import { sumOf, withScratch } from '../collector/workbench/collector.ts'
-import type { Format } from '../collector/workbench/draw.ts'
+import { makeCorpus, type Sent } from '../evidence/leak/corpus.ts'
+import { harmDone, type Innocent, makeInnocents } from '../evidence/leak/false-positives.ts'
+import type { Attribute } from '../evidence/leak/fields.ts'
+import { isTight, judge, type Leaks, leakReport, readRemainder } from '../evidence/leak/leak.ts'
+import { searcherFor } from '../evidence/leak/search.ts'
+import { sumOf, withScratch } from '../workbench/collector.ts'
+import type { Format } from '../workbench/draw.ts'
 import { bootNative, haltNative } from './boot.ts'
 import { type Place, type PortName, ROOT, Trouble, url } from './place.ts'
 import { portsOfItsOwn } from './ports.ts'
@@ -16,7 +16,7 @@ import { mendable } from './workbench.ts'
 
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
-export const REMAINDER = 'collector/privacy/remainder.yaml'
+export const REMAINDER = 'evidence/leak/known-leaks.yaml'
 const POLICY = 'collector/policies/keep-everything.yaml'
 const SERVICES = ['tempo', 'prometheus', 'phoenix', 'collector']
 const SECRETS_FOR_AN_INNOCENT = 2

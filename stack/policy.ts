@@ -1,9 +1,9 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, relative, resolve } from 'node:path'
-import { checkPolicyFile, type Defect, readText, warningsOn } from '../collector/workbench/check.ts'
-import { type Bench, withScratch } from '../collector/workbench/collector.ts'
-import { Refusal } from '../collector/workbench/refusal.ts'
-import { trialIn } from '../collector/workbench/trial.ts'
+import { checkPolicyFile, type Defect, readText, warningsOn } from '../workbench/check.ts'
+import { type Bench, withScratch } from '../workbench/collector.ts'
+import { Refusal } from '../workbench/refusal.ts'
+import { trialIn } from '../workbench/trial.ts'
 import { type Place, ROOT, Trouble } from './place.ts'
 import { activePolicy } from './services.ts'
 

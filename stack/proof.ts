@@ -1,16 +1,16 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { biasOf, biasReport, isUnbiased } from '../collector/proof/bias.ts'
-import { readCases } from '../collector/proof/cases.ts'
-import { type Mutant, madeTraffic, missed, mutationReport, tryMutants } from '../collector/proof/mutation.ts'
-import { isKept, recallOf, recallReport } from '../collector/proof/recall.ts'
-import { BEGINNING } from '../collector/proof/traffic.ts'
-import { checkPolicyFile } from '../collector/workbench/check.ts'
-import { withScratch } from '../collector/workbench/collector.ts'
-import type { Format } from '../collector/workbench/draw.ts'
-import { readRecording } from '../collector/workbench/recording.ts'
-import { trialIn } from '../collector/workbench/trial.ts'
-import { benchOf } from './bench.ts'
+import { biasOf, biasReport, isUnbiased } from '../evidence/bias.ts'
+import { readCases } from '../evidence/cases.ts'
+import { type Mutant, madeTraffic, missed, mutationReport, tryMutants } from '../evidence/mutation.ts'
+import { isKept, recallOf, recallReport } from '../evidence/recall.ts'
+import { BEGINNING } from '../evidence/traffic.ts'
+import { checkPolicyFile } from '../workbench/check.ts'
+import { withScratch } from '../workbench/collector.ts'
+import type { Format } from '../workbench/draw.ts'
+import { readRecording } from '../workbench/recording.ts'
+import { trialIn } from '../workbench/trial.ts'
+import { benchOf } from './collectors.ts'
 import { type Place, ROOT, Trouble } from './place.ts'
 import { SHIPPED_POLICY } from './policy.ts'
 import { COMMITTED_RECORDING, mendable, pricesOf } from './workbench.ts'
@@ -18,7 +18,7 @@ import { COMMITTED_RECORDING, mendable, pricesOf } from './workbench.ts'
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 export type Proof = Readonly<{ text: string; holds: boolean }>
 
-export const CASES = resolve(ROOT, 'collector/policies/test')
+export const CASES = resolve(ROOT, 'evidence/cases')
 const readText = (path: string) => readFileSync(resolve(ROOT, path), 'utf8')
 
 /** Made traces, for mutants that no case finds out. */

@@ -1,12 +1,12 @@
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
-import { LIVE_RECORDING } from '../collector/workbench/recording.ts'
+import { LIVE_RECORDING } from '../workbench/recording.ts'
 import { findGrafana } from './grafana.ts'
 import type { Programs } from './native.ts'
-import { collectorOverlays, isRecording, senderEnvironment, tlsFiles } from './otlp.ts'
 import { type Place, type PortName, ROOT, url } from './place.ts'
 import type { Command } from './processes.ts'
+import { collectorOverlays, isRecording, senderEnvironment, tlsFiles } from './receiver-options.ts'
 
 export type Service = Readonly<{
   name: string
@@ -183,7 +183,7 @@ export function services(place: Place, programs: Programs): readonly Service[] {
     name: 'model',
     holds: ['VLLM_PORT'],
     command: () => ({
-      ...tsx('sim/vllm/main.ts'),
+      ...tsx('sim/mock-vllm/main.ts'),
       env: environment(place, {
         ...telemetry,
         ...pick(place.env, ['VLLM_PRESET', 'VLLM_MODEL', 'VLLM_FALLBACK_MODEL']),

@@ -7,9 +7,9 @@ import { execa } from 'execa'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Entry } from '../sim/ledger.ts'
 import { phoenixCost, phoenixSpans, prometheus, tempoSearch, tempoTrace } from './backends.ts'
-import { senderEnvironment } from './otlp.ts'
 import { type Place, Trouble } from './place.ts'
 import { freePorts } from './ports.ts'
+import { senderEnvironment } from './receiver-options.ts'
 import { tsx } from './services.ts'
 
 /** How long one backend may take to show what was sent. Seen: 4 s. */
@@ -95,7 +95,7 @@ async function play(place: Place, canary: string, cancel: AbortSignal) {
     VLLM_PORT: String(port),
   }
   const { file, args } = tsx('sim/main.ts', '--ticks', '1', '--ledger', ledger, '--rumour', `write to ${canary}`)
-  const mock = tsx('sim/vllm/main.ts', '--preset', 'calm', '--rate', 'self_buy@fox=1')
+  const mock = tsx('sim/mock-vllm/main.ts', '--preset', 'calm', '--rate', 'self_buy@fox=1')
   const server = execa(mock.file, mock.args, {
     env,
     extendEnv: false,

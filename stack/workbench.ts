@@ -1,26 +1,26 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
-import { type PriceOf, readClasses, study } from '../collector/workbench/classes.ts'
-import type { Command } from '../collector/workbench/collector.ts'
-import type { Format } from '../collector/workbench/draw.ts'
-import { record, type World } from '../collector/workbench/record.ts'
-import { readRecording, timeFactorOf } from '../collector/workbench/recording.ts'
-import { Refusal } from '../collector/workbench/refusal.ts'
-import { comfortableSpeed } from '../collector/workbench/replay.ts'
-import { type Findings, goldenTable, report } from '../collector/workbench/report.ts'
-import { readRange, sweep, sweepReport } from '../collector/workbench/sweep.ts'
-import { tune } from '../collector/workbench/tune.ts'
-import { findTrace, why, whyReport } from '../collector/workbench/why.ts'
 import { isPerToken } from '../grafana/source/prices.ts'
-import { benchOf } from './bench.ts'
+import { type PriceOf, readClasses, study } from '../workbench/classes.ts'
+import type { Command } from '../workbench/collector.ts'
+import type { Format } from '../workbench/draw.ts'
+import { record, type World } from '../workbench/record.ts'
+import { readRecording, timeFactorOf } from '../workbench/recording.ts'
+import { Refusal } from '../workbench/refusal.ts'
+import { comfortableSpeed } from '../workbench/replay.ts'
+import { type Findings, goldenTable, report } from '../workbench/report.ts'
+import { readRange, sweep, sweepReport } from '../workbench/sweep.ts'
+import { tune } from '../workbench/tune.ts'
+import { findTrace, why, whyReport } from '../workbench/why.ts'
+import { benchOf } from './collectors.ts'
 import { type Place, ROOT, Trouble } from './place.ts'
 import { checkPolicy, SHIPPED_POLICY } from './policy.ts'
 import { pricesAt } from './prices.ts'
 import { slowCall, tsx } from './services.ts'
 
-export const RECORDINGS = 'collector/workbench/recordings'
+export const RECORDINGS = 'workbench/recordings'
 export const COMMITTED_RECORDING = `${RECORDINGS}/seed-7-ticks-40-chaos.jsonl.gz`
-export const CLASSES = 'collector/workbench/classes.yaml'
+export const CLASSES = 'workbench/classes.yaml'
 
 /** What the workbench refuses is a mistake that a user can mend. */
 export const mendable = async <T>(work: Promise<T>): Promise<T> =>
@@ -65,7 +65,7 @@ function world(place: Place, { seed, ticks, preset, timeFactor }: Recorded): Wor
   })
   return {
     cwd: ROOT,
-    model: (port, otlp) => program('sim/vllm/main.ts', otlp, '--port', String(port), '--preset', preset),
+    model: (port, otlp) => program('sim/mock-vllm/main.ts', otlp, '--port', String(port), '--preset', preset),
     agents: (port, otlp, ledger) =>
       program(
         'sim/main.ts',

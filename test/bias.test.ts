@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { after, before, test } from 'node:test'
-import { biasIn, type Cell, type Draws } from '../collector/proof/bias.ts'
+import { biasIn, type Cell, type Draws } from '../evidence/bias.ts'
 import type { Place } from '../stack/place.ts'
 import { proveUnbiased } from '../stack/proof.ts'
 import { testPlace } from './stack.ts'

@@ -14,15 +14,15 @@ import { tmpdir } from 'node:os'
 import { delimiter, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { execa } from 'execa'
-import type { Bench } from '../collector/workbench/collector.ts'
-import { benchOf } from '../stack/bench.ts'
 import { bootNative, haltNative, reloadCollector, statusNative } from '../stack/boot.ts'
+import { benchOf } from '../stack/collectors.ts'
 import { type Place, ROOT, url } from '../stack/place.ts'
 import { policyBefore, SHIPPED_POLICY } from '../stack/policy.ts'
 import { started } from '../stack/processes.ts'
 import { lastRecording, reload } from '../stack/reload.ts'
 import { activePolicy, tsx } from '../stack/services.ts'
 import { COMMITTED_RECORDING } from '../stack/workbench.ts'
+import type { Bench } from '../workbench/collector.ts'
 import { eventually, testPlace } from './stack.ts'
 
 const cancel = new AbortController().signal
@@ -225,7 +225,7 @@ describe('make reload', () => {
     const pid = await collectorPid()
     const text = await reloadWith(ERRORS_ONLY)
     assert.match(text, /keep-errors-only\.yaml:4: warning: no policy samples/)
-    assert.match(text, /difference {2}on collector\/workbench\/recordings\/seed-7-ticks-40-chaos\.jsonl\.gz: 40 traces/)
+    assert.match(text, /difference {2}on workbench\/recordings\/seed-7-ticks-40-chaos\.jsonl\.gz: 40 traces/)
     const lost = Number(/WARNING: (\d+) traces that must be kept are lost with this list:\n/.exec(text)?.[1])
     assert.match(text, /lost with this list:\n( {2}[0-9a-f]{32} {2}slow-call\n)+/)
     assert.match(text, new RegExp(`^ {2}slow-call \\(must keep\\) +\\d+ +\\d+ +${lost} +0$`, 'm'))
@@ -262,7 +262,7 @@ describe('make reload', () => {
 
   test('leaves the running collector untouched by a file with a defect', async () => {
     const [since, list] = [await upSince(), inForce()]
-    const bad = 'collector/workbench/defects/unknown_policy_type.bad.yaml'
+    const bad = 'workbench/defects/unknown_policy_type.bad.yaml'
     await assert.rejects(reloadWith(bad), /unknown_policy_type\.bad\.yaml:2: .*Nothing was changed\.$/s)
     assert.equal(await upSince(), since)
     assert.equal(inForce(), list)

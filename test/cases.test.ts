@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import { readFileSync, rmSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { type Failure, judgeCases, readCases } from '../collector/proof/cases.ts'
-import { singlePolicies } from '../collector/workbench/tune.ts'
-import { benchOf } from '../stack/bench.ts'
+import { type Failure, judgeCases, readCases } from '../evidence/cases.ts'
+import { benchOf } from '../stack/collectors.ts'
 import { type Place, ROOT } from '../stack/place.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
+import { singlePolicies } from '../workbench/tune.ts'
 import { testPlace } from './stack.ts'
 
-const cases = readCases(resolve(ROOT, 'collector/policies/test'))
+const cases = readCases(resolve(ROOT, 'evidence/cases'))
 const shipped = readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8')
 const policies = singlePolicies(shipped)
 
@@ -52,7 +52,7 @@ describe('a case shows what only it keeps:', () => {
       const lost = failures.get(name)?.filter(({ why }) => /is dropped|is kept 0 times/.test(why)) ?? []
       assert.ok(
         lost.length > 0,
-        `no case loses its trace without ${name}: add one to collector/policies/test that no other policy keeps`,
+        `no case loses its trace without ${name}: add one to evidence/cases that no other policy keeps`,
       )
     })
   }

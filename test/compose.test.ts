@@ -17,7 +17,7 @@ import { parseEnv } from 'node:util'
 import { execa } from 'execa'
 import { parse } from 'yaml'
 import packageJson from '../package.json' with { type: 'json' }
-import { benchOf } from '../stack/bench.ts'
+import { benchOf } from '../stack/collectors.ts'
 import { bootDocker, composeEnvironment, reloadDocker } from '../stack/docker.ts'
 import { dockerEngine } from '../stack/docker-engine.ts'
 import { build, type Programs } from '../stack/native.ts'
@@ -277,7 +277,7 @@ test('RECORD=yes has both ways to boot write down what the sampler sees, and not
   const here = (word: string) =>
     binds.reduce((text, { source, target }) => text.replace(new RegExp(`^${target}(?=/|$)`), source), word)
   assert.deepEqual(collector?.command?.map(here), native?.args)
-  assert.ok(native?.args.includes(resolve(ROOT, 'collector/workbench/record.yaml')))
+  assert.ok(native?.args.includes(resolve(ROOT, 'collector/overlays/record.yaml')))
   assert.equal(here(collector?.environment?.RECORDING_FILE ?? ''), native?.env.RECORDING_FILE)
   assert.equal(native?.env.RECORDING_FILE, resolve(place.state, 'recordings/live.jsonl'))
   assert.deepEqual(
@@ -380,7 +380,7 @@ test('the workbench starts the pinned image with the files and the ports of this
   const bench = await benchOf({ ...place, env: fakeDocker('workbench', 'exit 0') }, options, 'docker')
   const scratch = resolve(folder, 'scratch')
   mkdirSync(scratch)
-  const overlay = resolve(ROOT, 'collector/workbench/replay.yaml')
+  const overlay = resolve(ROOT, 'workbench/replay.yaml')
   const told = { OTLP_HTTP_PORT: '14318', COLLECTOR_METRICS_PORT: '18888', POLICY_FILE: resolve(scratch, 'list.yaml') }
   const { file, args, env } = bench.collector(scratch, [overlay], told)
   assert.equal(file, 'docker')
@@ -478,7 +478,7 @@ test('VOLUME=high loads the same overlay both ways to boot, and nothing else is 
     ?.command()
   const inContainer = (word: string) => word.replace(resolve(ROOT, 'collector'), '/collector')
   assert.deepEqual(collector?.command, native?.args.map(inContainer))
-  assert.ok(native?.args.includes(resolve(ROOT, 'collector/high-volume.yaml')))
+  assert.ok(native?.args.includes(resolve(ROOT, 'collector/overlays/high-volume.yaml')))
   const { collector: plain, ...rest } = services
   assert.deepEqual({ ...collector, command: plain?.command }, plain)
   assert.deepEqual(others, rest)
@@ -496,7 +496,7 @@ test('OTLP_TOKEN is asked for by the collector and sent by the agents, both ways
   const { collector, sim, model } = await compose(composeEnvironment(guarded))
   const native = new Map(nativeServices(guarded, programs).map((service) => [service.name, service.command()]))
   assert.ok(collector?.command?.includes('/collector/token.yaml'))
-  assert.ok(native.get('collector')?.args.includes(resolve(ROOT, 'collector/token.yaml')))
+  assert.ok(native.get('collector')?.args.includes(resolve(ROOT, 'collector/overlays/token.yaml')))
   for (const env of [collector?.environment, native.get('collector')?.env])
     assert.equal(env?.OTLP_TOKEN, 'a-token-of-sixteen')
   for (const env of [sim?.environment, model?.environment, native.get('sim')?.env, native.get('model')?.env])

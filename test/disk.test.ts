@@ -4,16 +4,16 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { execa } from 'execa'
-import { type Bench, startCollector } from '../collector/workbench/collector.ts'
-import { record, type World } from '../collector/workbench/record.ts'
-import { readRecording } from '../collector/workbench/recording.ts'
-import { Refusal } from '../collector/workbench/refusal.ts'
-import { replay, replayEach } from '../collector/workbench/replay.ts'
-import { benchOf } from '../stack/bench.ts'
+import { benchOf } from '../stack/collectors.ts'
 import { type Place, ROOT } from '../stack/place.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { tsx } from '../stack/services.ts'
 import { COMMITTED_RECORDING } from '../stack/workbench.ts'
+import { type Bench, startCollector } from '../workbench/collector.ts'
+import { record, type World } from '../workbench/record.ts'
+import { readRecording } from '../workbench/recording.ts'
+import { Refusal } from '../workbench/refusal.ts'
+import { replay, replayEach } from '../workbench/replay.ts'
 import { testPlace } from './stack.ts'
 
 /**
@@ -64,7 +64,7 @@ const refused = (work: Promise<unknown>) =>
 /** Four ticks, which are some 200 kB of recording. */
 const world: World = {
   cwd: ROOT,
-  model: (port, otlp) => program('sim/vllm/main.ts', otlp, '--port', String(port)),
+  model: (port, otlp) => program('sim/mock-vllm/main.ts', otlp, '--port', String(port)),
   agents: (port, otlp, ledger) =>
     program(
       ...(['sim/main.ts', otlp, '--seed', '3', '--ticks', '4', '--ledger', ledger] as const),
@@ -103,7 +103,7 @@ test('a recording on a disk that is full ends, and leaves no half of one', async
 test('the live collector takes what it is sent also when it cannot write it down', async () => {
   const scratch = join(folder, 'live')
   mkdirSync(scratch)
-  const overlays = [resolve(ROOT, 'collector/workbench/record.yaml')]
+  const overlays = [resolve(ROOT, 'collector/overlays/record.yaml')]
   const env = { POLICY_FILE: list, RECORDING_FILE: join(scratch, 'live.jsonl') }
   const collector = await startCollector(withLimit(bench, 100), { folder: scratch, overlays, env })
   const answers: number[] = []

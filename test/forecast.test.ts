@@ -4,16 +4,16 @@ import { basename, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { phoenixStores, tempoStores } from '../collector/workbench/forecast.ts'
-import { readRecording } from '../collector/workbench/recording.ts'
-import type { Findings } from '../collector/workbench/report.ts'
 import { reloadCollector } from '../stack/boot.ts'
 import { type Place, url } from '../stack/place.ts'
 import { recordings } from '../stack/services.ts'
 import { askWorkbench, CLASSES } from '../stack/workbench.ts'
+import { phoenixStores, tempoStores } from '../workbench/forecast.ts'
+import { readRecording } from '../workbench/recording.ts'
+import type { Findings } from '../workbench/report.ts'
 import { eventually, play, startStack, testPlace } from './stack.ts'
 
-/** What collector/workbench/forecast.yaml was measured with is another preset and another seed. */
+/** What workbench/forecast.yaml was measured with is another preset and another seed. */
 const HELD_OUT = { preset: 'leaky', seed: '13', ticks: '45' }
 /** With more kept, less of what is stored are overheads that are always the same. */
 const POLICY = 'collector/policies/keep-everything.yaml'

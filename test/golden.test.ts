@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import type { Findings } from '../collector/workbench/report.ts'
 import { type Place, ROOT } from '../stack/place.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { askWorkbench, CLASSES, committedGolden, goldenOf, RECORDINGS } from '../stack/workbench.ts'
+import type { Findings } from '../workbench/report.ts'
 import { testPlace } from './stack.ts'
 
 const quiet = { cancel: new AbortController().signal, say: () => {} }

@@ -14,16 +14,16 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { checkPolicyFile, TYPES, warningsOn } from '../collector/workbench/check.ts'
-import { type Bench, startCollector, withScratch } from '../collector/workbench/collector.ts'
-import { benchOf } from '../stack/bench.ts'
+import { benchOf } from '../stack/collectors.ts'
 import { type Place, ROOT } from '../stack/place.ts'
 import { activatePolicy, checkPolicy, SHIPPED_POLICY } from '../stack/policy.ts'
 import { activePolicy } from '../stack/services.ts'
+import { checkPolicyFile, TYPES, warningsOn } from '../workbench/check.ts'
+import { type Bench, startCollector, withScratch } from '../workbench/collector.ts'
 import { testPlace } from './stack.ts'
 
 const POLICIES = resolve(ROOT, 'collector/policies')
-const DEFECTS = resolve(ROOT, 'collector/workbench/defects')
+const DEFECTS = resolve(ROOT, 'workbench/defects')
 
 let place: Place
 let bench: Bench
@@ -167,7 +167,7 @@ const startsWith = (list: string): Promise<string> =>
 const keepsOfHundred = (list: string): Promise<Readonly<{ kept: number; thresholds: readonly string[] }>> =>
   withScratch(async (folder) => {
     const kept = join(folder, 'kept.jsonl')
-    const overlays = [resolve(ROOT, 'collector/workbench/replay.yaml')]
+    const overlays = [resolve(ROOT, 'workbench/replay.yaml')]
     const env = { POLICY_FILE: list, KEPT_FILE: kept, DECISION_WAIT: '1s' }
     const collector = await startCollector(bench, { folder, overlays, env })
     const spans = Array.from({ length: 100 }, (_, index) => ({

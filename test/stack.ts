@@ -5,9 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import type { Entry } from '../sim/ledger.ts'
 import { bootNative, haltNative } from '../stack/boot.ts'
-import { senderEnvironment } from '../stack/otlp.ts'
 import { type Place, readPlace, url } from '../stack/place.ts'
 import { portsOfItsOwn } from '../stack/ports.ts'
+import { senderEnvironment } from '../stack/receiver-options.ts'
 import { tsx } from '../stack/services.ts'
 
 export type Run = Readonly<{ id: string; entries: readonly Entry[]; spans: number; said: string }>

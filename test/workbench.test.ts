@@ -5,9 +5,15 @@ import { join, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { execa } from 'execa'
-import { readClasses, type Study, study } from '../collector/workbench/classes.ts'
-import type { Bench } from '../collector/workbench/collector.ts'
-import { ledgerBeside, readRecording, timeFactorOf } from '../collector/workbench/recording.ts'
+import type { Entry } from '../sim/ledger.ts'
+import { benchOf } from '../stack/collectors.ts'
+import { type Place, ROOT, Trouble } from '../stack/place.ts'
+import { SHIPPED_POLICY } from '../stack/policy.ts'
+import { tsx } from '../stack/services.ts'
+import { askWorkbench, CLASSES, COMMITTED_RECORDING, makeRecording } from '../stack/workbench.ts'
+import { readClasses, type Study, study } from '../workbench/classes.ts'
+import type { Bench } from '../workbench/collector.ts'
+import { ledgerBeside, readRecording, timeFactorOf } from '../workbench/recording.ts'
 import {
   AFTER_ROOT,
   DECISION_WAIT,
@@ -16,14 +22,8 @@ import {
   replay,
   replayEach,
   type Traffic,
-} from '../collector/workbench/replay.ts'
-import { singlePolicies } from '../collector/workbench/tune.ts'
-import type { Entry } from '../sim/ledger.ts'
-import { benchOf } from '../stack/bench.ts'
-import { type Place, ROOT, Trouble } from '../stack/place.ts'
-import { SHIPPED_POLICY } from '../stack/policy.ts'
-import { tsx } from '../stack/services.ts'
-import { askWorkbench, CLASSES, COMMITTED_RECORDING, makeRecording } from '../stack/workbench.ts'
+} from '../workbench/replay.ts'
+import { singlePolicies } from '../workbench/tune.ts'
 import { testPlace } from './stack.ts'
 
 const RECORDING = resolve(ROOT, COMMITTED_RECORDING)

@@ -1,7 +1,7 @@
 import type { Attributes, AttributeValue, Span } from '@opentelemetry/api'
+import { GEN_AI, OPENINFERENCE, WOODLAND } from '../../vocabulary/attributes.ts'
 import { isTool } from '../agents/tools.ts'
 import { GOODS } from '../economy/world.ts'
-import { GEN_AI, OPENINFERENCE, WOODLAND } from './attributes.ts'
 
 /**
  * How much leaves this process of what models were asked and answered: all of it; who spoke, what kind of part it was and

@@ -1,8 +1,8 @@
 import type { Attributes, Meter } from '@opentelemetry/api'
+import { GEN_AI, METRICS, OTHER, WOODLAND } from '../../vocabulary/attributes.ts'
 import type { Evaluation } from '../agents/evaluation.ts'
 import { REFUSALS } from '../economy/market.ts'
 import { AGENTS, GOODS, type World } from '../economy/world.ts'
-import { GEN_AI, METRICS, OTHER, WOODLAND } from './attributes.ts'
 
 /** Boundaries the GenAI conventions ask for. */
 const SECONDS = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92]

@@ -1,5 +1,5 @@
 import { type Attributes, context, propagation, type Span, SpanKind, trace } from '@opentelemetry/api'
-import { EVENTS, GEN_AI, OPENINFERENCE, OTHER } from './attributes.ts'
+import { EVENTS, GEN_AI, OPENINFERENCE, OTHER } from '../../vocabulary/attributes.ts'
 import type { Meters } from './meters.ts'
 import { type Begin, fail, inside, type TurnScope, turnScope } from './spans.ts'
 

@@ -7,7 +7,7 @@ import { PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
 import { NodeSDK } from '@opentelemetry/sdk-node'
 import { ConsoleSpanExporter, type SpanExporter } from '@opentelemetry/sdk-trace'
 import packageJson from '../../package.json' with { type: 'json' }
-import { OPENINFERENCE, OTHER, WOODLAND } from './attributes.ts'
+import { OPENINFERENCE, OTHER, WOODLAND } from '../../vocabulary/attributes.ts'
 
 const NAME = packageJson.name
 

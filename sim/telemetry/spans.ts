@@ -10,7 +10,7 @@ import {
   type Tracer,
   trace,
 } from '@opentelemetry/api'
-import { OTHER } from './attributes.ts'
+import { OTHER } from '../../vocabulary/attributes.ts'
 import { type Capture, discreet, told } from './capture.ts'
 
 /** What a turn carries along its own spans: who takes it, the last call of its first attempt, which requests are open. */

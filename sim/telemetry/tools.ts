@@ -1,7 +1,7 @@
 import { type Attributes, SpanKind } from '@opentelemetry/api'
+import { EVENTS, GEN_AI, OPENINFERENCE, WOODLAND } from '../../vocabulary/attributes.ts'
 import type { PlaceOrder, UseTool } from '../agents/decide.ts'
 import { isTool } from '../agents/tools.ts'
-import { EVENTS, GEN_AI, OPENINFERENCE, WOODLAND } from './attributes.ts'
 import { content } from './messages.ts'
 import { type Begin, fail, inside } from './spans.ts'
 

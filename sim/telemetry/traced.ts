@@ -8,6 +8,7 @@ import {
   type Tracer,
   trace,
 } from '@opentelemetry/api'
+import { EVENTS, GEN_AI, OPENINFERENCE, OTHER, WOODLAND } from '../../vocabulary/attributes.ts'
 import { type Ask, errorType, REQUEST } from '../agents/ask.ts'
 import type { TakeTurn } from '../agents/decide.ts'
 import { type Evaluation, evaluate, evaluateTrade } from '../agents/evaluation.ts'
@@ -16,7 +17,6 @@ import { type Carrier, open } from '../economy/queue.ts'
 import { NotConserved } from '../economy/step.ts'
 import { CREATURES, perGood, totalPebbles } from '../economy/world.ts'
 import { type Market, type PlayTick, type Tick, tradesOf } from '../run.ts'
-import { EVENTS, GEN_AI, OPENINFERENCE, OTHER, WOODLAND } from './attributes.ts'
 import type { Capture } from './capture.ts'
 import { content, inputMessages, outputMessages } from './messages.ts'
 import type { Meters } from './meters.ts'

@@ -1,0 +1,265 @@
+import type { PriceOf } from '../workbench/classes.ts'
+import type { Bench } from '../workbench/collector.ts'
+import { drawIn, type Format } from '../workbench/draw.ts'
+import { attributeOf, type Otlp, type Request, type Span, spansOf } from '../workbench/recording.ts'
+import { Refusal } from '../workbench/refusal.ts'
+import { type Decisions, type List, replayEach, weightIn } from '../workbench/replay.ts'
+import { asWritten } from './defaults.ts'
+import { AGENTS, diceOf, type Kind, MUST_KEEP, makeTrace, requestOf, type Turn } from './traffic.ts'
+
+/** What is estimated: turns that agents took, those that failed, and what their model calls used and cost. */
+const QUANTITIES = ['turns', 'errors', 'tokens', 'USD'] as const
+type Quantity = (typeof QUANTITIES)[number]
+type Amounts = Readonly<Record<Quantity, number>>
+
+/** One agent and quantity: the truth, what kept traces say of it, and how often the truth is within what they say. */
+export type Cell = Readonly<{
+  agent: string
+  quantity: Quantity
+  truth: number
+  /** Mean of the estimates over all salts. */
+  mean: number
+  /** Standard error of that mean, from the spread of the estimates. */
+  error: number
+  /** Share of the 95 % intervals that hold the truth. */
+  covered: number
+}>
+
+/** Whether the sample of one salt says nothing of that of another. */
+export type Draws = Readonly<{
+  salts: number
+  /** The mean over so many independent draws would scatter as the mean over these does. */
+  worth: number
+  pairs: number
+  /**
+   * Pairs of salts whose samples are related. The sampler hashes salt and trace id with FNV-1a: two salts after which
+   * its lowest byte is the same (one pair in 256) differ from there on by a constant, and mostly draw no trace in common.
+   */
+  related: number
+}>
+
+export type Bias = Readonly<{ cells: readonly Cell[]; draws: Draws }>
+
+/** As in the world: two traces of three hold nothing but routine, so that to count both kinds alike would show. */
+const ROUTINE_SHARE = 0.7
+const PER_SECOND = 2500
+const SPEED = 10
+/** Samplers in one collector. More would want more memory than they save time. */
+const AT_ONCE = 20
+const Z95 = 1.959964
+
+export type Wish = Readonly<{ seed: number; traces: number; salts: number; priceOf: PriceOf }>
+
+/**
+ * Judges the same traffic by the shipped list under many hash salts, and estimates from what each kept how much there
+ * was in all: every kept span counts as many times as its weight says. `weigh` is for looking at what happens without.
+ */
+export async function biasOf(
+  bench: Bench,
+  { config, shipped }: Readonly<{ config: string; shipped: string }>,
+  { seed, traces, salts, priceOf }: Wish,
+  weigh: (weight: number) => number = (weight) => weight,
+): Promise<Bias> {
+  const made = Array.from({ length: traces }, (_, index) => makeOne(seed, index))
+  const routine = made.flatMap(({ kind, spans }) => (kind === 'routine' ? (spans[0]?.traceId ?? []) : []))
+  const estimates: Estimate[] = []
+  const drawn: Uint8Array[] = []
+  for (let from = 0; from < salts; from += AT_ONCE) {
+    const some = Array.from({ length: Math.min(AT_ONCE, salts - from) }, (_, index) => {
+      const estimate = estimating(priceOf, weigh)
+      const name = `salt-${from + index}`
+      const list: List = { name, text: salted(shipped, name), watch: estimate.see }
+      return { estimate, list }
+    })
+    bench.say(`  salts ${from + 1} to ${from + some.length} of ${salts}, ${traces} traces each`)
+    const requests = () => sent(made.map(({ spans }) => spans))
+    const kept = await replayEach(
+      { ...bench, say: () => {} },
+      { requests, speed: SPEED, slowCall: '' },
+      { config, lists: some.map(({ list }) => list) },
+    )
+    for (const { estimate, list } of some) {
+      const decisions: Decisions = kept.get(list.name) ?? new Map()
+      if (decisions.size !== estimate.seen())
+        throw new Refusal(
+          'a trace was kept in two parts, so its error is not known: let the machine rest and try again',
+        )
+      estimates.push(estimate)
+      drawn.push(Uint8Array.from(routine, (id) => (decisions.has(id) ? 1 : 0)))
+    }
+  }
+  const cells = AGENTS.flatMap((agent) => {
+    const turns = made.filter(({ turn }) => turn.agent === agent).map(({ turn }) => amountsOf(turn, priceOf))
+    return QUANTITIES.map((quantity): Cell => {
+      const truth = sum(turns.map((turn) => turn[quantity]))
+      const found = estimates.map((estimate) => estimate.of(agent, quantity))
+      const mean = sum(found.map(({ value }) => value)) / salts
+      const spread = Math.sqrt(sum(found.map(({ value }) => (value - mean) ** 2)) / (salts - 1))
+      const covering = found.filter(({ value, error }) => Math.abs(value - truth) <= Z95 * error)
+      return { agent, quantity, truth, mean, error: spread / Math.sqrt(salts), covered: covering.length / salts }
+    })
+  })
+  return { cells, draws: drawsIn(drawn) }
+}
+
+/** The list with a salt of its own in each policy that draws lots. */
+const salted = (list: string, salt: string) =>
+  asWritten(list).replace(/^( *)(sampling_percentage:.*)$/gm, `$1$2\n$1hash_salt: ${salt}`)
+
+function makeOne(seed: number, index: number): ReturnType<typeof makeTrace> & { kind: Kind } {
+  const dice = diceOf(seed, 'turn', index)
+  const kind = dice.number() < ROUTINE_SHARE ? 'routine' : (MUST_KEEP[dice.below(MUST_KEEP.length)] ?? 'routine')
+  return { kind, ...makeTrace(kind, dice) }
+}
+
+async function* sent(traces: readonly (readonly Span[])[]): AsyncGenerator<Request> {
+  const batch = 25
+  for (let from = 0; from < traces.length; from += batch)
+    yield requestOf((from / PER_SECOND) * 1000 * SPEED + 1, traces.slice(from, from + batch).flat())
+}
+
+/** What a call cost. A model without a price would make every cost right: nothing for nothing. */
+function usdOf(priceOf: PriceOf, model: string, inputTokens: number, outputTokens: number): number {
+  const usd = priceOf(model, inputTokens, outputTokens)
+  if (usd === undefined) throw new Refusal(`${model} has no price in grafana/prices.yaml: add one for it`)
+  return usd
+}
+
+const amountsOf = ({ model, inputTokens, outputTokens, failed }: Turn, priceOf: PriceOf): Amounts => ({
+  turns: 1,
+  errors: failed ? 1 : 0,
+  tokens: inputTokens + outputTokens,
+  USD: usdOf(priceOf, model, inputTokens, outputTokens),
+})
+
+type Kept = Span & Readonly<{ traceState?: string }>
+type Estimate = ReturnType<typeof estimating>
+
+/**
+ * Estimates from kept traces and nothing else. Horvitz and Thompson: what is kept with chance 1/w stands for w; its
+ * variance is known from the kept ones alone. `see` each kept trace as the collector wrote it, then ask what was `of` an agent.
+ */
+export function estimating(priceOf: PriceOf, weigh: (weight: number) => number = (weight) => weight) {
+  const sums = new Map<string, { value: number; variance: number }>()
+  let seen = 0
+  const see = (line: Buffer) => {
+    seen++
+    // Of one trace: what an agent did in it is kept or dropped together, so it has one share in the variance.
+    const own = new Map<string, number>()
+    const weights = new Set<number>()
+    for (const span of spansOf(JSON.parse(line.toString()) as Otlp) as readonly Kept[]) {
+      weights.add(weightIn(span.traceState))
+      const agent = attributeOf(span.attributes, 'gen_ai.agent.name')?.stringValue
+      for (const [quantity, amount] of Object.entries(amountsIn(span, priceOf)))
+        own.set(`${agent} ${quantity}`, (own.get(`${agent} ${quantity}`) ?? 0) + amount)
+    }
+    const [counted = 1, other] = weights
+    if (other !== undefined)
+      throw new Refusal(
+        `spans of one trace count ${counted} and ${other} times: a sampler judges whole traces; is the gate processor.tailsamplingprocessor.usetracestate on?`,
+      )
+    const weight = weigh(counted)
+    for (const [key, amount] of own) {
+      const { value, variance } = sums.get(key) ?? { value: 0, variance: 0 }
+      sums.set(key, { value: value + weight * amount, variance: variance + weight * (weight - 1) * amount ** 2 })
+    }
+  }
+  return {
+    see,
+    /** How many traces it was shown. */
+    seen: () => seen,
+    of: (agent: string, quantity: Quantity) => {
+      const { value, variance } = sums.get(`${agent} ${quantity}`) ?? { value: 0, variance: 0 }
+      return { value, error: Math.sqrt(variance) }
+    },
+  }
+}
+
+/** What one span says: a turn and whether it failed stand on the agent's span, tokens and model on that of the call. */
+function amountsIn({ attributes, status }: Span, priceOf: PriceOf): Partial<Amounts> {
+  const operation = attributeOf(attributes, 'gen_ai.operation.name')?.stringValue
+  if (operation === 'invoke_agent') return { turns: 1, errors: status?.code === 2 ? 1 : 0 }
+  if (operation !== 'chat') return {}
+  const number = (key: string) => Number(attributeOf(attributes, key)?.intValue ?? 0)
+  const [input, output] = [number('gen_ai.usage.input_tokens'), number('gen_ai.usage.output_tokens')]
+  const model = attributeOf(attributes, 'gen_ai.request.model')?.stringValue ?? ''
+  return { tokens: input + output, USD: usdOf(priceOf, model, input, output) }
+}
+
+/** Standard errors. Of the 4950 pairs of a hundred salts one lies further off in a thousand runs. */
+const NO_CHANCE = 5.2
+
+/** Compares every two salts: which routine traces each drew. */
+export function drawsIn(drawn: readonly Uint8Array[]): Draws {
+  const salts = drawn.length
+  const traces = drawn[0]?.length ?? 0
+  const share = drawn.map((draw) => sum([...draw]) / traces)
+  const correlations = drawn.flatMap((one, a) =>
+    drawn.slice(0, a).map((other, b) => {
+      let both = 0
+      for (let trace = 0; trace < traces; trace++) both += (one[trace] ?? 0) & (other[trace] ?? 0)
+      const [p = 0, q = 0] = [share[a], share[b]]
+      return (both / traces - p * q) / Math.sqrt(p * (1 - p) * q * (1 - q))
+    }),
+  )
+  const mean = sum(correlations) / correlations.length
+  return {
+    salts,
+    worth: salts / (1 + (salts - 1) * mean),
+    pairs: correlations.length,
+    related: correlations.filter((one) => Math.abs(one) * Math.sqrt(traces) > NO_CHANCE).length,
+  }
+}
+
+const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0)
+
+export const biasIn = ({ truth, mean }: Cell): number => mean / truth - 1
+export const coverage = (cells: readonly Cell[]): number => sum(cells.map(({ covered }) => covered)) / cells.length
+
+const MOST_BIAS = 0.01
+const COVERED = { least: 0.93, most: 0.97 }
+/** Of the salts. Were they worth less, the error of the mean would be larger than it looks. */
+const LEAST_WORTH = 0.8
+
+/** Within one per cent of the truth everywhere, with intervals that hold what they promise, over salts that differ. */
+export const isUnbiased = ({ cells, draws }: Bias): boolean =>
+  draws.worth >= LEAST_WORTH * draws.salts &&
+  cells.every((cell) => Math.abs(biasIn(cell)) <= MOST_BIAS) &&
+  coverage(cells) >= COVERED.least &&
+  coverage(cells) <= COVERED.most
+
+export function biasReport(
+  { cells, draws }: Bias,
+  { seed, traces }: Pick<Wish, 'seed' | 'traces'>,
+  format: Format,
+): string {
+  if (format === 'json') return JSON.stringify({ seed, cells, coverage: coverage(cells), draws }, null, 2)
+  const draw = drawIn(format)
+  const digits = (quantity: Quantity) => (quantity === 'USD' ? 4 : 0)
+  const percent = (share: number, sign = '') => `${sign}${(100 * share).toFixed(2)} %`
+  const worst = (some: readonly Cell[]) => Math.max(...some.map((cell) => Math.abs(biasIn(cell))))
+  const rows = cells.map((cell) => [
+    cell.agent,
+    cell.quantity,
+    cell.truth.toFixed(digits(cell.quantity)),
+    cell.mean.toFixed(digits(cell.quantity)),
+    percent(biasIn(cell), biasIn(cell) > 0 ? '+' : ''),
+    percent(cell.error / cell.truth, '± '),
+    percent(cell.covered),
+  ])
+  const pooled = (name: string, some: readonly Cell[]) => [name, percent(worst(some)), percent(coverage(some))]
+  return [
+    draw([['agent', 'quantity', 'truth', 'estimate', 'bias', 'its error', 'covered'], ...rows]),
+    draw([
+      ['quantity', 'largest bias', 'covered'],
+      ...QUANTITIES.map((quantity) =>
+        pooled(
+          quantity,
+          cells.filter((cell) => cell.quantity === quantity),
+        ),
+      ),
+      pooled('all', cells),
+    ]),
+    `${traces} traces of seed ${seed} under ${draws.salts} hash salts, which are worth ${draws.worth.toFixed(0)} independent ones: of their ${draws.pairs} pairs ${draws.related} draw related samples.`,
+  ].join('\n\n')
+}

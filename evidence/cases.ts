@@ -1,0 +1,275 @@
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { isNode, LineCounter, type ParseOptions, parseDocument } from 'yaml'
+import { z } from 'zod'
+import type { Bench } from '../workbench/collector.ts'
+import type { Request, Span, Value } from '../workbench/recording.ts'
+import { Refusal } from '../workbench/refusal.ts'
+import { type Decisions, type List, replayEach } from '../workbench/replay.ts'
+import { asWritten } from './defaults.ts'
+
+/** One folder of evidence/cases: what is sent, and what must become of it. */
+export type Case = Readonly<{
+  /** The name of its folder, which is a sentence. */
+  name: string
+  requests: readonly Request[]
+  expected: readonly Expected[]
+  /** Settings of the sampler that this case needs, if any. Then it has a sampler of its own. */
+  sampler: Readonly<Record<string, unknown>> | undefined
+}>
+
+/** What must become of the traces of one label: most labels stand for one trace, a repeated one for many. */
+type Expected = Readonly<{ label: string; ids: readonly string[]; kept: number; policy?: string; spans?: number }>
+
+/** Ten times faster than the clock: the sampler waits 20 s for a trace without a root and, at 1 s of the clock, 10 s after one. */
+const SPEED = 10
+/** Any day: the sampler does not look at it. */
+const BEGINNING_MS = Date.UTC(2026, 0, 1)
+/** A case of more spans begins when the others are over: while it is sent, nothing else can come in time. */
+const FEW_SPANS = 100
+
+const UNITS = { us: 1e3, ms: 1e6, s: 1e9, m: 60e9 } as const
+const TIME = { error: 'a time is a number with its unit; write 2s or 1999ms' }
+const duration = z
+  .string(TIME)
+  .regex(/^-?\d+(\.\d+)?(us|ms|s|m)$/, TIME)
+  .transform((text) => {
+    const [, number = '0', unit = 's'] = /^(-?[\d.]+)([a-z]+)$/.exec(text) ?? []
+    return Math.round(Number(number) * UNITS[unit as keyof typeof UNITS])
+  })
+
+/** An object that says which keys it knows when it is given another. */
+const known = <T extends z.ZodRawShape>(shape: T) =>
+  z.strictObject(shape, {
+    error: (issue) =>
+      issue.code === 'unrecognized_keys'
+        ? `"${issue.keys?.join('", "')}" is none of the keys that stand here; they are ${Object.keys(shape).join(', ')}`
+        : `this is a map with the keys ${Object.keys(shape).join(', ')}`,
+  })
+
+const TEXT = { error: 'this is a text; put it in quotes when it looks like something else' }
+const text = z.string(TEXT)
+const ATTRIBUTES = { error: 'attributes are a map; write attributes: { error.type: parse_error }' }
+const attributes = z.record(z.string(), z.unknown(), ATTRIBUTES)
+const TIMES = { error: 'times is a whole number from 1' }
+// In traffic a whole number is a bigint, so that 9000 and 9000.0 are two types, as they are in OTLP.
+const times = z.bigint(TIMES).positive(TIMES).transform(Number).default(1)
+const traffic = z
+  .array(
+    known({
+      at: duration.default(0),
+      times,
+      resource: attributes.default({}),
+      scope: text.default(''),
+      spans: z
+        .array(
+          known({
+            name: text.default('step'),
+            trace: text.default('it'),
+            id: text.optional(),
+            parent: text.optional(),
+            start: duration.default(0),
+            lasts: duration.default(100e6),
+            status: z.enum(['unset', 'ok', 'error'], { error: 'a status is unset, ok or error' }).default('unset'),
+            times,
+            attributes: attributes.default({}),
+          }),
+          { error: 'a request has a list of spans; start each with "- {"' },
+        )
+        .min(1, { error: 'a request has at least one span; add "- { name: … }"' }),
+    }),
+    { error: 'traffic is a list of requests; start each with "- spans:"' },
+  )
+  .min(1, { error: 'traffic has at least one request; start it with "- spans:"' })
+
+const verdict = z.union(
+  [
+    z.literal('dropped'),
+    z.strictObject({ kept: z.int(), policy: z.string().optional() }),
+    z.strictObject({ policy: z.string(), spans: z.int().positive() }),
+  ],
+  { error: 'a verdict is dropped, or { policy: keep-…, spans: 3 }, or of repeated traces { kept: 97 }' },
+)
+const expectation = known({
+  traces: z.record(z.string(), verdict, {
+    error: 'traces maps each trace to its verdict; write traces: { it: dropped }',
+  }),
+  salt: z.int({ error: 'salt is a whole number; another one gives other trace ids' }).default(0),
+  sampler: z
+    .record(z.string(), z.unknown(), { error: 'sampler is a map of its settings; write sampler: { num_traces: 5 }' })
+    .optional(),
+})
+
+/** Reads every case of a folder. Throws one line for each defect: file, line, rule and fix. */
+export function readCases(folder: string): readonly Case[] {
+  const names = readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+  return names.sort().map((name) => readCase(join(folder, name), name))
+}
+
+const SENTENCE = /^[a-z0-9]+(-[a-z0-9]+){2,}$/
+
+function readCase(folder: string, name: string): Case {
+  if (!SENTENCE.test(name)) {
+    throw new Refusal(
+      `${folder}: the name of a case is a sentence in lower case, with dashes; such as a-failed-call-is-kept`,
+    )
+  }
+  const requests = read(join(folder, 'traffic.yaml'), traffic, { intAsBigInt: true })
+  const { traces, salt, sampler } = read(join(folder, 'expect.yaml'), expectation)
+  const idOf = (label: string, turn: number) => digest(32, name, salt, label, turn)
+  const turns = new Map<string, number>()
+  for (const { spans, times } of requests) {
+    for (const { trace } of spans) turns.set(trace, Math.max(turns.get(trace) ?? 0, times))
+  }
+  const unknown = Object.keys(traces).find((label) => !turns.has(label))
+  const forgotten = [...turns.keys()].find((label) => !(label in traces))
+  if (unknown ?? forgotten) {
+    throw new Refusal(
+      unknown === undefined
+        ? `${folder}/expect.yaml: the trace "${forgotten}" is sent and has no verdict; add ${forgotten}: dropped, or what becomes of it`
+        : `${folder}/expect.yaml: the trace "${unknown}" is never sent; traffic.yaml has ${[...turns.keys()].join(', ')}`,
+    )
+  }
+  return {
+    name,
+    sampler,
+    requests: requests.flatMap(({ at, times, resource, scope, spans }) =>
+      Array.from({ length: times }, (_, turn) => {
+        const sent = spans.flatMap((span, index) =>
+          Array.from({ length: span.times }, (_, copy): Span & { parentSpanId?: string } => {
+            const idIn = (id: string) => digest(16, name, salt, span.trace, turn, id)
+            const start = BigInt(BEGINNING_MS) * 1_000_000n + BigInt(at) + BigInt(span.start)
+            return {
+              traceId: idOf(span.trace, turn),
+              spanId: idIn(span.id ?? `${at} ${index} ${copy}`),
+              ...(span.parent ? { parentSpanId: idIn(span.parent) } : {}),
+              name: span.name,
+              startTimeUnixNano: String(start),
+              endTimeUnixNano: String(start + BigInt(span.lasts)),
+              status: { code: { unset: 0, ok: 1, error: 2 }[span.status] },
+              attributes: otlpAttributes(span.attributes),
+            }
+          }),
+        )
+        const body = {
+          resourceSpans: [
+            {
+              resource: { attributes: otlpAttributes(resource) },
+              scopeSpans: [{ scope: { name: scope }, spans: sent }],
+            },
+          ],
+        }
+        return { atMs: BEGINNING_MS + at / 1e6, body: Buffer.from(JSON.stringify(body)), spans: sent }
+      }),
+    ),
+    expected: Object.entries(traces).map(([label, is]) => {
+      const ids = Array.from({ length: turns.get(label) ?? 1 }, (_, turn) => idOf(label, turn))
+      if (is === 'dropped') return { label, ids, kept: 0 }
+      return 'kept' in is
+        ? { label, ids, kept: is.kept, ...(is.policy ? { policy: is.policy } : {}) }
+        : { label, ids, kept: ids.length, policy: is.policy, spans: is.spans }
+    }),
+  }
+}
+
+/** Well mixed in every digit, for samplers look at parts of an id only. */
+const digest = (digits: number, ...of: readonly unknown[]) =>
+  createHash('sha256').update(JSON.stringify(of)).digest('hex').slice(0, digits)
+
+type AnyValue = Value | { arrayValue: object } | { kvlistValue: object } | Record<string, never>
+const otlpAttributes = (of: Readonly<Record<string, unknown>>) =>
+  Object.entries(of).map(([key, value]) => ({ key, value: otlpValue(value) as Value }))
+
+/** YAML's own types are those of OTLP; null is a value that has none. */
+function otlpValue(value: unknown): AnyValue {
+  if (typeof value === 'string') return { stringValue: value }
+  if (typeof value === 'boolean') return { boolValue: value }
+  if (typeof value === 'bigint') return { intValue: String(value) }
+  if (typeof value === 'number') return { doubleValue: value }
+  if (Array.isArray(value)) return { arrayValue: { values: value.map(otlpValue) } }
+  if (value === null || value === undefined) return {}
+  return { kvlistValue: { values: otlpAttributes(value as Record<string, unknown>) } }
+}
+
+function read<T>(path: string, schema: z.ZodType<T>, options: ParseOptions = {}): T {
+  if (!existsSync(path)) throw new Refusal(`${path}: a case has two files, traffic.yaml and expect.yaml; add this one`)
+  const lines = new LineCounter()
+  const document = parseDocument(readFileSync(path, 'utf8'), { ...options, lineCounter: lines })
+  const [broken] = document.errors
+  if (broken)
+    throw new Refusal(`${path}:${lines.linePos(broken.pos[0]).line}: it is not YAML: ${broken.message.split('\n')[0]}`)
+  const parsed = schema.safeParse(document.toJS())
+  if (parsed.success) return parsed.data
+  const defects = parsed.error.issues.map(({ path: keys, message }) => {
+    const nodes = [...keys.keys(), keys.length].map((length) => document.getIn(keys.slice(0, length), true))
+    const offset = nodes.filter(isNode).at(-1)?.range?.[0] ?? 0
+    return `${path}:${lines.linePos(offset).line}: ${message}`
+  })
+  throw new Refusal(defects.join('\n'))
+}
+
+/** A case that a list of policies does not meet, in one sentence. */
+export type Failure = Readonly<{ name: string; why: string }>
+
+/**
+ * Sends every case through each list, all in one real collector, and answers for each list which cases it fails.
+ * Cases with a sampler of their own are sent one by one, afterwards.
+ */
+export async function judgeCases(
+  bench: Bench,
+  cases: readonly Case[],
+  { config, lists }: { config: string; lists: readonly List[] },
+): Promise<ReadonlyMap<string, readonly Failure[]>> {
+  const failures = new Map<string, Failure[]>(lists.map(({ name }) => [name, []]))
+  const groups = [
+    { cases: cases.filter(({ sampler }) => !sampler), sampler: {} },
+    ...cases.flatMap((one) => (one.sampler ? [{ cases: [one], sampler: one.sampler }] : [])),
+  ].filter((group) => group.cases.length > 0)
+  const answers = await Promise.all(
+    groups.map(({ cases, sampler }) =>
+      replayEach(
+        bench,
+        { requests: () => inOrder(cases), speed: SPEED, slowCall: '' },
+        {
+          config,
+          lists: lists.map(({ name, text }) => ({ name, text: asWritten(text), sampler })),
+        },
+      ),
+    ),
+  )
+  for (const [index, { cases }] of groups.entries()) {
+    for (const [list, decisions] of answers[index] ?? []) {
+      for (const one of cases) failures.get(list)?.push(...failuresOf(one, decisions))
+    }
+  }
+  return failures
+}
+
+async function* inOrder(cases: readonly Case[]): AsyncGenerator<Request> {
+  const isSmall = ({ requests }: Case) => requests.reduce((sum, { spans }) => sum + spans.length, 0) <= FEW_SPANS
+  const small = cases.filter(isSmall).flatMap(({ requests }) => requests)
+  const overMs = Math.max(0, ...small.map(({ atMs }) => atMs - BEGINNING_MS))
+  const large = cases.filter((one) => !isSmall(one)).flatMap(({ requests }) => requests)
+  const later = large.map((request) => ({ ...request, atMs: request.atMs + overMs }))
+  yield* [...small, ...later].sort((one, other) => one.atMs - other.atMs)
+}
+
+function failuresOf({ name, expected }: Case, decisions: Decisions): readonly Failure[] {
+  return expected.flatMap(({ label, ids, kept, policy, spans }): readonly Failure[] => {
+    const found = ids.flatMap((id) => decisions.get(id) ?? [])
+    const wrong = (is: string, should: string) => [{ name, why: `${label} ${is}, and should be ${should}` }]
+    if (found.length !== kept) {
+      if (ids.length > 1) return wrong(`is kept ${found.length} times of ${ids.length}`, `kept ${kept} times`)
+      return found.length === 0
+        ? wrong('is dropped', `kept by ${policy}`)
+        : wrong(`is kept by ${found[0]?.policy}`, 'dropped')
+    }
+    const other = policy ? found.find((trace) => trace.policy !== policy) : undefined
+    if (other) return wrong(`is kept by ${other.policy}`, `kept by ${policy}`)
+    const torn = spans ? found.find((trace) => trace.spans !== spans) : undefined
+    return torn ? wrong(`arrives with ${torn.spans} spans`, `whole with ${spans}`) : []
+  })
+}

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  type Account,
+  balance,
+  drillReport,
+  type Events,
+  holds,
+  isBalanced,
+  type SentTrace,
+  spanKey,
+} from './balance.ts'
+
+const calm: Events = { killsMs: [], undecidedForMs: 3000, isDropped: () => false }
+const part = (spans: readonly string[], more: object = {}) => ({
+  spans,
+  sentMs: 1000,
+  answeredMs: 1010,
+  refused: undefined,
+  ...more,
+})
+const traceOf = (id: string, ...parts: SentTrace['parts']): SentTrace => ({ id, parts })
+const counts = (copies: Readonly<Record<string, number>>) => new Map(Object.entries(copies))
+const account = (more: Partial<Account> = {}): Account => ({
+  backend: 'tempo',
+  stored: new Map(),
+  acknowledged: new Map(),
+  rejected: new Map(),
+  elsewhere: new Map(),
+  givenUp: 0,
+  ...more,
+})
+const one = [traceOf('a', part(['1']))]
+const key = spanKey('a', '1')
+
+test('a span that is nowhere and has no reason is unknown', () => {
+  const found = balance(one, calm, account())
+  assert.equal(found.fates.unknown, 1)
+  assert.ok(!isBalanced(found))
+})
+
+test('a stored span is stored, whatever else is said of it', () => {
+  const refused = [traceOf('a', part(['1'], { refused: 'HTTP 503' }))]
+  const found = balance(refused, { ...calm, isDropped: () => true }, account({ stored: counts({ [key]: 3 }) }))
+  assert.deepEqual([found.fates.stored, found.fates.refused, found.duplicated], [1, 0, 2])
+  assert.ok(isBalanced(found))
+})
+
+test('what a backend took and does not hold is counted against it', () => {
+  const found = balance(one, calm, account({ acknowledged: counts({ [key]: 2 }) }))
+  assert.deepEqual([found.fates.unstored, found.duplicated], [1, 1])
+})
+
+test('a kill excuses only what was undecided then', () => {
+  const at = (killMs: number) => balance(one, { ...calm, killsMs: [killMs] }, account()).fates
+  assert.equal(at(999).unknown, 1)
+  assert.equal(at(1000).undecided, 1)
+  assert.equal(at(4010).undecided, 1)
+  assert.equal(at(4011).unknown, 1)
+})
+
+test('a kill excuses one trace, and no more, that the other backend was handed', () => {
+  const elsewhere = counts({ 'a 1': 1, 'b 1': 1, 'c 1': 1 })
+  const three = ['a', 'b', 'c'].map((id) => traceOf(id, part(['1'])))
+  const { undecided, unknown, stored } = balance(
+    three,
+    { ...calm, killsMs: [1500] },
+    account({ elsewhere, stored: counts({ 'a 1': 1 }) }),
+  ).fates
+  assert.deepEqual({ undecided, unknown, stored }, { undecided: 1, unknown: 1, stored: 1 })
+})
+
+test('the rest of a trace that a kill tore is lost with it', () => {
+  const torn = [traceOf('a', part(['1']), part(['2'], { sentMs: 5000, answeredMs: 5010 }))]
+  const found = balance(torn, { ...calm, killsMs: [2000] }, account())
+  assert.deepEqual([found.fates.undecided, found.undecidedTraces, found.oldestUndecidedMs], [2, 1, 1000])
+})
+
+test('what the collector says it gave up is believed as far as so much is missing', () => {
+  const two = [traceOf('a', part(['1', '2']))]
+  assert.deepEqual(balance(two, calm, account({ givenUp: 1 })).fates.unknown, 1)
+  assert.deepEqual(balance(two, calm, account({ givenUp: 2 })).fates.givenUp, 2)
+  const rejected = balance(two, calm, account({ rejected: counts({ [key]: 1 }) })).fates
+  assert.deepEqual([rejected.givenUp, rejected.unknown], [1, 1])
+})
+
+test('a stored span that nobody sent does not balance', () =>
+  assert.ok(!isBalanced(balance(one, calm, account({ stored: counts({ [key]: 1, 'b 1': 1 }) })))))
+
+test('fates add up to what was sent, and the table says so', () => {
+  const sent = [traceOf('a', part(['1', '2', '3']), part(['4'], { refused: 'gone' }))]
+  const found = balance(sent, { ...calm, killsMs: [1500] }, account({ stored: counts({ [key]: 1 }) }))
+  assert.equal(
+    Object.values(found.fates).reduce((sum, number) => sum + number, 0),
+    found.sent,
+  )
+  const outcome = { drill: 'kill', balances: [found], notes: ['it was late'], broken: [] }
+  assert.ok(holds(outcome))
+  assert.ok(!holds({ ...outcome, broken: ['the client was refused something'] }))
+  const [, , row] = drillReport([outcome], 'markdown').split('\n')
+  assert.equal(row, '| kill | tempo | 4 | 1 | 0 | 1 | 2 | 0 | 0 | 0 | 0 |')
+})

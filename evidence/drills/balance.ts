@@ -1,0 +1,157 @@
+import { drawIn, type Format } from '../../workbench/draw.ts'
+
+/** What a client sent of one trace at one time, and how it was answered. */
+export type Part = Readonly<{
+  spans: readonly string[]
+  sentMs: number
+  answeredMs: number
+  /** What the client was told when it was not taken. */
+  refused: string | undefined
+}>
+export type SentTrace = Readonly<{ id: string; parts: readonly Part[] }>
+
+/** What one backend can tell. Spans are named by `spanKey`. */
+export type Account = Readonly<{
+  backend: string
+  /** How many copies of a span it holds. */
+  stored: ReadonlyMap<string, number>
+  /** How often it said that it has taken a span. */
+  acknowledged: ReadonlyMap<string, number>
+  /** Spans that it answered with an error after which nobody asks again. */
+  rejected: ReadonlyMap<string, number>
+  /** What the other backend was handed, which shows that the collector had decided. */
+  elsewhere: ReadonlyMap<string, number>
+  /** How many spans the collector says that it gave up on before they were ever sent there. */
+  givenUp: number
+}>
+
+/** What happened meanwhile. */
+export type Events = Readonly<{
+  /** When the collector was killed. */
+  killsMs: readonly number[]
+  /** How long after its last span a trace may still be undecided. */
+  undecidedForMs: number
+  /** Whether the list drops a trace, as the collector decided it in a calm run. */
+  isDropped: (trace: string) => boolean
+}>
+
+export const spanKey = (trace: string, span: string): string => `${trace} ${span}`
+
+/** What became of a span. The first of these that holds is the one; the last one must never hold. */
+export const FATES = ['stored', 'unstored', 'refused', 'dropped', 'givenUp', 'undecided', 'unknown'] as const
+export type Fate = (typeof FATES)[number]
+
+/** Where all spans that were sent are by now, in view of one backend. Their fates add up to what was sent. */
+export type Balance = Readonly<{
+  backend: string
+  sent: number
+  fates: Readonly<Record<Fate, number>>
+  /** Copies beyond the first, of spans that were handed over or stored more than once. */
+  duplicated: number
+  /** Spans that are stored and that nobody sent. */
+  strangers: number
+  /** Traces of which something was lost undecided, and how long before the kill the first of it was taken. */
+  undecidedTraces: number
+  oldestUndecidedMs: number
+}>
+
+/** Finds for each span that was sent where it is, or why it is not there. What has no reason is unknown. */
+export function balance(sent: readonly SentTrace[], events: Events, account: Account): Balance {
+  const fates: Record<Fate, number> = Object.fromEntries(FATES.map((fate) => [fate, 0])) as Record<Fate, number>
+  const known = new Set<string>()
+  let [all, duplicated, undecidedTraces, oldestUndecidedMs, unexplained] = [0, 0, 0, 0, 0]
+  const torn = new Map<number, string>()
+  for (const trace of sent) {
+    const killMs = killOf(trace, events)
+    // A kill can come between handing one trace to one backend and to the other; not between more than one.
+    const isTorn = trace.parts.some(({ spans }) => spans.some((span) => account.elsewhere.has(spanKey(trace.id, span))))
+    if (killMs !== undefined && isTorn && !torn.has(killMs) && !isHere(trace, account)) torn.set(killMs, trace.id)
+    const isExcused = killMs !== undefined && (!isTorn || torn.get(killMs) === trace.id)
+    let isUndecided = false
+    for (const { spans, refused, sentMs } of trace.parts) {
+      for (const span of spans) {
+        const key = spanKey(trace.id, span)
+        if (known.has(key)) continue
+        known.add(key)
+        all++
+        const copies = account.stored.get(key) ?? 0
+        const handed = account.acknowledged.get(key) ?? 0
+        duplicated += Math.max(0, Math.max(copies, handed) - 1)
+        if (copies > 0) fates.stored++
+        else if (handed > 0) fates.unstored++
+        else if (refused !== undefined) fates.refused++
+        else if (events.isDropped(trace.id)) fates.dropped++
+        else if (account.rejected.has(key)) fates.givenUp++
+        else if (isExcused) {
+          fates.undecided++
+          isUndecided = true
+          oldestUndecidedMs = Math.max(oldestUndecidedMs, killMs - sentMs)
+        } else unexplained++
+      }
+    }
+    if (isUndecided) undecidedTraces++
+  }
+  // The collector tells how many it gave up, not which: neither more nor fewer may be missing.
+  fates.givenUp += Math.min(unexplained, account.givenUp)
+  fates.unknown = Math.max(0, unexplained - account.givenUp)
+  const strangers = [...account.stored.keys()].filter((key) => !known.has(key)).length
+  const { backend } = account
+  return { backend, sent: all, fates, duplicated, strangers, undecidedTraces, oldestUndecidedMs }
+}
+
+const isHere = ({ id, parts }: SentTrace, { stored, acknowledged }: Account) =>
+  parts.some(({ spans }) => spans.some((span) => stored.has(spanKey(id, span)) || acknowledged.has(spanKey(id, span))))
+
+/** The kill that found a trace undecided, if one did: it came after its first span, and not long after its last. */
+function killOf({ parts }: SentTrace, { killsMs, undecidedForMs }: Events): number | undefined {
+  const first = Math.min(...parts.map(({ sentMs }) => sentMs))
+  const last = Math.max(...parts.map(({ answeredMs }) => answeredMs))
+  return killsMs.find((killMs) => killMs >= first && killMs <= last + undecidedForMs)
+}
+
+/** Nothing is gone without a reason, and nothing is there that nobody sent. */
+export const isBalanced = ({ fates, strangers }: Balance): boolean => fates.unknown === 0 && strangers === 0
+
+/** One drill: what was done, where everything is afterwards, and what else was seen. */
+export type Outcome = Readonly<{
+  drill: string
+  balances: readonly Balance[]
+  notes: readonly string[]
+  /** What should have been so and was not, in a sentence each. */
+  broken: readonly string[]
+}>
+
+export const holds = ({ balances, broken }: Outcome): boolean => broken.length === 0 && balances.every(isBalanced)
+
+const HEADS: Readonly<Record<Fate, string>> = {
+  stored: 'stored',
+  unstored: 'acknowledged, not stored',
+  refused: 'refused',
+  dropped: 'dropped by policy',
+  givenUp: 'given up',
+  undecided: 'undecided',
+  unknown: 'unknown',
+}
+/** As a reader asks: what is there, what was meant not to be, what was lost, and what nobody can explain. */
+const COLUMNS: readonly Fate[] = ['stored', 'dropped', 'refused', 'undecided', 'givenUp', 'unstored']
+
+export function drillReport(outcomes: readonly Outcome[], format: Format): string {
+  if (format === 'json') return JSON.stringify(outcomes, null, 2)
+  const draw = drawIn(format)
+  const rows = outcomes.flatMap(({ drill, balances }) =>
+    balances.map(({ backend, sent, fates, duplicated, strangers }) => [
+      drill,
+      backend,
+      ...[sent, ...COLUMNS.map((fate) => fates[fate]), duplicated, fates.unknown + strangers].map(String),
+    ]),
+  )
+  const table = draw([
+    ['drill', 'backend', 'spans sent', ...COLUMNS.map((fate) => HEADS[fate]), 'duplicated', HEADS.unknown],
+    ...rows,
+  ])
+  const notes = outcomes.flatMap(({ drill, notes, broken }) => [
+    ...notes.map((note) => `${drill}: ${note}`),
+    ...broken.map((wrong) => `${drill}: WRONG: ${wrong}`),
+  ])
+  return [table, ...(notes.length > 0 ? [notes.join('\n')] : [])].join('\n\n')
+}

@@ -1,0 +1,165 @@
+import { once } from 'node:events'
+import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { gunzipSync } from 'node:zlib'
+import { spanKey } from './balance.ts'
+
+/** How a gate treats what comes. */
+export type Mood =
+  | Readonly<{ kind: 'well' }>
+  /** Nobody listens. */
+  | Readonly<{ kind: 'down' }>
+  | Readonly<{ kind: 'answers'; status: number }>
+  /** Takes a request and says nothing. */
+  | Readonly<{ kind: 'hangs' }>
+  /** Does its work after this time, also when nobody waits for the answer any more. */
+  | Readonly<{ kind: 'slow'; afterMs: () => number }>
+
+export type Gate = Readonly<{
+  endpoint: string
+  /** How often each span was taken: by the backend behind, or here when there is none. */
+  acknowledged: ReadonlyMap<string, number>
+  /** How often each span was answered with an error after which nobody asks again. */
+  rejected: ReadonlyMap<string, number>
+  requests: () => number
+  feel: (mood: Mood) => Promise<void>
+  stop: () => Promise<void>
+}>
+
+/** After these an exporter asks again; after any other error it does not. */
+const ASKED_AGAIN = [429, 502, 503, 504]
+
+/**
+ * Stands between the collector and a backend and writes down what is handed over and how it is answered. Without a
+ * backend behind it, it takes everything and stores nothing: a stand-in for one that fails as it is told to.
+ */
+export async function startGate(port: number, behind?: string): Promise<Gate> {
+  const acknowledged = new Map<string, number>()
+  const rejected = new Map<string, number>()
+  const agent = new Agent({ keepAlive: true })
+  const held = new Set<ServerResponse>()
+  let mood: Mood = { kind: 'well' }
+  let requests = 0
+
+  const count = (counts: Map<string, number>, keys: readonly string[]) => {
+    for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1)
+  }
+  const answer = async (incoming: IncomingMessage, response: ServerResponse) => {
+    const body = await bodyOf(incoming)
+    requests++
+    const keys = spanKeys(incoming.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body)
+    if (mood.kind === 'hangs') {
+      held.add(response)
+      return
+    }
+    if (mood.kind === 'slow') await sleep(mood.afterMs())
+    const { status, said, type } =
+      mood.kind === 'answers'
+        ? { status: mood.status, said: Buffer.alloc(0), type: undefined }
+        : behind
+          ? await handOn(agent, `${behind}${incoming.url}`, incoming, body)
+          : { status: 200, said: Buffer.alloc(0), type: undefined }
+    if (status < 300) count(acknowledged, keys)
+    else if (!ASKED_AGAIN.includes(status)) count(rejected, keys)
+    response.writeHead(status, type ? { 'content-type': type } : {}).end(said)
+  }
+  const server = createServer((incoming, response) => {
+    answer(incoming, response).catch(() => incoming.socket.destroy())
+  })
+  const listen = async () => {
+    server.listen(port, '127.0.0.1')
+    await once(server, 'listening')
+  }
+  const close = () =>
+    new Promise<void>((resolve) => {
+      if (!server.listening) return resolve()
+      server.close(() => resolve())
+      server.closeAllConnections()
+    })
+  await listen()
+  return {
+    endpoint: `http://127.0.0.1:${port}`,
+    acknowledged,
+    rejected,
+    requests: () => requests,
+    feel: async (next) => {
+      mood = next
+      for (const response of held) response.destroy()
+      held.clear()
+      if (next.kind === 'down') await close()
+      else if (!server.listening) await listen()
+    },
+    stop: async () => {
+      await close()
+      agent.destroy()
+    },
+  }
+}
+
+async function bodyOf(incoming: IncomingMessage): Promise<Buffer> {
+  const pieces: Buffer[] = []
+  for await (const piece of incoming) pieces.push(piece)
+  return Buffer.concat(pieces)
+}
+
+type Answered = Readonly<{ status: number; said: Buffer; type: string | undefined }>
+
+function handOn(agent: Agent, url: string, { headers }: IncomingMessage, body: Buffer): Promise<Answered> {
+  return new Promise((resolve, reject) => {
+    const { host: _, ...others } = headers
+    const sending = request(url, { method: 'POST', agent, headers: others }, (response) => {
+      bodyOf(response).then(
+        (said) => resolve({ status: response.statusCode ?? 502, said, type: response.headers['content-type'] }),
+        reject,
+      )
+    })
+    sending.on('error', reject)
+    sending.end(body)
+  })
+}
+
+/** Field numbers of OTLP's protobuf: a request has resources, they have scopes, they have spans, and these have ids. */
+const [RESOURCE_SPANS, SCOPE_SPANS, SPANS] = [1, 2, 2]
+const [TRACE_ID, SPAN_ID] = [1, 2]
+
+/** The spans in an export request, as the exporter encodes it. */
+export function spanKeys(body: Buffer): readonly string[] {
+  const keys: string[] = []
+  for (const resource of parts(body, RESOURCE_SPANS))
+    for (const scope of parts(resource, SCOPE_SPANS))
+      for (const span of parts(scope, SPANS)) {
+        const [trace, id] = [TRACE_ID, SPAN_ID].map((field) => parts(span, field)[0]?.toString('hex') ?? '')
+        keys.push(spanKey(trace ?? '', id ?? ''))
+      }
+  return keys
+}
+
+const [VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES] = [0, 1, 2, 5]
+
+/** The values of one field of a protobuf message that have a length. Throws when it is none. */
+function parts(message: Buffer, wanted: number): Buffer[] {
+  const found: Buffer[] = []
+  let at = 0
+  const varint = () => {
+    let value = 0
+    for (let shift = 0; ; shift += 7) {
+      const byte = message[at++]
+      if (byte === undefined) throw new Error('the protobuf message is cut off')
+      value += (byte & 0x7f) * 2 ** shift
+      if (byte < 0x80) return value
+    }
+  }
+  while (at < message.length) {
+    const tag = varint()
+    const [field, kind] = [Math.floor(tag / 8), tag % 8]
+    if (kind === VARINT) varint()
+    else if (kind === EIGHT_BYTES) at += 8
+    else if (kind === FOUR_BYTES) at += 4
+    else if (kind === LENGTH) {
+      const length = varint()
+      if (field === wanted) found.push(message.subarray(at, at + length))
+      at += length
+    } else throw new Error(`the protobuf message has a field of kind ${kind}`)
+  }
+  return found
+}

@@ -1,0 +1,271 @@
+import { gzipSync } from 'node:zlib'
+import type { Span, Value } from '../../workbench/recording.ts'
+import { type Dice, diceOf, type Kind, MUST_KEEP, makeTrace, requestOf } from '../traffic.ts'
+
+/** A request that no client should send. */
+export type Odd = Readonly<{
+  name: string
+  method: string
+  path: string
+  headers: Readonly<Record<string, string>>
+  body: Buffer
+}>
+
+const JSON_TYPE = 'application/json'
+const PROTOBUF_TYPE = 'application/x-protobuf'
+/** Beyond what the collector reads of a request: 20 MiB. */
+const TOO_LARGE_BYTES = 21 * 1024 * 1024
+/** Zipped, a few kilobytes. */
+const BOMB_BYTES = 64 * 1024 * 1024
+const DEEP = 10_000
+
+type Node = Record<string, unknown> | unknown[]
+type Place = Readonly<{ node: Node; key: string | number }>
+
+/** Every place of a JSON tree where a value stands. */
+function placesOf(node: unknown): readonly Place[] {
+  if (typeof node !== 'object' || node === null) return []
+  const keys = Array.isArray(node) ? node.keys() : Object.keys(node)
+  return [...keys].flatMap((key) => [
+    { node: node as Node, key },
+    ...placesOf((node as Record<string | number, unknown>)[key]),
+  ])
+}
+
+const anyOf = <T>(items: readonly T[], dice: Dice): T => items[dice.below(items.length)] as T
+const put = ({ node, key }: Place, value: unknown) => {
+  ;(node as Record<string | number, unknown>)[key] = value
+}
+const nested = (depth: number): unknown =>
+  depth === 0 ? { stringValue: 'deep' } : { kvlistValue: { values: [{ key: 'k', value: nested(depth - 1) }] } }
+
+const WRONG_VALUES: readonly unknown[] = [
+  ...[null, true, 0, -1, 1e300, 2 ** 63, '', 'x', '😀', '\u0000', '\ud800', [], {}, [[]], { stringValue: {} }],
+  ...['18446744073709551616', '-9223372036854775809', 'NaN', '0x10', 'Infinity', '1e3', ' 1'],
+]
+const WRONG_IDS = [
+  '',
+  '0',
+  '0'.repeat(16),
+  '0'.repeat(32),
+  'z'.repeat(32),
+  'ab'.repeat(40),
+  'A'.repeat(32),
+  'é'.repeat(16),
+]
+const WRONG_TIMES: readonly unknown[] = ['-1', -1, '18446744073709551615', '99999999999999999999', 1.5, 'yesterday', '']
+const WRONG_ATTRIBUTES: readonly unknown[] = [
+  { key: '', value: { stringValue: 'no key' } },
+  { key: 'two', value: { stringValue: 'a', intValue: '1' } },
+  { key: 'none', value: {} },
+  { key: 'null', value: null },
+  { key: 'no value' },
+  { value: { stringValue: 'no key at all' } },
+  { key: 'bytes', value: { bytesValue: '***' } },
+  { key: 'int', value: { intValue: '9223372036854775808' } },
+  { key: 'double', value: { doubleValue: 'NaN' } },
+  { key: 'double', value: { doubleValue: 1e308 } },
+  { key: 'list', value: { arrayValue: { values: [{ doubleValue: 'NaN' }, { stringValue: 'beside it' }] } } },
+  { key: 'map', value: { kvlistValue: { values: [{ key: 'most', value: { doubleValue: 'Infinity' } }] } } },
+  { key: 'deep', value: nested(200) },
+  { key: 'openinference.span.kind', value: { stringValue: 'NO SUCH KIND' } },
+  { key: 'openinference.span.kind', value: { intValue: '7' } },
+  { key: 'input.value', value: { arrayValue: { values: [{}, { intValue: '1' }] } } },
+  { key: 'llm.input_messages.x.message', value: { stringValue: 'no index' } },
+  { key: 'a.b', value: { stringValue: '1' } },
+  { key: 'a.b.c', value: { stringValue: '2' } },
+  { key: 'metadata', value: { stringValue: '{"cut' } },
+  { key: 'gen_ai.usage.input_tokens', value: { stringValue: 'many' } },
+  { key: 'gen_ai.input.messages', value: { stringValue: '[{"role":7,"parts":"none"}]' } },
+  { key: 'session.id', value: { boolValue: true } },
+]
+const WRONG_JSON = [
+  '',
+  ' ',
+  '[]',
+  'null',
+  '"x"',
+  '7',
+  '{}',
+  '{"resourceSpans":null}',
+  '{"resourceSpans":[{}]}',
+  '\ufeff{}',
+]
+
+type Tree = { resourceSpans: Node }
+type Bend = (tree: Tree, spans: Record<string, unknown>[], dice: Dice) => void
+
+/** Ways to bend a valid request as JSON before it is written. */
+const BENDS: Readonly<Record<string, Bend>> = {
+  'a value of another type': (tree, _, dice) => put(anyOf(placesOf(tree), dice), anyOf(WRONG_VALUES, dice)),
+  'an odd trace id': (_, spans, dice) => void Object.assign(anyOf(spans, dice), { traceId: anyOf(WRONG_IDS, dice) }),
+  'an odd span id': (_, spans, dice) => void Object.assign(anyOf(spans, dice), { spanId: anyOf(WRONG_IDS, dice) }),
+  'an odd parent': (_, spans, dice) => void Object.assign(anyOf(spans, dice), { parentSpanId: anyOf(WRONG_IDS, dice) }),
+  'an odd time': (_, spans, dice) => {
+    const key = anyOf(['startTimeUnixNano', 'endTimeUnixNano'], dice)
+    Object.assign(anyOf(spans, dice), { [key]: anyOf(WRONG_TIMES, dice) })
+  },
+  'an odd attribute': (_, spans, dice) => {
+    const span = anyOf(spans, dice)
+    span.attributes = [...(span.attributes as unknown[]), ...[0, 1].map(() => anyOf(WRONG_ATTRIBUTES, dice))]
+  },
+  'an odd status, kind or flags': (_, spans, dice) => {
+    const key = anyOf(['status', 'kind', 'flags', 'droppedAttributesCount', 'traceState'], dice)
+    Object.assign(anyOf(spans, dice), { [key]: anyOf([...WRONG_VALUES, { code: 99 }, { code: 'BAD' }, 99, -3], dice) })
+  },
+  'odd events and links': (_, spans, dice) => {
+    const odd = {
+      name: anyOf(WRONG_VALUES, dice),
+      timeUnixNano: anyOf(WRONG_TIMES, dice),
+      traceId: anyOf(WRONG_IDS, dice),
+    }
+    Object.assign(anyOf(spans, dice), { [anyOf(['events', 'links'], dice)]: [odd, {}] })
+  },
+  'a key that nobody knows': (tree, _, dice) => {
+    const places = placesOf(tree).filter(({ node }) => !Array.isArray(node))
+    put({ node: anyOf(places, dice).node, key: 'nobodyKnows' }, nested(3))
+  },
+}
+
+/** Ways to bend the bytes of a request. */
+const BYTES: Readonly<Record<string, (body: Buffer, dice: Dice) => Buffer>> = {
+  'cut off': (body, dice) => body.subarray(0, dice.below(body.length)),
+  'one bit turned': (body, dice) => turned(body, dice, 1),
+  'ten bits turned': (body, dice) => turned(body, dice, 10),
+  'a byte too many': (body, dice) => {
+    const at = dice.below(body.length)
+    return Buffer.concat([body.subarray(0, at), Buffer.from([dice.below(256)]), body.subarray(at)])
+  },
+  'a piece missing': (body, dice) => {
+    const at = dice.below(body.length)
+    return Buffer.concat([body.subarray(0, at), body.subarray(at + 1 + dice.below(20))])
+  },
+  'more behind it': (body, dice) => Buffer.concat([body, Buffer.from(dice.hex(40), 'hex')]),
+  'nothing but noise': (body, dice) => Buffer.from(dice.hex(2 * Math.min(400, body.length)), 'hex'),
+}
+
+function turned(body: Buffer, dice: Dice, bits: number): Buffer {
+  const copy = Buffer.from(body)
+  for (let bit = 0; bit < bits; bit++) {
+    const at = dice.below(copy.length)
+    copy[at] = (copy[at] ?? 0) ^ (1 << dice.below(8))
+  }
+  return copy
+}
+
+/** Requests that are odd as a whole, once each. */
+function oddAtAll(json: Buffer, protobuf: Buffer): readonly Odd[] {
+  const post = (name: string, type: string, body: Buffer, more: Partial<Odd> = {}): Odd => ({
+    name,
+    method: 'POST',
+    path: '/v1/traces',
+    body,
+    ...more,
+    headers: { 'content-type': type, ...more.headers },
+  })
+  const zipped = (name: string, body: Buffer, encoding = 'gzip') =>
+    post(name, JSON_TYPE, body, { headers: { 'content-encoding': encoding } })
+  const padded = Buffer.concat([json, Buffer.alloc(TOO_LARGE_BYTES, ' ')])
+  return [
+    ...WRONG_JSON.map((text) => post(`JSON ${JSON.stringify(text)}`, JSON_TYPE, Buffer.from(text))),
+    post('JSON, said to be protobuf', PROTOBUF_TYPE, json),
+    post('protobuf, said to be JSON', JSON_TYPE, protobuf),
+    post('a type that nobody knows', 'text/plain', json),
+    post('too large', JSON_TYPE, padded),
+    post('too large, of noise', PROTOBUF_TYPE, Buffer.alloc(TOO_LARGE_BYTES, 0xa5)),
+    post(
+      'ten thousand lists in each other',
+      JSON_TYPE,
+      Buffer.from(`{"resourceSpans":${'['.repeat(DEEP)}${']'.repeat(DEEP)}}`),
+    ),
+    zipped('not zipped at all', json),
+    zipped('zipped and cut off', gzipSync(json).subarray(0, 100)),
+    zipped('zipped in a way that nobody knows', json, 'brotli-ish'),
+    zipped('small when zipped, and too large', gzipSync(Buffer.alloc(BOMB_BYTES, ' '))),
+    post('to no path', JSON_TYPE, json, { path: '/v1/trace' }),
+    post('to the path of metrics', JSON_TYPE, json, { path: '/v1/metrics' }),
+    post('to the path of logs', JSON_TYPE, json, { path: '/v1/logs' }),
+    post('with PUT', JSON_TYPE, json, { method: 'PUT' }),
+  ]
+}
+
+const KINDS: readonly Kind[] = [...MUST_KEEP, 'routine']
+
+/** As many odd requests as asked for, and those that are odd as a whole. The same for the same seed. */
+export function* oddRequests(seed: number, count: number): Generator<Odd> {
+  const valid = (number: number) =>
+    makeTrace(anyOf(KINDS, diceOf('odd kind', seed, number)), diceOf('odd', seed, number)).spans
+  const post = (name: string, type: string, body: Buffer): Odd => ({
+    name,
+    method: 'POST',
+    path: '/v1/traces',
+    headers: { 'content-type': type },
+    body,
+  })
+  const whole = oddAtAll(requestOf(0, valid(-1)).body, protobufOf(valid(-2)))
+  yield* whole
+  const bends = Object.entries(BENDS)
+  const bytes = Object.entries(BYTES)
+  const ways = bends.length + 2 * bytes.length
+  for (let number = 0; number < count - whole.length; number++) {
+    const dice = diceOf('odd way', seed, number)
+    const way = number % ways
+    const bend = bends[way]
+    if (bend) {
+      const tree = JSON.parse(requestOf(0, valid(number)).body.toString())
+      bend[1](tree, tree.resourceSpans[0].scopeSpans[0].spans, dice)
+      yield post(bend[0], JSON_TYPE, Buffer.from(JSON.stringify(tree)))
+      continue
+    }
+    const [name, change] = bytes[(way - bends.length) % bytes.length] as (typeof bytes)[number]
+    const isJson = way - bends.length < bytes.length
+    const body = isJson ? requestOf(0, valid(number)).body : protobufOf(valid(number))
+    yield post(`${isJson ? 'JSON' : 'protobuf'}, ${name}`, isJson ? JSON_TYPE : PROTOBUF_TYPE, change(body, dice))
+  }
+}
+
+/** A request with these spans in OTLP's protobuf. */
+export function protobufOf(spans: readonly Span[]): Buffer {
+  const resource = field(1, attribute('service.name', { stringValue: 'thousand-token-wood' }))
+  return field(1, resource, field(2, ...spans.map((span) => field(2, spanFields(span)))))
+}
+
+const spanFields = ({ traceId, spanId, parentSpanId, name = '', ...span }: Span) =>
+  Buffer.concat([
+    field(1, Buffer.from(traceId, 'hex')),
+    field(2, Buffer.from(spanId, 'hex')),
+    ...(parentSpanId ? [field(4, Buffer.from(parentSpanId, 'hex'))] : []),
+    field(5, Buffer.from(name)),
+    fixed(7, span.startTimeUnixNano),
+    fixed(8, span.endTimeUnixNano),
+    ...(span.attributes ?? []).map(({ key, value }) => field(9, attributeFields(key, value))),
+    ...(span.status ? [field(15, number(3, BigInt(span.status.code ?? 0)))] : []),
+  ])
+
+const attribute = (key: string, value: Value) => field(1, attributeFields(key, value))
+const attributeFields = (key: string, value: Value = {}) =>
+  Buffer.concat([
+    field(1, Buffer.from(key)),
+    field(
+      2,
+      value.intValue === undefined ? field(1, Buffer.from(value.stringValue ?? '')) : number(3, BigInt(value.intValue)),
+    ),
+  ])
+
+const field = (tag: number, ...parts: readonly Buffer[]): Buffer => {
+  const value = Buffer.concat(parts)
+  return Buffer.concat([varint(BigInt(tag * 8 + 2)), varint(BigInt(value.length)), value])
+}
+const number = (tag: number, value: bigint) =>
+  Buffer.concat([varint(BigInt(tag * 8)), varint(BigInt.asUintN(64, value))])
+function fixed(tag: number, nanos: string | number = 0): Buffer {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigUInt64LE(BigInt(nanos))
+  return Buffer.concat([varint(BigInt(tag * 8 + 1)), bytes])
+}
+function varint(value: bigint): Buffer {
+  const bytes: number[] = []
+  let rest = value
+  for (; rest >= 128n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128)
+  return Buffer.from([...bytes, Number(rest)])
+}

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { diceOf } from '../traffic.ts'
+import { type Item, makeCorpus } from './corpus.ts'
+import { HIDING, SPELLINGS } from './encodings.ts'
+import { METRIC_SLOTS, TRACE_SLOTS } from './fields.ts'
+import { KINDS, PLAIN_KINDS } from './kinds.ts'
+import { searcherFor } from './search.ts'
+
+const made = (seed: number, count: number) => [...makeCorpus({ seed, count })]
+const itemsOf = (seed: number, count: number): readonly Item[] => made(seed, count).flatMap(({ items }) => items)
+const different = (items: readonly Item[], name: (item: Item) => string) => new Set(items.map(name))
+
+test('the same seed makes the same corpus but for the times, another seed another one', () => {
+  const bodies = (seed: number) => made(seed, 500).map(({ body }) => body.replace(/"\w+UnixNano":"\d+"/g, ''))
+  assert.deepEqual(bodies(1), bodies(1))
+  assert.notDeepEqual(bodies(1), bodies(2))
+})
+
+test('every kind is in every slot, and every spelling too, in a run of the size that the tests send', () => {
+  const items = itemsOf(1, 6000)
+  const kinds = [...KINDS, ...PLAIN_KINDS].map(({ name }) => name)
+  assert.ok(KINDS.length >= 20)
+  assert.deepEqual([...different(items, ({ kind }) => kind)].sort(), kinds.sort())
+  const slots = [...TRACE_SLOTS, ...METRIC_SLOTS]
+  assert.equal(
+    [...different(items, ({ slot }) => slot)].filter((slot) => !slot.endsWith('promise')).length,
+    slots.length,
+  )
+  for (const { name, takes } of slots) {
+    const here = items.filter(({ slot }) => slot === name || slot === `${name}, against a promise`)
+    for (const kind of KINDS)
+      assert.ok(
+        here.some((item) => item.kind === kind.name),
+        `${kind.name} in ${name}`,
+      )
+    for (const spelling of SPELLINGS) {
+      if ((spelling.structured && takes !== 'value') || spelling.name === 'as a number') continue
+      assert.ok(
+        here.some((item) => item.spelling === spelling.name),
+        `${spelling.name} in ${name}`,
+      )
+    }
+  }
+  for (const { name } of HIDING)
+    assert.ok(
+      items.some(({ spelling }) => spelling === name),
+      name,
+    )
+})
+
+test('every kind is written in every way that can write it, in a run of the size that make leak sends', () => {
+  const pairs = different(itemsOf(1, 60_000), ({ kind, spelling }) => `${kind}, ${spelling}`)
+  const missing = KINDS.flatMap((kind) =>
+    SPELLINGS.filter((spelling) => spelling.spell(kind.make(diceOf(1)), kind))
+      .map((spelling) => `${kind.name}, ${spelling.name}`)
+      .filter((pair) => !pairs.has(pair)),
+  )
+  assert.deepEqual(missing, [])
+})
+
+test('each secret is new, and stands in what is sent so that it would be found', () => {
+  const sent = made(3, 3000)
+  const items = sent.flatMap(({ items }) => items)
+  assert.equal(different(items, ({ needles }) => needles[0] ?? '').size, items.length)
+  const found = searcherFor(items.map(({ needles }) => needles))(Buffer.from(sent.map(({ body }) => body).join('\n')))
+  const lost = items.filter((_, index) => !found.has(index))
+  assert.deepEqual(lost, [])
+})
+
+test('cards have the check digit that makes them look real, also as numbers', () => {
+  const bodies = made(5, 20_000).map(({ body }) => body)
+  const cards = [...bodies.join().matchAll(/"intValue":"(\d{15,16})"/g)].map(([, digits = '']) => digits)
+  assert.ok(cards.length > 5)
+  for (const card of cards) {
+    const sum = [...card].reverse().reduce((total, digit, index) => {
+      const value = Number(digit) * (index % 2 === 1 ? 2 : 1)
+      return total + (value > 9 ? value - 9 : value)
+    }, 0)
+    assert.equal(sum % 10, 0, card)
+  }
+})

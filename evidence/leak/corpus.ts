@@ -1,0 +1,257 @@
+import { type Dice, diceOf } from '../traffic.ts'
+import { type AnyValue, HIDING, SPELLINGS, type Spelled, type Spelling, string, textOf } from './encodings.ts'
+import {
+  METRIC_SLOTS,
+  type Metric,
+  type Metrics,
+  type Slot,
+  type Span,
+  type Takes,
+  TRACE_SLOTS,
+  type Trace,
+} from './fields.ts'
+import { KINDS, type Kind, PLAIN_KINDS, type Secret } from './kinds.ts'
+
+/** One secret that is sent: what it is, how it is written, where it stands, and what nobody may find of it. */
+export type Item = Readonly<{ kind: string; spelling: string; slot: string; needles: readonly string[] }>
+export type Sent = Readonly<{
+  signal: 'traces' | 'metrics'
+  traceIds: readonly string[]
+  body: string
+  items: readonly Item[]
+}>
+
+type Combination = Readonly<{ kind: Kind; spelling: Spelling }>
+
+/** The keys under which values stand, as several SDKs write them. */
+const KEYS = [
+  'note',
+  'input.value',
+  'exception.message',
+  'gen_ai.input.messages',
+  'llm.input_messages.0.message.content',
+  'http.request.header.x-note',
+  'ai.prompt.lastMessage',
+]
+
+/**
+ * Every kind in every spelling, each slot beginning with a kind of its own: of any row of as many as there are kinds, each
+ * kind is there once, and after as many as there are combinations each of them was. All slots of one turn have the same
+ * spelling, so that none is found only because of another beside it.
+ */
+function combination(turn: number, offset: number, takes: Takes): Combination {
+  const spelling = at(SPELLINGS, (turn % KINDS.length) + Math.floor(turn / KINDS.length))
+  return {
+    kind: at(KINDS, turn + offset),
+    spelling: spelling.structured && takes !== 'value' ? at(SPELLINGS, 0) : spelling,
+  }
+}
+
+/** What `make leak` sends: seeded, and as many secrets as asked for or a few more. */
+export function* makeCorpus({ seed, count }: Readonly<{ seed: number; count: number }>): Generator<Sent> {
+  const seen = new Set<string>()
+  for (let made = 0, turn = 0; made < count; turn++) {
+    const sent = [oneTrace(diceOf(seed, 'trace', turn), turn, seen)]
+    if (turn % METRICS_EVERY === 0) sent.push(oneMetrics(diceOf(seed, 'metrics', turn), turn / METRICS_EVERY, seen))
+    for (const each of sent) made += each.items.length
+    yield* sent
+  }
+}
+
+/** Metrics have fewer slots that end anywhere, and each makes series: one body of them for so many traces. */
+const METRICS_EVERY = 2
+
+function fill<Body>(slots: readonly Slot<Body>[], body: Body, dice: Dice, turn: number, seen: Set<string>): Item[] {
+  return slots.map((slot, index) => {
+    const { kind, spelling } = combination(turn, index, slot.takes)
+    const secret = unseen(kind, dice, seen)
+    const spelled = spelling.spell(secret, kind)
+    const used = spelled ? spelling.name : 'plain'
+    const written: Spelled = spelled ?? { text: textOf(secret), needles: [secret.marker] }
+    if (slot.takes === 'value') slot.put(body, 'text' in written ? string(written.text) : written.value, at(KEYS, turn))
+    else if ('text' in written)
+      slot.put(body, slot.takes === 'key' && dice.below(2) === 0 ? `user.${written.text}` : written.text)
+    return { kind: kind.name, spelling: used, slot: slot.name, needles: written.needles }
+  })
+}
+
+const HIDDEN_IN = 'span attribute'
+/** Half of a shorter one stands somewhere by chance. */
+const SHORTEST_TO_SPLIT = 24
+
+/** What no pattern can see, in the slot that is seen best. */
+function hidden(trace: Trace, dice: Dice, turn: number, seen: Set<string>): Item[] {
+  const { attributes } = trace.scopeSpans[0].spans[1]
+  const add = (key: string, value: AnyValue) => void attributes.push({ key, value })
+  const items: Item[] = []
+  const tell = (kind: Kind, spelling: string, needles: readonly string[]) =>
+    void items.push({ kind: kind.name, spelling, slot: HIDDEN_IN, needles })
+
+  const spelling = at(HIDING, Math.floor(turn / KINDS.length) + turn)
+  const kinds = KINDS.filter(({ name }) => !spelling.only || spelling.only === name)
+  const kind = at(kinds, turn)
+  const spelled = spelling.spell(unseen(kind, dice, seen), kind)
+  if (spelled) {
+    add('hidden', 'text' in spelled ? string(spelled.text) : spelled.value)
+    tell(kind, spelling.name, spelled.needles)
+  }
+
+  const plain = at(PLAIN_KINDS, turn)
+  const word = unseen(plain, dice, seen)
+  add('plain', string(`It is ${textOf(word)}.`))
+  tell(plain, 'in prose', [word.marker])
+
+  const other = at(KINDS, turn + 7)
+  const split = unseen(other, dice, seen)
+  if (split.marker.length >= SHORTEST_TO_SPLIT) {
+    const middle = split.before.length + split.marker.length / 2
+    const text = textOf(split)
+    add('first', string(text.slice(0, middle)))
+    add('second', string(text.slice(middle)))
+    tell(other, 'split over two attributes', [split.marker.slice(Math.ceil(split.marker.length / 2))])
+  }
+  return items
+}
+
+function at<T>(items: readonly T[], turn: number): T {
+  const item = items[turn % items.length]
+  if (item === undefined) throw new Error('there is nothing to choose from')
+  return item
+}
+
+function unseen(kind: Kind, dice: Dice, seen: Set<string>): Secret {
+  for (;;) {
+    const secret = kind.make(dice)
+    if (seen.has(secret.marker)) continue
+    seen.add(secret.marker)
+    return secret
+  }
+}
+
+const MS = 1_000_000n
+/** Whole milliseconds, so that times hold few digits that a number could be taken for. */
+const nano = (ms: number) => String(BigInt(ms) * MS)
+
+export const newSpan = (dice: Dice, atMs: number, traceId: string, parent?: string): Span => ({
+  traceId,
+  spanId: dice.hex(16),
+  ...(parent ? { parentSpanId: parent } : {}),
+  traceState: '',
+  name: 'chat',
+  kind: 1,
+  startTimeUnixNano: nano(atMs),
+  endTimeUnixNano: nano(atMs + 1000),
+  attributes: [],
+  status: { code: 0, message: '' },
+  events: [],
+  links: [],
+})
+
+const service = (name: string) => ({
+  attributes: [{ key: 'service.name', value: string(name) }],
+  entityRefs: [{ schemaUrl: '', type: 'service', idKeys: ['service.name'], descriptionKeys: [] as string[] }],
+})
+
+/** Seconds are cut off so that all of a run begins within few moments. */
+const recently = () => Math.floor(Date.now() / 60_000) * 60_000 - 60_000
+
+export function newTrace(dice: Dice, name = SERVICE): Trace {
+  const [traceId, atMs] = [dice.hex(32), recently()]
+  const bare = newSpan(dice, atMs, traceId)
+  const rich = newSpan(dice, atMs, traceId, bare.spanId)
+  rich.events.push({ name: 'note', timeUnixNano: nano(atMs), attributes: [] })
+  rich.links.push({ traceId: dice.hex(32), spanId: dice.hex(16), traceState: '', attributes: [] })
+  const scope = { name: 'acorn', version: '1', attributes: [] }
+  return { resource: service(name), schemaUrl: '', scopeSpans: [{ scope, schemaUrl: '', spans: [bare, rich] }] }
+}
+
+/** Of so many senders one says that its links carry ids only, and does not keep it. */
+const PROMISES_EVERY = 10
+
+/** The service that all of the corpus comes from. */
+export const SERVICE = 'acorn-shop'
+
+export const traceIdOf = (trace: Trace): string => trace.scopeSpans[0].spans[0].traceId
+
+function oneTrace(dice: Dice, turn: number, seen: Set<string>): Sent {
+  const trace = newTrace(dice)
+  const promises = turn % PROMISES_EVERY === 0
+  if (promises) trace.resource.attributes.push({ key: 'woodland.links', value: string('ids-only') })
+  const items = [...fill(TRACE_SLOTS, trace, dice, turn, seen), ...hidden(trace, dice, turn, seen)].map((item) =>
+    promises && item.slot.startsWith('link ') ? { ...item, slot: `${item.slot}, against a promise` } : item,
+  )
+  return { signal: 'traces', traceIds: [traceIdOf(trace)], body: JSON.stringify({ resourceSpans: [trace] }), items }
+}
+
+function oneMetrics(dice: Dice, turn: number, seen: Set<string>): Sent {
+  const timeUnixNano = nano(recently() + 30_000)
+  const at = { timeUnixNano, startTimeUnixNano: nano(recently()), attributes: [] }
+  const exemplar = () => ({
+    filteredAttributes: [],
+    timeUnixNano,
+    asDouble: 1,
+    traceId: dice.hex(32),
+    spanId: dice.hex(16),
+  })
+  const named = (name: string) => ({
+    name: `acorn.${name}.${'abcdefgh'[turn % 8]}`,
+    description: '',
+    unit: '',
+    metadata: [],
+  })
+  const metrics: Metric[] = [
+    { ...named('stock'), gauge: { dataPoints: [{ ...at, attributes: [], asDouble: 1 }] } },
+    {
+      ...named('sold'),
+      sum: {
+        dataPoints: [{ ...at, attributes: [], asDouble: 1, exemplars: [exemplar()] }],
+        aggregationTemporality: 2,
+        isMonotonic: true,
+      },
+    },
+    {
+      ...named('wait'),
+      histogram: {
+        dataPoints: [
+          {
+            ...at,
+            attributes: [],
+            count: '1',
+            sum: 1,
+            bucketCounts: ['1', '0'],
+            explicitBounds: [2],
+            exemplars: [exemplar()],
+          },
+        ],
+        aggregationTemporality: 2,
+      },
+    },
+    {
+      ...named('weight'),
+      exponentialHistogram: {
+        dataPoints: [
+          {
+            ...at,
+            attributes: [],
+            count: '1',
+            sum: 1,
+            scale: 0,
+            zeroCount: '0',
+            positive: { offset: 0, bucketCounts: ['1'] },
+          },
+        ],
+        aggregationTemporality: 2,
+      },
+    },
+    {
+      ...named('size'),
+      summary: {
+        dataPoints: [{ ...at, attributes: [], count: '1', sum: 1, quantileValues: [{ quantile: 0.5, value: 1 }] }],
+      },
+    },
+  ]
+  const scope = { name: 'acorn', version: '1', attributes: [] }
+  const body: Metrics = { resource: service(SERVICE), schemaUrl: '', scopeMetrics: [{ scope, schemaUrl: '', metrics }] }
+  const items = fill(METRIC_SLOTS, body, dice, turn, seen)
+  return { signal: 'metrics', traceIds: [], body: JSON.stringify({ resourceMetrics: [body] }), items }
+}

@@ -1,0 +1,269 @@
+import { type Dice, diceOf } from '../traffic.ts'
+import { newTrace, traceIdOf } from './corpus.ts'
+import { type AnyValue, string } from './encodings.ts'
+import type { Attribute } from './fields.ts'
+
+/** Values of an attribute that nobody minds, and that must arrive as they were sent. */
+type Make = (dice: Dice) => AnyValue
+
+const int =
+  (low: number, high: number): Make =>
+  (dice) => ({ intValue: String(low + dice.below(high - low + 1)) })
+const double =
+  (high: number, digits: number): Make =>
+  (dice) => ({
+    doubleValue: Number((dice.number() * high + 10 ** -digits).toFixed(digits)),
+  })
+const oneOf =
+  (...texts: readonly string[]): Make =>
+  (dice) =>
+    string(texts[dice.below(texts.length)] ?? '')
+const built =
+  (build: (dice: Dice) => string): Make =>
+  (dice) =>
+    string(build(dice))
+const list =
+  (...texts: readonly string[]): Make =>
+  () => ({ arrayValue: { values: texts.map(string) } })
+const yes: Make = (dice) => ({ boolValue: dice.below(2) === 0 })
+const digits = (count: number, dice: Dice) => Array.from({ length: count }, () => dice.below(10)).join('')
+const uuid = (dice: Dice) => [8, 4, 4, 4, 12].map((count) => dice.hex(count)).join('-')
+const instant = (dice: Dice) => new Date(Date.UTC(2026, dice.below(12), 1 + dice.below(28)) + dice.below(86_400_000))
+
+const AGENTS = oneOf('squirrel', 'rabbit', 'fox', 'beaver', 'bear')
+const GOODS = oneOf('acorns', 'berries', 'mushrooms', 'firewood', 'honey')
+const MODELS = oneOf(
+  'Qwen/Qwen2.5-3B-Instruct',
+  'gpt-4o-2024-08-06',
+  'claude-sonnet-4-5-20250929',
+  'gemini-2.5-flash-preview-09-2025',
+  'meta-llama/Llama-3.3-70B-Instruct',
+)
+const ERRORS = oneOf('parse_error', 'self_buy', 'cannot_afford', 'timeout', '429', '500', 'connection_error')
+const pebbles = double(50, 2)
+
+const conversation = (dice: Dice) =>
+  JSON.stringify([
+    {
+      role: 'system',
+      parts: [{ type: 'text', content: 'You are the fox. You make mushrooms and need acorns and honey.' }],
+    },
+    {
+      role: 'user',
+      parts: [
+        {
+          type: 'text',
+          content: `Tick ${dice.below(5000)}, winter. You have ${(dice.number() * 30).toFixed(2)} pebbles and ${dice.below(9)} mushrooms. Last prices: acorns ${(dice.number() * 3).toFixed(2)}, honey ${(dice.number() * 5).toFixed(2)}.`,
+        },
+      ],
+    },
+  ])
+const reply = (dice: Dice) =>
+  JSON.stringify({
+    buy: { good: 'acorns', price: Number((dice.number() * 3).toFixed(2)), quantity: 1 + dice.below(3) },
+    sell: { good: 'mushrooms', price: Number((dice.number() * 3).toFixed(2)), quantity: 1 },
+    mood: Number(dice.number().toFixed(2)),
+  })
+
+/** Every attribute that a policy, a panel or a query of this project uses, as the simulator writes it. */
+export const USED: Readonly<Record<string, Make>> = {
+  'gen_ai.operation.name': oneOf('chat', 'invoke_agent', 'execute_tool', 'invoke_workflow'),
+  'gen_ai.provider.name': oneOf('openai', 'aws.bedrock', 'azure.ai.inference'),
+  'gen_ai.agent.name': AGENTS,
+  'gen_ai.workflow.name': oneOf('woodland_tick'),
+  'gen_ai.conversation.id': built((dice) => `run-202611${10 + dice.below(19)}${digits(6, dice)}-${dice.hex(4)}`),
+  'gen_ai.request.model': MODELS,
+  'gen_ai.request.temperature': double(1, 2),
+  'gen_ai.request.max_tokens': int(100, 128_000),
+  'gen_ai.request.seed': int(0, 2 ** 31 - 1),
+  'gen_ai.request.stream': yes,
+  'gen_ai.output.type': oneOf('json', 'text'),
+  'gen_ai.response.id': built((dice) => `chatcmpl-${dice.hex(32)}`),
+  'gen_ai.response.model': MODELS,
+  'gen_ai.response.finish_reasons': list('stop', 'tool_calls'),
+  'gen_ai.response.time_to_first_chunk': double(4, 6),
+  'gen_ai.usage.input_tokens': int(1, 200_000),
+  'gen_ai.usage.output_tokens': int(1, 16_000),
+  'gen_ai.input.messages': built(conversation),
+  'gen_ai.output.messages': built((dice) =>
+    JSON.stringify([{ role: 'assistant', parts: [{ type: 'text', content: reply(dice) }], finish_reason: 'stop' }]),
+  ),
+  'gen_ai.prompt.name': oneOf('woodland_decision'),
+  'gen_ai.prompt.version': oneOf('1', '2.1', 'v3'),
+  'gen_ai.tool.name': oneOf('calculate', 'convert_units', 'recent_prices', 'place_order'),
+  'gen_ai.tool.type': oneOf('function'),
+  'gen_ai.tool.call.id': built((dice) => `call_${dice.hex(24)}`),
+  'gen_ai.tool.call.arguments': oneOf('{"expression":"(12.5+3)*2/7"}', '{"value":26.2,"from":"miles","to":"km"}'),
+  'gen_ai.tool.call.result': built((dice) => `{"result":${(dice.number() * 100).toFixed(4)}}`),
+  'gen_ai.token.type': oneOf('input', 'output'),
+  'gen_ai.evaluation.name': oneOf('readable', 'allowed', 'affordable', 'traded'),
+  'gen_ai.evaluation.score.value': double(1, 2),
+  'gen_ai.evaluation.score.label': oneOf('pass', 'fail'),
+  'woodland.tick': int(0, 100_000),
+  'woodland.seed': int(0, 999_999_999),
+  'woodland.trades': int(0, 40),
+  'woodland.pebbles.total': double(50, 2),
+  'woodland.tokens': int(0, 1_000_000),
+  'woodland.produces': GOODS,
+  'woodland.pebbles': pebbles,
+  'woodland.mood.before': double(1, 2),
+  'woodland.mood.after': double(1, 2),
+  'woodland.buy.good': GOODS,
+  'woodland.sell.good': GOODS,
+  'woodland.good': GOODS,
+  'woodland.price': pebbles,
+  'woodland.attempt': int(1, 2),
+  'woodland.parse.repaired': yes,
+  'woodland.reason': ERRORS,
+  'woodland.side': oneOf('buy', 'sell'),
+  'openinference.span.kind': oneOf('LLM', 'AGENT', 'CHAIN', 'TOOL'),
+  'agent.name': AGENTS,
+  'input.value': built(conversation),
+  'output.value': built(reply),
+  'deployment.environment.name': oneOf('local', 'production', 'eu-west-1'),
+  'error.type': ERRORS,
+  'server.address': oneOf('127.0.0.1', 'localhost', 'vllm', 'api.openai.com'),
+  'server.port': int(80, 65_535),
+  'http.request.method': oneOf('POST', 'GET'),
+  'http.response.status_code': int(200, 504),
+  'http.request.resend_count': int(1, 5),
+  'url.full': oneOf('http://127.0.0.1:8000/v1/chat/completions', 'https://api.openai.com/v1/chat/completions'),
+  'experiment.id': oneOf('prompt-tone'),
+  'experiment.variant': oneOf('a', 'b', 'terse', 'control-2'),
+  outcome: oneOf('accepted', 'self_buy', 'parse_error'),
+}
+
+const CODE = [
+  'for (let i = 0; i < rows.length; i++) total += rows[i].price * 1.19 // VAT',
+  "SELECT id, sum(price) FROM orders WHERE day >= '2026-11-01' GROUP BY id HAVING count(*) > 10 LIMIT 1000",
+  'def area(r): return 3.141592653589793 * r ** 2  # 2 decimals',
+  'curl -s http://127.0.0.1:4318/v1/traces -H "content-type: application/json" -d @body.json',
+  'git checkout 9f8e7d6c5b4a39281706f5e4d3c2b1a098765432 && npm ci && make test',
+  'Traceback (most recent call last): File "agent.py", line 482, in run: KeyError: \'choices\'',
+] as const
+
+const PROSE = [
+  (dice: Dice) =>
+    `The bear sold ${dice.below(900)} jars in ${1900 + dice.below(126)}, ${dice.below(99)} % more than the year before.`,
+  (dice: Dice) =>
+    `Order 4711-${digits(4, dice)} left the store at 14:${10 + dice.below(49)} and weighs ${(dice.number() * 40).toFixed(1)} kg.`,
+  (dice: Dice) =>
+    `A retry after ${dice.below(5000)} ms used ${dice.below(9000)}+${dice.below(900)} tokens; 3 of 5 agents agreed.`,
+  (dice: Dice) =>
+    `Version 2.${dice.below(30)}.${dice.below(20)} of the model, risk-adjusted-return-on-capital ${(dice.number() * 9).toFixed(3)}.`,
+  (dice: Dice) =>
+    `Winter burns more: ${dice.below(9)} logs a tick, at 1.${digits(2, dice)} pebbles each. See chapter ${dice.below(20)}, page ${dice.below(400)}.`,
+]
+
+/** Other things that telemetry of agents is full of, under keys as other SDKs write them. */
+const OTHERS: Readonly<Record<string, Make>> = {
+  'llm.input_messages.0.message.content': built((dice) => PROSE[dice.below(PROSE.length)]?.(dice) ?? ''),
+  'llm.output_messages.0.message.tool_calls.1.tool_call.function.name': oneOf('recent_prices'),
+  'llm.token_count.prompt_details.cache_read': int(0, 100_000),
+  'gen_ai.prompt.0.content': built((dice) => PROSE[dice.below(PROSE.length)]?.(dice) ?? ''),
+  'gen_ai.completion.0.finish_reason': oneOf('stop', 'length'),
+  'gen_ai.usage.cache_read_input_tokens': int(0, 100_000),
+  'ai.response.finishReason': oneOf('stop', 'tool-calls'),
+  'ai.usage.promptTokens': int(1, 90_000),
+  'ai.telemetry.functionId': oneOf('decide', 'summarise'),
+  'traceloop.association.properties.sessionId': built(uuid),
+  'langfuse.observation.model.name': MODELS,
+  'langgraph.node': oneOf('plan', 'act'),
+  'mcp.method.name': oneOf('tools/call'),
+  'http.request.header.x-request-id': built(uuid),
+  'http.request.header.content-type': list('application/json'),
+  'http.response.header.x-ratelimit-remaining': int(0, 10_000),
+  'k8s.pod.name': built((dice) => `agents-${dice.hex(10)}-x${dice.hex(4)}`),
+  'k8s.pod.label.app.kubernetes.io/name': oneOf('agents'),
+  'aws.s3.bucket': oneOf('acorn-store'),
+  'db.query.text': oneOf(...CODE),
+  'code.snippet': oneOf(...CODE),
+  'exception.stacktrace': oneOf(
+    'Error: no decision\n    at decide (sim/agents/decide.ts:84:17)\n    at async turn (sim/run.ts:61:9)',
+  ),
+  'order.id': built((dice) => `ORD-2026-${digits(6, dice)}`),
+  'invoice.number': built((dice) => `INV${digits(8, dice)}`),
+  'price.total': built((dice) => `${(dice.number() * 9000).toFixed(2)} USD`),
+  'price.amount': double(9000, 2),
+  'started.at': built((dice) => instant(dice).toISOString()),
+  'started.day': built((dice) => instant(dice).toISOString().slice(0, 10)),
+  'started.ms': (dice) => ({ intValue: String(instant(dice).getTime()) }),
+  'started.ns': (dice) => ({ intValue: `${instant(dice).getTime()}${digits(6, dice)}` }),
+  'started.ns.text': built((dice) => `${instant(dice).getTime()}${digits(6, dice)}`),
+  'linked.trace': built((dice) => dice.hex(32)),
+  'linked.span': built((dice) => dice.hex(16)),
+  traceparent: built((dice) => `00-${dice.hex(32)}-${dice.hex(16)}-01`),
+  'document.sha': built((dice) => dice.hex(64)),
+  'document.id': built(uuid),
+  'embedding.dimensions': int(256, 3072),
+  'retrieval.scores': () => ({ arrayValue: { values: [{ doubleValue: 0.91 }, { doubleValue: 0.42 }] } }),
+  'build.version': built((dice) => `1.${dice.below(40)}.${dice.below(20)}-rc.${1 + dice.below(9)}`),
+  'process.runtime.version': oneOf('24.21.0', '3.14.0', 'go1.26.1'),
+  'user.note': built((dice) => PROSE[dice.below(PROSE.length)]?.(dice) ?? ''),
+  coordinates: oneOf('52.5200, 13.4050', '-33.8688, 151.2093'),
+  'duration.text': oneOf('1.94 s, threshold 2 s', '00:12:31.482'),
+  'range.text': oneOf('1000-2000-3000', '10..20', '2026-11-01/2026-11-30'),
+}
+
+export const INNOCENT_SERVICE = 'innocent'
+
+export type Innocent = Readonly<{ traceId: string; attributes: readonly Attribute[]; body: string }>
+
+/** Traces of which nothing may change. The attributes stand on the first of its two spans. */
+export function* makeInnocents({ seed, count }: Readonly<{ seed: number; count: number }>): Generator<Innocent> {
+  const makers = Object.entries({ ...USED, ...OTHERS })
+  for (let made = 0, turn = 0; made < count; made += makers.length, turn++) {
+    const dice = diceOf(seed, 'innocent', turn)
+    const trace = newTrace(dice, INNOCENT_SERVICE)
+    const attributes = makers.map(([key, make]) => ({ key, value: make(dice) }))
+    trace.scopeSpans[0].spans[0].attributes.push(...attributes)
+    yield { traceId: traceIdOf(trace), attributes, body: JSON.stringify({ resourceSpans: [trace] }) }
+  }
+}
+
+export type Altered = Readonly<{ key: string; was: AnyValue; became: AnyValue | undefined }>
+export type Harm = Readonly<{
+  attributes: number
+  bytes: number
+  alteredBytes: number
+  altered: readonly Altered[]
+}>
+
+const bytesOf = ({ key, value }: Attribute) => key.length + Buffer.byteLength(JSON.stringify(value))
+
+/** Bytes of a text that are not there any more: all but what both begin and end with. */
+function changed(was: string, became: string): number {
+  const [a, b] = [Buffer.from(was), Buffer.from(became)]
+  const shorter = Math.min(a.length, b.length)
+  let [begin, end] = [0, 0]
+  while (begin < shorter && a[begin] === b[begin]) begin++
+  while (end < shorter - begin && a.at(-1 - end) === b.at(-1 - end)) end++
+  return a.length - begin - end
+}
+
+/** What became of innocents: an attribute is altered when it is gone, or has another value or type. */
+export function harmDone(innocents: readonly Innocent[], arrived: (traceId: string) => readonly Attribute[]): Harm {
+  const altered: Altered[] = []
+  let [attributes, bytes, alteredBytes] = [0, 0, 0]
+  for (const { traceId, attributes: sent } of innocents) {
+    const now = new Map(arrived(traceId).map(({ key, value }) => [key, value]))
+    for (const attribute of sent) {
+      attributes++
+      bytes += bytesOf(attribute)
+      const became = now.get(attribute.key)
+      if (became !== undefined && JSON.stringify(became) === JSON.stringify(attribute.value)) continue
+      altered.push({ key: attribute.key, was: attribute.value, became })
+      alteredBytes += became ? changed(JSON.stringify(attribute.value), JSON.stringify(became)) : bytesOf(attribute)
+    }
+  }
+  return { attributes, bytes, alteredBytes, altered }
+}
+
+/** Of a hundred bytes that nobody minds, so many may be masked by mistake. */
+const MOST_ALTERED_PERCENT = 0.5
+
+export const percentAltered = ({ bytes, alteredBytes }: Harm): number => (100 * alteredBytes) / bytes
+
+/** None that something here looks at, and few of the others. */
+export const isHarmless = (harm: Harm): boolean =>
+  percentAltered(harm) <= MOST_ALTERED_PERCENT && harm.altered.every(({ key }) => !(key in USED))

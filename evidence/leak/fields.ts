@@ -1,0 +1,208 @@
+import { type AnyValue, string } from './encodings.ts'
+
+/** A key and its value, as OTLP has them. */
+export type Attribute = { key: string; value: AnyValue }
+type Named = { name: string; attributes: Attribute[] }
+export type Span = Named & {
+  traceId: string
+  spanId: string
+  parentSpanId?: string
+  traceState: string
+  kind: number
+  startTimeUnixNano: string
+  endTimeUnixNano: string
+  status: { code: number; message: string }
+  events: (Named & { timeUnixNano: string })[]
+  links: { traceId: string; spanId: string; traceState: string; attributes: Attribute[] }[]
+}
+type EntityRef = { schemaUrl: string; type: string; idKeys: string[]; descriptionKeys: string[] }
+type Resource = { attributes: Attribute[]; entityRefs: EntityRef[] }
+type Scope = Named & { version: string }
+
+/** One resource with one scope and two spans: one bare, one with an event and a link. */
+export type Trace = {
+  resource: Resource
+  schemaUrl: string
+  scopeSpans: [{ scope: Scope; schemaUrl: string; spans: [bare: Span, rich: Span] }]
+}
+
+type Exemplar = {
+  filteredAttributes: Attribute[]
+  timeUnixNano: string
+  asDouble: number
+  traceId: string
+  spanId: string
+}
+type Point = { attributes: Attribute[]; timeUnixNano: string; exemplars?: Exemplar[] } & Record<string, unknown>
+type Points = { dataPoints: [Point]; aggregationTemporality?: number; isMonotonic?: boolean }
+export type Metric = {
+  name: string
+  description: string
+  unit: string
+  metadata: Attribute[]
+  gauge?: Points
+  sum?: Points
+  histogram?: Points
+  exponentialHistogram?: Points
+  summary?: Points
+}
+/** One resource with one scope and a metric of each type. */
+export type Metrics = {
+  resource: Resource
+  schemaUrl: string
+  scopeMetrics: [{ scope: Scope; schemaUrl: string; metrics: Metric[] }]
+}
+
+/** What a slot can hold: any value, text that is a key, or other text. */
+export type Takes = 'value' | 'key' | 'text'
+type Put<Body> =
+  | { takes: 'value'; put: (body: Body, value: AnyValue, key: string) => void }
+  | { takes: 'key' | 'text'; put: (body: Body, text: string) => void }
+/** A place in OTLP that can hold what a sender likes. */
+export type Slot<Body> = Readonly<{ name: string; signal: 'traces' | 'metrics' }> & Put<Body>
+
+const yes = string('yes')
+
+type Has = { attributes: Attribute[] }
+const slotsOf = <Body>(signal: 'traces' | 'metrics') => {
+  const slot = (name: string, put: Put<Body>): Slot<Body> => ({ name, signal, ...put })
+  return {
+    text: (name: string, put: (body: Body, text: string) => void) => slot(name, { takes: 'text', put }),
+    attributes: (name: string, of: (body: Body) => Has | undefined): readonly Slot<Body>[] => [
+      slot(`${name} attribute`, {
+        takes: 'value',
+        put: (body, value, key) => void of(body)?.attributes.push({ key, value }),
+      }),
+      slot(`${name} key`, {
+        takes: 'key',
+        put: (body, key) => void of(body)?.attributes.push({ key, value: yes }),
+      }),
+    ],
+  }
+}
+
+const { text, attributes } = slotsOf<Trace>('traces')
+const scopeOf = (trace: Trace) => trace.scopeSpans[0]
+const bare = (trace: Trace) => scopeOf(trace).spans[0]
+const rich = (trace: Trace) => scopeOf(trace).spans[1]
+
+const ofSpan = (name: string, span: (trace: Trace) => Span): readonly Slot<Trace>[] => [
+  text(`${name} name`, (trace, text) => {
+    span(trace).name = text
+  }),
+  text(`${name} status message`, (trace, text) => {
+    span(trace).status = { code: 2, message: text }
+  }),
+  text(`${name} trace state`, (trace, text) => {
+    span(trace).traceState = [span(trace).traceState, `vendor=${text}`].filter(Boolean).join(',')
+  }),
+  ...attributes(name, span),
+]
+
+const entity = (change: (ref: EntityRef, text: string) => void) => (trace: Trace, text: string) => {
+  const ref = trace.resource.entityRefs[0]
+  if (ref) change(ref, text)
+}
+
+export const TRACE_SLOTS: readonly Slot<Trace>[] = [
+  ...attributes('resource', ({ resource }) => resource),
+  text('resource schema URL', (trace, text) => {
+    trace.schemaUrl = text
+  }),
+  text(
+    'resource entity type',
+    entity((ref, text) => {
+      ref.type = text
+    }),
+  ),
+  text(
+    'resource entity schema URL',
+    entity((ref, text) => {
+      ref.schemaUrl = text
+    }),
+  ),
+  text(
+    'resource entity key',
+    entity((ref, text) => {
+      ref.descriptionKeys.push(text)
+    }),
+  ),
+  ...attributes('scope', (trace) => scopeOf(trace).scope),
+  text('scope name', (trace, text) => {
+    scopeOf(trace).scope.name = text
+  }),
+  text('scope version', (trace, text) => {
+    scopeOf(trace).scope.version = text
+  }),
+  text('scope schema URL', (trace, text) => {
+    scopeOf(trace).schemaUrl = text
+  }),
+  ...ofSpan('bare span', bare),
+  ...ofSpan('span', rich),
+  text('sampling entry of a trace state', (trace, text) => {
+    rich(trace).traceState = [`ot=${text}`, rich(trace).traceState].filter(Boolean).join(',')
+  }),
+  text('event name', (trace, text) => {
+    const [event] = rich(trace).events
+    if (event) event.name = text
+  }),
+  ...attributes('event', (trace) => rich(trace).events[0]),
+  ...attributes('link', (trace) => rich(trace).links[0]),
+  text('link trace state', (trace, text) => {
+    const [link] = rich(trace).links
+    if (link) link.traceState = `vendor=${text}`
+  }),
+]
+
+const ofMetrics = slotsOf<Metrics>('metrics')
+const metricsOf = (body: Metrics) => body.scopeMetrics[0].metrics
+const TYPES = ['gauge', 'sum', 'histogram', 'exponentialHistogram', 'summary'] as const
+const metric = (body: Metrics, type: (typeof TYPES)[number]) => metricsOf(body).find((metric) => type in metric)
+const point = (body: Metrics, type: (typeof TYPES)[number]) => metric(body, type)?.[type]?.dataPoints[0]
+
+/** A name, a description and a unit are free text of a metric of any type: sums stand for all. */
+const ofSum = (name: string, change: (metric: Metric, text: string) => void) =>
+  ofMetrics.text(name, (body, text) => {
+    const sum = metric(body, 'sum')
+    if (sum) change(sum, text)
+  })
+
+export const METRIC_SLOTS: readonly Slot<Metrics>[] = [
+  ...ofMetrics.attributes('resource of metrics', ({ resource }) => resource),
+  ofMetrics.text('resource schema URL of metrics', (body, text) => {
+    body.schemaUrl = text
+  }),
+  ...ofMetrics.attributes('scope of metrics', (body) => body.scopeMetrics[0].scope),
+  ofMetrics.text('scope name of metrics', (body, text) => {
+    body.scopeMetrics[0].scope.name = text
+  }),
+  ofMetrics.text('scope version of metrics', (body, text) => {
+    body.scopeMetrics[0].scope.version = text
+  }),
+  ofMetrics.text('scope schema URL of metrics', (body, text) => {
+    body.scopeMetrics[0].schemaUrl = text
+  }),
+  ofSum('metric name', (metric, text) => {
+    metric.name = text
+  }),
+  ofSum('metric description', (metric, text) => {
+    metric.description = text
+  }),
+  ofSum('metric unit', (metric, text) => {
+    metric.unit = text
+  }),
+  ofSum('metric metadata', (metric, text) => {
+    metric.metadata.push({ key: 'note', value: string(text) })
+  }),
+  ...TYPES.flatMap((type) =>
+    ofMetrics.attributes(`point of ${type === 'exponentialHistogram' ? 'exponential histogram' : type}`, (body) =>
+      point(body, type),
+    ),
+  ),
+  ...(['sum', 'histogram'] as const).flatMap((type) =>
+    ofMetrics.attributes(`exemplar of ${type}`, (body) => {
+      const exemplar = point(body, type)?.exemplars?.[0]
+      return exemplar && { attributes: exemplar.filteredAttributes }
+    }),
+  ),
+]

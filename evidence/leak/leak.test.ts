@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { test } from 'node:test'
+import { parse } from 'yaml'
+import { Refusal } from '../../workbench/refusal.ts'
+import type { Item } from './corpus.ts'
+import type { Harm } from './false-positives.ts'
+import { type Declared, isTight, judge, leakReport, readRemainder, remainderTable } from './leak.ts'
+
+const FILE = 'evidence/leak/known-leaks.yaml'
+const read = (path: string) => readFileSync(resolve(import.meta.dirname, '../..', path), 'utf8')
+
+const item = (kind: string, spelling = 'plain', slot = 'span attribute'): Item => ({
+  kind,
+  spelling,
+  slot,
+  needles: [kind],
+})
+const NO_HARM: Harm = { attributes: 1, bytes: 10, alteredBytes: 0, altered: [] }
+const declared: Declared = { what: 'base64', why: '', advice: '', spelling: ['base64'] }
+const sent = [item('e-mail'), item('e-mail', 'base64'), item('IBAN')]
+
+test('a leak that is declared is told, any other is an error', () => {
+  const told = judge(sent, new Map([[1, ['Tempo']]]), [declared], NO_HARM)
+  assert.ok(isTight(told))
+  const leaks = judge(
+    sent,
+    new Map([
+      [1, ['Tempo']],
+      [2, ['Phoenix']],
+    ]),
+    [declared],
+    NO_HARM,
+  )
+  assert.ok(!isTight(leaks))
+  assert.match(leakReport(leaks, 'text'), /1 leaked:\n {2}IBAN, plain, span attribute: "IBAN" in Phoenix/)
+})
+
+test('a declared leak that is none any more is an error: the list only gets shorter', () => {
+  const leaks = judge(sent, new Map(), [declared], NO_HARM)
+  assert.ok(!isTight(leaks))
+  assert.match(leakReport(leaks, 'text'), /"base64" in .*known-leaks\.yaml leaked nowhere/)
+})
+
+test('harm done to the innocent is an error', () => {
+  const became = { stringValue: '****' }
+  const harm = { ...NO_HARM, altered: [{ key: 'error.type', was: { stringValue: 'timeout' }, became }] }
+  assert.ok(!isTight(judge([], new Map(), [], harm)))
+})
+
+test('an item of the list that names nothing, or names it wrongly, is refused with its place', () => {
+  for (const [text, reason] of [
+    ['- { what: a, why: b, advice: c }', /remainder\.yaml: 0: names no kind, spelling or slot/],
+    ['- { what: a, why: b, advice: c, kinds: d }', /0: Unrecognized key/],
+    ['what: a', /expected array/],
+  ] as const)
+    assert.throws(
+      () => readRemainder(text, FILE),
+      (error) => error instanceof Refusal && reason.test(error.message),
+    )
+})
+
+test('what still leaks stands in collector/README.md, with why and what to do', () => {
+  const table = remainderTable(readRemainder(read(FILE), FILE))
+  assert.ok(read('collector/README.md').includes(table), `collector/README.md must say:\n\n${table}`)
+})
+
+test('each pattern is a regular expression that begins with a letter of its own, which is found fast', () => {
+  const patterns = parse(read('collector/privacy/patterns.yaml')) as readonly string[]
+  assert.ok(patterns.length > 50)
+  for (const pattern of patterns) {
+    assert.doesNotThrow(() => new RegExp(pattern, 'u'.slice(1)), pattern)
+    assert.doesNotMatch(pattern, /^(?:\[|\(|\.|\\[bswd])/, `${pattern} is tried at every letter`)
+  }
+  // RE2 looks for each of these lines by its first digit or letter; but for that, and cards, they are one.
+  const byLetter = patterns.filter((pattern) => /^[A-Z]\[A-Z\]\(/.test(pattern))
+  assert.deepEqual([...new Set(byLetter.map((pattern) => pattern.slice(1)))].length, 1)
+  assert.equal(byLetter.length, 26)
+  const byDigit = patterns.filter((pattern) => /^[0-9]\(/.test(pattern))
+  assert.equal(byDigit.length, 10)
+  const common = byDigit[0]?.slice(1, -')\\b'.length) ?? ''
+  for (const pattern of byDigit) assert.ok(pattern.slice(1).startsWith(common), pattern)
+})

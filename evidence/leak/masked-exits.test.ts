@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { test } from 'node:test'
+import { openings, publishedTo } from './masked-exits.ts'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+const read = (path: string) => readFileSync(resolve(ROOT, path), 'utf8')
+const SHIPPED = read('collector/config.yaml')
+
+/** Every file that is loaded beside the shipped one: it has a service, as no other YAML of this room has. */
+const overlays = readdirSync(resolve(ROOT, 'collector'), { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.yaml') && path !== 'config.yaml' && !path.endsWith('compose.yaml'))
+  .filter((path) => /^service:/m.test(read(`collector/${path}`)))
+  .map((path) => `collector/${path}`)
+
+/** It replays what is masked already, into a scratch file, and sends nothing anywhere. */
+const REPLAY = 'workbench/replay.yaml'
+
+test('nothing leaves the shipped collector unmasked, prints content, or can be reached by others', () => {
+  assert.deepEqual(openings(SHIPPED), [])
+})
+
+test('nor with any overlay, but for the replay of what is masked, which reaches a scratch file and nothing else', () => {
+  assert.ok(overlays.includes(REPLAY) && overlays.length >= 2)
+  for (const overlay of overlays) {
+    const found = openings(SHIPPED, read(overlay))
+    if (overlay !== REPLAY) assert.deepEqual(found, [], overlay)
+    else assert.deepEqual(found.map((opening) => opening.split(' ')[0]).sort(), ['file/kept', 'nop'])
+  }
+})
+
+test('Compose publishes to this machine only', () => {
+  assert.deepEqual(publishedTo(read('docker-compose.yml')), [])
+  assert.deepEqual(publishedTo(read('stack/compose/record.yaml')), [])
+})
+
+test('the servers beside it listen on this machine only, unless they are told otherwise', () => {
+  const listening =
+    /^\s*(?:http|grpc)_listen_address: *(\S+)|endpoint: "([^"]+)"|bind_addr: \[(.+)\]|^http_addr *= *(\S+)/gm
+  for (const file of ['grafana/tempo.yaml', 'grafana/grafana.ini']) {
+    const found = [...read(file).matchAll(listening)].map((match) => match.slice(1).find(Boolean) ?? '')
+    assert.ok(found.length > 0, file)
+    for (const address of found)
+      assert.match(address.replace(/\$\{\w+:-([^}]*)\}/g, '$1'), /^(127\.0\.0\.1|localhost)/, file)
+  }
+})
+
+const without = (text: string, ...parts: readonly string[]) =>
+  parts.reduce((rest, part) => {
+    assert.ok(rest.includes(part), `config.yaml has no "${part}"`)
+    return rest.replace(part, '')
+  }, text)
+const WITH_DEBUG = `
+exporters: { debug: { verbosity: detailed } }
+service: { pipelines: { traces/kept: { exporters: [otlp_http/tempo, debug] } } }
+`
+
+for (const [mistake, files, reason] of [
+  [
+    'the redactor left out of traces',
+    [without(SHIPPED, ' redaction/mask,')],
+    /otlp_http\/tempo is reached without the redactor: otlp → traces\/every → forward\/kept → traces\/kept/,
+  ],
+  ['unpack left out', [without(SHIPPED, ' transform/unpack,')], /without the redactor/],
+  [
+    'the redactor left out of metrics',
+    [SHIPPED.replace('redaction/mask, transform/repack, filter', 'transform/repack, filter')],
+    /prometheus is reached without the redactor/,
+  ],
+  [
+    'repack before the redactor',
+    [SHIPPED.replace('redaction/mask, transform/repack]', 'transform/repack, redaction/mask]')],
+    /without the redactor/,
+  ],
+  [
+    'a pipeline of its own',
+    [SHIPPED, 'service: { pipelines: { traces/mine: { receivers: [otlp], exporters: [otlp_http/tempo] } } }'],
+    /otlp → traces\/mine → otlp_http\/tempo/,
+  ],
+  [
+    'an exporter in front of the redactor by a connector',
+    [
+      SHIPPED,
+      'connectors: { forward/raw: null }\nservice: { pipelines: { traces/in: { receivers: [otlp], exporters: [forward/raw] }, traces/out: { receivers: [forward/raw], exporters: [otlp_http/phoenix] } } }',
+    ],
+    /forward\/raw → traces\/out → otlp_http\/phoenix/,
+  ],
+  [
+    'logs, for which there is no redactor',
+    [SHIPPED, 'service: { pipelines: { logs: { receivers: [otlp], exporters: [otlp_http/tempo] } } }'],
+    /otlp → logs → otlp_http\/tempo/,
+  ],
+  [
+    'a recording of what the sampler sees where that is not yet masked',
+    [SHIPPED, read('collector/overlays/high-volume.yaml'), read('collector/overlays/record.yaml')],
+    /file\/recording is reached without the redactor/,
+  ],
+  ['a debug exporter that prints content', [SHIPPED, WITH_DEBUG], /debug prints content/],
+  ['the log level debug', [SHIPPED, 'service: { telemetry: { logs: { level: debug } } }'], /log level is debug/],
+  [
+    'OTLP for everyone',
+    [SHIPPED.replaceAll('OTLP_ADDRESS:-127.0.0.1', 'OTLP_ADDRESS:-0.0.0.0')],
+    /receivers\.otlp\.protocols\.grpc\.endpoint listens on/,
+  ],
+  ['OTLP without a default', [SHIPPED.replaceAll('OTLP_ADDRESS:-127.0.0.1', 'OTLP_ADDRESS')], /listens on/],
+  [
+    'metrics for everyone',
+    [SHIPPED.replaceAll('METRICS_ADDRESS:-127.0.0.1', 'METRICS_ADDRESS:-[::]')],
+    /exporters\.prometheus\.endpoint listens on/,
+  ],
+] as const) {
+  test(`refused: ${mistake}`, () => {
+    assert.match(openings(...files).join('\n'), reason)
+  })
+}
+
+test('refused: a port that Compose publishes to everyone', () => {
+  const compose = (port: string) => `services: { collector: { ports: [${port}] } }`
+  for (const port of ['"4317:4317"', '"0.0.0.0:4317:4317"', '{ target: 4317, published: "4317" }'])
+    assert.equal(publishedTo(compose(port)).length, 1, port)
+  assert.equal(publishedTo('services: { collector: { network_mode: host } }').length, 1)
+})

@@ -1,0 +1,183 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Bench, withScratch } from '../workbench/collector.ts'
+import { drawIn, type Format } from '../workbench/draw.ts'
+import type { Request } from '../workbench/recording.ts'
+import { replay } from '../workbench/replay.ts'
+import { lowerBound } from '../workbench/table.ts'
+import { asWritten } from './defaults.ts'
+import { type Kind, type Labelled, MUST_KEEP, makeTraffic, PROFILES } from './traffic.ts'
+
+/** How many traces of one kind were sent in one profile, how many came out, and how many of those in part. */
+type Tally = { sent: number; kept: number; torn: number }
+export type Recall = Readonly<{
+  seed: number
+  byKind: ReadonlyMap<Kind, Tally>
+  byProfile: ReadonlyMap<string, Tally>
+  /** Must-keep traces that were dropped or torn. */
+  missed: readonly Labelled[]
+  /** Traces that are not counted, for a part of them was sent too late to be judged, and must-keep ones lost of them. */
+  late: number
+  lateLost: number
+}>
+
+/** Traces a second. The sampler then has some five thousand of them waiting, of the fifty thousand it has room for. */
+const PER_SECOND = 1500
+const SPEED = 10
+const SHOWN = 5
+
+/** Sends must-keep traces of every kind in every profile through a list, with routine ones between, and counts what comes out. */
+export async function recallOf(
+  bench: Bench,
+  { list, seed, count }: Readonly<{ list: string; seed: number; count: number }>,
+): Promise<Recall> {
+  const sent: Labelled[] = []
+  const wish = { seed, mustKeep: count, perSecond: PER_SECOND, speed: SPEED }
+  const requests = () => makeTraffic(wish, (trace) => void sent.push(trace))
+  const clock = punctuality(() => performance.now())
+  const traffic = { requests, speed: SPEED, slowCall: '', watch: clock.begun, taken: clock.taken }
+  const kept = await withScratch((folder) => {
+    const policies = join(folder, 'list.yaml')
+    writeFileSync(policies, asWritten(list))
+    return replay(bench, traffic, policies)
+  })
+  return tally(seed, sent, kept, clock.isLate)
+}
+
+/** The waits of a replay, less a tenth: the sampler counts them in ticks, and a tick of a busy machine comes late. */
+const [WAIT_MS, AFTER_ROOT_MS] = [1800, 900]
+
+/**
+ * Whether the parts of a trace were sent in time. A sender that is held up sends them later than the profile says: what
+ * comes after the sampler's wait says nothing about the list. Taken from our own clock, never from what became of the trace.
+ */
+export function punctuality(now: () => number) {
+  type Times = { first: number; root: number; last: number }
+  const times = new Map<string, Times>()
+  const each = ({ spans }: Request, note: (times: Times, isRoot: boolean, atMs: number) => void) => {
+    const atMs = now()
+    for (const { traceId, parentSpanId } of spans) {
+      const own = times.get(traceId) ?? { first: atMs, root: Number.POSITIVE_INFINITY, last: atMs }
+      note(own, parentSpanId === undefined, atMs)
+      times.set(traceId, own)
+    }
+  }
+  return {
+    begun: (request: Request) =>
+      each(request, (own, isRoot, atMs) => {
+        if (isRoot) own.root = Math.min(own.root, atMs)
+      }),
+    taken: (request: Request) =>
+      each(request, (own, _, atMs) => {
+        own.last = atMs
+      }),
+    isLate: (id: string): boolean => {
+      const { first, root, last } = times.get(id) ?? { first: 0, root: 0, last: 0 }
+      return last - first > WAIT_MS || last - root > AFTER_ROOT_MS
+    },
+  }
+}
+
+/** Holds what came out against what was sent. */
+export function tally(
+  seed: number,
+  sent: readonly Labelled[],
+  kept: ReadonlyMap<string, Readonly<{ spans: number }>>,
+  isLate: (id: string) => boolean = () => false,
+): Recall {
+  const byKind = new Map<Kind, Tally>(
+    [...MUST_KEEP, 'routine' as const].map((kind) => [kind, { sent: 0, kept: 0, torn: 0 }]),
+  )
+  const byProfile = new Map<string, Tally>(PROFILES.map(({ name }) => [name, { sent: 0, kept: 0, torn: 0 }]))
+  const missed: Labelled[] = []
+  let [late, lateLost] = [0, 0]
+  for (const trace of sent) {
+    const spans = kept.get(trace.id)?.spans
+    const isTorn = spans !== undefined && spans !== trace.spans
+    const isMissed = trace.kind !== 'routine' && (spans === undefined || isTorn)
+    if (isLate(trace.id)) {
+      late++
+      if (isMissed) lateLost++
+      continue
+    }
+    const tallies = [byKind.get(trace.kind), ...(trace.kind === 'routine' ? [] : [byProfile.get(trace.profile)])]
+    for (const tally of tallies) {
+      if (!tally) continue
+      tally.sent++
+      if (spans !== undefined) tally.kept++
+      if (isTorn) tally.torn++
+    }
+    if (isMissed) missed.push(trace)
+  }
+  return { seed, byKind, byProfile, missed, late, lateLost }
+}
+
+const BOUND_DIGITS = 4
+
+/** Of all traces. A machine that sends more of them late shows too little of what it should. */
+const MOST_LATE = 0.01
+
+/** Nothing is missed, of traces that were sent as they should be. */
+export const isKept = (recall: Recall): boolean => recall.missed.length === 0 && !isTooLate(recall)
+
+function isTooLate({ byKind, late }: Recall): boolean {
+  const counted = [...byKind.values()].reduce((sum, { sent }) => sum + sent, 0)
+  return late > MOST_LATE * (counted + late)
+}
+
+export function recallReport(recall: Recall, format: Format): string {
+  const { seed, byKind, byProfile, missed, late, lateLost } = recall
+  if (format === 'json')
+    return JSON.stringify(
+      { seed, byKind: Object.fromEntries(byKind), byProfile: Object.fromEntries(byProfile), missed, late, lateLost },
+      null,
+      2,
+    )
+  const draw = drawIn(format)
+  const row = (name: string, { sent, kept, torn }: Tally) => [
+    name,
+    ...[sent, kept, sent - kept, torn].map(String),
+    sent === 0 ? '–' : `${floor((100 * kept) / sent, 2)} %`,
+    sent === 0 ? '–' : `${floor(100 * lowerBound(kept, sent), BOUND_DIGITS)} %`,
+  ]
+  const head = ['sent', 'kept', 'missed', 'in part', 'recall', '≥ (95 %)']
+  const must = MUST_KEEP.map((kind) => byKind.get(kind)).reduce<Tally>(
+    (sum, tally) => ({
+      sent: sum.sent + (tally?.sent ?? 0),
+      kept: sum.kept + (tally?.kept ?? 0),
+      torn: sum.torn + (tally?.torn ?? 0),
+    }),
+    { sent: 0, kept: 0, torn: 0 },
+  )
+  return [
+    draw([
+      ['class', ...head],
+      ...MUST_KEEP.map((kind) => row(kind, byKind.get(kind) ?? must)),
+      row('all that must be kept', must),
+      row('routine', byKind.get('routine') ?? must),
+    ]),
+    draw([['how its spans arrive', ...head], ...[...byProfile].map(([name, tally]) => row(name, tally))]),
+    ...(late > 0
+      ? [
+          `${late} more are not counted: this machine was held up and sent a part of them too late. ${lateLost} of those that must be kept were lost by it.`,
+        ]
+      : []),
+    ...(isTooLate(recall)
+      ? ['That is more than one in a hundred, which proves too little: run it again when the machine has less to do.']
+      : []),
+    ...(missed.length > 0 ? [firstOf(missed, seed)] : []),
+  ].join('\n\n')
+}
+
+function firstOf(missed: readonly Labelled[], seed: number): string {
+  const shown = missed.slice(0, SHOWN)
+  const again = `make recall SEED=${seed} COUNT=${Math.max(...shown.map(({ number }) => number))}`
+  return [
+    `${missed.length} must-keep traces were missed or came in part. The first of them, sent again by ${again}:`,
+    ...shown.map(({ id, kind, profile, number }) => `  ${id} ${kind}, ${profile}, number ${number}`),
+  ].join('\n')
+}
+
+/** Rounded down: a bound must not promise more than it holds. */
+const floor = (value: number, digits: number) =>
+  (Math.floor(value * 10 ** digits + 1e-9) / 10 ** digits).toFixed(digits)

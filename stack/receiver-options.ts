@@ -1,0 +1,86 @@
+import { accessSync, constants } from 'node:fs'
+import { resolve } from 'node:path'
+import { type Place, ROOT, Trouble, url } from './place.ts'
+
+/** Redacts behind the sampler instead of before it. */
+export const HIGH_VOLUME_OVERLAY = 'collector/overlays/high-volume.yaml'
+/** Writes down what the sampler sees. */
+export const RECORD_OVERLAY = 'collector/overlays/record.yaml'
+const TOKEN_OVERLAY = 'collector/overlays/token.yaml'
+const TLS_OVERLAY = 'collector/overlays/tls.yaml'
+
+/** What a header may carry as it is; shorter ones can be guessed. */
+const TOKEN = /^[A-Za-z0-9._~+/=-]{16,}$/
+
+function oneOf(place: Place, name: string, [ordinary, other]: readonly [string, string], what: string): boolean {
+  const wish = place.env[name] || ordinary
+  if (wish !== ordinary && wish !== other)
+    throw new Trouble(`${name}=${wish} says neither ${other} nor ${ordinary}: make up ${name}=${other} ${what}.`)
+  return wish === other
+}
+
+/** Whether the live collector is to write down what it sees. Throws `Trouble` when RECORD says neither yes nor no. */
+export const isRecording = (place: Place): boolean =>
+  oneOf(place, 'RECORD', ['no', 'yes'], 'writes live traffic to .stack/recordings/')
+
+/** The certificate and its key, as absolute paths; undefined without. Throws `Trouble` when one is missing. */
+export function tlsFiles({ env }: Place): Readonly<{ cert: string; key: string }> | undefined {
+  const [cert = '', key = ''] = [env.OTLP_TLS_CERT, env.OTLP_TLS_KEY]
+  if (!cert && !key) return undefined
+  if (!cert || !key)
+    throw new Trouble(
+      `${cert ? 'OTLP_TLS_CERT' : 'OTLP_TLS_KEY'} is set and ${cert ? 'OTLP_TLS_KEY' : 'OTLP_TLS_CERT'} is not: TLS needs a certificate and its key, both in PEM.`,
+    )
+  for (const [name, path] of [
+    ['OTLP_TLS_CERT', cert],
+    ['OTLP_TLS_KEY', key],
+  ] as const) {
+    try {
+      accessSync(resolve(ROOT, path), constants.R_OK)
+    } catch {
+      throw new Trouble(`${name}=${path} cannot be read: it must be a file in PEM that you may read.`)
+    }
+  }
+  return { cert: resolve(ROOT, cert), key: resolve(ROOT, key) }
+}
+
+/**
+ * What the live collector loads beside its configuration, as paths from the project's root. Throws `Trouble` when what
+ * is wished is no wish, or cannot go together.
+ */
+export function collectorOverlays(place: Place): readonly string[] {
+  const isRecorded = isRecording(place)
+  const isHighVolume = oneOf(place, 'VOLUME', ['ordinary', 'high'], 'masks only what is kept')
+  if (isHighVolume && isRecorded)
+    throw new Trouble(
+      'RECORD=yes writes down what the sampler sees, and with VOLUME=high that is not masked yet: leave out one of the two.',
+    )
+  const { OTLP_TOKEN: token = '' } = place.env
+  if (token && !TOKEN.test(token))
+    throw new Trouble(
+      'OTLP_TOKEN is no token: it must have 16 characters or more, of letters, digits and . _ ~ + / = -. Try: openssl rand -hex 32',
+    )
+  return [
+    ...(isHighVolume ? [HIGH_VOLUME_OVERLAY] : []),
+    ...(isRecorded ? [RECORD_OVERLAY] : []),
+    ...(token ? [TOKEN_OVERLAY] : []),
+    ...(tlsFiles(place) ? [TLS_OVERLAY] : []),
+  ]
+}
+
+type Sender = {
+  OTEL_EXPORTER_OTLP_ENDPOINT: string
+  OTEL_EXPORTER_OTLP_HEADERS?: string
+  OTEL_EXPORTER_OTLP_CERTIFICATE?: string
+}
+
+/** Where and how to send OTLP to this stack, in OpenTelemetry's own variables. */
+export function senderEnvironment(place: Place): Readonly<Sender> {
+  const tls = tlsFiles(place)
+  const { OTLP_TOKEN: token } = place.env
+  return {
+    OTEL_EXPORTER_OTLP_ENDPOINT: url(place, 'OTLP_HTTP_PORT').replace(/^http:/, tls ? 'https:' : 'http:'),
+    ...(token ? { OTEL_EXPORTER_OTLP_HEADERS: `authorization=${encodeURIComponent(`Bearer ${token}`)}` } : {}),
+    ...(tls ? { OTEL_EXPORTER_OTLP_CERTIFICATE: tls.cert } : {}),
+  }
+}

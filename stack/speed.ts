@@ -1,0 +1,297 @@
+import { randomBytes } from 'node:crypto'
+import { Agent, createServer, request as httpRequest } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ROOT_CONTEXT, trace as traces } from '@opentelemetry/api'
+import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer'
+import { resourceFromAttributes } from '@opentelemetry/resources'
+import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
+import { type Bench, type Running, startCollector, sumOf, withScratch } from '../workbench/collector.ts'
+import { benchOf } from './collectors.ts'
+import { type Place, ROOT } from './place.ts'
+import { SHIPPED_POLICY } from './policy.ts'
+import { collectorEnvironment } from './services.ts'
+
+type Cost = Readonly<{ usPerSpan: number; keptShare: number; megabytes: number }>
+type Shape = Readonly<{
+  name: string
+  overlays?: readonly string[]
+  instead?: string
+  kept: number
+  env?: Readonly<Record<string, string>>
+}>
+
+const SPANS_PER_TRACE = 8
+const TRACES_PER_REQUEST = 25
+const BODIES = 20
+const CONNECTIONS = 4
+const SAMPLED = 0.1
+const KB = 1024
+const HIGH_VOLUME = resolve(ROOT, 'collector/overlays/high-volume.yaml')
+/** As Go does it unless told otherwise. */
+const UNTUNED = { GOGC: '100', GOMEMLIMIT: 'off' }
+const PASSTHROUGH = resolve(ROOT, 'test/speed/passthrough.yaml')
+
+const SHAPES: readonly Shape[] = [
+  { name: 'passthrough', instead: PASSTHROUGH, kept: 0, env: UNTUNED },
+  { name: 'textbook', instead: resolve(ROOT, 'test/speed/textbook.yaml'), kept: 0.3, env: UNTUNED },
+  { name: 'no redactor', overlays: [resolve(ROOT, 'test/speed/unmasked.yaml')], kept: 0.1 },
+  { name: 'as shipped', kept: 0.1 },
+  { name: 'as shipped', kept: 0.3 },
+  { name: 'high volume', overlays: [HIGH_VOLUME], kept: 0.1 },
+  { name: 'high volume', overlays: [HIGH_VOLUME], kept: 0.3 },
+]
+
+const WORDS =
+  'the fox offers three berries for one pebble and the bear wants honey before winter comes to the wood'.split(' ')
+const prose = (bytes: number, turn: number) => {
+  let text = ''
+  for (let word = turn; text.length < bytes; word++) text += `${WORDS[word % WORDS.length]} `
+  return text.slice(0, bytes)
+}
+
+type Body = Readonly<{ body: Buffer; ids: readonly (readonly number[])[] }>
+
+/** OTLP in protobuf, as agents send it: some traces must be kept, one span in ten holds an address. */
+function encode(contentBytes: number, kept: number, turn: number, hasRoots: boolean): Body {
+  const exporter = new InMemorySpanExporter()
+  const resource = resourceFromAttributes({ 'service.name': 'speed', 'openinference.project.name': 'speed' })
+  const tracer = new TracerProvider({ resource, spanProcessors: [new SimpleSpanProcessor({ exporter })] }).getTracer(
+    'speed',
+  )
+  const mustKeep = kept <= SAMPLED ? 0 : (kept - SAMPLED) / (1 - SAMPLED)
+  for (let trace = 0; trace < TRACES_PER_REQUEST; trace++) {
+    const count = turn * TRACES_PER_REQUEST + trace
+    const isKept = Math.floor((count + 1) * mustKeep) > Math.floor(count * mustKeep)
+    const elsewhere = {
+      traceId: randomBytes(16).toString('hex'),
+      spanId: randomBytes(8).toString('hex'),
+      traceFlags: 1,
+    }
+    const outside = hasRoots ? ROOT_CONTEXT : traces.setSpanContext(ROOT_CONTEXT, elsewhere)
+    const root = tracer.startSpan('invoke_agent fox', { attributes: attributes('invoke_agent') }, outside)
+    const inside = traces.setSpan(ROOT_CONTEXT, root)
+    for (let index = 1; index < SPANS_PER_TRACE; index++)
+      tracer.startSpan('chat Qwen/Qwen2.5-3B-Instruct', { attributes: attributes('chat', index) }, inside).end()
+    root.end()
+
+    function attributes(operation: string, index = 0) {
+      const secret = (trace * SPANS_PER_TRACE + index) % 10 === 0 ? ' ask fox.trader@forest.example ' : ''
+      return {
+        'gen_ai.operation.name': operation,
+        'gen_ai.agent.name': 'fox',
+        'gen_ai.provider.name': 'openai',
+        'gen_ai.request.model': 'Qwen/Qwen2.5-3B-Instruct',
+        'gen_ai.request.temperature': 0.7,
+        'gen_ai.request.max_tokens': 400,
+        'gen_ai.request.seed': count,
+        'gen_ai.response.id': `chatcmpl-${randomBytes(8).toString('hex')}`,
+        'gen_ai.usage.input_tokens': 412,
+        'gen_ai.usage.output_tokens': 31,
+        'gen_ai.conversation.id': 'speed',
+        'server.address': '127.0.0.1',
+        'server.port': 8000,
+        'openinference.span.kind': 'LLM',
+        'woodland.tick': count,
+        'gen_ai.output.messages': prose(contentBytes / 4, index),
+        'gen_ai.input.messages': `${prose((contentBytes * 3) / 4, count)}${secret}`,
+        ...(isKept && index === 3 ? { 'error.type': 'parse_error' } : {}),
+      }
+    }
+  }
+  const spans = exporter.getFinishedSpans()
+  const body = Buffer.from(ProtobufTraceSerializer.serializeRequest(spans) ?? [])
+  const ids = [...new Set(spans.map((span) => span.spanContext().traceId))]
+  return { body, ids: ids.map((id) => placesOf(body, Buffer.from(id, 'hex'))) }
+}
+
+function placesOf(body: Buffer, part: Buffer): readonly number[] {
+  const places: number[] = []
+  for (let at = body.indexOf(part); at >= 0; at = body.indexOf(part, at + part.length)) places.push(at)
+  return places
+}
+
+/** The same body with trace ids that nobody has seen. */
+function fresh({ body, ids }: Body): Buffer {
+  const copy = Buffer.from(body)
+  for (const places of ids) {
+    const id = randomBytes(16)
+    for (const place of places) id.copy(copy, place)
+  }
+  return copy
+}
+
+const PATIENCE_MS = 50
+
+/** Sends so many spans over a few connections, as fast as they are taken. */
+async function send(otlp: string, bodies: readonly Body[], spans: number): Promise<number> {
+  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS })
+  const requests = Math.ceil(spans / (SPANS_PER_TRACE * TRACES_PER_REQUEST))
+  let next = 0
+  const post = (body: Buffer) =>
+    new Promise<number>((done, fail) => {
+      const headers = { 'content-type': 'application/x-protobuf', 'content-length': body.length }
+      httpRequest(`${otlp}/v1/traces`, { method: 'POST', agent, headers }, (answer) => {
+        answer.resume()
+        answer.on('end', () => done(answer.statusCode ?? 0))
+      })
+        .on('error', fail)
+        .end(body)
+    })
+  const connection = async () => {
+    while (next < requests) {
+      const body = fresh(bodies[next++ % bodies.length] as Body)
+      for (let status = 0; status !== 200; ) {
+        status = await post(body)
+        // The memory limiter asks for patience.
+        if (status === 503 || status === 429) await sleep(PATIENCE_MS)
+        else if (status !== 200) throw new Error(`the collector answered HTTP ${status}`)
+      }
+    }
+  }
+  try {
+    await Promise.all(Array.from({ length: CONNECTIONS }, connection))
+  } finally {
+    agent.destroy()
+  }
+  return requests * TRACES_PER_REQUEST
+}
+
+async function metric(collector: Running, name: string, labels = ''): Promise<number> {
+  return sumOf(await (await fetch(collector.metrics)).text(), name, labels)
+}
+
+const JUDGED = 'otelcol_processor_tail_sampling_global_count_traces_sampled'
+const DONE_WITHIN_MS = 120_000
+
+/** Waits until every trace is judged and what is kept has left. Answers the share that was kept. */
+async function settled(collector: Running, traces: number): Promise<number> {
+  for (const until = Date.now() + DONE_WITHIN_MS; Date.now() < until; await sleep(100)) {
+    if ((await metric(collector, JUDGED)) < traces) continue
+    const kept = await metric(collector, JUDGED, 'sampled="true"')
+    const sent = await metric(collector, 'otelcol_exporter_sent_spans')
+    if (sent >= 2 * kept * SPANS_PER_TRACE) return kept / traces
+  }
+  throw new Error(`not every one of ${traces} traces was judged and sent within ${DONE_WITHIN_MS / 1000} s`)
+}
+
+/** A backend that takes everything. */
+async function sink() {
+  const server = createServer((question, answer) => question.resume().on('end', () => answer.writeHead(200).end()))
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  const { port } = server.address() as AddressInfo
+  return { url: `http://127.0.0.1:${port}`, close: () => server.closeAllConnections() ?? server.close() }
+}
+
+type Lab = Readonly<{ bench: Bench; live: Readonly<Record<string, string>> }>
+
+async function withShape<T>({ bench, live }: Lab, shape: Shape, work: (collector: Running) => Promise<T>): Promise<T> {
+  const { overlays = [], instead, env = {} } = shape
+  const replaced: Bench = {
+    ...bench,
+    collector: (...asked) => {
+      const command = bench.collector(...asked)
+      return instead ? { ...command, args: ['--config', instead] } : command
+    },
+  }
+  const backend = await sink()
+  try {
+    return await withScratch(async (folder) => {
+      const collector = await startCollector(replaced, {
+        folder,
+        overlays,
+        env: {
+          POLICY_FILE: resolve(ROOT, SHIPPED_POLICY),
+          DECISION_WAIT: '5s',
+          DECISION_WAIT_AFTER_ROOT: '1s',
+          // As make up starts it.
+          GOGC: live.GOGC ?? '',
+          GOMEMLIMIT: live.GOMEMLIMIT ?? '',
+          ...env,
+          TEMPO_OTLP_ENDPOINT: backend.url,
+          PHOENIX_OTLP_ENDPOINT: backend.url,
+        },
+      })
+      try {
+        return await work(collector)
+      } finally {
+        await collector.stop()
+      }
+    })
+  } finally {
+    backend.close()
+  }
+}
+
+const WARM_UP_SPANS = 2000
+
+async function cost(lab: Lab, shape: Shape, contentBytes: number, spans: number): Promise<Cost> {
+  const bodies = Array.from({ length: BODIES }, (_, turn) => encode(contentBytes, shape.kept, turn, true))
+  return withShape(lab, shape, async (collector) => {
+    const judges = shape.name !== 'passthrough'
+    const warm = await send(collector.otlp, bodies, WARM_UP_SPANS)
+    if (judges) await settled(collector, warm)
+    const before = await metric(collector, 'otelcol_process_cpu_seconds')
+    const traces = await send(collector.otlp, bodies, spans)
+    const keptShare = judges ? await settled(collector, warm + traces) : 0
+    const seconds = (await metric(collector, 'otelcol_process_cpu_seconds')) - before
+    const megabytes = (await metric(collector, 'otelcol_process_memory_rss')) / KB ** 2
+    return { usPerSpan: (seconds * 1e6) / (traces * SPANS_PER_TRACE), keptShare, megabytes }
+  })
+}
+
+const PENDING_SPANS = 20_000
+/** Garbage is collected at once, so that memory is what is held. */
+const TIDY = { GOGC: '10', GOMEMLIMIT: 'off' }
+
+/** Bytes of memory for a span that waits for a verdict, its content included. */
+async function pending(lab: Lab, contentBytes: number): Promise<number> {
+  const bodies = Array.from({ length: BODIES }, (_, turn) => encode(contentBytes, 0, turn, false))
+  const shape: Shape = { name: 'as shipped', kept: 0, env: { DECISION_WAIT: '300s', ...TIDY } }
+  return withShape(lab, shape, async (collector) => {
+    const before = await metric(collector, 'otelcol_process_memory_rss')
+    await send(collector.otlp, bodies, PENDING_SPANS)
+    return ((await metric(collector, 'otelcol_process_memory_rss')) - before) / PENDING_SPANS
+  })
+}
+
+const ROUNDS = 2
+const SIZES = [
+  { bytes: KB, spans: 30_000 },
+  { bytes: 4 * KB, spans: 10_000 },
+]
+
+/** What one span costs in each shape of the pipeline, against receiving it and throwing it away: rows of Markdown. */
+export async function speed(place: Place, say: (line: string) => void): Promise<readonly string[]> {
+  const bench = await benchOf(place, { cancel: new AbortController().signal, say }, 'native')
+  const lab = { bench, live: collectorEnvironment(place) }
+  const lines: string[] = []
+  const waiting: string[] = []
+  const only = process.env.SHAPE
+  for (const { bytes, spans } of SIZES) {
+    const best = new Map<Shape, Cost>()
+    for (let round = 0; round < ROUNDS; round++)
+      for (const shape of SHAPES.filter(({ name }) => !only || name === 'passthrough' || name === only)) {
+        const found = await cost(lab, shape, bytes, spans)
+        const { usPerSpan = Number.POSITIVE_INFINITY } = best.get(shape) ?? {}
+        if (found.usPerSpan < usPerSpan) best.set(shape, found)
+        say(
+          `${shape.name}, ${bytes / KB} KB: ${found.usPerSpan.toFixed(1)} µs a span, ${(found.keptShare * 100).toFixed(0)} % kept`,
+        )
+      }
+    const base = best.values().next().value?.usPerSpan ?? Number.NaN
+    for (const [{ name }, { usPerSpan, keptShare, megabytes }] of best)
+      lines.push(
+        `| ${[name, `${bytes / KB} KB`, name === 'passthrough' ? '–' : `${(keptShare * 100).toFixed(0)} %`, usPerSpan.toFixed(1), Math.round(1e6 / usPerSpan), `${(usPerSpan / base).toFixed(1)} ×`, megabytes.toFixed(0)].join(' | ')} |`,
+      )
+    if (!only) waiting.push(`${((await pending(lab, bytes)) / KB).toFixed(1)} KiB at ${bytes / KB} KB of content`)
+  }
+  return [
+    '| shape | content | kept | CPU µs a span | spans/s a core | of passthrough | resident MB |',
+    '| --- | ---: | ---: | ---: | ---: | ---: | ---: |',
+    ...lines,
+    '',
+    `Memory of a span that waits for its verdict: ${waiting.join(', ') || 'not measured'}.`,
+  ]
+}

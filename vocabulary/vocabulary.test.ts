@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { test } from 'node:test'
+import { EVENTS, GEN_AI, METRICS, OPENINFERENCE, OTHER, WOODLAND } from './attributes.ts'
+
+const ROOT = resolve(import.meta.dirname, '..')
+
+/** Names that others give: what the Collector, Tempo, Prometheus, the model server and span metrics say of themselves. */
+const FOREIGN = [
+  /^tailsampling\.(policy|cached_decision)$/,
+  /^redaction\.(masked|redacted|allowed|ignored)\.(count|keys)$/,
+  /^carry\.[a-z]+$/,
+  /^(otelcol|tempo|prometheus|vllm|otel_sdk|traces_span_metrics|traces_kept)[a-z_:.]*/,
+  /^gen_ai_(price_usd_per_token|price_usd_per_hour|budget_usd_per_day)$/,
+  /^(job|instance|le|alertname|alertstate|severity|outcome|span_name|span_kind|status_code|service_name|trace_id)$/,
+]
+
+const names = [GEN_AI, WOODLAND, OPENINFERENCE, OTHER, EVENTS].flatMap((group) => Object.values(group) as string[])
+const metrics = Object.values(METRICS) as string[]
+const underscored = (name: string) => name.replaceAll('.', '_')
+
+const isAttribute = (name: string) => names.includes(name) || FOREIGN.some((foreign) => foreign.test(name))
+const isLabelOrSeries = (name: string) =>
+  names.some((known) => underscored(known) === name) ||
+  metrics.some((metric) => name === underscored(metric) || name.startsWith(`${underscored(metric)}_`)) ||
+  FOREIGN.some((foreign) => foreign.test(name))
+
+function used(patterns: readonly string[], ...uses: readonly RegExp[]): ReadonlyMap<string, string> {
+  const files = patterns.flatMap((pattern) => globSync(pattern, { cwd: ROOT }))
+  assert.ok(files.length > 0, `no file matches ${patterns}`)
+  return new Map(
+    files.flatMap((file) => {
+      const text = readFileSync(resolve(ROOT, file), 'utf8').replaceAll('\\"', '"')
+      return uses.flatMap((use) => [...text.matchAll(use)].map(([, name]) => [name ?? '', file] as const))
+    }),
+  )
+}
+
+test('every attribute that the collector, its policies and Tempo name is one that somebody sets', () => {
+  const found = used(
+    [
+      'collector/config.yaml',
+      'collector/policies/*.yaml',
+      'collector/privacy/*.yaml',
+      'grafana/tempo.yaml',
+      'README.md',
+    ],
+    /\battributes\["([^"]+)"\]/g,
+    /\{ (?:scope: (?:span|resource), )?name: ([a-z_.]+)/g,
+    /^\s+key: ([a-z_.]+)$/gm,
+    /\b(?:span|resource|instrumentation)\.((?!attributes|name|trace_state|links|status|start_time|end_time|kind|id)[a-z_]+(?:\.[a-z_]+)+)/g,
+  )
+  assert.ok(found.size > 10)
+  for (const [name, file] of found) assert.ok(isAttribute(name), `${file} names ${name}, which nobody sets`)
+})
+
+test('every attribute in a TraceQL question of the boards is one that somebody sets', () => {
+  const found = used(['grafana/dashboards/*.json'], /\b(?:span|resource|instrumentation)\.([a-z_]+(?:\.[a-z_]+)+)/g)
+  assert.ok(found.size > 2)
+  for (const [name, file] of found) assert.ok(isAttribute(name), `${file} names ${name}, which nobody sets`)
+})
+
+test('every series and label in PromQL of the boards and rules is one that somebody exports', () => {
+  const found = used(
+    ['grafana/dashboards/*.json', 'grafana/rules/*.yaml', 'README.md'],
+    /\b((?:gen_ai|woodland|traces|otelcol|otel_sdk|tempo|experiment)_[a-z_]+)\b(?!:)/g,
+  )
+  assert.ok(found.size > 5)
+  for (const [name, file] of found) {
+    const rule = /^gen_ai_cost_usd_per_second$/.test(name)
+    assert.ok(rule || isLabelOrSeries(name), `${file} names ${name}, which nobody exports`)
+  }
+})

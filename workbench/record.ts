@@ -1,0 +1,109 @@
+import { createReadStream, createWriteStream, mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { copyFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createGzip } from 'node:zlib'
+import { type Bench, type Command, refusingFullDisk, runToEnd, startCollector, withScratch } from './collector.ts'
+import { ledgerBeside } from './recording.ts'
+import { Refusal } from './refusal.ts'
+
+/** The programs that make traffic: a model server that answers on a port, and the agents that ask it. */
+export type World = Readonly<{
+  model: (port: number, otlp: string) => Command
+  agents: (port: number, otlp: string, ledger: string) => Command
+  cwd: string
+}>
+
+const MODEL_START_LIMIT_MS = 20_000
+/** Longer than the batch delay of every process. */
+const SETTLE_MS = 1500
+/** More than any disk has room for: a recording that is made at one go is one file. */
+const ONE_FILE_MB = 1_000_000_000
+
+/**
+ * Plays the world against the shipped collector and writes down what the sampler saw, masked, with arrival
+ * times. The recording and its ledger appear whole, or not at all. Answers the bytes of the recording.
+ */
+export const record = (bench: Bench, world: World, policyFile: string, target: string): Promise<number> =>
+  withScratch(async (folder) => {
+    const { cancel, say } = bench
+    const plain = join(folder, 'recording.jsonl')
+    const ledger = join(folder, 'ledger.jsonl')
+    const collector = await startCollector(bench, {
+      folder,
+      overlays: [join(import.meta.dirname, '../collector/overlays/record.yaml')],
+      env: { POLICY_FILE: policyFile, RECORDING_FILE: plain, RECORDING_FILE_MB: String(ONE_FILE_MB) },
+    })
+    const leave = new AbortController()
+    const [port = 0] = await bench.freePorts(1)
+    const words: string[] = []
+    let modelEnded = false
+    const model = runToEnd(world.model(port, collector.otlp), {
+      cancel: AbortSignal.any([cancel, leave.signal]),
+      cwd: world.cwd,
+      line: (line) => void words.push(line),
+    }).finally(() => {
+      modelEnded = true
+    })
+    model.catch(() => {})
+    try {
+      await answering(`http://127.0.0.1:${port}/health`, cancel, () => modelEnded, words)
+      const code = await runToEnd(world.agents(port, collector.otlp, ledger), {
+        cancel,
+        cwd: world.cwd,
+        line: (line) => {
+          if (/^tick +\d*[05] /.test(line) || / spans? /.test(line)) say(`  ${line}`)
+          words.push(line)
+        },
+      })
+      cancel.throwIfAborted()
+      if (code !== 0)
+        throw new Refusal(`the agents ended with exit code ${code}. They said:\n${words.slice(-10).join('\n')}`)
+      leave.abort()
+      await model
+      await sleep(SETTLE_MS, undefined, { signal: cancel })
+    } finally {
+      leave.abort()
+      await Promise.allSettled([model])
+      await collector.stop()
+    }
+    return refusingFullDisk(dirname(target), () => publish(plain, ledger, target, cancel))
+  })
+
+/** Temporary names in the same folder, so that the last step is a rename: it happens or it does not. */
+async function publish(plain: string, ledger: string, target: string, cancel: AbortSignal): Promise<number> {
+  mkdirSync(dirname(target), { recursive: true })
+  const pairs = [
+    { from: `${ledgerBeside(target)}.tmp`, to: ledgerBeside(target) },
+    { from: `${target}.tmp`, to: target },
+  ]
+  try {
+    await copyFile(ledger, `${ledgerBeside(target)}.tmp`)
+    await pipeline(createReadStream(plain), createGzip({ level: 9 }), createWriteStream(`${target}.tmp`), {
+      signal: cancel,
+    })
+    for (const { from, to } of pairs) renameSync(from, to)
+  } finally {
+    for (const { from } of pairs) rmSync(from, { force: true })
+  }
+  return statSync(target).size
+}
+
+async function answering(
+  health: string,
+  cancel: AbortSignal,
+  ended: () => boolean,
+  words: readonly string[],
+): Promise<void> {
+  const until = Date.now() + MODEL_START_LIMIT_MS
+  while (Date.now() < until && !ended()) {
+    const ok = await fetch(health).then(
+      ({ ok }) => ok,
+      () => false,
+    )
+    if (ok) return
+    await sleep(100, undefined, { signal: cancel })
+  }
+  throw new Refusal(`the model server does not answer. It said:\n${words.join('\n')}`)
+}
