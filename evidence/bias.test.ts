@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Refusal } from '../workbench/refusal.ts'
+import { UserError } from '../workbench/user-error.ts'
 import { type Cell, drawsIn, estimating, isUnbiased } from './bias.ts'
 
 const attribute = (key: string, value: string | number) => ({
@@ -50,7 +50,7 @@ test('a kept trace counts as often as its threshold says, and its error follows 
 })
 
 test('a trace whose spans disagree about its weight, and a model without a price, are no ground for an estimate', () => {
-  const says = (text: RegExp) => (error: unknown) => error instanceof Refusal && text.test(error.message)
+  const says = (text: RegExp) => (error: unknown) => error instanceof UserError && text.test(error.message)
   assert.throws(
     () => estimating(priceOf).see(line(turn(ALL, 'fox'), call(ONE_IN_TEN, 'fox', 9))),
     says(/usetracestate/),

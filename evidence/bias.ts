@@ -1,11 +1,11 @@
 import type { PriceOf } from '../workbench/classes.ts'
-import type { Bench } from '../workbench/collector.ts'
+import type { Launcher } from '../workbench/collector.ts'
 import { drawIn, type Format } from '../workbench/draw.ts'
 import { attributeOf, type Otlp, type Request, type Span, spansOf } from '../workbench/recording.ts'
-import { Refusal } from '../workbench/refusal.ts'
 import { type Decisions, type List, replayEach, weightIn } from '../workbench/replay.ts'
-import { asWritten } from './defaults.ts'
-import { AGENTS, diceOf, type Kind, MUST_KEEP, makeTrace, requestOf, type Turn } from './traffic.ts'
+import { UserError } from '../workbench/user-error.ts'
+import { withVariables } from '../workbench/variables.ts'
+import { AGENTS, type Kind, MUST_KEEP, makeTrace, randomOf, requestOf, type Turn } from './traffic.ts'
 
 /** What is estimated: turns that agents took, those that failed, and what their model calls used and cost. */
 const QUANTITIES = ['turns', 'errors', 'tokens', 'USD'] as const
@@ -48,16 +48,16 @@ const SPEED = 10
 const AT_ONCE = 20
 const Z95 = 1.959964
 
-export type Wish = Readonly<{ seed: number; traces: number; salts: number; priceOf: PriceOf }>
+export type BiasSize = Readonly<{ seed: number; traces: number; salts: number; priceOf: PriceOf }>
 
 /**
  * Judges the same traffic by the shipped list under many hash salts, and estimates from what each kept how much there
  * was in all: every kept span counts as many times as its weight says. `weigh` is for looking at what happens without.
  */
 export async function biasOf(
-  bench: Bench,
+  launcher: Launcher,
   { config, shipped }: Readonly<{ config: string; shipped: string }>,
-  { seed, traces, salts, priceOf }: Wish,
+  { seed, traces, salts, priceOf }: BiasSize,
   weigh: (weight: number) => number = (weight) => weight,
 ): Promise<Bias> {
   const made = Array.from({ length: traces }, (_, index) => makeOne(seed, index))
@@ -71,17 +71,17 @@ export async function biasOf(
       const list: List = { name, text: salted(shipped, name), watch: estimate.see }
       return { estimate, list }
     })
-    bench.say(`  salts ${from + 1} to ${from + some.length} of ${salts}, ${traces} traces each`)
+    launcher.say(`  salts ${from + 1} to ${from + some.length} of ${salts}, ${traces} traces each`)
     const requests = () => sent(made.map(({ spans }) => spans))
     const kept = await replayEach(
-      { ...bench, say: () => {} },
+      { ...launcher, say: () => {} },
       { requests, speed: SPEED, slowCall: '' },
       { config, lists: some.map(({ list }) => list) },
     )
     for (const { estimate, list } of some) {
       const decisions: Decisions = kept.get(list.name) ?? new Map()
       if (decisions.size !== estimate.seen())
-        throw new Refusal(
+        throw new UserError(
           'a trace was kept in two parts, so its error is not known: let the machine rest and try again',
         )
       estimates.push(estimate)
@@ -104,12 +104,12 @@ export async function biasOf(
 
 /** The list with a salt of its own in each policy that draws lots. */
 const salted = (list: string, salt: string) =>
-  asWritten(list).replace(/^( *)(sampling_percentage:.*)$/gm, `$1$2\n$1hash_salt: ${salt}`)
+  withVariables(list, {}).replace(/^( *)(sampling_percentage:.*)$/gm, `$1$2\n$1hash_salt: ${salt}`)
 
 function makeOne(seed: number, index: number): ReturnType<typeof makeTrace> & { kind: Kind } {
-  const dice = diceOf(seed, 'turn', index)
-  const kind = dice.number() < ROUTINE_SHARE ? 'routine' : (MUST_KEEP[dice.below(MUST_KEEP.length)] ?? 'routine')
-  return { kind, ...makeTrace(kind, dice) }
+  const random = randomOf(seed, 'turn', index)
+  const kind = random.number() < ROUTINE_SHARE ? 'routine' : (MUST_KEEP[random.below(MUST_KEEP.length)] ?? 'routine')
+  return { kind, ...makeTrace(kind, random) }
 }
 
 async function* sent(traces: readonly (readonly Span[])[]): AsyncGenerator<Request> {
@@ -121,7 +121,7 @@ async function* sent(traces: readonly (readonly Span[])[]): AsyncGenerator<Reque
 /** What a call cost. A model without a price would make every cost right: nothing for nothing. */
 function usdOf(priceOf: PriceOf, model: string, inputTokens: number, outputTokens: number): number {
   const usd = priceOf(model, inputTokens, outputTokens)
-  if (usd === undefined) throw new Refusal(`${model} has no price in grafana/prices.yaml: add one for it`)
+  if (usd === undefined) throw new UserError(`${model} has no price in grafana/prices.yaml: add one for it`)
   return usd
 }
 
@@ -155,7 +155,7 @@ export function estimating(priceOf: PriceOf, weigh: (weight: number) => number =
     }
     const [counted = 1, other] = weights
     if (other !== undefined)
-      throw new Refusal(
+      throw new UserError(
         `spans of one trace count ${counted} and ${other} times: a sampler judges whole traces; is the gate processor.tailsamplingprocessor.usetracestate on?`,
       )
     const weight = weigh(counted)
@@ -230,7 +230,7 @@ export const isUnbiased = ({ cells, draws }: Bias): boolean =>
 
 export function biasReport(
   { cells, draws }: Bias,
-  { seed, traces }: Pick<Wish, 'seed' | 'traces'>,
+  { seed, traces }: Pick<BiasSize, 'seed' | 'traces'>,
   format: Format,
 ): string {
   if (format === 'json') return JSON.stringify({ seed, cells, coverage: coverage(cells), draws }, null, 2)

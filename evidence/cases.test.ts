@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import { Refusal } from '../workbench/refusal.ts'
+import { UserError } from '../workbench/user-error.ts'
 import { readCases } from './cases.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'cases-test-'))
@@ -121,7 +121,7 @@ describe('a case with a defect is refused with its file, the line and the fix', 
       assert.throws(
         () => caseOf(traffic, expect),
         (error) => {
-          assert.ok(error instanceof Refusal)
+          assert.ok(error instanceof UserError)
           assert.match(error.message, message)
           return true
         },

@@ -3,11 +3,11 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isNode, LineCounter, type ParseOptions, parseDocument } from 'yaml'
 import { z } from 'zod'
-import type { Bench } from '../workbench/collector.ts'
+import type { Launcher } from '../workbench/collector.ts'
 import type { Request, Span, Value } from '../workbench/recording.ts'
-import { Refusal } from '../workbench/refusal.ts'
 import { type Decisions, type List, replayEach } from '../workbench/replay.ts'
-import { asWritten } from './defaults.ts'
+import { UserError } from '../workbench/user-error.ts'
+import { withVariables } from '../workbench/variables.ts'
 
 /** One folder of evidence/cases: what is sent, and what must become of it. */
 export type Case = Readonly<{
@@ -113,7 +113,7 @@ const SENTENCE = /^[a-z0-9]+(-[a-z0-9]+){2,}$/
 
 function readCase(folder: string, name: string): Case {
   if (!SENTENCE.test(name)) {
-    throw new Refusal(
+    throw new UserError(
       `${folder}: the name of a case is a sentence in lower case, with dashes; such as a-failed-call-is-kept`,
     )
   }
@@ -127,7 +127,7 @@ function readCase(folder: string, name: string): Case {
   const unknown = Object.keys(traces).find((label) => !turns.has(label))
   const forgotten = [...turns.keys()].find((label) => !(label in traces))
   if (unknown ?? forgotten) {
-    throw new Refusal(
+    throw new UserError(
       unknown === undefined
         ? `${folder}/expect.yaml: the trace "${forgotten}" is sent and has no verdict; add ${forgotten}: dropped, or what becomes of it`
         : `${folder}/expect.yaml: the trace "${unknown}" is never sent; traffic.yaml has ${[...turns.keys()].join(', ')}`,
@@ -195,12 +195,15 @@ function otlpValue(value: unknown): AnyValue {
 }
 
 function read<T>(path: string, schema: z.ZodType<T>, options: ParseOptions = {}): T {
-  if (!existsSync(path)) throw new Refusal(`${path}: a case has two files, traffic.yaml and expect.yaml; add this one`)
+  if (!existsSync(path))
+    throw new UserError(`${path}: a case has two files, traffic.yaml and expect.yaml; add this one`)
   const lines = new LineCounter()
   const document = parseDocument(readFileSync(path, 'utf8'), { ...options, lineCounter: lines })
   const [broken] = document.errors
   if (broken)
-    throw new Refusal(`${path}:${lines.linePos(broken.pos[0]).line}: it is not YAML: ${broken.message.split('\n')[0]}`)
+    throw new UserError(
+      `${path}:${lines.linePos(broken.pos[0]).line}: it is not YAML: ${broken.message.split('\n')[0]}`,
+    )
   const parsed = schema.safeParse(document.toJS())
   if (parsed.success) return parsed.data
   const defects = parsed.error.issues.map(({ path: keys, message }) => {
@@ -208,7 +211,7 @@ function read<T>(path: string, schema: z.ZodType<T>, options: ParseOptions = {})
     const offset = nodes.filter(isNode).at(-1)?.range?.[0] ?? 0
     return `${path}:${lines.linePos(offset).line}: ${message}`
   })
-  throw new Refusal(defects.join('\n'))
+  throw new UserError(defects.join('\n'))
 }
 
 /** A case that a list of policies does not meet, in one sentence. */
@@ -219,7 +222,7 @@ export type Failure = Readonly<{ name: string; why: string }>
  * Cases with a sampler of their own are sent one by one, afterwards.
  */
 export async function judgeCases(
-  bench: Bench,
+  launcher: Launcher,
   cases: readonly Case[],
   { config, lists }: { config: string; lists: readonly List[] },
 ): Promise<ReadonlyMap<string, readonly Failure[]>> {
@@ -231,11 +234,11 @@ export async function judgeCases(
   const answers = await Promise.all(
     groups.map(({ cases, sampler }) =>
       replayEach(
-        bench,
+        launcher,
         { requests: () => inOrder(cases), speed: SPEED, slowCall: '' },
         {
           config,
-          lists: lists.map(({ name, text }) => ({ name, text: asWritten(text), sampler })),
+          lists: lists.map(({ name, text }) => ({ name, text: withVariables(text, {}), sampler })),
         },
       ),
     ),
@@ -269,7 +272,7 @@ function failuresOf({ name, expected }: Case, decisions: Decisions): readonly Fa
     }
     const other = policy ? found.find((trace) => trace.policy !== policy) : undefined
     if (other) return wrong(`is kept by ${other.policy}`, `kept by ${policy}`)
-    const torn = spans ? found.find((trace) => trace.spans !== spans) : undefined
-    return torn ? wrong(`arrives with ${torn.spans} spans`, `whole with ${spans}`) : []
+    const partial = spans ? found.find((trace) => trace.spans !== spans) : undefined
+    return partial ? wrong(`arrives with ${partial.spans} spans`, `whole with ${spans}`) : []
   })
 }

@@ -1,12 +1,12 @@
 import { parse, stringify } from 'yaml'
-import type { Bench } from '../workbench/collector.ts'
+import type { Launcher } from '../workbench/collector.ts'
 import { drawIn, type Format } from '../workbench/draw.ts'
 import type { Request } from '../workbench/recording.ts'
-import { Refusal } from '../workbench/refusal.ts'
 import { type Decisions, type List, replayEach, type Traffic } from '../workbench/replay.ts'
+import { UserError } from '../workbench/user-error.ts'
+import { withVariables } from '../workbench/variables.ts'
 import { type Case, judgeCases } from './cases.ts'
-import { asWritten } from './defaults.ts'
-import { BEGINNING, diceOf, MUST_KEEP, makeTrace, makeTraffic, requestOf } from './traffic.ts'
+import { BEGINNING, MUST_KEEP, makeTrace, makeTraffic, randomOf, requestOf } from './traffic.ts'
 
 /** The shipped list with one mistake in it. */
 export type Mutant = Readonly<{ name: string; text: string }>
@@ -149,7 +149,7 @@ export type Check = (mutant: Mutant) => Promise<string | undefined>
  * Throws when the shipped list does not hold in the same run, for then the run says nothing of the others.
  */
 export async function tryMutants(
-  bench: Bench,
+  launcher: Launcher,
   shipped: string,
   {
     cases,
@@ -159,9 +159,9 @@ export async function tryMutants(
   }: { cases: readonly Case[]; check: Check; config: string; others: readonly Traffic[] },
 ): Promise<readonly Verdict[]> {
   const mutants = mutantsOf(shipped)
-  bench.say(`  ${mutants.length} mutants are read`)
+  launcher.say(`  ${mutants.length} mutants are read`)
   const wrong = await patiently(() => check({ name: SHIPPED, text: shipped }))
-  if (wrong) throw new Refusal(`the shipped list is itself refused by the check: ${wrong} Mend it first`)
+  if (wrong) throw new UserError(`the shipped list is itself refused by the check: ${wrong} Mend it first`)
   const refused = new Map<string, string>()
   const waiting = mutants.values()
   const checker = async () => {
@@ -172,13 +172,13 @@ export async function tryMutants(
   }
   await Promise.all(Array.from({ length: AT_ONCE }, checker))
   const lists: List[] = mutants.filter(({ name }) => !refused.has(name))
-  bench.say(`  ${refused.size} are refused by the check; ${lists.length} run on ${cases.length} cases`)
-  const failures = await judgeCases(bench, cases, { config, lists: [{ name: SHIPPED, text: shipped }, ...lists] })
+  launcher.say(`  ${refused.size} are refused by the check; ${lists.length} run on ${cases.length} cases`)
+  const failures = await judgeCases(launcher, cases, { config, lists: [{ name: SHIPPED, text: shipped }, ...lists] })
   const [own] = failures.get(SHIPPED) ?? []
-  if (own) throw new Refusal(`the shipped list itself fails ${own.name}: ${own.why}. ${MEND}`)
+  if (own) throw new UserError(`the shipped list itself fails ${own.name}: ${own.why}. ${MEND}`)
   const survivors = lists.filter(({ name }) => failures.get(name)?.length === 0)
-  bench.say(`  ${survivors.length} are left; they run on other traffic`)
-  const different = await otherwise(bench, { shipped, config, survivors, others })
+  launcher.say(`  ${survivors.length} are left; they run on other traffic`)
+  const different = await otherwise(launcher, { shipped, config, survivors, others })
   return mutants.map(({ name: mutant }): Verdict => {
     const why = refused.get(mutant)
     if (why) return { mutant, caught: 'by the check', why }
@@ -201,17 +201,17 @@ async function patiently<T>(work: () => Promise<T>, tries = TRIES): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    if (tries <= 1 || !(error instanceof Refusal && error.message.includes('address already in use'))) throw error
+    if (tries <= 1 || !(error instanceof UserError && error.message.includes('address already in use'))) throw error
     return patiently(work, tries - 1)
   }
 }
 
 /** Made traffic, beside recordings: so many traces of one kind, in every profile, and some of two kinds. */
 export function madeTraffic(mustKeep: number): readonly Traffic[] {
-  const wish = { seed: 1, mustKeep, perSecond: 1000, speed: 10 }
-  const sent = { speed: wish.speed, slowCall: '' }
+  const size = { seed: 1, mustKeep, perSecond: 1000, speed: 10 }
+  const sent = { speed: size.speed, slowCall: '' }
   return [
-    { ...sent, requests: () => makeTraffic(wish, () => {}) },
+    { ...sent, requests: () => makeTraffic(size, () => {}) },
     { ...sent, requests: makePairs },
   ]
 }
@@ -223,8 +223,8 @@ async function* makePairs(): AsyncGenerator<Request> {
   for (const first of MUST_KEEP)
     for (const second of MUST_KEEP)
       for (let turn = 0; turn < PER_PAIR; turn++) {
-        const dice = diceOf(first, second, turn)
-        const [one, other] = [makeTrace(first, dice).spans, makeTrace(second, dice).spans]
+        const random = randomOf(first, second, turn)
+        const [one, other] = [makeTrace(first, random).spans, makeTrace(second, random).spans]
         const traceId = one[0]?.traceId ?? ''
         yield requestOf(BEGINNING.getTime(), [...one, ...other.map((span) => ({ ...span, traceId }))])
       }
@@ -232,14 +232,14 @@ async function* makePairs(): AsyncGenerator<Request> {
 
 /** Which lists decide other traffic otherwise than the shipped one, and how many traces they were asked about. */
 async function otherwise(
-  bench: Bench,
-  wish: { shipped: string; config: string; survivors: readonly List[]; others: readonly Traffic[] },
+  launcher: Launcher,
+  size: { shipped: string; config: string; survivors: readonly List[]; others: readonly Traffic[] },
 ): Promise<Readonly<{ names: ReadonlySet<string>; traces: number }>> {
-  const { shipped, config, survivors, others } = wish
+  const { shipped, config, survivors, others } = size
   // The shipped list twice: when the two differ, so may all others, and for no reason of their own.
   const control = [SHIPPED, `${SHIPPED}, too`]
   const lists = [...control.map((name) => ({ name, text: shipped })), ...survivors]
-  const written = lists.map(({ name, text }) => ({ name, text: asWritten(text) }))
+  const written = lists.map(({ name, text }) => ({ name, text: withVariables(text, {}) }))
   const seen = new Set<string>()
   const watch = ({ spans }: { spans: readonly { traceId: string }[] }) => {
     for (const { traceId } of spans) seen.add(traceId)
@@ -247,14 +247,14 @@ async function otherwise(
   const names = new Set<string>()
   const asked = survivors.length > 0 ? others : []
   const answers = await Promise.all(
-    asked.map((traffic) => replayEach(bench, { ...traffic, watch }, { config, lists: written })),
+    asked.map((traffic) => replayEach(launcher, { ...traffic, watch }, { config, lists: written })),
   )
   for (const decided of answers) {
     const asShipped = decisionsAsText(decided.get(SHIPPED))
     for (const { name } of written) if (decisionsAsText(decided.get(name)) !== asShipped) names.add(name)
   }
   if (control.some((name) => names.has(name)))
-    throw new Refusal(`the shipped list twice in one collector decided in two ways. ${MEND}`)
+    throw new UserError(`the shipped list twice in one collector decided in two ways. ${MEND}`)
   return { names, traces: seen.size }
 }
 

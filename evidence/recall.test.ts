@@ -31,9 +31,9 @@ test('a trace is missed when it is lost, when a part of it is, and when it came 
     recall.missed.map(({ id }) => id),
     ['lost', 'torn', 'twice'],
   )
-  assert.deepEqual(recall.byKind.get('slow-call'), { sent: 2, kept: 1, torn: 0 })
-  assert.deepEqual(recall.byKind.get('self-buy'), { sent: 1, kept: 1, torn: 1 })
-  assert.deepEqual(recall.byProfile.get('two halves'), { sent: 4, kept: 3, torn: 2 })
+  assert.deepEqual(recall.byKind.get('slow-call'), { sent: 2, kept: 1, partial: 0 })
+  assert.deepEqual(recall.byKind.get('self-buy'), { sent: 1, kept: 1, partial: 1 })
+  assert.deepEqual(recall.byProfile.get('two halves'), { sent: 4, kept: 3, partial: 2 })
 })
 
 test('the report says how the missing ones can be sent again', () => {

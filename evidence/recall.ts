@@ -1,15 +1,15 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Bench, withScratch } from '../workbench/collector.ts'
+import { type Launcher, withScratch } from '../workbench/collector.ts'
 import { drawIn, type Format } from '../workbench/draw.ts'
 import type { Request } from '../workbench/recording.ts'
 import { replay } from '../workbench/replay.ts'
 import { lowerBound } from '../workbench/table.ts'
-import { asWritten } from './defaults.ts'
+import { withVariables } from '../workbench/variables.ts'
 import { type Kind, type Labelled, MUST_KEEP, makeTraffic, PROFILES } from './traffic.ts'
 
 /** How many traces of one kind were sent in one profile, how many came out, and how many of those in part. */
-type Tally = { sent: number; kept: number; torn: number }
+type Tally = { sent: number; kept: number; partial: number }
 export type Recall = Readonly<{
   seed: number
   byKind: ReadonlyMap<Kind, Tally>
@@ -28,18 +28,18 @@ const SHOWN = 5
 
 /** Sends must-keep traces of every kind in every profile through a list, with routine ones between, and counts what comes out. */
 export async function recallOf(
-  bench: Bench,
+  launcher: Launcher,
   { list, seed, count }: Readonly<{ list: string; seed: number; count: number }>,
 ): Promise<Recall> {
   const sent: Labelled[] = []
-  const wish = { seed, mustKeep: count, perSecond: PER_SECOND, speed: SPEED }
-  const requests = () => makeTraffic(wish, (trace) => void sent.push(trace))
+  const size = { seed, mustKeep: count, perSecond: PER_SECOND, speed: SPEED }
+  const requests = () => makeTraffic(size, (trace) => void sent.push(trace))
   const clock = punctuality(() => performance.now())
   const traffic = { requests, speed: SPEED, slowCall: '', watch: clock.begun, taken: clock.taken }
   const kept = await withScratch((folder) => {
     const policies = join(folder, 'list.yaml')
-    writeFileSync(policies, asWritten(list))
-    return replay(bench, traffic, policies)
+    writeFileSync(policies, withVariables(list, {}))
+    return replay(launcher, traffic, policies)
   })
   return tally(seed, sent, kept, clock.isLate)
 }
@@ -86,15 +86,15 @@ export function tally(
   isLate: (id: string) => boolean = () => false,
 ): Recall {
   const byKind = new Map<Kind, Tally>(
-    [...MUST_KEEP, 'routine' as const].map((kind) => [kind, { sent: 0, kept: 0, torn: 0 }]),
+    [...MUST_KEEP, 'routine' as const].map((kind) => [kind, { sent: 0, kept: 0, partial: 0 }]),
   )
-  const byProfile = new Map<string, Tally>(PROFILES.map(({ name }) => [name, { sent: 0, kept: 0, torn: 0 }]))
+  const byProfile = new Map<string, Tally>(PROFILES.map(({ name }) => [name, { sent: 0, kept: 0, partial: 0 }]))
   const missed: Labelled[] = []
   let [late, lateLost] = [0, 0]
   for (const trace of sent) {
     const spans = kept.get(trace.id)?.spans
-    const isTorn = spans !== undefined && spans !== trace.spans
-    const isMissed = trace.kind !== 'routine' && (spans === undefined || isTorn)
+    const isPartial = spans !== undefined && spans !== trace.spans
+    const isMissed = trace.kind !== 'routine' && (spans === undefined || isPartial)
     if (isLate(trace.id)) {
       late++
       if (isMissed) lateLost++
@@ -105,7 +105,7 @@ export function tally(
       if (!tally) continue
       tally.sent++
       if (spans !== undefined) tally.kept++
-      if (isTorn) tally.torn++
+      if (isPartial) tally.partial++
     }
     if (isMissed) missed.push(trace)
   }
@@ -134,9 +134,9 @@ export function recallReport(recall: Recall, format: Format): string {
       2,
     )
   const draw = drawIn(format)
-  const row = (name: string, { sent, kept, torn }: Tally) => [
+  const row = (name: string, { sent, kept, partial }: Tally) => [
     name,
-    ...[sent, kept, sent - kept, torn].map(String),
+    ...[sent, kept, sent - kept, partial].map(String),
     sent === 0 ? '–' : `${floor((100 * kept) / sent, 2)} %`,
     sent === 0 ? '–' : `${floor(100 * lowerBound(kept, sent), BOUND_DIGITS)} %`,
   ]
@@ -145,9 +145,9 @@ export function recallReport(recall: Recall, format: Format): string {
     (sum, tally) => ({
       sent: sum.sent + (tally?.sent ?? 0),
       kept: sum.kept + (tally?.kept ?? 0),
-      torn: sum.torn + (tally?.torn ?? 0),
+      partial: sum.partial + (tally?.partial ?? 0),
     }),
-    { sent: 0, kept: 0, torn: 0 },
+    { sent: 0, kept: 0, partial: 0 },
   )
   return [
     draw([

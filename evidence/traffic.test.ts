@@ -8,10 +8,10 @@ import { type Labelled, MODELS, MUST_KEEP, makeTraffic, PROFILES } from './traff
 
 const WISH = { seed: 5, mustKeep: 10 * MUST_KEEP.length * PROFILES.length, perSecond: 1000, speed: 10 }
 
-async function all(wish = WISH) {
+async function all(size = WISH) {
   const labels: Labelled[] = []
   const requests: Request[] = []
-  for await (const request of makeTraffic(wish, (trace) => void labels.push(trace))) requests.push(request)
+  for await (const request of makeTraffic(size, (trace) => void labels.push(trace))) requests.push(request)
   return { labels, requests }
 }
 

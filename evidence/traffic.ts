@@ -20,9 +20,13 @@ export type Turn = Readonly<{
 }>
 
 /** Rolls the same numbers for the same key. */
-export type Dice = Readonly<{ number: () => number; below: (count: number) => number; hex: (digits: number) => string }>
+export type Random = Readonly<{
+  number: () => number
+  below: (count: number) => number
+  hex: (digits: number) => string
+}>
 
-export function diceOf(...key: readonly (string | number)[]): Dice {
+export function randomOf(...key: readonly (string | number)[]): Random {
   let bytes = Buffer.alloc(0)
   let turn = 0
   const take = (count: number) => {
@@ -40,10 +44,10 @@ export function diceOf(...key: readonly (string | number)[]): Dice {
 }
 
 type Part = Readonly<{ afterMs: number; spans: readonly Span[] }>
-type Parts = (spans: readonly Span[], dice: Dice) => readonly Part[]
+type Parts = (spans: readonly Span[], random: Random) => readonly Part[]
 type Profile = Readonly<{
   name: string
-  shape?: (spans: readonly Span[], dice: Dice) => readonly Span[]
+  shape?: (spans: readonly Span[], random: Random) => readonly Span[]
   sent: Parts
   /** When a trace begins that would begin at this time. */
   begins?: (atMs: number) => number
@@ -70,16 +74,16 @@ const moved = (span: Span, byMs: number): Span => ({
   startTimeUnixNano: String(BigInt(span.startTimeUnixNano ?? 0) + BigInt(byMs) * 1_000_000n),
   endTimeUnixNano: String(BigInt(span.endTimeUnixNano ?? 0) + BigInt(byMs) * 1_000_000n),
 })
-const shuffled = <T>(items: readonly T[], dice: Dice) =>
+const shuffled = <T>(items: readonly T[], random: Random) =>
   items
-    .map((item) => [dice.number(), item] as const)
+    .map((item) => [random.number(), item] as const)
     .sort(([a], [b]) => a - b)
     .map(([, item]) => item)
-const padded = (spans: readonly Span[], dice: Dice, more: object, count: number) => [
+const padded = (spans: readonly Span[], random: Random, more: object, count: number) => [
   ...spans,
   ...Array.from(
     { length: count },
-    () => ({ ...spans[0], parentSpanId: spans[0]?.spanId, spanId: dice.hex(16), attributes: [], ...more }) as Span,
+    () => ({ ...spans[0], parentSpanId: spans[0]?.spanId, spanId: random.hex(16), attributes: [], ...more }) as Span,
   ),
 ]
 /** Stands on the spans that decide, and is not sent: JSON knows no symbols. */
@@ -91,10 +95,10 @@ const FOREIGN = Symbol('foreign')
 /** Ways in which the spans of one trace reach the sampler. */
 export const PROFILES: readonly Profile[] = [
   { name: 'whole in one request', sent: whole },
-  { name: 'shuffled in one request', sent: (spans, dice) => whole(shuffled(spans, dice), dice) },
+  { name: 'shuffled in one request', sent: (spans, random) => whole(shuffled(spans, random), random) },
   { name: 'one span at a time', sent: oneByOne },
   { name: 'one span at a time, root last', sent: (spans) => oneByOne(spans.toReversed()) },
-  { name: 'one span at a time, shuffled', sent: (spans, dice) => oneByOne(shuffled(spans, dice)) },
+  { name: 'one span at a time, shuffled', sent: (spans, random) => oneByOne(shuffled(spans, random)) },
   { name: 'root first, the rest later', sent: twoParts((spans) => spans.filter(isRoot), WITHIN_ROOT_MS) },
   {
     name: 'root long after the rest',
@@ -112,8 +116,8 @@ export const PROFILES: readonly Profile[] = [
   },
   {
     name: 'each child late in its own way',
-    sent: (spans, dice) =>
-      spans.map((span) => ({ afterMs: isRoot(span) ? 0 : dice.below(LATEST_CHILD_MS), spans: [span] })),
+    sent: (spans, random) =>
+      spans.map((span) => ({ afterMs: isRoot(span) ? 0 : random.below(LATEST_CHILD_MS), spans: [span] })),
   },
   { name: 'in one request with other traces', sent: whole, mixed: true },
   {
@@ -129,12 +133,12 @@ export const PROFILES: readonly Profile[] = [
   },
   {
     name: 'with two roots',
-    shape: (spans, dice) => [...spans, ...spans.filter(isRoot).map((span) => ({ ...span, spanId: dice.hex(16) }))],
+    shape: (spans, random) => [...spans, ...spans.filter(isRoot).map((span) => ({ ...span, spanId: random.hex(16) }))],
     sent: whole,
   },
   {
     name: 'with a parent that nobody sent',
-    shape: (spans, dice) => spans.map((span) => (isRoot(span) ? span : { ...span, parentSpanId: dice.hex(16) })),
+    shape: (spans, random) => spans.map((span) => (isRoot(span) ? span : { ...span, parentSpanId: random.hex(16) })),
     sent: whole,
   },
   { name: 'a clock one hour ahead', shape: (spans) => spans.map((span) => moved(span, 3_600_000)), sent: whole },
@@ -157,10 +161,10 @@ export const PROFILES: readonly Profile[] = [
   },
   {
     name: 'with spans of a foreign service',
-    shape: (spans, dice) =>
+    shape: (spans, random) =>
       padded(
         spans,
-        dice,
+        random,
         {
           name: 'GET /',
           attributes: [{ key: 'http.request.method', value: { stringValue: 'GET' } }],
@@ -172,10 +176,10 @@ export const PROFILES: readonly Profile[] = [
   },
   {
     name: 'with attributes of odd types',
-    shape: (spans, dice) =>
+    shape: (spans, random) =>
       padded(
         spans,
-        dice,
+        random,
         {
           attributes: [
             { key: 'error.type', value: { intValue: '5' } },
@@ -187,7 +191,7 @@ export const PROFILES: readonly Profile[] = [
       ),
     sent: whole,
   },
-  { name: 'a giant of two hundred spans', shape: (spans, dice) => padded(spans, dice, {}, 196), sent: whole },
+  { name: 'a giant of two hundred spans', shape: (spans, random) => padded(spans, random, {}, 196), sent: whole },
   {
     name: 'sampled before by somebody else',
     shape: (spans) => spans.map((span) => ({ ...span, traceState: 'vendor=1,ot=th:8', flags: 257 })),
@@ -220,12 +224,12 @@ const REFUSED_SHARE = 0.3
  * One small tick: root, turn, call, order. Of one agent and not five, so that what is estimated of one agent says
  * nothing of another. Answers what happened in it, too.
  */
-export function makeTrace(kind: Kind, dice: Dice): Readonly<{ spans: readonly Span[]; turn: Turn }> {
-  const traceId = dice.hex(32)
-  const [root, turn, call, order] = [dice.hex(16), dice.hex(16), dice.hex(16), dice.hex(16)]
+export function makeTrace(kind: Kind, random: Random): Readonly<{ spans: readonly Span[]; turn: Turn }> {
+  const traceId = random.hex(32)
+  const [root, turn, call, order] = [random.hex(16), random.hex(16), random.hex(16), random.hex(16)]
   const start = BigInt(BEGINNING.getTime()) * 1_000_000n
-  const agent = AGENTS[dice.below(AGENTS.length)] ?? 'fox'
-  const model = MODELS[dice.below(MODELS.length)] ?? MODELS[0]
+  const agent = AGENTS[random.below(AGENTS.length)] ?? 'fox'
+  const model = MODELS[random.below(MODELS.length)] ?? MODELS[0]
   const span = (
     spanId: string,
     parentSpanId: string | undefined,
@@ -247,22 +251,22 @@ export function makeTrace(kind: Kind, dice: Dice): Readonly<{ spans: readonly Sp
   const status = (isError: boolean) => (isError ? { status: { code: 2 } } : {})
   const operation = (name: string) => ({ 'gen_ai.operation.name': text(name), 'gen_ai.agent.name': text(agent) })
   // Margins of every size, the smallest ones too: one microsecond, one token.
-  const margin = (most: number) => Math.max(1, Math.floor(most ** dice.number()))
+  const margin = (most: number) => Math.max(1, Math.floor(most ** random.number()))
   const us =
     kind === 'slow-call'
       ? SLOW_CALL_US + margin(8_000_000)
-      : SLOW_CALL_US - (dice.number() < 0.05 ? 0 : margin(1_900_000))
+      : SLOW_CALL_US - (random.number() < 0.05 ? 0 : margin(1_900_000))
   const tokens =
     kind === 'token-heavy'
       ? TOKEN_HEAVY - 1 + margin(50_000)
-      : TOKEN_HEAVY - (dice.number() < 0.5 ? margin(5000) : 1 + dice.below(5000))
-  const outputTokens = 1 + dice.below(tokens / 5)
+      : TOKEN_HEAVY - (random.number() < 0.5 ? margin(5000) : 1 + random.below(5000))
+  const outputTokens = 1 + random.below(tokens / 5)
   const wanted = kind === 'parse-error' ? 'parse_error' : kind === 'self-buy' ? 'self_buy' : undefined
-  const isRefused = kind !== 'failed-call' && dice.number() < REFUSED_SHARE
-  const why = wanted ?? (isRefused ? REFUSALS[dice.below(REFUSALS.length)] : undefined)
+  const isRefused = kind !== 'failed-call' && random.number() < REFUSED_SHARE
+  const why = wanted ?? (isRefused ? REFUSALS[random.below(REFUSALS.length)] : undefined)
   const error = why === undefined ? undefined : text(why)
   // A reply that cannot be read is asked for once more, so that only every other such turn fails.
-  const isMended = kind === 'parse-error' && dice.number() < 0.5
+  const isMended = kind === 'parse-error' && random.number() < 0.5
   const failed = kind === 'failed-call' || (error !== undefined && !isMended)
   const spans = [
     span(
@@ -309,14 +313,14 @@ export function makeTrace(kind: Kind, dice: Dice): Readonly<{ spans: readonly Sp
   return { spans, turn: { agent, model, inputTokens: tokens - outputTokens, outputTokens, failed } }
 }
 
-export type Wish = Readonly<{ seed: number; mustKeep: number; perSecond: number; speed: number }>
+export type TrafficSize = Readonly<{ seed: number; mustKeep: number; perSecond: number; speed: number }>
 
 /**
  * Traffic of which it is known what must be kept: every kind in every profile in turn, and one routine trace for ten
  * others. Each trace is told to `told` before its first span is sent. Times are those of a replay at `speed`.
  */
 export async function* makeTraffic(
-  { seed, mustKeep, perSecond, speed }: Wish,
+  { seed, mustKeep, perSecond, speed }: TrafficSize,
   told: (trace: Labelled) => void,
 ): AsyncGenerator<Request> {
   const total = mustKeep + Math.floor(mustKeep / 10)
@@ -333,9 +337,9 @@ export async function* makeTraffic(
       const profile = PROFILES[turns % PROFILES.length]
       if (!profile) continue
       if (!isRoutine) kept++
-      const dice = diceOf(seed, made)
-      const { spans } = makeTrace(kind, dice)
-      const parts = profile.sent(profile.shape?.(spans, dice) ?? spans, dice)
+      const random = randomOf(seed, made)
+      const { spans } = makeTrace(kind, random)
+      const parts = profile.sent(profile.shape?.(spans, random) ?? spans, random)
       told({
         id: spans[0]?.traceId ?? '',
         kind,

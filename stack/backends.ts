@@ -1,4 +1,4 @@
-import { type Place, url } from './place.ts'
+import { type Settings, url } from './settings.ts'
 
 /** One answer of TraceQL search: a trace and how many of its spans matched. */
 export type Found = Readonly<{ traceID: string; spanSets?: readonly { matched: number; spans: readonly unknown[] }[] }>
@@ -34,7 +34,7 @@ async function get<T>(address: string): Promise<T> {
 
 /** Asks Tempo a TraceQL question about the last hours. A search without a time range would miss what has been flushed. */
 export async function tempoSearch(
-  place: Place,
+  settings: Settings,
   query: string,
   { limit = 1000, hours = 3 } = {},
 ): Promise<readonly Found[]> {
@@ -46,7 +46,7 @@ export async function tempoSearch(
     start: String(now - hours * 3600),
     end: String(now),
   })
-  return (await get<{ traces?: readonly Found[] }>(url(place, 'TEMPO_PORT', `/api/search?${range}`))).traces ?? []
+  return (await get<{ traces?: readonly Found[] }>(url(settings, 'TEMPO_PORT', `/api/search?${range}`))).traces ?? []
 }
 
 /** One series of a TraceQL question in numbers, with its points over the last hours. */
@@ -54,7 +54,7 @@ export type Series = Readonly<{ labels: Readonly<Record<string, string>>; values
 
 /** Asks Tempo a TraceQL question that answers with numbers over time. */
 export async function tempoMetrics(
-  place: Place,
+  settings: Settings,
   query: string,
   { hours = 1, step = '30s' } = {},
 ): Promise<readonly Series[]> {
@@ -62,7 +62,7 @@ export async function tempoMetrics(
   const range = new URLSearchParams({ q: query, start: String(now - hours * 3600), end: String(now), step })
   type Raw = { labels: Keys; samples?: readonly { value?: number }[] }
   const { series = [] } = await get<{ series?: readonly Raw[] }>(
-    url(place, 'TEMPO_PORT', `/api/metrics/query_range?${range}`),
+    url(settings, 'TEMPO_PORT', `/api/metrics/query_range?${range}`),
   )
   return series.map(({ labels, samples = [] }) => ({
     labels: Object.fromEntries(Object.entries(flat(labels)).map(([key, value]) => [key, String(value)])),
@@ -93,8 +93,8 @@ type RawTrace = {
 }
 
 /** Every span of one trace; none when Tempo does not know it (it answers 200 then too). */
-export async function tempoTrace(place: Place, traceId: string): Promise<readonly Span[]> {
-  const { trace } = await get<RawTrace>(url(place, 'TEMPO_PORT', `/api/v2/traces/${traceId}`))
+export async function tempoTrace(settings: Settings, traceId: string): Promise<readonly Span[]> {
+  const { trace } = await get<RawTrace>(url(settings, 'TEMPO_PORT', `/api/v2/traces/${traceId}`))
   return (trace?.resourceSpans ?? []).flatMap(({ resource, scopeSpans }) =>
     (scopeSpans ?? []).flatMap(({ scope, spans }) =>
       (spans ?? []).map((span) => ({
@@ -134,29 +134,32 @@ function plain(value: Record<string, unknown>): Value {
 export type Sample = Readonly<{ labels: Readonly<Record<string, string>>; value: number }>
 
 /** The answer of an instant PromQL query, now or at a time in seconds since 1970. */
-export async function prometheus(place: Place, query: string, at?: number): Promise<readonly Sample[]> {
+export async function prometheus(settings: Settings, query: string, at?: number): Promise<readonly Sample[]> {
   const parameters = new URLSearchParams({ query, ...(at ? { time: String(at) } : {}) })
   type Answer = { data: { result: readonly { metric: Record<string, string>; value: [number, string] }[] } }
-  const { data } = await get<Answer>(url(place, 'PROMETHEUS_PORT', `/api/v1/query?${parameters}`))
+  const { data } = await get<Answer>(url(settings, 'PROMETHEUS_PORT', `/api/v1/query?${parameters}`))
   return data.result.map(({ metric, value }) => ({ labels: metric, value: Number(value[1]) }))
 }
 
 /** The answer of a PromQL query over a range in seconds since 1970: of each series its last number. */
 export async function prometheusRange(
-  place: Place,
+  settings: Settings,
   query: string,
   { from, to, step }: Readonly<{ from: number; to: number; step: number }>,
 ): Promise<readonly Sample[]> {
   const parameters = new URLSearchParams({ query, start: String(from), end: String(to), step: String(step) })
   type Answer = { data: { result: readonly { metric: Record<string, string>; values: [number, string][] }[] } }
-  const { data } = await get<Answer>(url(place, 'PROMETHEUS_PORT', `/api/v1/query_range?${parameters}`))
+  const { data } = await get<Answer>(url(settings, 'PROMETHEUS_PORT', `/api/v1/query_range?${parameters}`))
   return data.result.map(({ metric, values }) => ({ labels: metric, value: Number(values.at(-1)?.[1]) }))
 }
 
 /** A PromQL query as Prometheus parses it: its tree of parts. */
-export const promqlTree = async (place: Place, query: string): Promise<unknown> =>
-  (await get<{ data: unknown }>(url(place, 'PROMETHEUS_PORT', `/api/v1/parse_query?${new URLSearchParams({ query })}`)))
-    .data
+export const promqlTree = async (settings: Settings, query: string): Promise<unknown> =>
+  (
+    await get<{ data: unknown }>(
+      url(settings, 'PROMETHEUS_PORT', `/api/v1/parse_query?${new URLSearchParams({ query })}`),
+    )
+  ).data
 
 export type PhoenixSpan = Readonly<{
   id: string
@@ -168,7 +171,11 @@ export type PhoenixSpan = Readonly<{
 }>
 
 /** Every span of a project, or of one trace of it, as Phoenix stored them. */
-export async function phoenixSpans(place: Place, project: string, traceId?: string): Promise<readonly PhoenixSpan[]> {
+export async function phoenixSpans(
+  settings: Settings,
+  project: string,
+  traceId?: string,
+): Promise<readonly PhoenixSpan[]> {
   const spans: PhoenixSpan[] = []
   let cursor: string | null = null
   do {
@@ -177,7 +184,7 @@ export async function phoenixSpans(place: Place, project: string, traceId?: stri
       ...(traceId ? { trace_id: traceId } : {}),
       ...(cursor ? { cursor } : {}),
     })
-    const address = url(place, 'PHOENIX_PORT', `/v1/projects/${encodeURIComponent(project)}/spans?${parameters}`)
+    const address = url(settings, 'PHOENIX_PORT', `/v1/projects/${encodeURIComponent(project)}/spans?${parameters}`)
     const page: { data: readonly PhoenixSpan[]; next_cursor: string | null } = await get(address)
     spans.push(...page.data)
     cursor = page.next_cursor
@@ -186,9 +193,9 @@ export async function phoenixSpans(place: Place, project: string, traceId?: stri
 }
 
 /** USD that Phoenix computed for one span; null when it has no price for the model. */
-export async function phoenixCost(place: Place, spanNodeId: string): Promise<number | null> {
+export async function phoenixCost(settings: Settings, spanNodeId: string): Promise<number | null> {
   const query = 'query ($id: ID!) { node(id: $id) { ... on Span { costSummary { total { cost } } } } }'
-  const response = await fetch(url(place, 'PHOENIX_PORT', '/graphql'), {
+  const response = await fetch(url(settings, 'PHOENIX_PORT', '/graphql'), {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ query, variables: { id: spanNodeId } }),

@@ -16,11 +16,11 @@ import { comfortableSpeed, recordedMs, replay, replayEach } from '../workbench/r
 import { tabulate } from '../workbench/table.ts'
 import { singlePolicies } from '../workbench/tune.ts'
 import { phoenixSpans, prometheus, tempoSearch } from './backends.ts'
-import { benchOf } from './collectors.ts'
-import { type Place, ROOT, url } from './place.ts'
+import { launcherFor } from './collectors.ts'
 import { SHIPPED_POLICY } from './policy.ts'
 import { runningPid, started } from './processes.ts'
 import { tsx } from './services.ts'
+import { ROOT, type Settings, url } from './settings.ts'
 import { speed } from './speed.ts'
 import { CLASSES, COMMITTED_RECORDING } from './workbench.ts'
 
@@ -34,34 +34,35 @@ const quantile = (values: readonly number[], q: number) =>
   [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * q))] ?? Number.NaN
 const ticksOf = (entries: readonly Entry[]) => entries.filter((entry) => entry.kind === 'tick')
 
-async function withStack(env: Record<string, string>, policy: string, measure: (place: Place) => Promise<void>) {
-  const place = await testPlace(env)
-  const end = await startStack(place, policy, SERVICES)
+async function withStack(env: Record<string, string>, policy: string, measure: (settings: Settings) => Promise<void>) {
+  const settings = await testPlace(env)
+  const end = await startStack(settings, policy, SERVICES)
   try {
-    await measure(place)
+    await measure(settings)
   } finally {
     await end()
   }
 }
 
 /** Ten ticks a second for a minute: what was sent, received, judged and stored must be the same. */
-async function loss(place: Place): Promise<void> {
+async function loss(settings: Settings): Promise<void> {
   const { entries, spans, id } = await play(
-    place,
+    settings,
     '--ticks',
     '600',
     '--tick-interval',
-    `${100 * Number(place.env.TIME_FACTOR)}ms`,
+    `${100 * Number(settings.env.TIME_FACTOR)}ms`,
     '--seed',
     '3',
   )
   const ticks = ticksOf(entries)
   const seconds = ticks.reduce((sum, { ms }) => sum + Math.max(100, ms), 0) / 1000
-  const count = async (query: string) => (await prometheus(place, query))[0]?.value ?? 0
+  const count = async (query: string) => (await prometheus(settings, query))[0]?.value ?? 0
   const found = await eventually(async () => {
     const judged = await count('sum(otelcol_processor_tail_sampling_global_count_traces_sampled)')
     const kept = await count('sum(otelcol_processor_tail_sampling_global_count_traces_sampled{sampled="true"})')
-    const stored = (await tempoSearch(place, `{ span.gen_ai.conversation.id = "${id}" && nestedSetParent < 0 }`)).length
+    const stored = (await tempoSearch(settings, `{ span.gen_ai.conversation.id = "${id}" && nestedSetParent < 0 }`))
+      .length
     const counted = await count(`sum(traces_span_metrics_calls_total{instance="${id}"})`)
     if (judged !== ticks.length || stored !== kept || counted !== spans)
       throw new Error(`judged ${judged}, kept ${kept}, stored ${stored}, counted ${counted} of ${spans}`)
@@ -76,10 +77,10 @@ async function loss(place: Place): Promise<void> {
   )
 }
 
-async function memory(place: Place): Promise<void> {
+async function memory(settings: Settings): Promise<void> {
   const each = await Promise.all(
-    started(place).map(async (name) => {
-      const { stdout } = await execa('ps', ['-o', 'rss=', '-p', String(await runningPid(place, name))])
+    started(settings).map(async (name) => {
+      const { stdout } = await execa('ps', ['-o', 'rss=', '-p', String(await runningPid(settings, name))])
       return [name, Number(stdout) / 1024] as const
     }),
   )
@@ -94,19 +95,19 @@ async function memory(place: Place): Promise<void> {
 const BACKENDS = ['Tempo', 'Phoenix', 'Prometheus'] as const
 
 /** From the end of a tick, as the simulator sees it, to each backend showing it. Every trace is kept here. Answers the ms of a round. */
-async function freshness(place: Place): Promise<number> {
+async function freshness(settings: Settings): Promise<number> {
   const waits: Record<(typeof BACKENDS)[number], number[]> = { Tempo: [], Phoenix: [], Prometheus: [] }
   const rounds: number[] = []
   for (let tick = 0; tick < 12; tick++) {
-    const { entries, id } = await play(place, '--ticks', '1', '--seed', String(tick))
+    const { entries, id } = await play(settings, '--ticks', '1', '--seed', String(tick))
     const written = Date.now()
     const [played] = ticksOf(entries)
     rounds.push(...ticksOf(entries).map(({ ms }) => ms))
     const shows: Record<(typeof BACKENDS)[number], () => Promise<boolean>> = {
       Tempo: async () =>
-        (await tempoSearch(place, `{ span.gen_ai.conversation.id = "${id}" && nestedSetParent < 0 }`)).length > 0,
-      Phoenix: async () => (await phoenixSpans(place, packageJson.name, played?.trace)).length > 0,
-      Prometheus: async () => (await prometheus(place, `woodland_decisions_total{instance="${id}"} > 0`)).length > 0,
+        (await tempoSearch(settings, `{ span.gen_ai.conversation.id = "${id}" && nestedSetParent < 0 }`)).length > 0,
+      Phoenix: async () => (await phoenixSpans(settings, packageJson.name, played?.trace)).length > 0,
+      Prometheus: async () => (await prometheus(settings, `woodland_decisions_total{instance="${id}"} > 0`)).length > 0,
     }
     await Promise.all(
       BACKENDS.map(async (name) => {
@@ -127,10 +128,10 @@ async function freshness(place: Place): Promise<number> {
 }
 
 /** CPU that telemetry costs the simulator: milliseconds a round, and as a ratio to the CPU without. */
-async function overhead(place: Place) {
+async function overhead(settings: Settings) {
   const TICKS = 200
   const cpu = async (env: Record<string, string>) => {
-    const ledger = resolve(place.state, `bench-${process.hrtime.bigint()}.jsonl`)
+    const ledger = resolve(settings.state, `bench-${process.hrtime.bigint()}.jsonl`)
     const flags = [
       '--ticks',
       String(TICKS),
@@ -141,15 +142,15 @@ async function overhead(place: Place) {
       '--ledger',
       ledger,
       '--base-url',
-      url(place, 'VLLM_PORT', '/v1'),
+      url(settings, 'VLLM_PORT', '/v1'),
     ]
     const { file, args, cwd } = tsx('sim/main.ts', ...flags)
     const { stdout } = await execa('sh', ['-c', '"$@" >/dev/null 2>&1; times', 'sh', file, ...args], {
       cwd,
       env: {
-        PATH: place.env.PATH ?? '',
-        TIME_FACTOR: place.env.TIME_FACTOR ?? '1',
-        OTEL_EXPORTER_OTLP_ENDPOINT: url(place, 'OTLP_HTTP_PORT'),
+        PATH: settings.env.PATH ?? '',
+        TIME_FACTOR: settings.env.TIME_FACTOR ?? '1',
+        OTEL_EXPORTER_OTLP_ENDPOINT: url(settings, 'OTLP_HTTP_PORT'),
         ...env,
       },
       extendEnv: false,
@@ -215,10 +216,10 @@ async function peakMemory<T>(work: () => Promise<T>): Promise<readonly [T, workb
 /** A long recording through the workbench: what is read, sent, judged, written, read again and counted. */
 async function replaySpeed(): Promise<void> {
   const wanted = Number(process.env.REPLAY_SPANS || 300_000)
-  const place = await testPlace()
-  rmSync(place.state, { recursive: true })
-  const bench = await benchOf(place, { cancel: new AbortController().signal, say: console.error }, 'native')
-  const classes = readClasses(resolve(ROOT, CLASSES), place.env)
+  const settings = await testPlace()
+  rmSync(settings.state, { recursive: true })
+  const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: console.error }, 'native')
+  const classes = readClasses(resolve(ROOT, CLASSES), settings.env)
   const policies = resolve(ROOT, SHIPPED_POLICY)
   await withScratch(async (folder) => {
     const path = join(folder, 'long.jsonl.gz')
@@ -234,28 +235,28 @@ async function replaySpeed(): Promise<void> {
     }
     const traffic = { requests: () => readRecording(path), speed: 1, slowCall: '2s' }
     await timed('replay of a recording, with its table', '1,000,000 spans in ≤ 60 s', async () => {
-      traffic.speed = comfortableSpeed(await recordedMs(bench, traffic.requests()))
-      const kept = await replay(bench, { ...traffic, watch: see }, policies)
+      traffic.speed = comfortableSpeed(await recordedMs(launcher, traffic.requests()))
+      const kept = await replay(launcher, { ...traffic, watch: see }, policies)
       tabulate(found(), classes, kept, new Map())
     })
     const config = readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8')
     const lists = singlePolicies(readFileSync(policies, 'utf8'))
     await timed(`the same for each of its ${lists.length} policies alone`, '–', () =>
-      replayEach(bench, traffic, { config, lists }),
+      replayEach(launcher, traffic, { config, lists }),
     )
   })
 }
 
 const began = Date.now()
 let cost = { ms: Number.NaN, ratio: Number.NaN }
-await withStack({ TIME_FACTOR: '40', VLLM_PRESET: 'default' }, 'collector/policies/woodland.yaml', async (place) => {
+await withStack({ TIME_FACTOR: '40', VLLM_PRESET: 'default' }, 'collector/policies/woodland.yaml', async (settings) => {
   report('start of the servers, built before, without data', `${((Date.now() - began) / 1000).toFixed(1)} s`, '≤ 20 s')
-  await loss(place)
-  await memory(place)
-  cost = await overhead(place)
+  await loss(settings)
+  await memory(settings)
+  cost = await overhead(settings)
 })
-await withStack({ VLLM_PRESET: 'calm' }, 'collector/policies/keep-everything.yaml', async (place) => {
-  const round = await freshness(place)
+await withStack({ VLLM_PRESET: 'calm' }, 'collector/policies/keep-everything.yaml', async (settings) => {
+  const round = await freshness(settings)
   const share = ((cost.ms / round) * 100).toFixed(2)
   report(
     'telemetry in the simulator',

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { syncPrices } from '../phoenix/prices.ts'
-import { benchOf } from './collectors.ts'
+import { UserError } from '../workbench/user-error.ts'
+import { launcherFor } from './collectors.ts'
 import { build, type Programs } from './native.ts'
-import { type Place, Trouble, url } from './place.ts'
 import { activatePolicy } from './policy.ts'
 import { holder, isFree } from './ports.ts'
 import { pricesToday } from './prices.ts'
@@ -11,40 +11,41 @@ import { lastLines, logFile, runningPid, signal, start, started, stop } from './
 import { collectorOverlays } from './receiver-options.ts'
 import type { LastWords } from './reload.ts'
 import { type Service, services } from './services.ts'
+import { type Settings, url } from './settings.ts'
 
 type Say = (line: string) => void
 
 /**
  * Starts the native stack and waits until every service can do its work. What already runs is left as it is.
- * Throws `Trouble` before anything is started when a port, the policy or the price file is wrong; when a
+ * Throws `UserError` before anything is started when a port, the policy or the price file is wrong; when a
  * service ends before it is ready, stops what this call started. `only` limits which services are started.
  */
 export async function bootNative(
-  place: Place,
+  settings: Settings,
   { policy, only, cancel, say }: { policy: string; only?: readonly string[]; cancel: AbortSignal; say: Say },
 ): Promise<void> {
   const prices = pricesToday()
-  collectorOverlays(place) // Refuses wishes that cannot be met, before anything is built or started.
-  await refuseDeadModelServer(place.env)
-  const programs = await build(place, ['collector', 'tempo', 'prometheus', 'phoenix'], { cancel, say })
-  const wanted = services(place, programs).filter(({ name }) => !only || only.includes(name))
+  collectorOverlays(settings) // Refuses wishes that cannot be met, before anything is built or started.
+  await refuseDeadModelServer(settings.env)
+  const programs = await build(settings, ['collector', 'tempo', 'prometheus', 'phoenix'], { cancel, say })
+  const wanted = services(settings, programs).filter(({ name }) => !only || only.includes(name))
 
   const absent: Service[] = []
-  for (const service of wanted) if ((await runningPid(place, service.name)) === undefined) absent.push(service)
+  for (const service of wanted) if ((await runningPid(settings, service.name)) === undefined) absent.push(service)
   const running = wanted.filter((service) => !absent.includes(service)).map(({ name }) => name)
   if (running.length > 0)
     say(`  runs already, with the settings it was started with: ${running.join(', ')} (make down first to change them)`)
   for (const { name, holds } of absent) {
     for (const port of holds) {
-      if (await isFree(place.ports[port])) continue
-      const who = await holder(place.ports[port])
-      throw new Trouble(
-        `port ${place.ports[port]} (${port}, for ${name}) is taken by ${who}. Stop that program, or choose another port: make up ${port}=…`,
+      if (await isFree(settings.ports[port])) continue
+      const who = await holder(settings.ports[port])
+      throw new UserError(
+        `port ${settings.ports[port]} (${port}, for ${name}) is taken by ${who}. Stop that program, or choose another port: make up ${port}=…`,
       )
     }
   }
   if (absent.some(({ name }) => name === 'collector'))
-    await activatePolicy(place, policy, await benchOf(place, { cancel, say }, 'native'))
+    await activatePolicy(settings, policy, await launcherFor(settings, { cancel, say }, 'native'))
 
   const mine: Service[] = []
   try {
@@ -52,28 +53,28 @@ export async function bootNative(
       cancel.throwIfAborted()
       mine.push(service)
       const began = Date.now()
-      await start(place, service.name, service.command())
-      await untilReady(place, service, cancel)
+      await start(settings, service.name, service.command())
+      await untilReady(settings, service, cancel)
       if (service.name === 'phoenix')
-        await sleep(await syncPrices(url(place, 'PHOENIX_PORT'), prices), undefined, { signal: cancel })
+        await sleep(await syncPrices(url(settings, 'PHOENIX_PORT'), prices), undefined, { signal: cancel })
       say(`  ${service.name.padEnd(11)} ready after ${((Date.now() - began) / 1000).toFixed(1)} s`)
     }
     // The creatures think only when everything they tell their thoughts to is there.
     await allOrFirstFailure(absent.filter(({ name }) => name !== 'sim').map(launch))
     for (const service of absent.filter(({ name }) => name === 'sim')) await launch(service)
   } catch (error) {
-    await Promise.all(mine.map((service) => stopService(place, service)))
+    await Promise.all(mine.map((service) => stopService(settings, service)))
     throw error
   }
 }
 
 /** A server of the user's own is asked before anything is built or started; the simulator looks closer later. */
-async function refuseDeadModelServer({ VLLM_BASE_URL }: Place['env']): Promise<void> {
+async function refuseDeadModelServer({ VLLM_BASE_URL }: Settings['env']): Promise<void> {
   if (!VLLM_BASE_URL) return
   const models = `${VLLM_BASE_URL.replace(/\/$/, '')}/models`
   await fetch(models, { signal: AbortSignal.timeout(5000) }).catch((error: Error) => {
     const why = (error.cause as Error | undefined)?.message ?? error.message
-    throw new Trouble(
+    throw new UserError(
       `VLLM_BASE_URL=${VLLM_BASE_URL}: the model server does not answer (${why || 'connection refused'}). ` +
         'Start it, correct the address, or unset it to use the mock server.',
     )
@@ -88,20 +89,24 @@ async function allOrFirstFailure(work: readonly Promise<void>[]): Promise<void> 
   })
 }
 
-async function untilReady(place: Place, { name, ready, readyWithinMs }: Service, cancel: AbortSignal): Promise<void> {
+async function untilReady(
+  settings: Settings,
+  { name, ready, readyWithinMs }: Service,
+  cancel: AbortSignal,
+): Promise<void> {
   const until = Date.now() + readyWithinMs
   let answer = 'nothing answered'
   while (Date.now() < until) {
     cancel.throwIfAborted()
-    if ((await runningPid(place, name)) === undefined) {
-      throw new Trouble(
-        `${name} ended before it was ready. Its last words:\n${lastLines(place, name, 15)}\nAll of them: ${logFile(place, name)}`,
+    if ((await runningPid(settings, name)) === undefined) {
+      throw new UserError(
+        `${name} ended before it was ready. Its last words:\n${lastLines(settings, name, 15)}\nAll of them: ${logFile(settings, name)}`,
       )
     }
     if (!ready) {
       // Nothing to ask: alive for a moment is all that can be seen from here.
       await sleep(1500, undefined, { signal: cancel })
-      if ((await runningPid(place, name)) !== undefined) return
+      if ((await runningPid(settings, name)) !== undefined) return
       continue
     }
     const ok = await fetch(ready, { signal: AbortSignal.timeout(2000) }).then(
@@ -115,46 +120,49 @@ async function untilReady(place: Place, { name, ready, readyWithinMs }: Service,
     if (ok) return
     await sleep(100)
   }
-  throw new Trouble(
-    `${name} was not ready after ${readyWithinMs / 1000} s (${ready}: ${answer}). Its last words:\n${lastLines(place, name, 15)}`,
+  throw new UserError(
+    `${name} was not ready after ${readyWithinMs / 1000} s (${ready}: ${answer}). Its last words:\n${lastLines(settings, name, 15)}`,
   )
 }
 
-async function stopService(place: Place, { name, graceMs, beforeStop }: Service): Promise<void> {
-  if (beforeStop && (await runningPid(place, name)) !== undefined) await beforeStop().catch(() => {})
-  await stop(place, name, graceMs)
+async function stopService(settings: Settings, { name, graceMs, beforeStop }: Service): Promise<void> {
+  if (beforeStop && (await runningPid(settings, name)) !== undefined) await beforeStop().catch(() => {})
+  await stop(settings, name, graceMs)
 }
 
 /** Stops everything that was started here: the speaker before the listeners, so that nothing said is lost. */
-export async function haltNative(place: Place, say: Say): Promise<void> {
-  const here = started(place)
-  const all = services(place, NO_PROGRAMS)
+export async function haltNative(settings: Settings, say: Say): Promise<void> {
+  const here = started(settings)
+  const all = services(settings, NO_PROGRAMS)
   const known = all.filter(({ name }) => here.includes(name))
   for (const wave of [['sim'], ['model', 'collector'], all.map(({ name }) => name)]) {
     await Promise.all(
       known
         .filter(({ name }) => wave.includes(name))
         .map(async (service) => {
-          if ((await runningPid(place, service.name)) === undefined) return stop(place, service.name, 0)
-          await stopService(place, service)
+          if ((await runningPid(settings, service.name)) === undefined) return stop(settings, service.name, 0)
+          await stopService(settings, service)
           say(`  ${service.name} stopped`)
         }),
     )
   }
-  for (const name of here.filter((name) => !all.some((service) => service.name === name))) await stop(place, name, 5000)
+  for (const name of here.filter((name) => !all.some((service) => service.name === name)))
+    await stop(settings, name, 5000)
 }
 
 /** Stopping needs no program: the paths are of no use then. */
 const NO_PROGRAMS: Programs = { collector: '', tempo: '', prometheus: '', promtool: '', python: '', compose: '' }
 
 /** What of the native stack is running, and whether it answers. */
-export async function statusNative(place: Place): Promise<readonly { name: string; state: string; log: string }[]> {
+export async function statusNative(
+  settings: Settings,
+): Promise<readonly { name: string; state: string; log: string }[]> {
   const rows = []
-  const known = services(place, NO_PROGRAMS)
+  const known = services(settings, NO_PROGRAMS)
   // A Grafana that was named only to make up runs on all the same.
-  const others = started(place).filter((name) => !known.some((service) => service.name === name))
+  const others = started(settings).filter((name) => !known.some((service) => service.name === name))
   for (const { name, ready } of [...known, ...others.map((name) => ({ name, ready: undefined }))]) {
-    const pid = await runningPid(place, name)
+    const pid = await runningPid(settings, name)
     const answers =
       pid !== undefined &&
       ready &&
@@ -164,15 +172,16 @@ export async function statusNative(place: Place): Promise<readonly { name: strin
       ))
     const state =
       pid === undefined ? 'not running' : ready && !answers ? `running (pid ${pid}), not ready` : `running (pid ${pid})`
-    rows.push({ name, state, log: existsSync(logFile(place, name)) ? logFile(place, name) : '' })
+    rows.push({ name, state, log: existsSync(logFile(settings, name)) ? logFile(settings, name) : '' })
   }
   return rows
 }
 
 /** Makes the running collector read its policy again: it judges what it holds early and keeps its process, or ends. */
-export async function reloadCollector(place: Place): Promise<LastWords> {
-  const pid = await runningPid(place, 'collector')
-  if (pid === undefined) throw new Trouble('the collector is not running here: start the stack with make up.')
+export async function reloadCollector(settings: Settings): Promise<LastWords> {
+  const pid = await runningPid(settings, 'collector')
+  if (pid === undefined) throw new UserError('the collector is not running here: start the stack with make up.')
   signal(pid, 'SIGHUP')
-  return async () => ((await runningPid(place, 'collector')) === pid ? undefined : lastLines(place, 'collector', 5))
+  return async () =>
+    (await runningPid(settings, 'collector')) === pid ? undefined : lastLines(settings, 'collector', 5)
 }

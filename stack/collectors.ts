@@ -1,46 +1,47 @@
 import { resolve } from 'node:path'
 import { execa } from 'execa'
-import type { Bench } from '../workbench/collector.ts'
+import type { Launcher } from '../workbench/collector.ts'
+import { UserError } from '../workbench/user-error.ts'
 import { dockerEngine } from './docker-engine.ts'
 import { build } from './native.ts'
-import { type Place, ROOT, Trouble } from './place.ts'
 import { freePorts } from './ports.ts'
 import { collectorArguments, collectorEnvironment } from './services.ts'
+import { ROOT, type Settings } from './settings.ts'
 
 export type Boot = 'native' | 'docker'
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
 /** A workbench with the collector of this way to boot; by default BOOT's, else the pinned image when an engine answers. */
-export async function benchOf(place: Place, options: Options, boot = place.env.BOOT): Promise<Bench> {
-  const way = boot || ('version' in (await dockerEngine(place.env)) ? 'docker' : 'native')
+export async function launcherFor(settings: Settings, options: Options, boot = settings.env.BOOT): Promise<Launcher> {
+  const way = boot || ('version' in (await dockerEngine(settings.env)) ? 'docker' : 'native')
   return {
     ...options,
     freePorts,
-    collector: way === 'docker' ? await inDocker(place, options) : await natively(place, options),
+    collector: way === 'docker' ? await inDocker(settings, options) : await natively(settings, options),
   }
 }
 
 /** A replay sends faster than the world does, and may hold what workbench/replay.yaml allows. */
 const MEMORY = '1800MiB'
 
-async function natively(place: Place, options: Options): Promise<Bench['collector']> {
-  const { collector } = await build(place, ['collector'], options)
+async function natively(settings: Settings, options: Options): Promise<Launcher['collector']> {
+  const { collector } = await build(settings, ['collector'], options)
   return (_, overlays, env) => ({
     file: collector,
-    args: [...collectorArguments(place), ...overlays.flatMap((overlay) => ['--config', overlay])],
-    env: { ...collectorEnvironment(place), GOMEMLIMIT: MEMORY, ...env },
+    args: [...collectorArguments(settings), ...overlays.flatMap((overlay) => ['--config', overlay])],
+    env: { ...collectorEnvironment(settings), GOMEMLIMIT: MEMORY, ...env },
   })
 }
 
 /**
- * The pinned image, with `collector/` and the scratch folder under the paths that they have outside. Throws `Trouble`
+ * The pinned image, with `collector/` and the scratch folder under the paths that they have outside. Throws `UserError`
  * when the image is not here and cannot be pulled.
  */
-async function inDocker(place: Place, { cancel }: Options): Promise<Bench['collector']> {
-  const image = place.env.OTELCOL_IMAGE ?? ''
+async function inDocker(settings: Settings, { cancel }: Options): Promise<Launcher['collector']> {
+  const image = settings.env.OTELCOL_IMAGE ?? ''
   const docker = (args: readonly string[], visible = false) =>
     execa('docker', args, {
-      env: place.env,
+      env: settings.env,
       extendEnv: false,
       reject: false,
       cancelSignal: cancel,
@@ -50,7 +51,7 @@ async function inDocker(place: Place, { cancel }: Options): Promise<Bench['colle
   // A pull that is part of a start would take longer than a start may.
   if ((await docker(['image', 'inspect', image])).failed && (await docker(['pull', image], true)).failed) {
     cancel.throwIfAborted()
-    throw new Trouble(
+    throw new UserError(
       `${image.replace(/@.*/, '')} could not be pulled; the reason is above. The collector can also be built from source: BOOT=native`,
     )
   }
@@ -59,7 +60,7 @@ async function inDocker(place: Place, { cancel }: Options): Promise<Bench['colle
   const user = rootless ? '0:0' : `${process.getuid?.()}:${process.getgid?.()}`
 
   return (folder, overlays, env) => {
-    const { COLLECTOR_DIR = '', SLOW_CALL, TOKEN_HEAVY } = collectorEnvironment(place)
+    const { COLLECTOR_DIR = '', SLOW_CALL, TOKEN_HEAVY } = collectorEnvironment(settings)
     const inside = {
       COLLECTOR_DIR,
       ...(SLOW_CALL ? { SLOW_CALL } : {}),
@@ -84,10 +85,10 @@ async function inDocker(place: Place, { cancel }: Options): Promise<Bench['colle
         ...mount(folder),
         ...Object.entries(inside).flatMap(([name, value]) => ['--env', `${name}=${value}`]),
         image,
-        ...collectorArguments(place),
+        ...collectorArguments(settings),
         ...overlays.flatMap((overlay) => ['--config', overlay]),
       ],
-      env: place.env,
+      env: settings.env,
     }
   }
 }

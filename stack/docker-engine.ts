@@ -1,11 +1,11 @@
 import { execa } from 'execa'
-import type { Place } from './place.ts'
+import type { Settings } from './settings.ts'
 
 /** The oldest that knows `required: false` of a dependency, without which a model server of your own cannot be used. */
 const OLDEST_COMPOSE = '2.20.2'
 
 /** Which engine answers, or undefined with the reason it cannot be used. */
-export async function dockerEngine(env: Place['env']): Promise<{ version: string } | { why: string }> {
+export async function dockerEngine(env: Settings['env']): Promise<{ version: string } | { why: string }> {
   const docker = (...args: string[]) => execa('docker', args, { env, extendEnv: false, reject: false, timeout: 10_000 })
   const engine = await docker('version', '--format', '{{.Server.Version}}')
   if (engine.code === 'ENOENT') return { why: 'Docker is not installed' }

@@ -3,71 +3,77 @@ import { delimiter, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { syncPrices } from '../phoenix/prices.ts'
-import { benchOf } from './collectors.ts'
-import { type Place, ROOT, Trouble, url } from './place.ts'
+import { UserError } from '../workbench/user-error.ts'
+import { launcherFor } from './collectors.ts'
 import { activatePolicy } from './policy.ts'
 import { holder, isFree } from './ports.ts'
 import { pricesToday } from './prices.ts'
 import { collectorOverlays, isRecording, senderEnvironment, tlsFiles } from './receiver-options.ts'
 import type { LastWords } from './reload.ts'
 import { collectorEnvironment, recordings } from './services.ts'
+import { ROOT, type Settings, url } from './settings.ts'
 
 type Say = (line: string) => void
 
 const NATIVE = 'Everything can also be built from source instead: make up BOOT=native'
 
 /** What docker-compose.yml is told: every setting, port and image, as the native boot has them. Empty means unset. */
-export function composeEnvironment(place: Place): Record<string, string> {
-  const given = Object.entries(place.env).filter(([, value]) => value !== '')
-  const ports = Object.entries(place.ports).map(([name, port]) => [name, String(port)])
-  const tls = tlsFiles(place)
+export function composeEnvironment(settings: Settings): Record<string, string> {
+  const given = Object.entries(settings.env).filter(([, value]) => value !== '')
+  const ports = Object.entries(settings.ports).map(([name, port]) => [name, String(port)])
+  const tls = tlsFiles(settings)
   const files = [
-    ...(isRecording(place) ? ['stack/compose/record.yaml'] : []),
+    ...(isRecording(settings) ? ['stack/compose/record.yaml'] : []),
     ...(tls ? ['stack/compose/tls.yaml'] : []),
   ]
   return {
     ...Object.fromEntries([...given, ...ports]),
-    STACK_STATE: place.state,
-    SLOW_CALL: collectorEnvironment(place).SLOW_CALL ?? '',
+    STACK_STATE: settings.state,
+    SLOW_CALL: collectorEnvironment(settings).SLOW_CALL ?? '',
     // Without a server of the user's own, the mock is one of the services.
-    COMPOSE_PROFILES: place.env.VLLM_BASE_URL ? '' : 'mock',
-    COLLECTOR_OVERLAYS: collectorOverlays(place)
+    COMPOSE_PROFILES: settings.env.VLLM_BASE_URL ? '' : 'mock',
+    COLLECTOR_OVERLAYS: collectorOverlays(settings)
       .map((overlay) => `--config /${overlay}`)
       .join(' '),
     ...(files.length > 0 ? { COMPOSE_FILE: ['docker-compose.yml', ...files].join(delimiter) } : {}),
-    OTEL_EXPORTER_OTLP_HEADERS: senderEnvironment(place).OTEL_EXPORTER_OTLP_HEADERS ?? '',
+    OTEL_EXPORTER_OTLP_HEADERS: senderEnvironment(settings).OTEL_EXPORTER_OTLP_HEADERS ?? '',
     ...(tls ? { OTLP_TLS_CERT: tls.cert, OTLP_TLS_KEY: tls.key } : {}),
-    ...(isRecording(place)
+    ...(isRecording(settings)
       ? {
-          RECORD_USER: place.env.RECORD_USER || `${process.getuid?.()}:${process.getgid?.()}`,
+          RECORD_USER: settings.env.RECORD_USER || `${process.getuid?.()}:${process.getgid?.()}`,
         }
       : {}),
   }
 }
 
-/** Runs Compose where the user sees it. Throws `Trouble` with this sentence when it fails. */
-async function compose(place: Place, args: readonly string[], trouble: string, cancel?: AbortSignal): Promise<void> {
+/** Runs Compose where the user sees it. Throws `UserError` with this sentence when it fails. */
+async function compose(
+  settings: Settings,
+  args: readonly string[],
+  trouble: string,
+  cancel?: AbortSignal,
+): Promise<void> {
   const { failed } = await execa('docker', ['compose', ...args], {
     cwd: ROOT,
-    env: composeEnvironment(place),
+    env: composeEnvironment(settings),
     extendEnv: false,
     stdio: 'inherit',
     reject: false,
     ...(cancel ? { cancelSignal: cancel } : {}),
   })
   cancel?.throwIfAborted()
-  if (failed) throw new Trouble(trouble)
+  if (failed) throw new UserError(trouble)
 }
 
 /** Asks Docker something and answers what it said. */
-async function ask(place: Place, ...args: readonly string[]): Promise<string> {
+async function ask(settings: Settings, ...args: readonly string[]): Promise<string> {
   const { failed, stdout, stderr } = await execa('docker', args, {
     cwd: ROOT,
-    env: composeEnvironment(place),
+    env: composeEnvironment(settings),
     extendEnv: false,
     reject: false,
   })
-  if (failed) throw new Trouble(`docker ${args.slice(0, 2).join(' ')} failed: ${stderr.trim()}`)
+  if (failed) throw new UserError(`docker ${args.slice(0, 2).join(' ')} failed: ${stderr.trim()}`)
   return stdout
 }
 
@@ -80,8 +86,8 @@ type Service = Readonly<{
 }>
 type Project = Readonly<{ name: string; services: Readonly<Record<string, Service>> }>
 
-const project = async (place: Place): Promise<Project> =>
-  JSON.parse(await ask(place, 'compose', 'config', '--format', 'json'))
+const project = async (settings: Settings): Promise<Project> =>
+  JSON.parse(await ask(settings, 'compose', 'config', '--format', 'json'))
 
 type Container = Readonly<{
   id: string
@@ -101,10 +107,10 @@ type Inspected = {
 }
 
 /** Every container of the project, whichever copy of this repository started it. */
-async function containers(place: Place, name: string): Promise<readonly Container[]> {
-  const ids = await ask(place, 'ps', '--all', '--quiet', '--filter', `label=com.docker.compose.project=${name}`)
+async function containers(settings: Settings, name: string): Promise<readonly Container[]> {
+  const ids = await ask(settings, 'ps', '--all', '--quiet', '--filter', `label=com.docker.compose.project=${name}`)
   if (ids === '') return []
-  const all: readonly Inspected[] = JSON.parse(await ask(place, 'container', 'inspect', ...ids.split('\n')))
+  const all: readonly Inspected[] = JSON.parse(await ask(settings, 'container', 'inspect', ...ids.split('\n')))
   return all.map(({ Id, Config, State, RestartCount }) => ({
     id: Id,
     service: Config.Labels['com.docker.compose.service'] ?? '',
@@ -119,47 +125,47 @@ async function containers(place: Place, name: string): Promise<readonly Containe
 const isOurs = ({ folder }: Container) => existsSync(folder) && realpathSync(folder) === ROOT
 
 /** Whether Docker holds a container of this stack, running or not. */
-export const isInDocker = async (place: Place): Promise<boolean> =>
-  (await containers(place, (await project(place)).name)).some(isOurs)
+export const isInDocker = async (settings: Settings): Promise<boolean> =>
+  (await containers(settings, (await project(settings)).name)).some(isOurs)
 
 /**
- * Starts the stack and waits until it can do its work. What already runs is left as it is. Throws `Trouble` before
+ * Starts the stack and waits until it can do its work. What already runs is left as it is. Throws `UserError` before
  * anything is started when a price, the address of the model server, a port, an image or the policy is wrong.
  */
 export async function bootDocker(
-  given: Place,
+  given: Settings,
   { policy, cancel, say }: Readonly<{ policy: string; cancel: AbortSignal; say: Say }>,
 ): Promise<void> {
   const prices = pricesToday()
   refuseLoopback(given.env.VLLM_BASE_URL)
-  const place = isRecording(given) ? await readyToRecord(given) : given
-  const { name, services } = await project(place)
-  const before = await containers(place, name)
+  const settings = isRecording(given) ? await readyToRecord(given) : given
+  const { name, services } = await project(settings)
+  const before = await containers(settings, name)
   refuseOtherCopy(before)
   const running = before.filter(({ state }) => state === 'running').map(({ service }) => service)
   const absent = Object.entries(services).filter(([service]) => !running.includes(service))
-  for (const [service, { ports = [] }] of absent) await refuseTakenPorts(place, service, ports)
+  for (const [service, { ports = [] }] of absent) await refuseTakenPorts(settings, service, ports)
 
-  await pullMissing(place, services, cancel)
+  await pullMissing(settings, services, cancel)
   if (!running.includes('collector'))
-    await activatePolicy(place, policy, await benchOf(place, { cancel, say }, 'docker'))
+    await activatePolicy(settings, policy, await launcherFor(settings, { cancel, say }, 'docker'))
 
-  writeFileSync(dataMark(place), `${name}\n`)
+  writeFileSync(dataMark(settings), `${name}\n`)
   const up = ['up', '--detach', '--wait', '--wait-timeout', '240']
   const failed = `docker compose up failed; its reason is above, more in: make logs. ${NATIVE} (after make down)`
   // Prices come before traffic: the backends first, then everything.
-  await compose(place, [...up, 'tempo', 'prometheus', 'phoenix'], failed, cancel)
-  await sleep(await syncPrices(url(place, 'PHOENIX_PORT'), prices), undefined, { signal: cancel })
-  await compose(place, up, failed, cancel)
-  await untilWorking(place, name, before, cancel)
+  await compose(settings, [...up, 'tempo', 'prometheus', 'phoenix'], failed, cancel)
+  await sleep(await syncPrices(url(settings, 'PHOENIX_PORT'), prices), undefined, { signal: cancel })
+  await compose(settings, up, failed, cancel)
+  await untilWorking(settings, name, before, cancel)
   say('  every container is ready')
 }
 
 /** The folder must be there, and a rootless engine takes its own user for root: that is who can write to it. */
-async function readyToRecord(place: Place): Promise<Place> {
-  mkdirSync(recordings(place), { recursive: true })
-  const rootless = (await ask(place, 'info', '--format', '{{.SecurityOptions}}')).includes('name=rootless')
-  return rootless ? { ...place, env: { ...place.env, RECORD_USER: '0:0' } } : place
+async function readyToRecord(settings: Settings): Promise<Settings> {
+  mkdirSync(recordings(settings), { recursive: true })
+  const rootless = (await ask(settings, 'info', '--format', '{{.SecurityOptions}}')).includes('name=rootless')
+  return rootless ? { ...settings, env: { ...settings.env, RECORD_USER: '0:0' } } : settings
 }
 
 /** Inside a container, the loopback address is the container's own. */
@@ -169,7 +175,7 @@ function refuseLoopback(address: string | undefined): void {
   if (!/^(localhost|127\.\d+\.\d+\.\d+|\[::1\]|0\.0\.0\.0)$/.test(there.hostname)) return
   const here = there.hostname
   there.hostname = 'host.docker.internal'
-  throw new Trouble(
+  throw new UserError(
     `VLLM_BASE_URL=${address}: in a container, ${here} is the container itself. ` +
       `Write VLLM_BASE_URL=${there} and let the server listen on more than ${here}, or use BOOT=native.`,
   )
@@ -178,23 +184,27 @@ function refuseLoopback(address: string | undefined): void {
 function refuseOtherCopy(present: readonly Container[]): void {
   const other = present.find((container) => !isOurs(container))
   if (other)
-    throw new Trouble(`another copy of this project is in Docker, from ${other.folder}: make down there first.`)
+    throw new UserError(`another copy of this project is in Docker, from ${other.folder}: make down there first.`)
 }
 
-async function refuseTakenPorts(place: Place, service: string, ports: readonly { published: string }[]): Promise<void> {
+async function refuseTakenPorts(
+  settings: Settings,
+  service: string,
+  ports: readonly { published: string }[],
+): Promise<void> {
   for (const port of ports.map(({ published }) => Number(published))) {
     if (await isFree(port)) continue
-    const name = Object.entries(place.ports).find(([, value]) => value === port)?.[0]
+    const name = Object.entries(settings.ports).find(([, value]) => value === port)?.[0]
     const fix = `Stop that program, or choose another port: make up ${name}=…`
-    throw new Trouble(`port ${port} (${name}, for ${service}) is taken by ${await holder(port)}. ${fix}`)
+    throw new UserError(`port ${port} (${name}, for ${service}) is taken by ${await holder(port)}. ${fix}`)
   }
 }
 
 /** Before the policy is tried: a pull that is part of it would take longer than it may. */
-async function pullMissing(place: Place, services: Project['services'], cancel: AbortSignal): Promise<void> {
+async function pullMissing(settings: Settings, services: Project['services'], cancel: AbortSignal): Promise<void> {
   const pinned = Object.entries(services).flatMap(([service, { image }]) => (image ? [{ service, image }] : []))
   const isHere = ({ image }: { image: string }) =>
-    ask(place, 'image', 'inspect', '--format', '{{.Id}}', image).then(
+    ask(settings, 'image', 'inspect', '--format', '{{.Id}}', image).then(
       () => true,
       () => false,
     )
@@ -203,56 +213,56 @@ async function pullMissing(place: Place, services: Project['services'], cancel: 
   if (missing.length === 0) return
   const images = missing.map(({ image }) => image.replace(/@.*/, '')).join(', ')
   const trouble = `Not every image could be pulled; the reason is above. Missing: ${images}. ${NATIVE}`
-  await compose(place, ['pull', ...missing.map(({ service }) => service)], trouble, cancel)
+  await compose(settings, ['pull', ...missing.map(({ service }) => service)], trouble, cancel)
 }
 
 /** Docker keeps data of this stack until `clean`, also when nothing runs. */
-const dataMark = (place: Place) => resolve(place.state, 'docker')
-export const hasDockerData = (place: Place): boolean => existsSync(dataMark(place))
+const dataMark = (settings: Settings) => resolve(settings.state, 'docker')
+export const hasDockerData = (settings: Settings): boolean => existsSync(dataMark(settings))
 
 /** The collector's image can run no health check, and the simulator has none: both are looked at from here. */
-async function untilWorking(place: Place, name: string, before: readonly Container[], cancel: AbortSignal) {
+async function untilWorking(settings: Settings, name: string, before: readonly Container[], cancel: AbortSignal) {
   const began = Date.now()
   for (;;) {
-    const fallen = (await containers(place, name)).find(
+    const fallen = (await containers(settings, name)).find(
       ({ id, state, exitCode, restarts }) =>
         (state !== 'running' && exitCode !== 0) || restarts > (before.find((old) => old.id === id)?.restarts ?? 0),
     )
     if (fallen) {
-      const last = await lastLogs(place, fallen.service)
-      throw new Trouble(`${fallen.service} does not stay up. Its last words:\n${last}\nmake down ends the rest.`)
+      const last = await lastLogs(settings, fallen.service)
+      throw new UserError(`${fallen.service} does not stay up. Its last words:\n${last}\nmake down ends the rest.`)
     }
     // A simulator that does not find its model says so within two seconds.
-    if (Date.now() - began > 3000 && (await collectorAnswers(place))) return
+    if (Date.now() - began > 3000 && (await collectorAnswers(settings))) return
     if (Date.now() - began > 60_000)
-      throw new Trouble(
-        `the collector is not ready after 60 s (${url(place, 'COLLECTOR_HEALTH_PORT')}): make logs S=collector`,
+      throw new UserError(
+        `the collector is not ready after 60 s (${url(settings, 'COLLECTOR_HEALTH_PORT')}): make logs S=collector`,
       )
     await sleep(500, undefined, { signal: cancel })
   }
 }
 
-const lastLogs = (place: Place, service: string) =>
-  ask(place, 'compose', 'logs', '--no-color', '--no-log-prefix', '--tail', '15', service)
+const lastLogs = (settings: Settings, service: string) =>
+  ask(settings, 'compose', 'logs', '--no-color', '--no-log-prefix', '--tail', '15', service)
 
-const collectorAnswers = (place: Place): Promise<boolean> =>
-  fetch(url(place, 'COLLECTOR_HEALTH_PORT'), { signal: AbortSignal.timeout(2000) }).then(
+const collectorAnswers = (settings: Settings): Promise<boolean> =>
+  fetch(url(settings, 'COLLECTOR_HEALTH_PORT'), { signal: AbortSignal.timeout(2000) }).then(
     ({ ok }) => ok,
     () => false,
   )
 
 /** Stops and removes every container; with `alsoState` also the data, and the images that were built here. */
-export const haltDocker = (place: Place, alsoState: boolean): Promise<void> =>
+export const haltDocker = (settings: Settings, alsoState: boolean): Promise<void> =>
   compose(
-    { ...place, env: { ...place.env, VLLM_BASE_URL: '' } }, // the mock may have been started before there was another
+    { ...settings, env: { ...settings.env, VLLM_BASE_URL: '' } }, // the mock may have been started before there was another
     ['down', '--remove-orphans', ...(alsoState ? ['--volumes', '--rmi', 'local'] : [])],
     'docker compose down failed; its reason is above. Nothing was forgotten: try again when Docker answers.',
   )
 
 /** What of the stack is running in containers, and whether it answers. */
-export async function statusDocker(place: Place): Promise<readonly { name: string; state: string }[]> {
-  const { name, services } = await project(place)
-  const present = await containers(place, name)
+export async function statusDocker(settings: Settings): Promise<readonly { name: string; state: string }[]> {
+  const { name, services } = await project(settings)
+  const present = await containers(settings, name)
   const found = (service: string) => present.find((container) => container.service === service)
   const rows = Object.entries(services).flatMap(([service, { restart, profiles }]) => {
     const container = found(service)
@@ -265,7 +275,7 @@ export async function statusDocker(place: Place): Promise<readonly { name: strin
       const { state, exitCode, health, restarts } = container
       if (state !== 'running') return { name: service, state: `not running: ${state}, exit code ${exitCode}` }
       const well =
-        service === 'collector' ? await collectorAnswers(place) : health === undefined || health === 'healthy'
+        service === 'collector' ? await collectorAnswers(settings) : health === undefined || health === 'healthy'
       return {
         name: service,
         state: `running${restarts > 0 ? `, restarts: ${restarts}` : ''}${well ? '' : ', not ready'}`,
@@ -275,23 +285,27 @@ export async function statusDocker(place: Place): Promise<readonly { name: strin
 }
 
 /** Follows what the containers say, until Ctrl-C. */
-export async function logsDocker(place: Place, service: string | undefined, cancel: AbortSignal): Promise<void> {
+export async function logsDocker(settings: Settings, service: string | undefined, cancel: AbortSignal): Promise<void> {
   const which = service ? ['--tail', '100', service] : ['--tail', '20']
   const trouble = 'docker compose logs failed; its reason is above.'
-  await compose(place, ['logs', '--follow', ...which], trouble, cancel).catch((error) => {
+  await compose(settings, ['logs', '--follow', ...which], trouble, cancel).catch((error) => {
     if (!cancel.aborted) throw error
   })
 }
 
 /** Makes the running collector read its policy again: it judges what it holds early and keeps its process, or ends. */
-export async function reloadDocker(place: Place): Promise<LastWords> {
-  const { name } = await project(place)
-  const look = async () => (await containers(place, name)).find(({ service }) => service === 'collector')
+export async function reloadDocker(settings: Settings): Promise<LastWords> {
+  const { name } = await project(settings)
+  const look = async () => (await containers(settings, name)).find(({ service }) => service === 'collector')
   const before = await look()
   const same = async () => {
     const now = await look()
     return now?.id === before?.id && now?.state === 'running' && now.restarts === before?.restarts
   }
-  await compose(place, ['kill', '--signal', 'SIGHUP', 'collector'], 'the collector is not running: make up starts it.')
-  return async () => ((await same()) ? undefined : lastLogs(place, 'collector'))
+  await compose(
+    settings,
+    ['kill', '--signal', 'SIGHUP', 'collector'],
+    'the collector is not running: make up starts it.',
+  )
+  return async () => ((await same()) ? undefined : lastLogs(settings, 'collector'))
 }

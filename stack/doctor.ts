@@ -5,9 +5,9 @@ import { isInDocker } from './docker.ts'
 import { dockerEngine } from './docker-engine.ts'
 import { findGrafana } from './grafana.ts'
 import { isBuilt } from './native.ts'
-import { type Place, PORT_NAMES, ROOT } from './place.ts'
 import { holder, isFree } from './ports.ts'
 import { started } from './processes.ts'
+import { PORT_NAMES, ROOT, type Settings } from './settings.ts'
 
 /** What the native stack takes: resident memory, and disk for programs and the compilers' caches, in GB. */
 const NEEDS = { memoryGb: 1.5, diskGb: 15 }
@@ -15,7 +15,7 @@ const NEEDS = { memoryGb: 1.5, diskGb: 15 }
 const GB = 1e9
 
 /** Says what this machine has and lacks, line by line. Answers whether `make up` can be expected to work. */
-export async function doctor(place: Place, say: (line: string) => void): Promise<boolean> {
+export async function doctor(settings: Settings, say: (line: string) => void): Promise<boolean> {
   let well = true
   const row = (good: boolean, what: string, found: string, fix = '') => {
     if (!good) well = false
@@ -26,12 +26,12 @@ export async function doctor(place: Place, say: (line: string) => void): Promise
     return failed ? undefined : stdout.split('\n')[0]
   }
 
-  const engine = await dockerEngine(place.env)
+  const engine = await dockerEngine(settings.env)
   const docker = 'version' in engine
   say(
     `${docker ? 'ok  ' : '-   '} ${'Docker'.padEnd(26)} ${docker ? engine.version : `${engine.why}: make up builds from source`}`,
   )
-  const built = (['collector', 'tempo', 'prometheus', 'phoenix'] as const).filter((part) => isBuilt(place, part))
+  const built = (['collector', 'tempo', 'prometheus', 'phoenix'] as const).filter((part) => isBuilt(settings, part))
   const all = built.length === 4
   say(`${all ? 'ok  ' : '-   '} ${'Built from source'.padEnd(26)} ${built.join(', ') || 'nothing yet'}`)
 
@@ -45,7 +45,7 @@ export async function doctor(place: Place, say: (line: string) => void): Promise
     python ?? 'not installed',
     'Install Python 3.11 or newer, or start Docker.',
   )
-  const grafana = findGrafana(place.env)
+  const grafana = findGrafana(settings.env)
   say(
     `${docker || grafana ? 'ok  ' : '-   '} ${'Grafana'.padEnd(26)} ${docker ? 'in a container' : (grafana?.binary ?? 'none: set GRAFANA_HOME to show the boards')}`,
   )
@@ -65,9 +65,9 @@ export async function doctor(place: Place, say: (line: string) => void): Promise
     `The first build takes up to ${NEEDS.diskGb} GB with its caches.`,
   )
 
-  const ours = started(place).length > 0 || (docker && (await isInDocker(place)))
+  const ours = started(settings).length > 0 || (docker && (await isInDocker(settings)))
   for (const name of PORT_NAMES) {
-    const port = place.ports[name]
+    const port = settings.ports[name]
     const what = `${name} ${port}`
     if (await isFree(port)) row(true, what, 'free')
     else

@@ -4,17 +4,17 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { drillReport, holds, type Outcome, spanKey } from '../evidence/drills/balance.ts'
-import { type Backend, type BackendName, DRILLS, type House, type Size } from '../evidence/drills/drills.ts'
+import { type Backend, type BackendName, DRILLS, type DrillTools, type Size } from '../evidence/drills/drills.ts'
 import type { Format } from '../workbench/draw.ts'
+import { UserError } from '../workbench/user-error.ts'
 import { tempoSearch, tempoTrace } from './backends.ts'
-import { benchOf } from './collectors.ts'
+import { launcherFor } from './collectors.ts'
 import { build, type Programs } from './native.ts'
-import { type Place, ROOT, Trouble, url } from './place.ts'
 import { SHIPPED_POLICY } from './policy.ts'
 import { portsOfItsOwn } from './ports.ts'
-import { type Proof, wholeNumber } from './proof.ts'
+import { type Result, wholeNumber } from './proof.ts'
 import { services } from './services.ts'
-import { mendable } from './workbench.ts'
+import { ROOT, type Settings, url } from './settings.ts'
 
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
@@ -31,25 +31,25 @@ export type Asked = Omit<Size, 'seed' | 'kills'> &
     atOnce?: number
   }>
 
-/** Runs drills against the native stack, on ports and disks of their own. Throws `Trouble` when there is no such drill. */
-export async function proveNoLoss(
-  place: Place,
+/** Runs drills against the native stack, on ports and disks of their own. Throws `UserError` when there is no such drill. */
+export async function runDrills(
+  settings: Settings,
   { only, seed, kills, atOnce = 1, ...more }: Asked,
   format: Format,
   options: Options,
-): Promise<Proof & Readonly<{ outcomes: readonly Outcome[] }>> {
+): Promise<Result & Readonly<{ outcomes: readonly Outcome[] }>> {
   const names = DRILLS.map(({ name }) => name)
   const odd = only?.find((name) => !names.includes(name))
-  if (odd !== undefined) throw new Trouble(`DRILL=${odd}: there is no such drill; there are ${names.join(', ')}.`)
+  if (odd !== undefined) throw new UserError(`DRILL=${odd}: there is no such drill; there are ${names.join(', ')}.`)
   const size = { ...more, seed: wholeNumber('SEED', seed), kills: wholeNumber('KILLS', kills) }
-  const programs = await build(place, ['collector', 'tempo', 'phoenix'], options)
+  const programs = await build(settings, ['collector', 'tempo', 'phoenix'], options)
   // One drill that cannot go on ends those beside it.
   const over = new AbortController()
   const own = { ...options, cancel: AbortSignal.any([options.cancel, over.signal]) }
   const readText = (path: string) => readFileSync(resolve(ROOT, path), 'utf8')
-  const house: House = {
-    bench: await benchOf(place, own, 'native'),
-    backend: (name, folder) => startBackend(place, programs, name, folder, own),
+  const tools: DrillTools = {
+    launcher: await launcherFor(settings, own, 'native'),
+    backend: (name, folder) => startBackend(settings, programs, name, folder, own),
     lists: { everything: readText('collector/policies/keep-everything.yaml'), shipped: readText(SHIPPED_POLICY) },
   }
   const wanted = DRILLS.filter(({ name }) => !only || only.includes(name))
@@ -60,7 +60,7 @@ export async function proveNoLoss(
       const { name, run } = drill
       const began = Date.now()
       options.say(`  ${name} …`)
-      const outcome = await mendable(run(house, size))
+      const outcome = await run(tools, size)
       const verdict = holds(outcome) ? 'balances' : 'DOES NOT BALANCE'
       options.say(`  ${name}: ${verdict} after ${Math.round((Date.now() - began) / 1000)} s`)
       outcomes.set(name, outcome)
@@ -80,13 +80,13 @@ export async function proveNoLoss(
 
 /** A backend of the native stack, ended with this process whatever happens to it. */
 async function startBackend(
-  place: Place,
+  settings: Settings,
   programs: Programs,
   name: BackendName,
   folder: string,
   { cancel }: Options,
 ): Promise<Backend> {
-  const own: Place = { ...place, state: folder, ports: await portsOfItsOwn() }
+  const own: Settings = { ...settings, state: folder, ports: await portsOfItsOwn() }
   mkdirSync(folder, { recursive: true })
   const service = services(own, programs).find((one) => one.name === name)
   if (!service?.ready) throw new Error(`no service ${name}`)
@@ -111,7 +111,7 @@ async function startBackend(
       if (child.exitCode !== null) break
       await sleep(LOOK_AGAIN_MS)
     }
-    throw new Trouble(
+    throw new UserError(
       `${name} was not ready after ${readyWithinMs / 1000} s: ${readFileSync(`${folder}/log`, 'utf8').slice(-2000)}`,
     )
   }
@@ -140,7 +140,7 @@ async function startBackend(
 }
 
 /** Looks for these spans in Tempo, and no more for what was found before. */
-function lookingInTempo(place: Place) {
+function lookingInTempo(settings: Settings) {
   const stored = new Map<string, number>()
   const left = (keys: readonly string[]) => {
     const ids = new Set(keys.filter((key) => !stored.has(key)).map((key) => key.split(' ')[0] ?? ''))
@@ -151,7 +151,7 @@ function lookingInTempo(place: Place) {
     if (stored.size === 0) {
       // One answer tells of most of them; a search does not find what happened at odd times. A lookup is slow when
       // there is nothing to find.
-      for (const { traceID, spanSets } of await tempoSearch(place, '{}', { limit: MOST_TRACES }))
+      for (const { traceID, spanSets } of await tempoSearch(settings, '{}', { limit: MOST_TRACES }))
         for (const { spans } of spanSets ?? [])
           for (const { spanID } of spans as readonly { spanID: string }[])
             stored.set(spanKey(traceID.padStart(32, '0'), spanID.padStart(16, '0')), 1)
@@ -159,7 +159,7 @@ function lookingInTempo(place: Place) {
     const ids = left(keys)
     const look = async () => {
       for (let id = ids.pop(); id !== undefined; id = ids.pop())
-        for (const { traceId, spanId } of await tempoTrace(place, id))
+        for (const { traceId, spanId } of await tempoTrace(settings, id))
           stored.set(spanKey(traceId.padStart(32, '0'), spanId), 1)
     }
     await Promise.all(Array.from({ length: LOOKUPS_AT_ONCE }, look))

@@ -2,17 +2,17 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { makeCorpus, type Sent } from '../evidence/leak/corpus.ts'
-import { harmDone, type Innocent, makeInnocents } from '../evidence/leak/false-positives.ts'
+import { falsePositivesIn, type HarmlessTrace, makeHarmlessTraces } from '../evidence/leak/false-positives.ts'
 import type { Attribute } from '../evidence/leak/fields.ts'
-import { isTight, judge, type Leaks, leakReport, readRemainder } from '../evidence/leak/leak.ts'
+import { isTight, judge, type Leaks, leakReport, readKnownLeaks } from '../evidence/leak/leak.ts'
 import { searcherFor } from '../evidence/leak/search.ts'
 import { sumOf, withScratch } from '../workbench/collector.ts'
 import type { Format } from '../workbench/draw.ts'
+import { UserError } from '../workbench/user-error.ts'
 import { bootNative, haltNative } from './boot.ts'
-import { type Place, type PortName, ROOT, Trouble, url } from './place.ts'
 import { portsOfItsOwn } from './ports.ts'
-import { type Proof, wholeNumber } from './proof.ts'
-import { mendable } from './workbench.ts'
+import { type Result, wholeNumber } from './proof.ts'
+import { type PortName, ROOT, type Settings, url } from './settings.ts'
 
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
@@ -25,32 +25,32 @@ const BODIES_AT_ONCE = 10
 
 /**
  * Sends secrets of every kind through a whole stack of its own, then looks for them at every exit: in what Tempo,
- * Phoenix, Prometheus and the collector answer, and in every file that they wrote. Throws `Trouble` when it cannot.
+ * Phoenix, Prometheus and the collector answer, and in every file that they wrote. Throws `UserError` when it cannot.
  */
-export const findLeaks = (place: Place, wish: Wish, options: Options): Promise<Leaks> =>
-  mendable(withScratch((state) => leaksOf(place, state, wish, options)))
+export const findLeaks = (settings: Settings, size: CorpusSize, options: Options): Promise<Leaks> =>
+  withScratch((state) => leaksOf(settings, state, size, options))
 
-type Wish = Readonly<{ seed: number; count: number; policy?: string }>
+type CorpusSize = Readonly<{ seed: number; count: number; policy?: string }>
 
 /** The same, as a report. */
-export async function proveNoLeak(
-  place: Place,
+export async function runLeak(
+  settings: Settings,
   { seed, count }: Readonly<{ seed: string | number; count: string | number }>,
   format: Format,
   options: Options,
-): Promise<Proof> {
-  const wish = { seed: wholeNumber('SEED', seed), count: wholeNumber('N', count) }
-  const leaks = await findLeaks(place, wish, options)
+): Promise<Result> {
+  const size = { seed: wholeNumber('SEED', seed), count: wholeNumber('N', count) }
+  const leaks = await findLeaks(settings, size, options)
   return { text: leakReport(leaks, format), holds: isTight(leaks) }
 }
 
-async function leaksOf(place: Place, state: string, wish: Wish, { cancel, say }: Options): Promise<Leaks> {
-  const remainder = readRemainder(readFileSync(resolve(ROOT, REMAINDER), 'utf8'), REMAINDER)
-  const own = await placeOfItsOwn(place, state)
+async function leaksOf(settings: Settings, state: string, size: CorpusSize, { cancel, say }: Options): Promise<Leaks> {
+  const knownLeaks = readKnownLeaks(readFileSync(resolve(ROOT, REMAINDER), 'utf8'), REMAINDER)
+  const own = await isolatedSettings(settings, state)
   try {
-    await bootNative(own, { policy: wish.policy ?? POLICY, only: SERVICES, cancel, say })
-    const innocents = [...makeInnocents({ seed: wish.seed, count: wish.count / SECRETS_FOR_AN_INNOCENT })]
-    const sent = [...makeCorpus(wish), ...innocents.map(asSent)]
+    await bootNative(own, { policy: size.policy ?? POLICY, only: SERVICES, cancel, say })
+    const harmless = [...makeHarmlessTraces({ seed: size.seed, count: size.count / SECRETS_FOR_AN_INNOCENT })]
+    const sent = [...makeCorpus(size), ...harmless.map(asSent)]
     const items = sent.flatMap(({ items }) => items)
     const search = searcherFor(items.map(({ needles }) => needles))
     const found = new Map<number, string[]>()
@@ -72,7 +72,7 @@ async function leaksOf(place: Place, state: string, wish: Wish, { cancel, say }:
     )
     say('  looking for them')
     await askEach(own, sent, look, cancel)
-    const spared = await spansOf(own, innocents, cancel)
+    const spared = await spansOf(own, harmless, cancel)
     searchAllFiles()
     await haltNative(own, () => {})
     // What is written last, on the way out.
@@ -80,8 +80,8 @@ async function leaksOf(place: Place, state: string, wish: Wish, { cancel, say }:
     return judge(
       items,
       found,
-      remainder,
-      harmDone(innocents, (id) => spared.get(id) ?? []),
+      knownLeaks,
+      falsePositivesIn(harmless, (id) => spared.get(id) ?? []),
     )
   } finally {
     await haltNative(own, () => {})
@@ -89,12 +89,12 @@ async function leaksOf(place: Place, state: string, wish: Wish, { cancel, say }:
 }
 
 /** Free ports and a folder that is gone afterwards: nothing of this may reach the user's own backends. */
-async function placeOfItsOwn(place: Place, state: string): Promise<Place> {
-  const { RECORD: _, GRAFANA_HOME: __, VLLM_BASE_URL: ___, ...env } = place.env
+async function isolatedSettings(settings: Settings, state: string): Promise<Settings> {
+  const { RECORD: _, GRAFANA_HOME: __, VLLM_BASE_URL: ___, ...env } = settings.env
   return { state, ports: await portsOfItsOwn(), env }
 }
 
-async function post(place: Place, sent: readonly Sent[], cancel: AbortSignal): Promise<void> {
+async function post(settings: Settings, sent: readonly Sent[], cancel: AbortSignal): Promise<void> {
   for (const [signal, path, list] of [
     ['traces', '/v1/traces', 'resourceSpans'],
     ['metrics', '/v1/metrics', 'resourceMetrics'],
@@ -102,7 +102,7 @@ async function post(place: Place, sent: readonly Sent[], cancel: AbortSignal): P
     const bodies = sent.filter((each) => each.signal === signal).map(({ body }) => body)
     for (let begin = 0; begin < bodies.length; begin += BODIES_AT_ONCE) {
       const parts = bodies.slice(begin, begin + BODIES_AT_ONCE).map((body) => body.slice(body.indexOf('[') + 1, -2))
-      await accepted(url(place, 'OTLP_HTTP_PORT', path), `{"${list}":[${parts.join()}]}`, cancel)
+      await accepted(url(settings, 'OTLP_HTTP_PORT', path), `{"${list}":[${parts.join()}]}`, cancel)
     }
   }
 }
@@ -118,7 +118,7 @@ async function accepted(address: string, body: string, cancel: AbortSignal): Pro
     const text = await response.text()
     if (response.ok) return
     if (response.status !== 503 || Date.now() > until)
-      throw new Trouble(
+      throw new UserError(
         `the collector refused a part of the corpus with HTTP ${response.status}: ${text.slice(0, 300)}`,
       )
   }
@@ -127,7 +127,8 @@ async function accepted(address: string, body: string, cancel: AbortSignal): Pro
 async function answer(address: string, cancel: AbortSignal, init: RequestInit = {}): Promise<Buffer> {
   const response = await fetch(address, { ...init, signal: AbortSignal.any([cancel, AbortSignal.timeout(60_000)]) })
   const bytes = Buffer.from(await response.arrayBuffer())
-  if (!response.ok) throw new Trouble(`${address} answered HTTP ${response.status}: ${bytes.toString().slice(0, 300)}`)
+  if (!response.ok)
+    throw new UserError(`${address} answered HTTP ${response.status}: ${bytes.toString().slice(0, 300)}`)
   return bytes
 }
 
@@ -135,47 +136,52 @@ const ARRIVES_WITHIN_MS = 180_000
 const traceIdsOf = (sent: readonly Sent[]) => sent.flatMap(({ traceIds }) => traceIds)
 
 /** What is not there yet cannot be found: waits until both backends have every trace, and Prometheus every metric. */
-async function arrived(place: Place, sent: readonly Sent[], cancel: AbortSignal, meanwhile: () => void): Promise<void> {
+async function arrived(
+  settings: Settings,
+  sent: readonly Sent[],
+  cancel: AbortSignal,
+  meanwhile: () => void,
+): Promise<void> {
   const wanted = traceIdsOf(sent).length
   let state = ''
   for (const until = Date.now() + ARRIVES_WITHIN_MS; Date.now() < until; await sleep(200)) {
     cancel.throwIfAborted()
-    const metrics = (await answer(url(place, 'COLLECTOR_METRICS_PORT', '/metrics'), cancel)).toString()
+    const metrics = (await answer(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'), cancel)).toString()
     meanwhile()
     const spansTo = (exporter: string) => sumOf(metrics, 'otelcol_exporter_sent_spans', `exporter="${exporter}"`)
     const spans = ['otlp_http/tempo', 'otlp_http/phoenix'].map(spansTo)
-    const stored = (await phoenixTraces(place, cancel)) ?? 0
+    const stored = (await phoenixTraces(settings, cancel)) ?? 0
     state = `${spans.join(' and ')} of ${2 * wanted} spans were handed on, ${stored} of ${wanted} traces are in Phoenix`
     if (spans.every((count) => count >= 2 * wanted) && stored >= wanted) {
       // Two scrapes and two flushes of five seconds, so that counters and exemplars are where they end.
       await sleep(11_000, undefined, { signal: cancel })
-      await answer(url(place, 'TEMPO_PORT', '/flush'), cancel)
+      await answer(url(settings, 'TEMPO_PORT', '/flush'), cancel)
       return
     }
   }
-  throw new Trouble(`the corpus did not arrive within ${ARRIVES_WITHIN_MS / 1000} s: ${state}.`)
+  throw new UserError(`the corpus did not arrive within ${ARRIVES_WITHIN_MS / 1000} s: ${state}.`)
 }
 
-async function phoenixTraces(place: Place, cancel: AbortSignal): Promise<number | undefined> {
+async function phoenixTraces(settings: Settings, cancel: AbortSignal): Promise<number | undefined> {
   const body = JSON.stringify({ query: '{ projects { edges { node { traceCount } } } }' })
   const headers = { 'content-type': 'application/json' }
-  const bytes = await answer(url(place, 'PHOENIX_PORT', '/graphql'), cancel, { method: 'POST', headers, body })
+  const bytes = await answer(url(settings, 'PHOENIX_PORT', '/graphql'), cancel, { method: 'POST', headers, body })
   type Answer = { data?: { projects: { edges: readonly { node: { traceCount: number } }[] } } }
   const { data } = JSON.parse(bytes.toString()) as Answer
   return data?.projects.edges.reduce((sum, { node }) => sum + node.traceCount, 0)
 }
 
-const asSent = ({ traceId, body }: Innocent): Sent => ({ signal: 'traces', traceIds: [traceId], body, items: [] })
+const asSent = ({ traceId, body }: HarmlessTrace): Sent => ({ signal: 'traces', traceIds: [traceId], body, items: [] })
 
 /** The attributes of the innocent spans, as Tempo has them. */
 async function spansOf(
-  place: Place,
-  innocents: readonly Innocent[],
+  settings: Settings,
+  harmless: readonly HarmlessTrace[],
   cancel: AbortSignal,
 ): Promise<ReadonlyMap<string, readonly Attribute[]>> {
   const arrived = new Map<string, readonly Attribute[]>()
-  for (const { traceId } of innocents) {
-    const bytes = await answer(url(place, 'TEMPO_PORT', `/api/v2/traces/${traceId}`), cancel)
+  for (const { traceId } of harmless) {
+    const bytes = await answer(url(settings, 'TEMPO_PORT', `/api/v2/traces/${traceId}`), cancel)
     type Trace = {
       trace: { resourceSpans: readonly { scopeSpans: readonly { spans: readonly { attributes?: Attribute[] }[] }[] }[] }
     }
@@ -192,11 +198,12 @@ async function spansOf(
 type Look = (exit: string, bytes: Buffer) => void
 
 /** Everything that the backends and the collector answer. */
-async function askEach(place: Place, sent: readonly Sent[], look: Look, cancel: AbortSignal): Promise<void> {
-  const ask = (port: PortName, path: string) => answer(url(place, port, path), cancel)
+async function askEach(settings: Settings, sent: readonly Sent[], look: Look, cancel: AbortSignal): Promise<void> {
+  const ask = (port: PortName, path: string) => answer(url(settings, port, path), cancel)
   for (const id of traceIdsOf(sent)) {
     const trace = await ask('TEMPO_PORT', `/api/v2/traces/${id}`)
-    if (!trace.includes('"spans"')) throw new Trouble(`Tempo has lost trace ${id}, so nothing is known of its secrets.`)
+    if (!trace.includes('"spans"'))
+      throw new UserError(`Tempo has lost trace ${id}, so nothing is known of its secrets.`)
     look('Tempo', trace)
   }
   look('Tempo: names of attributes', await ask('TEMPO_PORT', '/api/v2/search/tags?limit=100000'))

@@ -4,20 +4,21 @@ import { Command, Option } from 'commander'
 import { execa } from 'execa'
 import { onInterrupt } from '../sim/interrupt.ts'
 import { FORMATS, type Format } from '../workbench/draw.ts'
+import { UserError } from '../workbench/user-error.ts'
 import { bootNative, haltNative, reloadCollector, statusNative } from './boot.ts'
-import { type Boot, benchOf } from './collectors.ts'
+import { type Boot, launcherFor } from './collectors.ts'
 import { bootDocker, haltDocker, hasDockerData, isInDocker, logsDocker, reloadDocker, statusDocker } from './docker.ts'
 import { dockerEngine } from './docker-engine.ts'
 import { doctor } from './doctor.ts'
-import { proveNoLoss } from './drill.ts'
+import { runDrills } from './drill.ts'
 import { findGrafana } from './grafana.ts'
-import { proveNoLeak } from './leak.ts'
-import { type Place, ROOT, readPlace, Trouble, url } from './place.ts'
+import { runLeak } from './leak.ts'
 import { SHIPPED_POLICY } from './policy.ts'
 import { applyPrices } from './prices.ts'
 import { logFile, started } from './processes.ts'
-import { type Proof, proveMutation, proveRecall, proveUnbiased } from './proof.ts'
+import { type Result, runBias, runMutation, runRecall } from './proof.ts'
 import { reload } from './reload.ts'
+import { ROOT, readSettings, type Settings, url } from './settings.ts'
 import { verify } from './verify.ts'
 import { VIEWER_SIZE, view } from './viewer.ts'
 import {
@@ -37,43 +38,46 @@ const say = (line: string) => console.log(line)
 /** Progress, kept apart from an answer that another program may read. */
 const tell = (line: string) => console.error(line)
 const cancelled = new AbortController()
-const bootFile = (place: Place) => resolve(place.state, 'boot')
+const bootFile = (settings: Settings) => resolve(settings.state, 'boot')
 
 /** How the stack was booted, until `down`. */
-const remembered = (place: Place): Boot | undefined =>
-  existsSync(bootFile(place)) ? (readFileSync(bootFile(place), 'utf8').trim() as Boot) : undefined
+const remembered = (settings: Settings): Boot | undefined =>
+  existsSync(bootFile(settings)) ? (readFileSync(bootFile(settings), 'utf8').trim() as Boot) : undefined
 
-async function up(place: Place, { policy, boot: wanted }: { policy: string; boot: Boot | undefined }): Promise<void> {
-  const before = remembered(place)
+async function up(
+  settings: Settings,
+  { policy, boot: wanted }: { policy: string; boot: Boot | undefined },
+): Promise<void> {
+  const before = remembered(settings)
   const way = wanted ?? before
-  const engine = way === 'native' ? undefined : await dockerEngine(place.env)
+  const engine = way === 'native' ? undefined : await dockerEngine(settings.env)
   if (way === 'docker' && engine && 'why' in engine)
-    throw new Trouble(`BOOT=docker, but ${engine.why}. Mend that, or use BOOT=native.`)
+    throw new UserError(`BOOT=docker, but ${engine.why}. Mend that, or use BOOT=native.`)
   const boot: Boot = engine && 'version' in engine ? 'docker' : 'native'
-  if (before && before !== boot) throw new Trouble(`the stack was started with BOOT=${before}: make down first.`)
+  if (before && before !== boot) throw new UserError(`the stack was started with BOOT=${before}: make down first.`)
   say(
     boot === 'docker'
       ? `Docker ${(engine as { version: string }).version}`
       : `native boot${engine && 'why' in engine ? `: ${engine.why}` : ''}`,
   )
-  mkdirSync(place.state, { recursive: true })
-  writeFileSync(bootFile(place), `${boot}\n`)
+  mkdirSync(settings.state, { recursive: true })
+  writeFileSync(bootFile(settings), `${boot}\n`)
   const options = { policy, cancel: cancelled.signal, say }
   const began = Date.now()
   try {
-    await (boot === 'native' ? bootNative(place, options) : bootDocker(place, options))
+    await (boot === 'native' ? bootNative(settings, options) : bootDocker(settings, options))
   } catch (error) {
-    const some = boot === 'docker' ? await isInDocker(place).catch(() => true) : started(place).length > 0
-    if (!some) rmSync(bootFile(place))
+    const some = boot === 'docker' ? await isInDocker(settings).catch(() => true) : started(settings).length > 0
+    if (!some) rmSync(bootFile(settings))
     throw error
   }
   say(`up after ${((Date.now() - began) / 1000).toFixed(0)} s\n`)
-  say(links(place, boot))
+  say(links(settings, boot))
 }
 
-function links(place: Place, boot: Boot): string {
-  const grafana = boot === 'docker' || findGrafana(place.env) !== undefined
-  const board = url(place, 'GRAFANA_PORT', '/d/cost-and-latency-by-agent')
+function links(settings: Settings, boot: Boot): string {
+  const grafana = boot === 'docker' || findGrafana(settings.env) !== undefined
+  const board = url(settings, 'GRAFANA_PORT', '/d/cost-and-latency-by-agent')
   const rows = [
     grafana
       ? ['Grafana', board, 'cost and latency by agent; Explore for TraceQL']
@@ -82,30 +86,30 @@ function links(place: Place, boot: Boot): string {
           'not on this machine',
           `make viewer shows the same boards (installs ${VIEWER_SIZE} once); or put grafana on PATH, or set GRAFANA_HOME`,
         ],
-    ['Phoenix', url(place, 'PHOENIX_PORT', '/projects'), 'every kept conversation, with its messages and cost'],
+    ['Phoenix', url(settings, 'PHOENIX_PORT', '/projects'), 'every kept conversation, with its messages and cost'],
     [
       'Tempo',
-      url(place, 'TEMPO_PORT', '/api/search?q=%7B%20status%20%3D%20error%20%7D'),
+      url(settings, 'TEMPO_PORT', '/api/search?q=%7B%20status%20%3D%20error%20%7D'),
       'kept traces by TraceQL, here those with an error',
     ],
     [
       'Prometheus',
-      url(place, 'PROMETHEUS_PORT', '/api/v1/query?query=woodland_decisions_total'),
+      url(settings, 'PROMETHEUS_PORT', '/api/v1/query?query=woodland_decisions_total'),
       'metrics of every tick, kept or not',
     ],
-    ['OTLP', url(place, 'OTLP_HTTP_PORT'), 'point your own agents here'],
+    ['OTLP', url(settings, 'OTLP_HTTP_PORT'), 'point your own agents here'],
   ]
   const next =
     'make verify  follows one marked tick through all of it\nmake status  what runs      make logs  what it says      make down  end'
   return `${rows.map(([name, where, what]) => `${name?.padEnd(11)} ${where}\n            ${what}`).join('\n')}\n\n${next}`
 }
 
-async function down(place: Place, { state }: { state: boolean }): Promise<void> {
-  const boot = remembered(place)
-  if (boot === 'docker' || (state && hasDockerData(place))) await haltDocker(place, state)
-  await haltNative(place, say)
-  rmSync(bootFile(place), { force: true })
-  if (state) rmSync(place.state, { recursive: true, force: true })
+async function down(settings: Settings, { state }: { state: boolean }): Promise<void> {
+  const boot = remembered(settings)
+  if (boot === 'docker' || (state && hasDockerData(settings))) await haltDocker(settings, state)
+  await haltNative(settings, say)
+  rmSync(bootFile(settings), { force: true })
+  if (state) rmSync(settings.state, { recursive: true, force: true })
   say(
     state
       ? 'down; state and logs are removed'
@@ -115,24 +119,24 @@ async function down(place: Place, { state }: { state: boolean }): Promise<void> 
   )
 }
 
-async function status(place: Place): Promise<void> {
-  const boot = remembered(place)
+async function status(settings: Settings): Promise<void> {
+  const boot = remembered(settings)
   if (!boot) return say('down: make up starts the stack')
   const rows: readonly { name: string; state: string; log?: string }[] =
-    boot === 'docker' ? await statusDocker(place) : await statusNative(place)
+    boot === 'docker' ? await statusDocker(settings) : await statusNative(settings)
   for (const { name, state, log } of rows)
     say(`${name.padEnd(11)} ${state.padEnd(34)} ${log ? relative(ROOT, log) : ''}`)
   if (rows.some(({ state }) => !state.startsWith('running') || state.endsWith('not ready'))) process.exitCode = 1
 }
 
-async function logs(place: Place, service: string | undefined): Promise<void> {
-  if (remembered(place) === 'docker') return logsDocker(place, service, cancelled.signal)
-  const names = started(place)
+async function logs(settings: Settings, service: string | undefined): Promise<void> {
+  if (remembered(settings) === 'docker') return logsDocker(settings, service, cancelled.signal)
+  const names = started(settings)
   if (names.length === 0)
-    throw new Trouble('nothing is running here, so there is nothing to follow. Old logs: .stack/logs/')
+    throw new UserError('nothing is running here, so there is nothing to follow. Old logs: .stack/logs/')
   if (service && !names.includes(service))
-    throw new Trouble(`there is no service "${service}"; running are ${names.join(', ')}.`)
-  const files = (service ? [service] : names).map((name) => logFile(place, name))
+    throw new UserError(`there is no service "${service}"; running are ${names.join(', ')}.`)
+  const files = (service ? [service] : names).map((name) => logFile(settings, name))
   await execa('tail', ['-n', service ? '100' : '20', '-F', ...files], {
     stdio: 'inherit',
     reject: false,
@@ -140,18 +144,21 @@ async function logs(place: Place, service: string | undefined): Promise<void> {
   })
 }
 
-async function reloadStack(place: Place, { policy, recording }: { policy: string; recording?: string }): Promise<void> {
-  const boot = remembered(place)
+async function reloadStack(
+  settings: Settings,
+  { policy, recording }: { policy: string; recording?: string },
+): Promise<void> {
+  const boot = remembered(settings)
   if (!boot)
-    throw new Trouble('the stack is not up, so there is nothing to reload: make up POLICY=… starts it with a policy.')
-  const bench = await benchOf(place, { cancel: cancelled.signal, say }, boot)
-  const tell = () => (boot === 'docker' ? reloadDocker(place) : reloadCollector(place))
-  await reload(place, { policy, recording, bench, tell })
+    throw new UserError('the stack is not up, so there is nothing to reload: make up POLICY=… starts it with a policy.')
+  const launcher = await launcherFor(settings, { cancel: cancelled.signal, say }, boot)
+  const tell = () => (boot === 'docker' ? reloadDocker(settings) : reloadCollector(settings))
+  await reload(settings, { policy, recording, launcher, tell })
 }
 
-async function ask(place: Place, { sweep: range, ...asked }: Asked & { sweep?: string }): Promise<void> {
-  if (range) return say(await askSweep(place, { ...asked, range }, working()))
-  const { text, lost } = await askWorkbench(place, asked, { cancel: cancelled.signal, say: tell })
+async function ask(settings: Settings, { sweep: range, ...asked }: Asked & { sweep?: string }): Promise<void> {
+  if (range) return say(await askSweep(settings, { ...asked, range }, working()))
+  const { text, lost } = await askWorkbench(settings, asked, { cancel: cancelled.signal, say: tell })
   say(text)
   if (lost) process.exitCode = 1
 }
@@ -170,12 +177,12 @@ const DRILL = { kills: '200', outageSeconds: 60, bodies: 1000 }
 
 const working = () => ({ cancel: cancelled.signal, say: tell })
 
-function prove({ text, holds }: Proof): void {
+function prove({ text, holds }: Result): void {
   say(text)
   if (!holds) process.exitCode = 1
 }
 
-function program(place: () => Place): Command {
+function program(settings: () => Settings): Command {
   const policy = new Option('--policy <file>', 'which traces to keep').env('POLICY').default(SHIPPED_POLICY)
   const format = new Option('--format <kind>').env('FORMAT').choices(FORMATS).default('text')
   const boot = new Option('--boot <way>', 'default: docker when an engine answers')
@@ -187,48 +194,48 @@ function program(place: () => Place): Command {
     .description('start everything and wait until it works')
     .addOption(policy)
     .addOption(boot)
-    .action((options) => up(place(), options))
+    .action((options) => up(settings(), options))
   stack
     .command('down')
     .description('stop everything')
     .option('--state', 'also remove data and logs', false)
-    .action((options) => down(place(), options))
+    .action((options) => down(settings(), options))
   stack
     .command('status')
     .description('what runs, and whether it answers')
-    .action(() => status(place()))
+    .action(() => status(settings()))
   stack
     .command('logs')
     .description('follow the logs')
     .argument('[service]')
-    .action((service) => logs(place(), service))
+    .action((service) => logs(settings(), service))
   stack
     .command('reload')
     .description('check a policy file, show what it changes and put it in force')
     .addOption(policy)
     .addOption(new Option('--recording <file>', 'default: the one written last').env('RECORDING'))
-    .action((options) => reloadStack(place(), options))
+    .action((options) => reloadStack(settings(), options))
   stack
     .command('viewer')
     .description('show the boards in a browser without a Grafana')
-    .action(() => view(place(), working()))
+    .action(() => view(settings(), working()))
   stack
     .command('prices')
     .description('write the rules of grafana/prices.yaml and budgets.yaml and put them in force')
     .action(() => {
-      const here = place()
+      const here = settings()
       return applyPrices(here, { isUp: remembered(here) !== undefined }, { cancel: cancelled.signal, say })
     })
   stack
     .command('doctor')
     .description('tools, versions, ports, memory, disk')
     .action(async () => {
-      if (!(await doctor(place(), say))) process.exitCode = 1
+      if (!(await doctor(settings(), say))) process.exitCode = 1
     })
   stack
     .command('verify')
     .description('follow one marked tick through every backend')
-    .action(() => verify(place(), { cancel: cancelled.signal, say }))
+    .action(() => verify(settings(), { cancel: cancelled.signal, say }))
   stack
     .command('record')
     .description('write down what the sampler sees of a run of the simulator')
@@ -236,8 +243,8 @@ function program(place: () => Place): Command {
     .addOption(new Option('--ticks <count>').env('TICKS').default('40'))
     .addOption(new Option('--preset <name>', 'how much goes wrong').env('PRESET').default('chaos'))
     .addOption(new Option('--time-factor <number>').env('TIME_FACTOR').default('1'))
-    .action(async (wish: Recorded) => {
-      await makeRecording(place(), wish, { cancel: cancelled.signal, say: tell })
+    .action(async (size: Recorded) => {
+      await makeRecording(settings(), size, { cancel: cancelled.signal, say: tell })
     })
   stack
     .command('tune')
@@ -249,7 +256,7 @@ function program(place: () => Place): Command {
     .addOption(format)
     .addOption(new Option('--speed <factor>', 'default: so that it takes about ten seconds').env('SPEED'))
     .addOption(new Option('--sweep <range>', 'many values for one number, e.g. slow-call=1s..5s').env('SWEEP'))
-    .action((asked: Asked & { sweep?: string }) => ask(place(), asked))
+    .action((asked: Asked & { sweep?: string }) => ask(settings(), asked))
   stack
     .command('why')
     .description('why a trace of a recording is kept or dropped')
@@ -258,12 +265,12 @@ function program(place: () => Place): Command {
     .addOption(new Option('--recording <file>').env('RECORDING').default(COMMITTED_RECORDING))
     .addOption(new Option('--classes <file>', 'what is worth keeping').env('CLASSES').default(CLASSES))
     .addOption(format)
-    .action(async (asked: AskedWhy) => say(await askWhy(place(), asked, working())))
+    .action(async (asked: AskedWhy) => say(await askWhy(settings(), asked, working())))
   stack
     .command('golden')
     .description('write what the shipped list makes of the committed recording into collector/README.md')
     .action(async () => {
-      const changed = await writeGolden(place(), working())
+      const changed = await writeGolden(settings(), working())
       say(
         `collector/README.md ${changed ? 'has the new table: its diff shows what the list now does otherwise' : 'says so already'}`,
       )
@@ -272,7 +279,7 @@ function program(place: () => Place): Command {
     .command('mutation')
     .description('make mistakes in the shipped list, and see that the check or a case finds each')
     .addOption(format)
-    .action(async (options: { format: Format }) => prove(await proveMutation(place(), options.format, working())))
+    .action(async (options: { format: Format }) => prove(await runMutation(settings(), options.format, working())))
   stack
     .command('recall')
     .description('send traces that must be kept, in every order and delay, and count what comes out')
@@ -280,7 +287,7 @@ function program(place: () => Place): Command {
     .addOption(new Option('--count <number>').env('COUNT').default(RECALL_COUNT))
     .addOption(format)
     .action(async ({ format, ...sent }: { seed: string; count: string; format: Format }) =>
-      prove(await proveRecall(place(), sent, format, working())),
+      prove(await runRecall(settings(), sent, format, working())),
     )
   stack
     .command('leak')
@@ -289,7 +296,7 @@ function program(place: () => Place): Command {
     .addOption(new Option('--n <count>', 'how many secrets').env('N').default(LEAK_COUNT))
     .addOption(format)
     .action(async ({ n, seed, format }: { n: string; seed: string; format: Format }) =>
-      prove(await proveNoLeak(place(), { seed, count: n }, format, working())),
+      prove(await runLeak(settings(), { seed, count: n }, format, working())),
     )
   stack
     .command('bias')
@@ -297,7 +304,7 @@ function program(place: () => Place): Command {
     .addOption(new Option('--seed <number>').env('SEED').default('1'))
     .addOption(format)
     .action(async ({ seed, format }: { seed: string; format: Format }) =>
-      prove(await proveUnbiased(place(), { ...BIAS, seed }, format, working())),
+      prove(await runBias(settings(), { ...BIAS, seed }, format, working())),
     )
   stack
     .command('drill')
@@ -307,12 +314,12 @@ function program(place: () => Place): Command {
     .addOption(new Option('--seed <number>').env('SEED').default('1'))
     .addOption(format)
     .action(async ({ format, drill, ...sent }: { drill?: string; kills: string; seed: string; format: Format }) =>
-      prove(await proveNoLoss(place(), { ...DRILL, ...sent, only: drill?.split(',') }, format, working())),
+      prove(await runDrills(settings(), { ...DRILL, ...sent, only: drill?.split(',') }, format, working())),
     )
   return stack
 }
 
-onInterrupt(() => cancelled.abort(new Trouble('stopped')))
+onInterrupt(() => cancelled.abort(new UserError('stopped')))
 
 // An empty variable means unset: make passes them along that way.
 const VARIABLES = [
@@ -337,13 +344,13 @@ const VARIABLES = [
 ]
 for (const name of VARIABLES) if (process.env[name] === '') delete process.env[name]
 
-program(readPlace)
+program(readSettings)
   .parseAsync()
   .catch((error: unknown) => {
     const told =
       cancelled.signal.aborted && error instanceof Error && error.name === 'AbortError'
         ? cancelled.signal.reason
         : error
-    console.error(told instanceof Trouble ? told.message : told)
+    console.error(told instanceof UserError ? told.message : told)
     process.exit(cancelled.signal.aborted ? 130 : 1)
   })

@@ -14,7 +14,8 @@ import { arch, availableParallelism, homedir, platform } from 'node:os'
 import { resolve } from 'node:path'
 import { execa } from 'execa'
 import { parse } from 'yaml'
-import { type Place, ROOT, Trouble } from './place.ts'
+import { UserError } from '../workbench/user-error.ts'
+import { ROOT, type Settings } from './settings.ts'
 
 /** Paths of what the native boot runs. */
 export type Programs = Readonly<
@@ -44,46 +45,47 @@ const OLDEST_PYTHON = [3, 11] as const
 const CLOCK_MS = 20_000
 
 /** Built programs are shared by all clones of a user; a folder's name says what its content was made from. */
-const cache = (env: Place['env']) => resolve(env.XDG_CACHE_HOME || resolve(homedir(), '.cache'), 'thousand-token-wood')
+const cache = (env: Settings['env']) =>
+  resolve(env.XDG_CACHE_HOME || resolve(homedir(), '.cache'), 'thousand-token-wood')
 
 /**
  * Builds what is missing of `parts` and answers where everything is. Each part is built once per user and
- * content of what defines it. Throws `Trouble` when a tool is missing or too old, or a build fails.
+ * content of what defines it. Throws `UserError` when a tool is missing or too old, or a build fails.
  */
-export async function build(place: Place, parts: readonly Part[], options: Options): Promise<Programs> {
+export async function build(settings: Settings, parts: readonly Part[], options: Options): Promise<Programs> {
   const goParts = parts.filter((part) => part !== 'phoenix')
-  const missing = goParts.filter((part) => !existsSync(goFolder(place, part)))
+  const missing = goParts.filter((part) => !existsSync(goFolder(settings, part)))
   const phoenix = async () => {
-    if (parts.includes('phoenix') && !existsSync(venv(place))) await buildPhoenix(place, options)
+    if (parts.includes('phoenix') && !existsSync(venv(settings))) await buildPhoenix(settings, options)
   }
   const programs = async () => {
     if (missing.length > 0) await checkGo(missing)
     // One compiler at a time on a small machine: two would only take each other's memory and time.
     const lanes = availableParallelism() >= 4 ? missing.map((part) => [part]) : [missing]
     const build = async (lane: readonly GoPart[]) => {
-      for (const part of lane) await buildGo(place, part, options)
+      for (const part of lane) await buildGo(settings, part, options)
     }
     // The network is idle while the first one compiles: fetch what the others need meanwhile.
-    const fetching = lanes.length === 1 ? fetchModules(place, missing.slice(1), options) : Promise.resolve()
+    const fetching = lanes.length === 1 ? fetchModules(settings, missing.slice(1), options) : Promise.resolve()
     await Promise.all([fetching, ...lanes.map(build)])
   }
   await Promise.all([phoenix(), programs()])
-  const binary = (part: GoPart, name: string) => resolve(goFolder(place, part), name)
+  const binary = (part: GoPart, name: string) => resolve(goFolder(settings, part), name)
   return {
     collector: binary('collector', 'otelcol-woodland'),
     tempo: binary('tempo', 'tempo'),
     prometheus: binary('prometheus', 'prometheus'),
     promtool: binary('prometheus', 'promtool'),
     compose: binary('compose', 'docker-compose'),
-    python: resolve(venv(place), 'bin/python'),
+    python: resolve(venv(settings), 'bin/python'),
   }
 }
 
 /** Whether a part has been built for this user, from what defines it now. */
-export const isBuilt = (place: Place, part: Part): boolean =>
-  existsSync(part === 'phoenix' ? venv(place) : goFolder(place, part))
+export const isBuilt = (settings: Settings, part: Part): boolean =>
+  existsSync(part === 'phoenix' ? venv(settings) : goFolder(settings, part))
 
-function goFolder(place: Place, part: GoPart): string {
+function goFolder(settings: Settings, part: GoPart): string {
   const recipe = RECIPES[part]
   const source = resolve(ROOT, recipe.source)
   const files = readdirSync(source)
@@ -95,12 +97,12 @@ function goFolder(place: Place, part: GoPart): string {
     arch(),
     ...files.map((name) => readFileSync(resolve(source, name), 'utf8')),
   ])
-  return resolve(cache(place.env), `${part}-${recipe.version}-${hash}`)
+  return resolve(cache(settings.env), `${part}-${recipe.version}-${hash}`)
 }
 
-const venv = (place: Place) =>
+const venv = (settings: Settings) =>
   resolve(
-    cache(place.env),
+    cache(settings.env),
     `phoenix-${phoenixVersion()}-${digest([readFileSync(REQUIREMENTS, 'utf8'), platform(), arch()])}`,
   )
 
@@ -116,18 +118,18 @@ const go = (cwd: string, args: readonly string[]): Step => ({
   env: { CGO_ENABLED: '0', GOFLAGS: '-mod=readonly -buildvcs=false', GOWORK: 'off' },
 })
 
-async function buildGo(place: Place, part: GoPart, options: Options): Promise<void> {
+async function buildGo(settings: Settings, part: GoPart, options: Options): Promise<void> {
   const { version, source, packages, tags, ldflags, generate } = RECIPES[part]
-  const folder = goFolder(place, part)
-  await inScratch(place, folder, async (scratch) => {
+  const folder = goFolder(settings, part)
+  await inScratch(settings, folder, async (scratch) => {
     const work = resolve(scratch, 'source')
     cpSync(resolve(ROOT, source), work, { recursive: true })
     await timed(`building ${part} ${version} from source, once for this user`, options, async () => {
-      if (generate) await command(place, `${part}-build`, go(work, generate.split(' ')), options)
+      if (generate) await command(settings, `${part}-build`, go(work, generate.split(' ')), options)
       for (const [name, path] of Object.entries(packages)) {
         const flags = ['-trimpath', `-ldflags=${ldflags}`, ...(tags ? [`-tags=${tags}`] : [])]
         await command(
-          place,
+          settings,
           `${part}-build`,
           go(work, ['build', ...flags, '-o', resolve(scratch, name), path]),
           options,
@@ -139,20 +141,20 @@ async function buildGo(place: Place, part: GoPart, options: Options): Promise<vo
 }
 
 /** Listing the packages of a program downloads the modules they need, and no others. */
-async function fetchModules(place: Place, parts: readonly GoPart[], options: Options): Promise<void> {
+async function fetchModules(settings: Settings, parts: readonly GoPart[], options: Options): Promise<void> {
   for (const part of parts) {
     const { source, packages, tags } = RECIPES[part]
     const list = ['list', '-deps', ...(tags ? [`-tags=${tags}`] : []), ...Object.values(packages)]
-    await command(place, `${part}-build`, go(resolve(ROOT, source), list), options)
+    await command(settings, `${part}-build`, go(resolve(ROOT, source), list), options)
   }
 }
 
-async function buildPhoenix(place: Place, options: Options): Promise<void> {
+async function buildPhoenix(settings: Settings, options: Options): Promise<void> {
   const python = await findPython()
-  await inScratch(place, venv(place), (scratch) =>
+  await inScratch(settings, venv(settings), (scratch) =>
     timed(`installing phoenix ${phoenixVersion()}, once for this user`, options, async () => {
       const run = (file: string, args: readonly string[]) =>
-        command(place, 'phoenix-build', { file, args, cwd: ROOT, env: {} }, options)
+        command(settings, 'phoenix-build', { file, args, cwd: ROOT, env: {} }, options)
       await run(python, ['-m', 'venv', scratch])
       await run(resolve(scratch, 'bin/python'), [
         '-m',
@@ -169,8 +171,8 @@ async function buildPhoenix(place: Place, options: Options): Promise<void> {
 }
 
 /** Makes a folder of the cache whole or not at all. What is in it must not mind being moved. */
-async function inScratch(place: Place, folder: string, make: (scratch: string) => Promise<void>): Promise<void> {
-  mkdirSync(cache(place.env), { recursive: true })
+async function inScratch(settings: Settings, folder: string, make: (scratch: string) => Promise<void>): Promise<void> {
+  mkdirSync(cache(settings.env), { recursive: true })
   const scratch = mkdtempSync(`${folder}.making-`)
   try {
     await make(scratch)
@@ -196,10 +198,15 @@ async function timed(what: string, { say }: Options, work: () => Promise<void>):
 
 type Step = Readonly<{ file: string; args: readonly string[]; cwd: string; env: Readonly<Record<string, string>> }>
 
-async function command(place: Place, name: string, { file, args, cwd, env }: Step, { cancel }: Options): Promise<void> {
+async function command(
+  settings: Settings,
+  name: string,
+  { file, args, cwd, env }: Step,
+  { cancel }: Options,
+): Promise<void> {
   const result = await execa(file, args, {
     cwd,
-    env: { ...place.env, ...env },
+    env: { ...settings.env, ...env },
     extendEnv: false,
     all: true,
     reject: false,
@@ -207,11 +214,11 @@ async function command(place: Place, name: string, { file, args, cwd, env }: Ste
   })
   if (!result.failed) return
   cancel.throwIfAborted()
-  const log = resolve(place.state, 'logs', `${name}.log`)
-  mkdirSync(resolve(place.state, 'logs'), { recursive: true })
+  const log = resolve(settings.state, 'logs', `${name}.log`)
+  mkdirSync(resolve(settings.state, 'logs'), { recursive: true })
   writeFileSync(log, `${[file, ...args].join(' ')}\n${result.all ?? result.message}\n`)
   const last = (result.all ?? result.message).trim().split('\n').slice(-8).join('\n')
-  throw new Trouble(`${[file, ...args.slice(0, 3)].join(' ')} … failed:\n${last}\nAll of it: ${log}`)
+  throw new UserError(`${[file, ...args.slice(0, 3)].join(' ')} … failed:\n${last}\nAll of it: ${log}`)
 }
 
 async function checkGo(parts: readonly GoPart[]): Promise<void> {
@@ -223,10 +230,12 @@ async function checkGo(parts: readonly GoPart[]): Promise<void> {
       .at(-1) ?? '0'
   const why = `${parts.join(', ')} must be built once; that needs Go ${wanted} or newer`
   if (failed)
-    throw new Trouble(`Go is not installed: ${why}. Install it from go.dev/dl, or start Docker and run make up again.`)
+    throw new UserError(
+      `Go is not installed: ${why}. Install it from go.dev/dl, or start Docker and run make up again.`,
+    )
   const found = stdout.replace(/^go/, '')
   if (byVersion(found, wanted) < 0)
-    throw new Trouble(`Go ${found} is too old: ${why}. Install a newer one from go.dev/dl.`)
+    throw new UserError(`Go ${found} is too old: ${why}. Install a newer one from go.dev/dl.`)
 }
 
 const byVersion = (a: string, b: string) => a.localeCompare(b, 'en', { numeric: true })
@@ -237,14 +246,14 @@ async function findPython(): Promise<string> {
   const needs = `Phoenix needs Python ${OLDEST_PYTHON.join('.')} or newer with the venv module`
   const probe = 'import sys, venv, ensurepip; print(*sys.version_info[:2])'
   const { stdout, stderr, failed, code } = await execa(python, ['-c', probe], { reject: false })
-  if (code === 'ENOENT') throw new Trouble(`${python} is not installed: ${needs}. Install it, or set PYTHON to one.`)
+  if (code === 'ENOENT') throw new UserError(`${python} is not installed: ${needs}. Install it, or set PYTHON to one.`)
   if (failed)
-    throw new Trouble(
+    throw new UserError(
       `${python} cannot make virtual environments: ${needs}. On Debian: apt install python3-venv.\n${stderr}`,
     )
   const [major = 0, minor = 0] = stdout.split(' ').map(Number)
   if (major !== OLDEST_PYTHON[0] || minor < OLDEST_PYTHON[1]) {
-    throw new Trouble(`${python} is Python ${major}.${minor}: ${needs}. Install a newer one, or set PYTHON to one.`)
+    throw new UserError(`${python} is Python ${major}.${minor}: ${needs}. Install a newer one, or set PYTHON to one.`)
   }
   return python
 }

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 import { execa } from 'execa'
-import { type Place, PORT_NAMES } from './place.ts'
+import { PORT_NAMES, type Settings } from './settings.ts'
 
 /** Whether a port of the loopback interface is free to listen on. */
 export function isFree(port: number): Promise<boolean> {
@@ -39,7 +39,7 @@ export async function freePorts(count: number): Promise<number[]> {
 }
 
 /** A free port for everything that a stack listens on. */
-export async function portsOfItsOwn(): Promise<Place['ports']> {
+export async function portsOfItsOwn(): Promise<Settings['ports']> {
   const free = await freePorts(PORT_NAMES.length)
-  return Object.fromEntries(PORT_NAMES.map((name, index) => [name, free[index] ?? 0])) as Place['ports']
+  return Object.fromEntries(PORT_NAMES.map((name, index) => [name, free[index] ?? 0])) as Settings['ports']
 }

@@ -5,27 +5,28 @@ import { series } from '../grafana/source/metrics.ts'
 import { isPerHour, isPerToken, type Price, pricesOn, readPrices } from '../grafana/source/prices.ts'
 import { generatedRules } from '../grafana/source/rules.ts'
 import { syncPrices } from '../phoenix/prices.ts'
+import { UserError } from '../workbench/user-error.ts'
 import { prometheus } from './backends.ts'
-import { type Place, ROOT, Trouble, url } from './place.ts'
+import { ROOT, type Settings, url } from './settings.ts'
 
 const GRAFANA = resolve(ROOT, 'grafana')
 
-const mendable = <T>(read: () => T): T => {
+const orUserError = <T>(read: () => T): T => {
   try {
     return read()
   } catch (error) {
-    throw new Trouble((error as Error).message)
+    throw new UserError((error as Error).message)
   }
 }
 
-/** What each model costs on a day. Throws `Trouble` with every defect of the price file. */
+/** What each model costs on a day. Throws `UserError` with every defect of the price file. */
 export const pricesAt = (day: Date, folder = GRAFANA): readonly Price[] =>
-  mendable(() => pricesOn(readPrices(join(folder, 'prices.yaml')), day))
+  orUserError(() => pricesOn(readPrices(join(folder, 'prices.yaml')), day))
 
 export const pricesToday = (): readonly Price[] => pricesAt(new Date())
 
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
-type Wish = Readonly<{
+type PriceRequest = Readonly<{
   isUp: boolean
   /** Where prices.yaml and budgets.yaml are. */
   folder?: string
@@ -38,14 +39,14 @@ const LOOK_AGAIN_MS = 200
 
 /**
  * Writes the rules of prices and budgets, and puts them in force in Prometheus and Phoenix when the stack is up. What
- * was spent before keeps its price. Throws `Trouble` and changes nothing when a file has a defect, or when Prometheus
+ * was spent before keeps its price. Throws `UserError` and changes nothing when a file has a defect, or when Prometheus
  * refuses the rules.
  */
-export async function applyPrices(place: Place, wish: Wish, { cancel, say }: Options): Promise<void> {
-  const { isUp, folder = GRAFANA, rules = resolve(GRAFANA, 'rules') } = wish
-  const wanted = mendable(() => generatedRules(shown(folder)))
+export async function applyPrices(settings: Settings, size: PriceRequest, { cancel, say }: Options): Promise<void> {
+  const { isUp, folder = GRAFANA, rules = resolve(GRAFANA, 'rules') } = size
+  const wanted = orUserError(() => generatedRules(shown(folder)))
   const prices = pricesAt(new Date(), shown(folder))
-  if (isUp) await refuseDeaf(place)
+  if (isUp) await refuseDeaf(settings)
 
   const before = new Map([...wanted.keys()].map((name) => [name, textOf(join(rules, name))]))
   const changed = [...wanted].filter(([name, text]) => before.get(name) !== text)
@@ -54,18 +55,20 @@ export async function applyPrices(place: Place, wish: Wish, { cancel, say }: Opt
   if (!isUp) return say('  the stack is not up: they come into force at make up')
 
   const began = Date.now()
-  const refusal = await reloadRules(place)
+  const refusal = await reloadRules(settings)
   if (refusal !== undefined) {
     write(rules, before)
-    throw new Trouble(`Prometheus refuses the rules, so the ones before are in force: ${refusal}`)
+    throw new UserError(`Prometheus refuses the rules, so the ones before are in force: ${refusal}`)
   }
-  await untilLoaded(place, { since: began, files: [...wanted.keys()], prices, cancel })
+  await untilLoaded(settings, { since: began, files: [...wanted.keys()], prices, cancel })
   say(
     `  prometheus  ${prices.length} models have a price, in force after ${((Date.now() - began) / 1000).toFixed(1)} s; what was spent before keeps its own`,
   )
 
-  const wait = await syncPrices(url(place, 'PHOENIX_PORT'), prices).catch((error: Error) => {
-    throw new Trouble(`Prometheus has the prices, Phoenix has not: ${error.message}. make logs S=phoenix, then again.`)
+  const wait = await syncPrices(url(settings, 'PHOENIX_PORT'), prices).catch((error: Error) => {
+    throw new UserError(
+      `Prometheus has the prices, Phoenix has not: ${error.message}. make logs S=phoenix, then again.`,
+    )
   })
   await sleep(wait, undefined, { signal: cancel })
   say(`  phoenix     ${wait > 0 ? 'has the new prices, for spans from now on' : 'had them already'}`)
@@ -97,22 +100,22 @@ function write(folder: string, texts: ReadonlyMap<string, string | undefined>): 
   }
 }
 
-async function refuseDeaf(place: Place): Promise<void> {
+async function refuseDeaf(settings: Settings): Promise<void> {
   for (const [name, address] of [
-    ['Prometheus', url(place, 'PROMETHEUS_PORT', '/-/ready')],
-    ['Phoenix', url(place, 'PHOENIX_PORT', '/v1/projects')],
+    ['Prometheus', url(settings, 'PROMETHEUS_PORT', '/-/ready')],
+    ['Phoenix', url(settings, 'PHOENIX_PORT', '/v1/projects')],
   ] as const) {
     const answers = await fetch(address, { signal: AbortSignal.timeout(5000) }).then(
       ({ ok }) => ok,
       () => false,
     )
-    if (!answers) throw new Trouble(`${name} does not answer at ${address}: make status tells, make up starts it.`)
+    if (!answers) throw new UserError(`${name} does not answer at ${address}: make status tells, make up starts it.`)
   }
 }
 
 /** Makes Prometheus read its rules again, in either boot; it answers when it has. Undefined when it takes them. */
-const reloadRules = (place: Place): Promise<string | undefined> =>
-  fetch(url(place, 'PROMETHEUS_PORT', '/-/reload'), {
+const reloadRules = (settings: Settings): Promise<string | undefined> =>
+  fetch(url(settings, 'PROMETHEUS_PORT', '/-/reload'), {
     method: 'POST',
     signal: AbortSignal.timeout(LOADED_WITHIN_MS),
   }).then(
@@ -131,7 +134,7 @@ type Loaded = {
 
 /** Read is not yet in force: every rule must have run since, and the prices must be those of today. */
 async function untilLoaded(
-  place: Place,
+  settings: Settings,
   {
     since,
     files,
@@ -142,7 +145,7 @@ async function untilLoaded(
   let missing = 'nothing answered'
   for (const until = Date.now() + LOADED_WITHIN_MS; Date.now() < until; await sleep(LOOK_AGAIN_MS)) {
     cancel.throwIfAborted()
-    const answer = await fetch(url(place, 'PROMETHEUS_PORT', '/api/v1/rules'), { signal: AbortSignal.timeout(5000) })
+    const answer = await fetch(url(settings, 'PROMETHEUS_PORT', '/api/v1/rules'), { signal: AbortSignal.timeout(5000) })
     const { data } = (await answer.json()) as Loaded
     const ours = data.groups.filter(({ file }) => files.some((name) => file.endsWith(`/${name}`)))
     const waiting = ours
@@ -152,12 +155,12 @@ async function untilLoaded(
       missing = `${waiting?.name ?? files.join(', ')} ${waiting?.lastError || 'has not run since'}`
       continue
     }
-    const held = await pricesHeld(place)
+    const held = await pricesHeld(settings)
     const wanted = priceTable(prices)
     if (held === wanted) return
     missing = `prices are ${held} and should be ${wanted}`
   }
-  throw new Trouble(`Prometheus has not put the prices in force within ${LOADED_WITHIN_MS / 1000} s: ${missing}`)
+  throw new UserError(`Prometheus has not put the prices in force within ${LOADED_WITHIN_MS / 1000} s: ${missing}`)
 }
 
 const table = (rows: readonly (readonly [name: string, usd: number])[]) =>
@@ -177,8 +180,8 @@ const priceTable = (prices: readonly Price[]) =>
       ]),
   ])
 
-async function pricesHeld(place: Place): Promise<string> {
-  const held = await prometheus(place, `{__name__=~"${series.price}|${series.pricePerHour}"}`)
+async function pricesHeld(settings: Settings): Promise<string> {
+  const held = await prometheus(settings, `{__name__=~"${series.price}|${series.pricePerHour}"}`)
   return table(
     held.map(({ labels, value }) => {
       const { gen_ai_request_model: model = '', gen_ai_token_type: type } = labels

@@ -14,7 +14,8 @@ import {
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
-import { type Place, Trouble } from './place.ts'
+import { UserError } from '../workbench/user-error.ts'
+import type { Settings } from './settings.ts'
 
 export type Command = Readonly<{
   file: string
@@ -26,48 +27,53 @@ export type Command = Readonly<{
 /** A process we started. `born` tells it from a later process that was given the same pid. */
 type Mark = Readonly<{ pid: number; born: string }>
 
-const logFile = (place: Place, name: string) => resolve(place.state, 'logs', `${name}.log`)
-const markFile = (place: Place, name: string) => resolve(place.state, 'processes', `${name}.json`)
+const logFile = (settings: Settings, name: string) => resolve(settings.state, 'logs', `${name}.log`)
+const markFile = (settings: Settings, name: string) => resolve(settings.state, 'processes', `${name}.json`)
 
 /** Starts a program that outlives this one; its output goes to its log, the log before becomes `.log.1`. */
-export async function start(place: Place, name: string, { file, args, env, cwd }: Command): Promise<void> {
-  const log = logFile(place, name)
-  mkdirSync(resolve(place.state, 'logs'), { recursive: true })
-  mkdirSync(resolve(place.state, 'processes'), { recursive: true })
+export async function start(settings: Settings, name: string, { file, args, env, cwd }: Command): Promise<void> {
+  const log = logFile(settings, name)
+  mkdirSync(resolve(settings.state, 'logs'), { recursive: true })
+  mkdirSync(resolve(settings.state, 'processes'), { recursive: true })
   if (existsSync(log)) renameSync(log, `${log}.1`)
   const output = openSync(log, 'a')
-  const child = spawn(file, args, { env, cwd: cwd ?? place.state, detached: true, stdio: ['ignore', output, output] })
+  const child = spawn(file, args, {
+    env,
+    cwd: cwd ?? settings.state,
+    detached: true,
+    stdio: ['ignore', output, output],
+  })
   closeSync(output)
   await once(child, 'spawn').catch((error) => {
-    throw new Trouble(`${name} could not be started: ${(error as Error).message}`)
+    throw new UserError(`${name} could not be started: ${(error as Error).message}`)
   })
   child.unref()
   const pid = child.pid as number
-  writeFileSync(markFile(place, name), JSON.stringify({ pid, born: await born(pid) }))
+  writeFileSync(markFile(settings, name), JSON.stringify({ pid, born: await born(pid) }))
 }
 
-export async function runningPid(place: Place, name: string): Promise<number | undefined> {
-  const mark = readMark(place, name)
+export async function runningPid(settings: Settings, name: string): Promise<number | undefined> {
+  const mark = readMark(settings, name)
   return mark && (await born(mark.pid)) === mark.born ? mark.pid : undefined
 }
 
 /** Names of the services that have been started here and not stopped since. */
-export const started = (place: Place): readonly string[] =>
-  existsSync(resolve(place.state, 'processes'))
-    ? readdirSync(resolve(place.state, 'processes')).map((file) => file.replace(/\.json$/, ''))
+export const started = (settings: Settings): readonly string[] =>
+  existsSync(resolve(settings.state, 'processes'))
+    ? readdirSync(resolve(settings.state, 'processes')).map((file) => file.replace(/\.json$/, ''))
     : []
 
 /** Asks a process to end, and ends it when it has not after `graceMs`. Never touches a process that is not ours. */
-export async function stop(place: Place, name: string, graceMs: number): Promise<void> {
-  const pid = await runningPid(place, name)
+export async function stop(settings: Settings, name: string, graceMs: number): Promise<void> {
+  const pid = await runningPid(settings, name)
   if (pid !== undefined) {
     signal(pid, 'SIGTERM')
     const until = Date.now() + graceMs
-    while (Date.now() < until && (await runningPid(place, name)) !== undefined) await sleep(50)
-    if ((await runningPid(place, name)) !== undefined) signal(pid, 'SIGKILL')
-    while ((await runningPid(place, name)) !== undefined) await sleep(20)
+    while (Date.now() < until && (await runningPid(settings, name)) !== undefined) await sleep(50)
+    if ((await runningPid(settings, name)) !== undefined) signal(pid, 'SIGKILL')
+    while ((await runningPid(settings, name)) !== undefined) await sleep(20)
   }
-  rmSync(markFile(place, name), { force: true })
+  rmSync(markFile(settings, name), { force: true })
 }
 
 export function signal(pid: number, name: NodeJS.Signals): void {
@@ -78,15 +84,15 @@ export function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-export const lastLines = (place: Place, name: string, count: number): string => {
-  const log = logFile(place, name)
+export const lastLines = (settings: Settings, name: string, count: number): string => {
+  const log = logFile(settings, name)
   return existsSync(log) ? readFileSync(log, 'utf8').trimEnd().split('\n').slice(-count).join('\n') : ''
 }
 
 export { logFile }
 
-function readMark(place: Place, name: string): Mark | undefined {
-  const file = markFile(place, name)
+function readMark(settings: Settings, name: string): Mark | undefined {
+  const file = markFile(settings, name)
   return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined
 }
 

@@ -1,6 +1,7 @@
 import { accessSync, constants } from 'node:fs'
 import { resolve } from 'node:path'
-import { type Place, ROOT, Trouble, url } from './place.ts'
+import { UserError } from '../workbench/user-error.ts'
+import { ROOT, type Settings, url } from './settings.ts'
 
 /** Redacts behind the sampler instead of before it. */
 export const HIGH_VOLUME_OVERLAY = 'collector/overlays/high-volume.yaml'
@@ -12,23 +13,23 @@ const TLS_OVERLAY = 'collector/overlays/tls.yaml'
 /** What a header may carry as it is; shorter ones can be guessed. */
 const TOKEN = /^[A-Za-z0-9._~+/=-]{16,}$/
 
-function oneOf(place: Place, name: string, [ordinary, other]: readonly [string, string], what: string): boolean {
-  const wish = place.env[name] || ordinary
-  if (wish !== ordinary && wish !== other)
-    throw new Trouble(`${name}=${wish} says neither ${other} nor ${ordinary}: make up ${name}=${other} ${what}.`)
-  return wish === other
+function oneOf(settings: Settings, name: string, [ordinary, other]: readonly [string, string], what: string): boolean {
+  const size = settings.env[name] || ordinary
+  if (size !== ordinary && size !== other)
+    throw new UserError(`${name}=${size} says neither ${other} nor ${ordinary}: make up ${name}=${other} ${what}.`)
+  return size === other
 }
 
-/** Whether the live collector is to write down what it sees. Throws `Trouble` when RECORD says neither yes nor no. */
-export const isRecording = (place: Place): boolean =>
-  oneOf(place, 'RECORD', ['no', 'yes'], 'writes live traffic to .stack/recordings/')
+/** Whether the live collector is to write down what it sees. Throws `UserError` when RECORD says neither yes nor no. */
+export const isRecording = (settings: Settings): boolean =>
+  oneOf(settings, 'RECORD', ['no', 'yes'], 'writes live traffic to .stack/recordings/')
 
-/** The certificate and its key, as absolute paths; undefined without. Throws `Trouble` when one is missing. */
-export function tlsFiles({ env }: Place): Readonly<{ cert: string; key: string }> | undefined {
+/** The certificate and its key, as absolute paths; undefined without. Throws `UserError` when one is missing. */
+export function tlsFiles({ env }: Settings): Readonly<{ cert: string; key: string }> | undefined {
   const [cert = '', key = ''] = [env.OTLP_TLS_CERT, env.OTLP_TLS_KEY]
   if (!cert && !key) return undefined
   if (!cert || !key)
-    throw new Trouble(
+    throw new UserError(
       `${cert ? 'OTLP_TLS_CERT' : 'OTLP_TLS_KEY'} is set and ${cert ? 'OTLP_TLS_KEY' : 'OTLP_TLS_CERT'} is not: TLS needs a certificate and its key, both in PEM.`,
     )
   for (const [name, path] of [
@@ -38,33 +39,33 @@ export function tlsFiles({ env }: Place): Readonly<{ cert: string; key: string }
     try {
       accessSync(resolve(ROOT, path), constants.R_OK)
     } catch {
-      throw new Trouble(`${name}=${path} cannot be read: it must be a file in PEM that you may read.`)
+      throw new UserError(`${name}=${path} cannot be read: it must be a file in PEM that you may read.`)
     }
   }
   return { cert: resolve(ROOT, cert), key: resolve(ROOT, key) }
 }
 
 /**
- * What the live collector loads beside its configuration, as paths from the project's root. Throws `Trouble` when what
+ * What the live collector loads beside its configuration, as paths from the project's root. Throws `UserError` when what
  * is wished is no wish, or cannot go together.
  */
-export function collectorOverlays(place: Place): readonly string[] {
-  const isRecorded = isRecording(place)
-  const isHighVolume = oneOf(place, 'VOLUME', ['ordinary', 'high'], 'masks only what is kept')
+export function collectorOverlays(settings: Settings): readonly string[] {
+  const isRecorded = isRecording(settings)
+  const isHighVolume = oneOf(settings, 'VOLUME', ['ordinary', 'high'], 'masks only what is kept')
   if (isHighVolume && isRecorded)
-    throw new Trouble(
+    throw new UserError(
       'RECORD=yes writes down what the sampler sees, and with VOLUME=high that is not masked yet: leave out one of the two.',
     )
-  const { OTLP_TOKEN: token = '' } = place.env
+  const { OTLP_TOKEN: token = '' } = settings.env
   if (token && !TOKEN.test(token))
-    throw new Trouble(
+    throw new UserError(
       'OTLP_TOKEN is no token: it must have 16 characters or more, of letters, digits and . _ ~ + / = -. Try: openssl rand -hex 32',
     )
   return [
     ...(isHighVolume ? [HIGH_VOLUME_OVERLAY] : []),
     ...(isRecorded ? [RECORD_OVERLAY] : []),
     ...(token ? [TOKEN_OVERLAY] : []),
-    ...(tlsFiles(place) ? [TLS_OVERLAY] : []),
+    ...(tlsFiles(settings) ? [TLS_OVERLAY] : []),
   ]
 }
 
@@ -75,11 +76,11 @@ type Sender = {
 }
 
 /** Where and how to send OTLP to this stack, in OpenTelemetry's own variables. */
-export function senderEnvironment(place: Place): Readonly<Sender> {
-  const tls = tlsFiles(place)
-  const { OTLP_TOKEN: token } = place.env
+export function senderEnvironment(settings: Settings): Readonly<Sender> {
+  const tls = tlsFiles(settings)
+  const { OTLP_TOKEN: token } = settings.env
   return {
-    OTEL_EXPORTER_OTLP_ENDPOINT: url(place, 'OTLP_HTTP_PORT').replace(/^http:/, tls ? 'https:' : 'http:'),
+    OTEL_EXPORTER_OTLP_ENDPOINT: url(settings, 'OTLP_HTTP_PORT').replace(/^http:/, tls ? 'https:' : 'http:'),
     ...(token ? { OTEL_EXPORTER_OTLP_HEADERS: `authorization=${encodeURIComponent(`Bearer ${token}`)}` } : {}),
     ...(tls ? { OTEL_EXPORTER_OTLP_CERTIFICATE: tls.cert } : {}),
   }

@@ -6,11 +6,12 @@ import packageJson from '../package.json' with { type: 'json' }
 import { onInterrupt } from '../sim/interrupt.ts'
 import { eventually } from '../test/stack.ts'
 import { IMAGES, type Image, makeStandIn } from '../test/stand-ins.ts'
+import { UserError } from '../workbench/user-error.ts'
 import { phoenixSpans, prometheus, tempoSearch, tempoTrace } from './backends.ts'
 import { dockerEngine } from './docker-engine.ts'
 import { build } from './native.ts'
-import { type Place, ROOT, readPlace, Trouble } from './place.ts'
 import { portsOfItsOwn } from './ports.ts'
+import { ROOT, readSettings, type Settings } from './settings.ts'
 
 /** How long the images may take to come. A machine without a way to a registry hears so at once, as a rule. */
 const PULL_MS = 600_000
@@ -32,7 +33,7 @@ const cancelled = new AbortController()
 const cancel = cancelled.signal
 onInterrupt(() => {
   say('stopping: what was made for the rehearsal is being removed')
-  cancelled.abort(new Trouble('stopped'))
+  cancelled.abort(new UserError('stopped'))
 })
 
 type Row = Readonly<{ step: string; verdict: 'ok' | 'BAD'; seconds: number; found: string }>
@@ -52,15 +53,15 @@ async function step(name: string, work: () => Promise<string>, { needed = false 
   } catch (error) {
     cancel.throwIfAborted()
     note('BAD', why(error))
-    if (needed) throw new Trouble(`${name} went wrong, and nothing after it could be tried.`)
+    if (needed) throw new UserError(`${name} went wrong, and nothing after it could be tried.`)
   }
 }
 
 /** Everything of one rehearsal: a copy of this repository, so that neither its .stack/ nor its containers are touched. */
-type Stage = Readonly<{ copy: string; project: string; place: Place }>
+type Stage = Readonly<{ copy: string; project: string; settings: Settings }>
 
-async function docker({ place }: Pick<Stage, 'place'>, ...args: readonly string[]): Promise<string> {
-  const { failed, stdout, stderr } = await execa('docker', args, { env: place.env, extendEnv: false, reject: false })
+async function docker({ settings }: Pick<Stage, 'settings'>, ...args: readonly string[]): Promise<string> {
+  const { failed, stdout, stderr } = await execa('docker', args, { env: settings.env, extendEnv: false, reject: false })
   if (failed) throw new Error(`docker ${args.slice(0, 2).join(' ')} failed: ${stderr}`)
   return stdout.trim()
 }
@@ -68,11 +69,11 @@ async function docker({ place }: Pick<Stage, 'place'>, ...args: readonly string[
 const lines = (text: string) => (text === '' ? [] : text.split('\n'))
 
 /** What `make <command>` does in the copy. Throws with its last words when it fails. */
-async function make({ copy, place }: Stage, ...args: readonly string[]): Promise<string> {
+async function make({ copy, settings }: Stage, ...args: readonly string[]): Promise<string> {
   const script = ['--import', import.meta.resolve('tsx'), resolve(copy, 'stack/main.ts'), ...args]
   const command = execa(process.execPath, script, {
     cwd: copy,
-    env: place.env,
+    env: settings.env,
     extendEnv: false,
     all: true,
     reject: false,
@@ -96,16 +97,16 @@ type Tick = Readonly<{ run: string; trace: string }>
 async function verify(stage: Stage): Promise<Tick> {
   const said = await make(stage, 'verify')
   const run = /one tick was played as (\S+)/.exec(said)?.[1] ?? ''
-  const [found] = await tempoSearch(stage.place, `{ span.gen_ai.conversation.id = "${run}" }`)
+  const [found] = await tempoSearch(stage.settings, `{ span.gen_ai.conversation.id = "${run}" }`)
   if (!found) throw new Error(`Tempo does not know ${run} any more`)
   return { run, trace: found.traceID.padStart(32, '0') }
 }
 
 /** Finds a tick of before in every backend. Throws when one has lost it. */
-async function findAgain({ place }: Stage, { run, trace }: Tick): Promise<string> {
-  const spans = (await tempoTrace(place, trace)).length
-  const shown = (await phoenixSpans(place, packageJson.name, trace)).length
-  const series = (await prometheus(place, `last_over_time(gen_ai_client_token_usage_sum{instance="${run}"}[3h])`))
+async function findAgain({ settings }: Stage, { run, trace }: Tick): Promise<string> {
+  const spans = (await tempoTrace(settings, trace)).length
+  const shown = (await phoenixSpans(settings, packageJson.name, trace)).length
+  const series = (await prometheus(settings, `last_over_time(gen_ai_client_token_usage_sum{instance="${run}"}[3h])`))
     .length
   const found = `${run}: ${spans} spans in Tempo, ${shown} in Phoenix, ${series} series in Prometheus`
   if (spans === 0 || shown < spans || series === 0) throw new Error(found)
@@ -146,7 +147,7 @@ async function crash(stage: Stage, service: string): Promise<void> {
   // Where containers are kept from signalling each other, by SELinux or by users of their own, this one is not.
   const free = ['--pid=host', '--userns=host', '--security-opt=label=disable', '--user=root']
   const how = ['--rm', '--name', `${stage.project}-crash`, '--network=none', ...free]
-  const image = stage.place.env.NODE_IMAGE ?? ''
+  const image = stage.settings.env.NODE_IMAGE ?? ''
   await docker(stage, 'run', ...how, '--entrypoint=node', image, '--eval', `process.kill(${Pid}, 'SIGKILL')`)
 }
 
@@ -240,13 +241,13 @@ async function copyRepository(folder: string): Promise<string> {
 }
 
 /** The engine and Compose. Where only Compose is missing, the one that the tests use is lent to Docker. */
-async function findEngine(place: Place, folder: string): Promise<Place> {
-  const found = await dockerEngine(place.env)
-  if ('version' in found) return place
+async function findEngine(settings: Settings, folder: string): Promise<Settings> {
+  const found = await dockerEngine(settings.env)
+  if ('version' in found) return settings
   const mend = 'On Debian: apt install docker.io; then make rehearse.'
-  if (!found.why.includes('Compose')) throw new Trouble(`${found.why}, and make rehearse needs one. ${mend}`)
-  const { compose } = await build(place, ['compose'], { cancel, say })
-  const theirs = place.env.DOCKER_CONFIG || resolve(homedir(), '.docker')
+  if (!found.why.includes('Compose')) throw new UserError(`${found.why}, and make rehearse needs one. ${mend}`)
+  const { compose } = await build(settings, ['compose'], { cancel, say })
+  const theirs = settings.env.DOCKER_CONFIG || resolve(homedir(), '.docker')
   const ours = join(folder, 'docker')
   mkdirSync(join(ours, 'cli-plugins'), { recursive: true })
   const link = (from: string, to: string, except: string) => {
@@ -256,16 +257,16 @@ async function findEngine(place: Place, folder: string): Promise<Place> {
   link(theirs, ours, 'cli-plugins')
   link(join(theirs, 'cli-plugins'), join(ours, 'cli-plugins'), 'docker-compose')
   symlinkSync(compose, join(ours, 'cli-plugins/docker-compose'))
-  const lent = { ...place, env: { ...place.env, DOCKER_CONFIG: ours } }
+  const lent = { ...settings, env: { ...settings.env, DOCKER_CONFIG: ours } }
   const again = await dockerEngine(lent.env)
-  if ('why' in again) throw new Trouble(`${again.why}, although Compose was built for it. ${mend}`)
+  if ('why' in again) throw new UserError(`${again.why}, although Compose was built for it. ${mend}`)
   return lent
 }
 
 /** Where each image is from. What can be neither found nor pulled is made here, under a name that no registry has. */
 async function findImage(stage: Stage, image: Image, folder: string): Promise<string | undefined> {
-  const pinned = stage.place.env[image] ?? ''
-  const { env } = stage.place
+  const pinned = stage.settings.env[image] ?? ''
+  const { env } = stage.settings
   const here = await execa('docker', ['image', 'inspect', pinned], { env, extendEnv: false, reject: false })
   if (!here.failed) {
     await step(`image ${pinned.replace(/@.*/, '')}`, async () => 'real, was here')
@@ -283,7 +284,7 @@ async function findImage(stage: Stage, image: Image, folder: string): Promise<st
         `     not pulled: ${pull.timedOut ? `not within ${PULL_MS / 1000} s` : pull.stderr.trim().split('\n').at(-1)}`,
       )
       standIn = `${stage.project}.invalid/${pinned.replace(/@.*/, '')}`
-      await makeStandIn(stage.place, image, { name: standIn, scratch: join(folder, image) }, { cancel, say })
+      await makeStandIn(stage.settings, image, { name: standIn, scratch: join(folder, image) }, { cancel, say })
       return 'STAND-IN, made here'
     },
     { needed: true },
@@ -316,22 +317,22 @@ async function removeAll(stage: Stage): Promise<void> {
 async function main(): Promise<void> {
   const folder = mkdtempSync(resolve(tmpdir(), 'wood-rehearsal-'))
   try {
-    const here = readPlace()
+    const here = readSettings()
     const passed = Object.entries(here.env).filter(([name]) => PASSED.test(name))
     const images = Object.fromEntries(IMAGES.map((image) => [image, here.env[image] ?? '']))
     const ports = await portsOfItsOwn()
     const project = `wood-rehearsal-${process.pid}`
     const given = { ...Object.fromEntries(passed), ...images, BOOT: 'docker', COMPOSE_PROJECT_NAME: project }
     const written = Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, String(port)]))
-    const place = await findEngine({ state: folder, ports, env: { ...given, ...written } }, folder)
-    const bare = { project, copy: await copyRepository(folder), place }
+    const settings = await findEngine({ state: folder, ports, env: { ...given, ...written } }, folder)
+    const bare = { project, copy: await copyRepository(folder), settings }
     try {
       const standIns: Record<string, string> = {}
       for (const image of IMAGES) {
         const name = await findImage(bare, image, folder)
         if (name) standIns[image] = name
       }
-      await rehearse({ ...bare, place: { ...place, env: { ...place.env, ...standIns } } })
+      await rehearse({ ...bare, settings: { ...settings, env: { ...settings.env, ...standIns } } })
     } finally {
       await removeAll(bare)
     }
@@ -341,7 +342,7 @@ async function main(): Promise<void> {
 }
 
 await main().catch((error: unknown) => {
-  say(error instanceof Trouble || cancel.aborted ? why(error) : String((error as Error).stack ?? error))
+  say(error instanceof UserError || cancel.aborted ? why(error) : String((error as Error).stack ?? error))
   process.exitCode = cancel.aborted ? 130 : 1
 })
 if (rows.length > 0) {

@@ -2,23 +2,24 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readClasses, study } from '../workbench/classes.ts'
-import type { Bench } from '../workbench/collector.ts'
+import type { Launcher } from '../workbench/collector.ts'
 import { readRecording, timeFactorOf } from '../workbench/recording.ts'
 import { comfortableSpeed, replayEach } from '../workbench/replay.ts'
 import { compare, type Diff } from '../workbench/table.ts'
-import { type Place, ROOT, Trouble, url } from './place.ts'
+import { UserError } from '../workbench/user-error.ts'
 import { checkPolicy, policyBefore, putInForce, shownAs } from './policy.ts'
 import { activePolicy, slowCall } from './services.ts'
+import { ROOT, type Settings, url } from './settings.ts'
 import { CLASSES, COMMITTED_RECORDING, pricesOf, RECORDINGS } from './workbench.ts'
 
 /** What the collector said last when it has ended, or was started anew; undefined while it lives. */
 export type LastWords = () => Promise<string | undefined>
 
-type Wish = Readonly<{
+type ReloadRequest = Readonly<{
   policy: string
   /** What the difference is shown on; by default the recording that was written last. */
   recording: string | undefined
-  bench: Bench
+  launcher: Launcher
   /** Tells the running collector to read its policy again. */
   tell: () => Promise<LastWords>
 }>
@@ -30,40 +31,40 @@ const SHOWN_LOSSES = 5
 /**
  * Checks a policy file, shows what it changes on the last recording, puts it in force and waits until the collector
  * judges by it. It does so also when traces would be lost that must be kept: whoever reloads has decided. Then it says
- * so, with the way back. Throws `Trouble` and leaves all as it was when the file has a defect; when the collector does
+ * so, with the way back. Throws `UserError` and leaves all as it was when the file has a defect; when the collector does
  * not survive its reload, the list before is in force again.
  */
-export async function reload(place: Place, { policy, recording, bench, tell }: Wish): Promise<void> {
-  const { say, cancel } = bench
-  const since = await upSince(place)
+export async function reload(settings: Settings, { policy, recording, launcher, tell }: ReloadRequest): Promise<void> {
+  const { say, cancel } = launcher
+  const since = await upSince(settings)
   if (since === undefined)
-    throw new Trouble('the collector is not running here, or not ready: make status tells, make up starts it.')
-  const text = await checkPolicy(bench, policy)
-  const active = activePolicy(place)
+    throw new UserError('the collector is not running here, or not ready: make status tells, make up starts it.')
+  const text = await checkPolicy(launcher, policy)
+  const active = activePolicy(settings)
   const before = existsSync(active) ? readFileSync(active, 'utf8') : undefined
-  const lost = await tellDifference(place, bench, { before, text, recording })
+  const lost = await tellDifference(settings, launcher, { before, text, recording })
   cancel.throwIfAborted()
 
-  const waiting = await tracesWaiting(place)
-  putInForce(place, text)
+  const waiting = await tracesWaiting(settings)
+  putInForce(settings, text)
   say(`  policy      ${shownAs(policy)} is in force`)
   const began = Date.now()
   const lastWords = await tell()
   try {
-    await untilUpAgain(place, since, lastWords, cancel)
+    await untilUpAgain(settings, since, lastWords, cancel)
   } catch (error) {
-    if (!(error instanceof Trouble) || cancel.aborted || before === undefined) throw error
-    putInForce(place, before)
+    if (!(error instanceof UserError) || cancel.aborted || before === undefined) throw error
+    putInForce(settings, before)
     const back = `make up POLICY=${shownAs(active)}`
-    throw new Trouble(`${error.message}\nThe list before is in force again. To start the collector with it: ${back}`)
+    throw new UserError(`${error.message}\nThe list before is in force again. To start the collector with it: ${back}`)
   }
   say(`  collector   judges by it, ready again after ${((Date.now() - began) / 1000).toFixed(1)} s`)
   say(`  early       ${early(waiting)}`)
   if (lost > 0)
-    say(`\n${lost} must-keep traces of that recording are lost with this list. The way back: ${wayBack(place)}`)
+    say(`\n${lost} must-keep traces of that recording are lost with this list. The way back: ${wayBack(settings)}`)
 }
 
-const wayBack = (place: Place) => `make reload POLICY=${shownAs(policyBefore(place))}`
+const wayBack = (settings: Settings) => `make reload POLICY=${shownAs(policyBefore(settings))}`
 
 const early = (waiting: number | undefined) =>
   waiting === 0
@@ -71,15 +72,15 @@ const early = (waiting: number | undefined) =>
     : `${waiting === undefined ? 'an unknown number of traces was' : waiting === 1 ? '1 trace was' : `${waiting} traces were`} still waiting and judged at once, by the list before and on what had arrived; spans that come later are judged anew, so such a trace may be split`
 
 /** Since when the collector takes data, as it tells; another time after each reload. Undefined when it does not answer. */
-const upSince = (place: Place): Promise<string | undefined> =>
-  fetch(url(place, 'COLLECTOR_HEALTH_PORT'), { signal: AbortSignal.timeout(2000) }).then(
+const upSince = (settings: Settings): Promise<string | undefined> =>
+  fetch(url(settings, 'COLLECTOR_HEALTH_PORT'), { signal: AbortSignal.timeout(2000) }).then(
     async (answer) => (answer.ok ? String(((await answer.json()) as { upSince?: unknown }).upSince) : undefined),
     () => undefined,
   )
 
 /** How many traces the sampler holds undecided, by its own count, which it takes once a second. */
-const tracesWaiting = (place: Place): Promise<number | undefined> =>
-  fetch(url(place, 'COLLECTOR_METRICS_PORT', '/metrics'), { signal: AbortSignal.timeout(2000) }).then(
+const tracesWaiting = (settings: Settings): Promise<number | undefined> =>
+  fetch(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'), { signal: AbortSignal.timeout(2000) }).then(
     async (answer) => {
       const gauge = /^otelcol_processor_tail_sampling_sampling_traces_on_memory(?:\{.*\})? (\S+)$/m
       const count = gauge.exec(await answer.text())?.[1]
@@ -88,48 +89,53 @@ const tracesWaiting = (place: Place): Promise<number | undefined> =>
     () => undefined,
   )
 
-async function untilUpAgain(place: Place, since: string, lastWords: LastWords, cancel: AbortSignal): Promise<void> {
+async function untilUpAgain(
+  settings: Settings,
+  since: string,
+  lastWords: LastWords,
+  cancel: AbortSignal,
+): Promise<void> {
   const until = Date.now() + READY_WITHIN_MS
   while (Date.now() < until) {
     cancel.throwIfAborted()
-    const now = await upSince(place)
+    const now = await upSince(settings)
     if (now !== undefined && now !== since) return
     const said = await lastWords()
-    if (said !== undefined) throw new Trouble(`the collector did not survive its reload. Its last words:\n${said}`)
+    if (said !== undefined) throw new UserError(`the collector did not survive its reload. Its last words:\n${said}`)
     await sleep(LOOK_AGAIN_MS)
   }
-  throw new Trouble(
+  throw new UserError(
     `the collector was not ready ${READY_WITHIN_MS / 1000} s after it was told to reload: make logs S=collector`,
   )
 }
 
 /** Says what the new list changes, and answers how many must-keep traces it loses. No recording can stop a reload. */
 async function tellDifference(
-  place: Place,
-  bench: Bench,
+  settings: Settings,
+  launcher: Launcher,
   { before, text, recording }: Readonly<{ before: string | undefined; text: string; recording: string | undefined }>,
 ): Promise<number> {
   if (before === text) {
-    bench.say('  difference  none: the list is already in force')
+    launcher.say('  difference  none: the list is already in force')
     return 0
   }
-  const path = recording ? resolve(ROOT, recording) : lastRecording(place)
+  const path = recording ? resolve(ROOT, recording) : lastRecording(settings)
   try {
-    if (before === undefined) throw new Trouble('no list was in force')
-    const diff = await difference(place, bench, { before, text, path })
-    for (const line of shown(diff, shownAs(path))) bench.say(line)
+    if (before === undefined) throw new UserError('no list was in force')
+    const diff = await difference(settings, launcher, { before, text, path })
+    for (const line of shown(diff, shownAs(path))) launcher.say(line)
     return diff.mustKeepLost
   } catch (error) {
-    bench.cancel.throwIfAborted()
+    launcher.cancel.throwIfAborted()
     const why = (error as Error).message.split('\n')[0]
-    bench.say(`  difference  cannot be shown on ${shownAs(path)}: ${why}`)
+    launcher.say(`  difference  cannot be shown on ${shownAs(path)}: ${why}`)
     return 0
   }
 }
 
 /** The recording that was written last, of those that users make; the one that ships when there is no later one. */
-export function lastRecording(place: Place): string {
-  const made = [resolve(place.state, 'recordings'), resolve(ROOT, RECORDINGS)].flatMap((folder) =>
+export function lastRecording(settings: Settings): string {
+  const made = [resolve(settings.state, 'recordings'), resolve(ROOT, RECORDINGS)].flatMap((folder) =>
     (existsSync(folder) ? readdirSync(folder) : [])
       .filter((name) => /\.jsonl(\.gz)?$/.test(name) && !name.endsWith('.ledger.jsonl'))
       .map((name) => ({ path: join(folder, name), found: statSync(join(folder, name)) }))
@@ -146,17 +152,17 @@ export function lastRecording(place: Place): string {
 
 /** Both lists judge the same traffic at the same time, in one collector. */
 async function difference(
-  place: Place,
-  bench: Bench,
+  settings: Settings,
+  launcher: Launcher,
   { before, text, path }: Readonly<{ before: string; text: string; path: string }>,
 ): Promise<Diff> {
-  const threshold = slowCall(place, await timeFactorOf(path))
-  const classes = readClasses(resolve(ROOT, CLASSES), { ...place.env, SLOW_CALL: threshold })
+  const threshold = slowCall(settings, await timeFactorOf(path))
+  const classes = readClasses(resolve(ROOT, CLASSES), { ...settings.env, SLOW_CALL: threshold })
   const found = await study(readRecording(path), classes, pricesOf)
   const speed = comfortableSpeed(found.toMs - found.fromMs)
-  bench.say(`  difference  on ${shownAs(path)}: ${found.traces.size} traces, some seconds`)
+  launcher.say(`  difference  on ${shownAs(path)}: ${found.traces.size} traces, some seconds`)
   const traffic = { requests: () => readRecording(path), speed, slowCall: threshold }
-  const kept = await replayEach({ ...bench, say: () => {} }, traffic, {
+  const kept = await replayEach({ ...launcher, say: () => {} }, traffic, {
     config: readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8'),
     lists: [
       { name: 'before', text: before },

@@ -4,9 +4,9 @@ import { parseEnv } from 'node:util'
 import { LIVE_RECORDING } from '../workbench/recording.ts'
 import { findGrafana } from './grafana.ts'
 import type { Programs } from './native.ts'
-import { type Place, type PortName, ROOT, url } from './place.ts'
 import type { Command } from './processes.ts'
 import { collectorOverlays, isRecording, senderEnvironment, tlsFiles } from './receiver-options.ts'
+import { type PortName, ROOT, type Settings, url } from './settings.ts'
 
 export type Service = Readonly<{
   name: string
@@ -25,8 +25,8 @@ export type Service = Readonly<{
 const SLOW_CALL_MS = 2000
 
 /** The threshold of a slow call as the collector is told it: the user's own, else the world's at this time factor. */
-export const slowCall = (place: Place, timeFactor: number): string =>
-  place.env.SLOW_CALL || `${Math.round(SLOW_CALL_MS / timeFactor)}ms`
+export const slowCall = (settings: Settings, timeFactor: number): string =>
+  settings.env.SLOW_CALL || `${Math.round(SLOW_CALL_MS / timeFactor)}ms`
 
 /** Names of the files in `grafana/targets/`, and where each of those jobs listens natively. */
 const TARGETS = {
@@ -37,23 +37,23 @@ const TARGETS = {
 } as const satisfies Record<string, PortName>
 
 /** What every program sees of the environment: enough to run, nothing else that happens to be set. */
-function environment(place: Place, extra: Record<string, string | undefined>): Record<string, string> {
+function environment(settings: Settings, extra: Record<string, string | undefined>): Record<string, string> {
   const kept = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ', 'SSL_CERT_FILE', 'TIME_FACTOR']
-  const ports = Object.entries(place.ports).map(([name, port]) => [name, String(port)])
-  const all = { ...pick(place.env, kept), ...Object.fromEntries(ports), ...extra }
+  const ports = Object.entries(settings.ports).map(([name, port]) => [name, String(port)])
+  const all = { ...pick(settings.env, kept), ...Object.fromEntries(ports), ...extra }
   return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined))
 }
 
 /** What the collector needs to be told to load the shipped configuration: see collector/config.yaml. */
-export function collectorEnvironment(place: Place): Record<string, string> {
-  const { TOKEN_HEAVY, TIME_FACTOR } = place.env
-  return environment(place, {
+export function collectorEnvironment(settings: Settings): Record<string, string> {
+  const { TOKEN_HEAVY, TIME_FACTOR } = settings.env
+  return environment(settings, {
     COLLECTOR_DIR: resolve(ROOT, 'collector'),
-    POLICY_FILE: activePolicy(place),
-    QUEUE_DIR: resolve(place.state, 'data/collector'),
-    TEMPO_OTLP_ENDPOINT: url(place, 'TEMPO_OTLP_HTTP_PORT'),
-    PHOENIX_OTLP_ENDPOINT: url(place, 'PHOENIX_PORT'),
-    SLOW_CALL: slowCall(place, Number(TIME_FACTOR || 1)),
+    POLICY_FILE: activePolicy(settings),
+    QUEUE_DIR: resolve(settings.state, 'data/collector'),
+    TEMPO_OTLP_ENDPOINT: url(settings, 'TEMPO_OTLP_HTTP_PORT'),
+    PHOENIX_OTLP_ENDPOINT: url(settings, 'PHOENIX_PORT'),
+    SLOW_CALL: slowCall(settings, Number(TIME_FACTOR || 1)),
     ...(TOKEN_HEAVY ? { TOKEN_HEAVY } : {}),
     // Collects garbage less often, until the heap comes near the soft limit of memory_limiter.
     GOGC: '300',
@@ -61,16 +61,16 @@ export function collectorEnvironment(place: Place): Record<string, string> {
   })
 }
 
-export const collectorArguments = (place: Place): string[] => [
+export const collectorArguments = (settings: Settings): string[] => [
   '--config',
   resolve(ROOT, 'collector/config.yaml'),
-  `--feature-gates=${place.env.COLLECTOR_FEATURE_GATES}`,
+  `--feature-gates=${settings.env.COLLECTOR_FEATURE_GATES}`,
 ]
 
 /** Where recordings of live traffic are written. */
-export const recordings = (place: Place): string => resolve(place.state, 'recordings')
+export const recordings = (settings: Settings): string => resolve(settings.state, 'recordings')
 
-export const activePolicy = (place: Place): string => resolve(place.state, 'policies/active.yaml')
+export const activePolicy = (settings: Settings): string => resolve(settings.state, 'policies/active.yaml')
 
 export const tsx = (script: string, ...args: string[]) => ({
   file: process.execPath,
@@ -79,17 +79,19 @@ export const tsx = (script: string, ...args: string[]) => ({
 })
 
 /** Every service of the native stack, in the order in which data flows back from the last to the first. */
-export function services(place: Place, programs: Programs): readonly Service[] {
+export function services(settings: Settings, programs: Programs): readonly Service[] {
   const data = (name: string) => {
-    const folder = resolve(place.state, 'data', name)
+    const folder = resolve(settings.state, 'data', name)
     mkdirSync(folder, { recursive: true })
     return folder
   }
   const telemetry = {
-    ...senderEnvironment(place),
-    ...(place.env.OTEL_RESOURCE_ATTRIBUTES ? { OTEL_RESOURCE_ATTRIBUTES: place.env.OTEL_RESOURCE_ATTRIBUTES } : {}),
+    ...senderEnvironment(settings),
+    ...(settings.env.OTEL_RESOURCE_ATTRIBUTES
+      ? { OTEL_RESOURCE_ATTRIBUTES: settings.env.OTEL_RESOURCE_ATTRIBUTES }
+      : {}),
   }
-  const model = pick(place.env, ['VLLM_BASE_URL', 'VLLM_MODEL', 'VLLM_FALLBACK_MODEL', 'VLLM_API_KEY'])
+  const model = pick(settings.env, ['VLLM_BASE_URL', 'VLLM_MODEL', 'VLLM_FALLBACK_MODEL', 'VLLM_API_KEY'])
 
   const tempo: Service = {
     name: 'tempo',
@@ -97,34 +99,34 @@ export function services(place: Place, programs: Programs): readonly Service[] {
     command: () => ({
       file: programs.tempo,
       args: ['-target=all', '-config.expand-env=true', `-config.file=${resolve(ROOT, 'grafana/tempo.yaml')}`],
-      env: environment(place, { TEMPO_STATE_DIR: data('tempo'), GOMEMLIMIT: '256MiB' }),
+      env: environment(settings, { TEMPO_STATE_DIR: data('tempo'), GOMEMLIMIT: '256MiB' }),
     }),
-    ready: url(place, 'TEMPO_PORT', '/ready'),
+    ready: url(settings, 'TEMPO_PORT', '/ready'),
     readyWithinMs: 30_000,
     // Tempo 2.9 can wait for ever on SIGTERM when it was queried just before; after /flush nothing is lost.
     graceMs: 8_000,
-    beforeStop: () => fetch(url(place, 'TEMPO_PORT', '/flush'), { signal: AbortSignal.timeout(5000) }),
+    beforeStop: () => fetch(url(settings, 'TEMPO_PORT', '/flush'), { signal: AbortSignal.timeout(5000) }),
   }
 
   const prometheus: Service = {
     name: 'prometheus',
     holds: ['PROMETHEUS_PORT'],
     command: () => {
-      writePrometheusFiles(place)
+      writePrometheusFiles(settings)
       return {
         file: programs.prometheus,
         args: [
-          `--config.file=${prometheusConfig(place)}`,
-          `--web.listen-address=127.0.0.1:${place.ports.PROMETHEUS_PORT}`,
+          `--config.file=${prometheusConfig(settings)}`,
+          `--web.listen-address=127.0.0.1:${settings.ports.PROMETHEUS_PORT}`,
           `--storage.tsdb.path=${data('prometheus')}`,
           '--enable-feature=exemplar-storage',
           '--web.enable-lifecycle',
           '--log.level=warn',
         ],
-        env: environment(place, {}),
+        env: environment(settings, {}),
       }
     },
-    ready: url(place, 'PROMETHEUS_PORT', '/-/ready'),
+    ready: url(settings, 'PROMETHEUS_PORT', '/-/ready'),
     readyWithinMs: 30_000,
     graceMs: 10_000,
   }
@@ -135,19 +137,19 @@ export function services(place: Place, programs: Programs): readonly Service[] {
     command: () => ({
       file: programs.python,
       args: [resolve(ROOT, 'phoenix/serve.py')],
-      env: environment(place, {
-        ...phoenixSettings(place),
+      env: environment(settings, {
+        ...phoenixSettings(settings),
         PHOENIX_WORKING_DIR: data('phoenix'),
         PHOENIX_HOST: '127.0.0.1',
-        PHOENIX_PORT: String(place.ports.PHOENIX_PORT),
+        PHOENIX_PORT: String(settings.ports.PHOENIX_PORT),
       }),
     }),
-    ready: url(place, 'PHOENIX_PORT', '/v1/projects'),
+    ready: url(settings, 'PHOENIX_PORT', '/v1/projects'),
     readyWithinMs: 120_000,
     graceMs: 10_000,
   }
 
-  const tls = tlsFiles(place)
+  const tls = tlsFiles(settings)
   const collector: Service = {
     name: 'collector',
     holds: [
@@ -159,22 +161,22 @@ export function services(place: Place, programs: Programs): readonly Service[] {
     ],
     command: () => {
       data('collector')
-      if (isRecording(place)) mkdirSync(recordings(place), { recursive: true })
+      if (isRecording(settings)) mkdirSync(recordings(settings), { recursive: true })
       return {
         file: programs.collector,
         args: [
-          ...collectorArguments(place),
-          ...collectorOverlays(place).flatMap((overlay) => ['--config', resolve(ROOT, overlay)]),
+          ...collectorArguments(settings),
+          ...collectorOverlays(settings).flatMap((overlay) => ['--config', resolve(ROOT, overlay)]),
         ],
         env: {
-          ...collectorEnvironment(place),
-          ...(isRecording(place) ? { RECORDING_FILE: resolve(recordings(place), LIVE_RECORDING) } : {}),
-          ...pick(place.env, ['OTLP_TOKEN']),
+          ...collectorEnvironment(settings),
+          ...(isRecording(settings) ? { RECORDING_FILE: resolve(recordings(settings), LIVE_RECORDING) } : {}),
+          ...pick(settings.env, ['OTLP_TOKEN']),
           ...(tls ? { OTLP_TLS_CERT: tls.cert, OTLP_TLS_KEY: tls.key } : {}),
         },
       }
     },
-    ready: url(place, 'COLLECTOR_HEALTH_PORT'),
+    ready: url(settings, 'COLLECTOR_HEALTH_PORT'),
     readyWithinMs: 30_000,
     graceMs: 15_000,
   }
@@ -184,12 +186,12 @@ export function services(place: Place, programs: Programs): readonly Service[] {
     holds: ['VLLM_PORT'],
     command: () => ({
       ...tsx('sim/mock-vllm/main.ts'),
-      env: environment(place, {
+      env: environment(settings, {
         ...telemetry,
-        ...pick(place.env, ['VLLM_PRESET', 'VLLM_MODEL', 'VLLM_FALLBACK_MODEL']),
+        ...pick(settings.env, ['VLLM_PRESET', 'VLLM_MODEL', 'VLLM_FALLBACK_MODEL']),
       }),
     }),
-    ready: url(place, 'VLLM_PORT', '/health'),
+    ready: url(settings, 'VLLM_PORT', '/health'),
     readyWithinMs: 30_000,
     graceMs: 5_000,
   }
@@ -199,17 +201,17 @@ export function services(place: Place, programs: Programs): readonly Service[] {
     holds: [],
     command: () => ({
       ...tsx('sim/main.ts'),
-      env: environment(place, {
+      env: environment(settings, {
         ...telemetry,
         ...model,
-        ...pick(place.env, ['SEED', 'TICK_INTERVAL', 'CONTENT_CAPTURE']),
+        ...pick(settings.env, ['SEED', 'TICK_INTERVAL', 'CONTENT_CAPTURE']),
       }),
     }),
     readyWithinMs: 20_000,
     graceMs: 25_000,
   }
 
-  const grafana = findGrafana(place.env)
+  const grafana = findGrafana(settings.env)
   const boards: Service[] = grafana
     ? [
         {
@@ -218,50 +220,50 @@ export function services(place: Place, programs: Programs): readonly Service[] {
           command: () => ({
             file: grafana.binary,
             args: ['server', '--homepath', grafana.home, '--config', resolve(ROOT, 'grafana/grafana.ini')],
-            env: environment(place, {
+            env: environment(settings, {
               GF_PATHS_DATA: data('grafana'),
-              GF_PATHS_LOGS: resolve(place.state, 'logs'),
+              GF_PATHS_LOGS: resolve(settings.state, 'logs'),
               GF_PATHS_PLUGINS: resolve(data('grafana'), 'plugins'),
               GF_PATHS_PROVISIONING: resolve(ROOT, 'grafana/provisioning'),
               GF_SERVER_HTTP_ADDR: '127.0.0.1',
-              GF_SERVER_HTTP_PORT: String(place.ports.GRAFANA_PORT),
-              PROMETHEUS_URL: url(place, 'PROMETHEUS_PORT'),
-              TEMPO_URL: url(place, 'TEMPO_PORT'),
+              GF_SERVER_HTTP_PORT: String(settings.ports.GRAFANA_PORT),
+              PROMETHEUS_URL: url(settings, 'PROMETHEUS_PORT'),
+              TEMPO_URL: url(settings, 'TEMPO_PORT'),
               DASHBOARDS_DIR: resolve(ROOT, 'grafana/dashboards'),
               GOMEMLIMIT: '350MiB',
             }),
           }),
-          ready: url(place, 'GRAFANA_PORT', '/api/health'),
+          ready: url(settings, 'GRAFANA_PORT', '/api/health'),
           readyWithinMs: 60_000,
           graceMs: 10_000,
         },
       ]
     : []
 
-  return [tempo, prometheus, phoenix, collector, ...(place.env.VLLM_BASE_URL ? [] : [vllm]), ...boards, sim]
+  return [tempo, prometheus, phoenix, collector, ...(settings.env.VLLM_BASE_URL ? [] : [vllm]), ...boards, sim]
 }
 
 /** Settings of Phoenix that both boots share; the environment wins. */
-function phoenixSettings(place: Place): Record<string, string | undefined> {
+function phoenixSettings(settings: Settings): Record<string, string | undefined> {
   const shipped = parseEnv(readFileSync(resolve(ROOT, 'phoenix/phoenix.env'), 'utf8'))
-  const own = Object.entries(place.env).filter(([name]) => name.startsWith('PHOENIX_') && name !== 'PHOENIX_IMAGE')
+  const own = Object.entries(settings.env).filter(([name]) => name.startsWith('PHOENIX_') && name !== 'PHOENIX_IMAGE')
   return { ...shipped, ...Object.fromEntries(own) }
 }
 
-const pick = (env: Place['env'], names: readonly string[]) =>
+const pick = (env: Settings['env'], names: readonly string[]) =>
   Object.fromEntries(names.flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
 
-const prometheusConfig = (place: Place) => resolve(place.state, 'prometheus/prometheus.yaml')
+const prometheusConfig = (settings: Settings) => resolve(settings.state, 'prometheus/prometheus.yaml')
 
 /** Prometheus looks for targets and rules beside its configuration, so the native boot lays out such a folder. */
-export function writePrometheusFiles(place: Place): void {
-  const folder = resolve(place.state, 'prometheus')
+export function writePrometheusFiles(settings: Settings): void {
+  const folder = resolve(settings.state, 'prometheus')
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(resolve(folder, 'targets'), { recursive: true })
-  symlinkSync(resolve(ROOT, 'grafana/prometheus.yaml'), prometheusConfig(place))
+  symlinkSync(resolve(ROOT, 'grafana/prometheus.yaml'), prometheusConfig(settings))
   symlinkSync(resolve(ROOT, 'grafana/rules'), resolve(folder, 'rules'))
   for (const [job, port] of Object.entries(TARGETS)) {
-    const target = `- targets: ["127.0.0.1:${place.ports[port]}"]\n`
+    const target = `- targets: ["127.0.0.1:${settings.ports[port]}"]\n`
     writeFileSync(resolve(folder, 'targets', `${job}.yaml`), target)
   }
 }

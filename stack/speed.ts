@@ -7,11 +7,11 @@ import { ROOT_CONTEXT, trace as traces } from '@opentelemetry/api'
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
-import { type Bench, type Running, startCollector, sumOf, withScratch } from '../workbench/collector.ts'
-import { benchOf } from './collectors.ts'
-import { type Place, ROOT } from './place.ts'
+import { type Launcher, type Running, startCollector, sumOf, withScratch } from '../workbench/collector.ts'
+import { launcherFor } from './collectors.ts'
 import { SHIPPED_POLICY } from './policy.ts'
 import { collectorEnvironment } from './services.ts'
+import { ROOT, type Settings } from './settings.ts'
 
 type Cost = Readonly<{ usPerSpan: number; keptShare: number; megabytes: number }>
 type Shape = Readonly<{
@@ -117,7 +117,7 @@ function fresh({ body, ids }: Body): Buffer {
   const copy = Buffer.from(body)
   for (const places of ids) {
     const id = randomBytes(16)
-    for (const place of places) id.copy(copy, place)
+    for (const settings of places) id.copy(copy, settings)
   }
   return copy
 }
@@ -184,14 +184,18 @@ async function sink() {
   return { url: `http://127.0.0.1:${port}`, close: () => server.closeAllConnections() ?? server.close() }
 }
 
-type Lab = Readonly<{ bench: Bench; live: Readonly<Record<string, string>> }>
+type Lab = Readonly<{ launcher: Launcher; live: Readonly<Record<string, string>> }>
 
-async function withShape<T>({ bench, live }: Lab, shape: Shape, work: (collector: Running) => Promise<T>): Promise<T> {
+async function withShape<T>(
+  { launcher, live }: Lab,
+  shape: Shape,
+  work: (collector: Running) => Promise<T>,
+): Promise<T> {
   const { overlays = [], instead, env = {} } = shape
-  const replaced: Bench = {
-    ...bench,
+  const replaced: Launcher = {
+    ...launcher,
     collector: (...asked) => {
-      const command = bench.collector(...asked)
+      const command = launcher.collector(...asked)
       return instead ? { ...command, args: ['--config', instead] } : command
     },
   }
@@ -263,9 +267,9 @@ const SIZES = [
 ]
 
 /** What one span costs in each shape of the pipeline, against receiving it and throwing it away: rows of Markdown. */
-export async function speed(place: Place, say: (line: string) => void): Promise<readonly string[]> {
-  const bench = await benchOf(place, { cancel: new AbortController().signal, say }, 'native')
-  const lab = { bench, live: collectorEnvironment(place) }
+export async function speed(settings: Settings, say: (line: string) => void): Promise<readonly string[]> {
+  const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say }, 'native')
+  const lab = { launcher, live: collectorEnvironment(settings) }
   const lines: string[] = []
   const waiting: string[] = []
   const only = process.env.SHAPE

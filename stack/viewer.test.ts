@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import { request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
-import { readPlace } from './place.ts'
 import { freePorts } from './ports.ts'
+import { readSettings } from './settings.ts'
 import { viewerServer } from './viewer.ts'
 
 test('the viewer hands on questions, and nothing else', async (t) => {
   const [PROMETHEUS_PORT = 0, TEMPO_PORT = 0] = await freePorts(2)
-  const place = readPlace()
-  const server = viewerServer({ ...place, ports: { ...place.ports, PROMETHEUS_PORT, TEMPO_PORT } })
+  const settings = readSettings()
+  const server = viewerServer({ ...settings, ports: { ...settings.ports, PROMETHEUS_PORT, TEMPO_PORT } })
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   t.after(() => server.close().closeAllConnections())
   const { port } = server.address() as AddressInfo

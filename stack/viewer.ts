@@ -2,8 +2,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { extname, resolve } from 'node:path'
 import { Readable } from 'node:stream'
-import { type Place, type PortName, ROOT, Trouble, url } from './place.ts'
+import { UserError } from '../workbench/user-error.ts'
 import { holder, isFree } from './ports.ts'
+import { type PortName, ROOT, type Settings, url } from './settings.ts'
 
 /** What installing the component libraries takes; said before it is done. */
 export const VIEWER_SIZE = '430 MB'
@@ -22,33 +23,35 @@ const QUESTIONS: readonly [PortName, RegExp][] = [
 
 /**
  * Shows the boards of grafana/dashboards in a browser, without a Grafana, until cancelled. Make builds `viewer/` before.
- * Throws `Trouble` when the stack is not up or the port is taken.
+ * Throws `UserError` when the stack is not up or the port is taken.
  */
-export async function view(place: Place, { cancel, say }: { cancel: AbortSignal; say: (line: string) => void }) {
+export async function view(settings: Settings, { cancel, say }: { cancel: AbortSignal; say: (line: string) => void }) {
   for (const [name, ready] of Object.entries({ PROMETHEUS_PORT: '/-/ready', TEMPO_PORT: '/ready' })) {
-    const at = url(place, name as PortName, ready)
+    const at = url(settings, name as PortName, ready)
     const answer = await fetch(at, { signal: AbortSignal.timeout(5000) }).catch(() => undefined)
     if (!answer?.ok)
-      throw new Trouble(`nothing to show, for ${at} (${name}) does not answer: make up starts the stack.`)
+      throw new UserError(`nothing to show, for ${at} (${name}) does not answer: make up starts the stack.`)
   }
-  const port = place.ports.VIEWER_PORT
+  const port = settings.ports.VIEWER_PORT
   if (!(await isFree(port)))
-    throw new Trouble(
+    throw new UserError(
       `port ${port} (VIEWER_PORT) is taken by ${await holder(port)}. Stop that program, or choose another port: make viewer VIEWER_PORT=…`,
     )
-  const server = viewerServer(place).listen(port, '127.0.0.1')
-  say(`${url(place, 'VIEWER_PORT')}  the boards, in Grafana's panel components: not a Grafana server. Ctrl-C ends it.`)
+  const server = viewerServer(settings).listen(port, '127.0.0.1')
+  say(
+    `${url(settings, 'VIEWER_PORT')}  the boards, in Grafana's panel components: not a Grafana server. Ctrl-C ends it.`,
+  )
   await new Promise((done) => cancel.addEventListener('abort', done))
   server.close().closeAllConnections()
 }
 
 /** Answers the pages of the viewer, and hands questions on to the stack; changes nothing. */
-export const viewerServer = (place: Place): Server =>
+export const viewerServer = (settings: Settings): Server =>
   createServer((request, response) => {
-    answer(place, request, response).catch((error: Error) => end(response, 502, error.message))
+    answer(settings, request, response).catch((error: Error) => end(response, 502, error.message))
   })
 
-async function answer(place: Place, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function answer(settings: Settings, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { pathname, search } = new URL(request.url ?? '/', 'http://viewer')
   const { method = '', headers } = request
   // A page elsewhere could give this address a name of its own and read what stands here; it would ask by that name.
@@ -58,7 +61,7 @@ async function answer(place: Place, request: IncomingMessage, response: ServerRe
     if (!asked || !['GET', 'POST'].includes(method)) continue
     const body = method === 'POST' ? Buffer.concat(await request.toArray()) : null
     const type = 'application/x-www-form-urlencoded'
-    const { status, body: found } = await fetch(url(place, port, asked + search), {
+    const { status, body: found } = await fetch(url(settings, port, asked + search), {
       method,
       body,
       headers: { accept: 'application/json', 'content-type': type },

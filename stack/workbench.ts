@@ -6,58 +6,52 @@ import type { Command } from '../workbench/collector.ts'
 import type { Format } from '../workbench/draw.ts'
 import { record, type World } from '../workbench/record.ts'
 import { readRecording, timeFactorOf } from '../workbench/recording.ts'
-import { Refusal } from '../workbench/refusal.ts'
 import { comfortableSpeed } from '../workbench/replay.ts'
 import { type Findings, goldenTable, report } from '../workbench/report.ts'
 import { readRange, sweep, sweepReport } from '../workbench/sweep.ts'
 import { tune } from '../workbench/tune.ts'
+import { UserError } from '../workbench/user-error.ts'
 import { findTrace, why, whyReport } from '../workbench/why.ts'
-import { benchOf } from './collectors.ts'
-import { type Place, ROOT, Trouble } from './place.ts'
+import { launcherFor } from './collectors.ts'
 import { checkPolicy, SHIPPED_POLICY } from './policy.ts'
 import { pricesAt } from './prices.ts'
 import { slowCall, tsx } from './services.ts'
+import { ROOT, type Settings } from './settings.ts'
 
 export const RECORDINGS = 'workbench/recordings'
 export const COMMITTED_RECORDING = `${RECORDINGS}/seed-7-ticks-40-chaos.jsonl.gz`
 export const CLASSES = 'workbench/classes.yaml'
 
-/** What the workbench refuses is a mistake that a user can mend. */
-export const mendable = async <T>(work: Promise<T>): Promise<T> =>
-  work.catch((error: unknown) => {
-    throw error instanceof Refusal ? new Trouble(error.message) : error
-  })
-
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
 export type Recorded = Readonly<{ seed: string; ticks: string; preset: string; timeFactor: string }>
 
-/** Records the simulator, and answers where. Throws `Trouble` when a number is none. */
+/** Records the simulator, and answers where. Throws `UserError` when a number is none. */
 export async function makeRecording(
-  place: Place,
-  wish: Recorded,
+  settings: Settings,
+  run: Recorded,
   options: Options,
   folder = resolve(ROOT, RECORDINGS),
 ): Promise<string> {
-  const { seed, ticks, preset, timeFactor } = wish
+  const { seed, ticks, preset, timeFactor } = run
   for (const [name, value] of Object.entries({ SEED: seed, TICKS: ticks })) {
     if (!/^\d{1,9}$/.test(value))
-      throw new Trouble(`${name}=${value} is no number: it must be a whole number, such as 40.`)
+      throw new UserError(`${name}=${value} is no number: it must be a whole number, such as 40.`)
   }
-  if (ticks === '0') throw new Trouble('TICKS=0 would never end: name how many ticks to record.')
+  if (ticks === '0') throw new UserError('TICKS=0 would never end: name how many ticks to record.')
   if (!(Number(timeFactor) >= 0.1))
-    throw new Trouble(`TIME_FACTOR=${timeFactor} must be a number from 0.1, such as 10.`)
-  const bench = await benchOf(place, options)
+    throw new UserError(`TIME_FACTOR=${timeFactor} must be a number from 0.1, such as 10.`)
+  const launcher = await launcherFor(settings, options)
   const target = resolve(folder, `seed-${seed}-ticks-${ticks}-${preset}.jsonl.gz`)
   const began = Date.now()
-  const size = await mendable(record(bench, world(place, wish), resolve(ROOT, SHIPPED_POLICY), target))
+  const size = await record(launcher, world(settings, run), resolve(ROOT, SHIPPED_POLICY), target)
   const seconds = ((Date.now() - began) / 1000).toFixed(0)
   options.say(`${relative(process.cwd(), target)}: ${Math.ceil(size / 1000)} kB, recorded in ${seconds} s`)
   return target
 }
 
-function world(place: Place, { seed, ticks, preset, timeFactor }: Recorded): World {
-  const { PATH = '', HOME = '', TMPDIR } = place.env
+function world(settings: Settings, { seed, ticks, preset, timeFactor }: Recorded): World {
+  const { PATH = '', HOME = '', TMPDIR } = settings.env
   const shared = { PATH, HOME, ...(TMPDIR ? { TMPDIR } : {}), TIME_FACTOR: timeFactor }
   const program = (script: string, otlp: string, ...args: string[]): Command => ({
     ...tsx(script, ...args),
@@ -86,33 +80,31 @@ export type Asked = Readonly<{
 
 /**
  * Checks the policy files, replays the recording and answers the report, and whether a must-keep trace would be
- * lost. Throws `Trouble` with every defect of what was named.
+ * lost. Throws `UserError` with every defect of what was named.
  */
-export const askWorkbench = (place: Place, asked: Asked, options: Options) => mendable(answer(place, asked, options))
-
-async function answer(
-  place: Place,
+export async function askWorkbench(
+  settings: Settings,
   asked: Asked,
   options: Options,
 ): Promise<Readonly<{ text: string; lost: boolean }>> {
-  const findings = await findingsOf(place, asked, options)
+  const findings = await findingsOf(settings, asked, options)
   return { text: report(findings, asked.format), lost: (findings.diff?.mustKeepLost ?? 0) > 0 }
 }
 
 async function findingsOf(
-  place: Place,
+  settings: Settings,
   { a, b, recording, classes, speed }: Asked,
   options: Options,
 ): Promise<Findings> {
-  if (speed !== undefined && !(Number(speed) >= 1)) throw new Trouble(`SPEED=${speed} must be a number from 1.`)
+  if (speed !== undefined && !(Number(speed) >= 1)) throw new UserError(`SPEED=${speed} must be a number from 1.`)
   const path = resolve(ROOT, recording)
-  const threshold = slowCall(place, await timeFactorOf(path))
-  const env = { ...place.env, SLOW_CALL: threshold }
+  const threshold = slowCall(settings, await timeFactorOf(path))
+  const env = { ...settings.env, SLOW_CALL: threshold }
   const read = readClasses(resolve(ROOT, classes), env)
-  const bench = await benchOf(place, options)
-  for (const file of new Set([a, ...(b ? [b] : [])])) await checkPolicy(bench, file)
+  const launcher = await launcherFor(settings, options)
+  for (const file of new Set([a, ...(b ? [b] : [])])) await checkPolicy(launcher, file)
   const side = (file: string) => ({ path: resolve(ROOT, file), shown: relative(ROOT, resolve(ROOT, file)) })
-  const findings = await tune(bench, {
+  const findings = await tune(launcher, {
     recording: path,
     a: side(a),
     ...(b ? { b: side(b) } : {}),
@@ -132,10 +124,10 @@ const GOLDEN = {
 }
 
 /** What a list makes of the committed recording, with its own defaults whatever the environment says. */
-export async function goldenOf(place: Place, policy: string, options: Options): Promise<string> {
-  const { SLOW_CALL: _, TOKEN_HEAVY: __, ...env } = place.env
+export async function goldenOf(settings: Settings, policy: string, options: Options): Promise<string> {
+  const { SLOW_CALL: _, TOKEN_HEAVY: __, ...env } = settings.env
   const asked = { a: policy, b: undefined, recording: COMMITTED_RECORDING, classes: CLASSES, speed: undefined }
-  return goldenTable(await mendable(findingsOf({ ...place, env }, { ...asked, format: 'markdown' }, options)))
+  return goldenTable(await findingsOf({ ...settings, env }, { ...asked, format: 'markdown' }, options))
 }
 
 /** The table that is committed. */
@@ -143,16 +135,16 @@ export function committedGolden(): string {
   const [, rest] = readFileSync(GOLDEN.file, 'utf8').split(GOLDEN.begin)
   const [table] = rest?.split(GOLDEN.end) ?? []
   if (table === undefined)
-    throw new Trouble(
+    throw new UserError(
       `${relative(ROOT, GOLDEN.file)} has lost the two lines that make golden writes between: restore it.`,
     )
   return table
 }
 
 /** Writes the table of the shipped list anew, and says whether it changed. */
-export async function writeGolden(place: Place, options: Options): Promise<boolean> {
+export async function writeGolden(settings: Settings, options: Options): Promise<boolean> {
   const before = committedGolden()
-  const table = await goldenOf(place, SHIPPED_POLICY, options)
+  const table = await goldenOf(settings, SHIPPED_POLICY, options)
   const text = readFileSync(GOLDEN.file, 'utf8')
   writeFileSync(
     GOLDEN.file,
@@ -183,23 +175,20 @@ export type AskedWhy = Readonly<{
   format: Format
 }>
 
-/** Says why one trace of a recording is kept or dropped. Throws `Trouble` when there is no such trace. */
-export const askWhy = (place: Place, asked: AskedWhy, options: Options): Promise<string> =>
-  mendable(answerWhy(place, asked, options))
-
-async function answerWhy(
-  place: Place,
+/** Says why one trace of a recording is kept or dropped. Throws `UserError` when there is no such trace. */
+export async function askWhy(
+  settings: Settings,
   { trace, a, recording, classes, format }: AskedWhy,
   options: Options,
 ): Promise<string> {
   const path = resolve(ROOT, recording)
   const timeFactor = await timeFactorOf(path)
-  const env = { SLOW_CALL: slowCall(place, timeFactor), TOKEN_HEAVY: place.env.TOKEN_HEAVY ?? '' }
-  const read = readClasses(resolve(ROOT, classes), { ...place.env, ...env })
+  const env = { SLOW_CALL: slowCall(settings, timeFactor), TOKEN_HEAVY: settings.env.TOKEN_HEAVY ?? '' }
+  const read = readClasses(resolve(ROOT, classes), { ...settings.env, ...env })
   const found = await findTrace({ path, shown: relative(ROOT, path) }, trace, read)
-  const bench = await benchOf(place, options)
+  const launcher = await launcherFor(settings, options)
   const failed = new AbortController()
-  const lent = { ...bench, cancel: AbortSignal.any([bench.cancel, failed.signal]) }
+  const lent = { ...launcher, cancel: AbortSignal.any([launcher.cancel, failed.signal]) }
   const config = readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8')
   const answer = async () => {
     const list = readFileSync(resolve(ROOT, a), 'utf8')
@@ -207,7 +196,7 @@ async function answerWhy(
   }
   // Both take seconds, mostly in waiting. What the check says of a list comes first.
   const [checked, answered] = await Promise.allSettled([
-    checkPolicy(bench, a).catch((error: unknown) => {
+    checkPolicy(launcher, a).catch((error: unknown) => {
       failed.abort()
       throw error
     }),
@@ -218,39 +207,36 @@ async function answerWhy(
   return whyReport(answered.value, format)
 }
 
-/** Tries many values for one number of a policy file. Throws `Trouble` when there is no such number, or no such range. */
-export const askSweep = (place: Place, asked: Asked & { range: string }, options: Options): Promise<string> =>
-  mendable(answerSweep(place, asked, options))
-
-async function answerSweep(
-  place: Place,
+/** Tries many values for one number of a policy file. Throws `UserError` when there is no such number, or no such range. */
+export async function askSweep(
+  settings: Settings,
   { range: text, a, b, recording, classes, format, speed }: Asked & { range: string },
   options: Options,
 ): Promise<string> {
   if (b !== undefined)
-    throw new Trouble(`SWEEP tries values of one list, and B=${b} is a second: leave one of them out.`)
-  if (speed !== undefined && !(Number(speed) >= 1)) throw new Trouble(`SPEED=${speed} must be a number from 1.`)
+    throw new UserError(`SWEEP tries values of one list, and B=${b} is a second: leave one of them out.`)
+  if (speed !== undefined && !(Number(speed) >= 1)) throw new UserError(`SPEED=${speed} must be a number from 1.`)
   const range = readRange(text)
   const path = resolve(ROOT, recording)
   const timeFactor = await timeFactorOf(path)
-  const threshold = slowCall(place, timeFactor)
-  const read = readClasses(resolve(ROOT, classes), { ...place.env, SLOW_CALL: threshold })
-  const bench = await benchOf(place, options)
-  const list = await checkPolicy(bench, a)
+  const threshold = slowCall(settings, timeFactor)
+  const read = readClasses(resolve(ROOT, classes), { ...settings.env, SLOW_CALL: threshold })
+  const launcher = await launcherFor(settings, options)
+  const list = await checkPolicy(launcher, a)
   const found = await study(readRecording(path), read, pricesOf)
   const traffic = {
     requests: () => readRecording(path),
     speed: speed === undefined ? comfortableSpeed(found.toMs - found.fromMs) : Number(speed),
     slowCall: threshold,
   }
-  const wish = {
+  const request = {
     list,
     range,
     config: readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8'),
-    env: { SLOW_CALL: threshold, TOKEN_HEAVY: place.env.TOKEN_HEAVY },
+    env: { SLOW_CALL: threshold, TOKEN_HEAVY: settings.env.TOKEN_HEAVY },
     timeFactor,
   }
-  const swept = await sweep(bench, traffic, wish, { study: found, classes: read })
+  const swept = await sweep(launcher, traffic, request, { study: found, classes: read })
   const size = `${found.traces.size} traces, ${found.spans} spans`
   return sweepReport(`${relative(ROOT, path)}: ${size}, judged by ${relative(ROOT, resolve(ROOT, a))}`, swept, format)
 }

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { biasIn, type Cell, type Draws } from '../evidence/bias.ts'
-import type { Place } from '../stack/place.ts'
-import { proveUnbiased } from '../stack/proof.ts'
+import { runBias } from '../stack/proof.ts'
+import type { Settings } from '../stack/settings.ts'
 import { testPlace } from './stack.ts'
 
 const quiet = { cancel: new AbortController().signal, say: () => {} }
@@ -11,16 +11,16 @@ const FEW = { seed: 3, traces: 3000, salts: 20 }
 
 type Told = { cells: readonly Cell[]; coverage: number; draws: Draws }
 
-let place: Place
+let settings: Settings
 
 before(async () => {
-  place = await testPlace({ BOOT: 'native' })
+  settings = await testPlace({ BOOT: 'native' })
 })
 
-after(() => rmSync(place.state, { recursive: true, force: true }))
+after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 test('counts, errors, tokens and cost by agent can be told from kept traces alone', async () => {
-  const { cells, coverage, draws } = JSON.parse((await proveUnbiased(place, FEW, 'json', quiet)).text) as Told
+  const { cells, coverage, draws } = JSON.parse((await runBias(settings, FEW, 'json', quiet)).text) as Told
   assert.equal(cells.length, 20)
   for (const cell of cells) {
     const { agent, quantity, truth, mean, error } = cell
@@ -33,7 +33,7 @@ test('counts, errors, tokens and cost by agent can be told from kept traces alon
 })
 
 test('without their weights kept traces say far too little', async () => {
-  const { text, holds } = await proveUnbiased(place, { ...FEW, salts: 3 }, 'json', quiet, () => 1)
+  const { text, holds } = await runBias(settings, { ...FEW, salts: 3 }, 'json', quiet, () => 1)
   assert.ok(!holds)
   for (const cell of (JSON.parse(text) as Told).cells) assert.ok(biasIn(cell) < -0.2, `${cell.agent} ${cell.quantity}`)
 })

@@ -9,9 +9,9 @@ import { boards } from '../grafana/source/boards.ts'
 import { isPerToken } from '../grafana/source/prices.ts'
 import type { Entry } from '../sim/ledger.ts'
 import { prometheus, prometheusRange, promqlTree, tempoMetrics, tempoSearch } from '../stack/backends.ts'
-import { type Place, ROOT } from '../stack/place.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { pricesToday } from '../stack/prices.ts'
+import { ROOT, type Settings } from '../stack/settings.ts'
 import { eventually, play, type Run, startStack, testPlace } from './stack.ts'
 
 const TICKS = 80
@@ -36,7 +36,7 @@ const asked: readonly Asked[] = boards.flatMap((board) => {
 })
 const nameOf = ({ board, panel, target }: Asked) => `${board} / ${panel} / ${target.refId}`
 
-let place: Place
+let settings: Settings
 let end: () => Promise<void>
 let run: Run
 /** When to ask, in seconds since 1970: at first soon after the last tick, when rates over a minute still see it. */
@@ -50,34 +50,38 @@ async function answer({ target }: Asked, agents = '.*'): Promise<readonly Answer
   if (expr) {
     const filled = expr.replaceAll('$agent', agents).replaceAll('$__rate_interval', '1m').replaceAll('$__range', RANGE)
     return instant
-      ? prometheus(place, filled, askedAt)
-      : prometheusRange(place, filled, { from: askedAt - 60, to: askedAt, step: 5 })
+      ? prometheus(settings, filled, askedAt)
+      : prometheusRange(settings, filled, { from: askedAt - 60, to: askedAt, step: 5 })
   }
   // World time runs faster in this test, so that what is slow there is not slow here.
   const filled = query.replaceAll('$agent', agents).replace(/duration > \w+/, 'duration > 10ms')
   if (metricsQueryType)
-    return (await tempoMetrics(place, filled)).map(({ labels, values }) => ({
+    return (await tempoMetrics(settings, filled)).map(({ labels, values }) => ({
       labels,
       value: values.reduce((sum, value) => sum + value, 0),
     }))
-  return (await tempoSearch(place, filled)).map(({ traceID, spanSets = [] }) => ({
+  return (await tempoSearch(settings, filled)).map(({ traceID, spanSets = [] }) => ({
     labels: { traceID },
     value: spanSets.reduce((sum, { matched }) => sum + matched, 0),
   }))
 }
 
 before(async () => {
-  place = await testPlace({ TIME_FACTOR: '5', VLLM_PRESET: 'chaos', VLLM_FALLBACK_MODEL: 'Qwen/Qwen2.5-1.5B-Instruct' })
-  end = await startStack(place, SHIPPED_POLICY, ['tempo', 'prometheus', 'phoenix', 'collector', 'model'])
+  settings = await testPlace({
+    TIME_FACTOR: '5',
+    VLLM_PRESET: 'chaos',
+    VLLM_FALLBACK_MODEL: 'Qwen/Qwen2.5-1.5B-Instruct',
+  })
+  end = await startStack(settings, SHIPPED_POLICY, ['tempo', 'prometheus', 'phoenix', 'collector', 'model'])
   // What is used before Prometheus has been looking for a minute may be old, and is not charged.
   await eventually(async () => {
-    const seen = await prometheus(place, 'up{job="agents"} offset 1m == 1')
+    const seen = await prometheus(settings, 'up{job="agents"} offset 1m == 1')
     assert.ok(seen.length > 0)
   }, 120)
-  run = await play(place, '--ticks', String(TICKS), '--seed', '7', '--tick-interval', '1s')
+  run = await play(settings, '--ticks', String(TICKS), '--seed', '7', '--tick-interval', '1s')
   askedAt = Date.now() / 1000 + 15
   await eventually(async () => {
-    const [judged] = await prometheus(place, 'sum(otelcol_processor_tail_sampling_global_count_traces_sampled)')
+    const [judged] = await prometheus(settings, 'sum(otelcol_processor_tail_sampling_global_count_traces_sampled)')
     assert.equal(judged?.value, TICKS)
     assert.ok(Date.now() / 1000 > askedAt)
   })
@@ -233,8 +237,8 @@ const truths: Readonly<Record<string, { label: string; within: number; expected:
 test('a minute later the cost of every token is charged', () =>
   eventually(async () => {
     const used = 'gen_ai_client_token_usage_sum'
-    const now = await prometheus(place, `sum(${used})`)
-    const aMinuteAgo = await prometheus(place, `sum(${used} offset 70s)`)
+    const now = await prometheus(settings, `sum(${used})`)
+    const aMinuteAgo = await prometheus(settings, `sum(${used} offset 70s)`)
     assert.ok(now[0])
     assert.equal(now[0].value, aMinuteAgo[0]?.value)
     askedAt = Date.now() / 1000
@@ -287,8 +291,8 @@ test('every series that a rule asks for exists', async () => {
       groups: readonly { rules: readonly { expr: string }[] }[]
     }
     for (const { expr } of groups.flatMap(({ rules }) => rules)) {
-      for (const selector of new Set(selectorsIn(await promqlTree(place, expr)))) {
-        const [found] = await prometheus(place, `count(last_over_time(${selector}[${RANGE}]))`)
+      for (const selector of new Set(selectorsIn(await promqlTree(settings, expr)))) {
+        const [found] = await prometheus(settings, `count(last_over_time(${selector}[${RANGE}]))`)
         if (found) there++
         else absent.add(selector)
       }
@@ -300,7 +304,7 @@ test('every series that a rule asks for exists', async () => {
 
 test('what Tempo holds is what was kept', async () => {
   const [kept] = await prometheus(
-    place,
+    settings,
     'sum(otelcol_processor_tail_sampling_global_count_traces_sampled{sampled="true"})',
   )
   const share = asked.find((one) => nameOf(one) === 'sampling / Traces kept / A')

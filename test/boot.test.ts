@@ -15,14 +15,14 @@ import { delimiter, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { execa } from 'execa'
 import { bootNative, haltNative, reloadCollector, statusNative } from '../stack/boot.ts'
-import { benchOf } from '../stack/collectors.ts'
-import { type Place, ROOT, url } from '../stack/place.ts'
+import { launcherFor } from '../stack/collectors.ts'
 import { policyBefore, SHIPPED_POLICY } from '../stack/policy.ts'
 import { started } from '../stack/processes.ts'
 import { lastRecording, reload } from '../stack/reload.ts'
 import { activePolicy, tsx } from '../stack/services.ts'
+import { ROOT, type Settings, url } from '../stack/settings.ts'
 import { COMMITTED_RECORDING } from '../stack/workbench.ts'
-import type { Bench } from '../workbench/collector.ts'
+import type { Launcher } from '../workbench/collector.ts'
 import { eventually, testPlace } from './stack.ts'
 
 const cancel = new AbortController().signal
@@ -57,7 +57,7 @@ const fake = (bin: string, name: string, says: string) => {
 async function buildWith(path: string, part: string): Promise<string> {
   const script = `
     import { build } from '${resolve(ROOT, 'stack/native.ts')}'
-    import { readPlace } from '${resolve(ROOT, 'stack/place.ts')}'
+    import { readPlace } from '${resolve(ROOT, 'stack/settings.ts')}'
     const place = readPlace()
     await build({ ...place, env: { ...place.env, XDG_CACHE_HOME: '${resolve(folder, 'cache')}' } }, ['${part}'], {
       cancel: new AbortController().signal, say: () => {} }).catch((error) => console.log(error.message))`
@@ -121,83 +121,83 @@ test('every command explains itself', async () => {
 })
 
 test('a model server that is down is named before anything is started', async () => {
-  const place = await testPlace({ VLLM_BASE_URL: 'http://127.0.0.1:9/v1' })
+  const settings = await testPlace({ VLLM_BASE_URL: 'http://127.0.0.1:9/v1' })
   await assert.rejects(
-    bootNative(place, { policy: SHIPPED_POLICY, cancel, say }),
+    bootNative(settings, { policy: SHIPPED_POLICY, cancel, say }),
     /VLLM_BASE_URL=http:\/\/127\.0\.0\.1:9\/v1: the model server does not answer/,
   )
-  assert.deepEqual(started(place), [])
-  rmSync(place.state, { recursive: true, force: true })
+  assert.deepEqual(started(settings), [])
+  rmSync(settings.state, { recursive: true, force: true })
 })
 
 test('what cannot go together is refused before anything is started', async () => {
-  const place = await testPlace({ VOLUME: 'high', RECORD: 'yes' })
-  await assert.rejects(bootNative(place, { policy: SHIPPED_POLICY, cancel, say }), /leave out one of the two/)
-  assert.deepEqual(started(place), [])
-  rmSync(place.state, { recursive: true, force: true })
+  const settings = await testPlace({ VOLUME: 'high', RECORD: 'yes' })
+  await assert.rejects(bootNative(settings, { policy: SHIPPED_POLICY, cancel, say }), /leave out one of the two/)
+  assert.deepEqual(started(settings), [])
+  rmSync(settings.state, { recursive: true, force: true })
 })
 
 test('a taken port is named with its holder, and nothing is started', async () => {
-  const place = await testPlace()
-  const squatter = createServer().listen(place.ports.TEMPO_PORT, '127.0.0.1')
+  const settings = await testPlace()
+  const squatter = createServer().listen(settings.ports.TEMPO_PORT, '127.0.0.1')
   try {
-    await assert.rejects(bootNative(place, { policy: SHIPPED_POLICY, cancel, say }), (error: Error) => {
+    await assert.rejects(bootNative(settings, { policy: SHIPPED_POLICY, cancel, say }), (error: Error) => {
       assert.match(
         error.message,
-        new RegExp(`port ${place.ports.TEMPO_PORT} \\(TEMPO_PORT, for tempo\\) is taken by .*pid ${process.pid}`),
+        new RegExp(`port ${settings.ports.TEMPO_PORT} \\(TEMPO_PORT, for tempo\\) is taken by .*pid ${process.pid}`),
       )
       assert.match(error.message, /make up TEMPO_PORT=/)
       return true
     })
-    assert.deepEqual(started(place), [])
+    assert.deepEqual(started(settings), [])
   } finally {
     squatter.close()
-    rmSync(place.state, { recursive: true, force: true })
+    rmSync(settings.state, { recursive: true, force: true })
   }
 })
 
 test('a service that dies while starting is reported with its last words, and the others are stopped', async () => {
-  const place = await testPlace()
-  mkdirSync(resolve(place.state, 'data/tempo'), { recursive: true })
-  writeFileSync(resolve(place.state, 'data/tempo/wal'), 'a file where Tempo needs a folder')
+  const settings = await testPlace()
+  mkdirSync(resolve(settings.state, 'data/tempo'), { recursive: true })
+  writeFileSync(resolve(settings.state, 'data/tempo/wal'), 'a file where Tempo needs a folder')
   try {
     await assert.rejects(
-      bootNative(place, { policy: SHIPPED_POLICY, only: ['tempo', 'prometheus'], cancel, say }),
+      bootNative(settings, { policy: SHIPPED_POLICY, only: ['tempo', 'prometheus'], cancel, say }),
       /^Error: tempo ended before it was ready\. Its last words:\n.*wal.*\nAll of them: .*logs\/tempo\.log$/s,
     )
-    assert.deepEqual(started(place), [])
-    assert.ok((await statusNative(place)).every(({ state }) => state === 'not running'))
+    assert.deepEqual(started(settings), [])
+    assert.ok((await statusNative(settings)).every(({ state }) => state === 'not running'))
   } finally {
-    await haltNative(place, say)
-    rmSync(place.state, { recursive: true, force: true })
+    await haltNative(settings, say)
+    rmSync(settings.state, { recursive: true, force: true })
   }
 })
 
 describe('make reload', () => {
   const ERRORS_ONLY = 'collector/policies/keep-errors-only.yaml'
-  let place: Place
-  let bench: Bench
+  let settings: Settings
+  let launcher: Launcher
   let said: string[]
 
   before(async () => {
-    place = await testPlace()
-    await bootNative(place, { policy: SHIPPED_POLICY, only: ['collector'], cancel, say })
-    bench = await benchOf(place, { cancel, say: (line) => void said.push(line) }, 'native')
+    settings = await testPlace()
+    await bootNative(settings, { policy: SHIPPED_POLICY, only: ['collector'], cancel, say })
+    launcher = await launcherFor(settings, { cancel, say: (line) => void said.push(line) }, 'native')
   })
   after(async () => {
-    await haltNative(place, say)
-    rmSync(place.state, { recursive: true, force: true })
+    await haltNative(settings, say)
+    rmSync(settings.state, { recursive: true, force: true })
   })
 
   const reloadWith = async (policy: string, recording = COMMITTED_RECORDING): Promise<string> => {
     said = []
-    await reload(place, { policy, recording, bench, tell: () => reloadCollector(place) })
+    await reload(settings, { policy, recording, launcher, tell: () => reloadCollector(settings) })
     return said.join('\n')
   }
-  const inForce = () => readFileSync(activePolicy(place), 'utf8')
-  const collectorPid = async () => (await statusNative(place)).find(({ name }) => name === 'collector')?.state
-  const metrics = async () => (await fetch(url(place, 'COLLECTOR_METRICS_PORT', '/metrics'))).text()
-  const upSince = async () => ((await (await fetch(url(place, 'COLLECTOR_HEALTH_PORT'))).json()) as Up).upSince
+  const inForce = () => readFileSync(activePolicy(settings), 'utf8')
+  const collectorPid = async () => (await statusNative(settings)).find(({ name }) => name === 'collector')?.state
+  const metrics = async () => (await fetch(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'))).text()
+  const upSince = async () => ((await (await fetch(url(settings, 'COLLECTOR_HEALTH_PORT'))).json()) as Up).upSince
   type Up = { upSince: string }
 
   /** A trace whose root never comes, so that the sampler waits for it. */
@@ -206,13 +206,13 @@ describe('make reload', () => {
     const times = { startTimeUnixNano: '1795223772000000000', endTimeUnixNano: '1795223772500000000' }
     const body = JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [{ name: 'chat', ...ids, ...times }] }] }] })
     const headers = { 'content-type': 'application/json' }
-    const { ok } = await fetch(url(place, 'OTLP_HTTP_PORT', '/v1/traces'), { method: 'POST', headers, body })
+    const { ok } = await fetch(url(settings, 'OTLP_HTTP_PORT', '/v1/traces'), { method: 'POST', headers, body })
     assert.ok(ok)
   }
 
   test('a second start says what runs already, with its settings', async () => {
     const lines: string[] = []
-    await bootNative(place, {
+    await bootNative(settings, {
       policy: SHIPPED_POLICY,
       only: ['collector'],
       cancel,
@@ -254,7 +254,7 @@ describe('make reload', () => {
     await eventually(async () => assert.match(await metrics(), /traces_on_memory(\{.*\})? 3$/m))
     const broken = resolve(folder, 'cut-off.jsonl')
     writeFileSync(broken, '{"resourceSpans": [')
-    const text = await reloadWith(policyBefore(place), broken)
+    const text = await reloadWith(policyBefore(settings), broken)
     assert.match(text, /difference {2}cannot be shown on .*cut-off\.jsonl: .*cut-off\.jsonl:1: the line is cut off/)
     assert.match(text, /early {7}3 traces were still waiting and judged at once, by the list before/)
     assert.equal(inForce(), readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8'))
@@ -270,7 +270,7 @@ describe('make reload', () => {
 
   test('puts the list before in force again when the collector does not survive, with its last words', async () => {
     const list = inForce()
-    const queue = resolve(place.state, 'data/collector/tempo')
+    const queue = resolve(settings.state, 'data/collector/tempo')
     rmSync(queue, { recursive: true })
     writeFileSync(queue, 'a file where the queue needs a folder')
     await assert.rejects(reloadWith(ERRORS_ONLY, 'nowhere.jsonl'), ({ message }: Error) => {
@@ -286,7 +286,7 @@ describe('make reload', () => {
   })
 
   test('takes the recording that was written last, and the one that ships before none', () => {
-    const made = resolve(place.state, 'recordings')
+    const made = resolve(settings.state, 'recordings')
     mkdirSync(made, { recursive: true })
     const at = (name: string, hour: number, content = 'x') => {
       writeFileSync(resolve(made, name), content)
@@ -295,9 +295,9 @@ describe('make reload', () => {
     at('empty.jsonl', 9, '')
     at('seed-1.ledger.jsonl', 9)
     at('notes.txt', 9)
-    assert.ok(!lastRecording(place).startsWith(made))
+    assert.ok(!lastRecording(settings).startsWith(made))
     at('old.jsonl.gz', 7)
     at('live.jsonl', 8)
-    assert.equal(lastRecording(place), resolve(made, 'live.jsonl'))
+    assert.equal(lastRecording(settings), resolve(made, 'live.jsonl'))
   })
 })

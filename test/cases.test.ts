@@ -3,9 +3,9 @@ import { readFileSync, rmSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { type Failure, judgeCases, readCases } from '../evidence/cases.ts'
-import { benchOf } from '../stack/collectors.ts'
-import { type Place, ROOT } from '../stack/place.ts'
+import { launcherFor } from '../stack/collectors.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
+import { ROOT, type Settings } from '../stack/settings.ts'
 import { singlePolicies } from '../workbench/tune.ts'
 import { testPlace } from './stack.ts'
 
@@ -13,7 +13,7 @@ const cases = readCases(resolve(ROOT, 'evidence/cases'))
 const shipped = readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8')
 const policies = singlePolicies(shipped)
 
-let place: Place
+let settings: Settings
 let failures: ReadonlyMap<string, readonly Failure[]>
 
 /** The shipped list without one of its policies. */
@@ -24,14 +24,14 @@ const without = (name: string) => ({
 
 before(async () => {
   // The thresholds of who runs this must not become those of the list that ships.
-  place = await testPlace({ SLOW_CALL: '9s', TOKEN_HEAVY: '9000' })
-  const bench = await benchOf(place, { cancel: new AbortController().signal, say: () => {} }, 'native')
+  settings = await testPlace({ SLOW_CALL: '9s', TOKEN_HEAVY: '9000' })
+  const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: () => {} }, 'native')
   const config = readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8')
   const lists = [{ name: 'shipped', text: shipped }, ...policies.map(({ name }) => without(name))]
-  failures = await judgeCases(bench, cases, { config, lists })
+  failures = await judgeCases(launcher, cases, { config, lists })
 })
 
-after(() => rmSync(place.state, { recursive: true, force: true }))
+after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 describe('with the shipped list', () => {
   for (const { name } of cases) {

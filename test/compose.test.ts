@@ -17,13 +17,13 @@ import { parseEnv } from 'node:util'
 import { execa } from 'execa'
 import { parse } from 'yaml'
 import packageJson from '../package.json' with { type: 'json' }
-import { benchOf } from '../stack/collectors.ts'
+import { launcherFor } from '../stack/collectors.ts'
 import { bootDocker, composeEnvironment, reloadDocker } from '../stack/docker.ts'
 import { dockerEngine } from '../stack/docker-engine.ts'
 import { build, type Programs } from '../stack/native.ts'
-import { type Place, type PortName, ROOT } from '../stack/place.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { activePolicy, services as nativeServices, writePrometheusFiles } from '../stack/services.ts'
+import { type PortName, ROOT, type Settings } from '../stack/settings.ts'
 import { testPlace } from './stack.ts'
 
 type Mount = { type: string; source: string; target: string; read_only?: boolean }
@@ -69,7 +69,7 @@ const shipped = parseEnv(readFileSync(resolve(ROOT, '.env'), 'utf8'))
 const entries = (services: Services) => Object.entries(services)
 
 let folder: string
-let place: Place
+let settings: Settings
 let programs: Programs
 let services: Services
 /** The same for somebody who runs Compose by hand, with nothing but .env. */
@@ -97,15 +97,15 @@ before(async () => {
   const home = resolve(folder, 'grafana')
   for (const part of ['bin', 'conf', 'public']) mkdirSync(resolve(home, part), { recursive: true })
   for (const file of ['bin/grafana', 'conf/defaults.ini']) writeFileSync(resolve(home, file), '')
-  place = await testPlace({ GRAFANA_HOME: home, TIME_FACTOR: '10' })
-  programs = await build(place, ['compose'], options)
-  services = await compose(composeEnvironment(place))
-  byHand = await compose({ PATH: place.env.PATH, HOME: place.env.HOME, COMPOSE_PROFILES: 'mock' })
+  settings = await testPlace({ GRAFANA_HOME: home, TIME_FACTOR: '10' })
+  programs = await build(settings, ['compose'], options)
+  services = await compose(composeEnvironment(settings))
+  byHand = await compose({ PATH: settings.env.PATH, HOME: settings.env.HOME, COMPOSE_PROFILES: 'mock' })
 })
 
 after(() => {
   rmSync(folder, { recursive: true, force: true })
-  rmSync(place.state, { recursive: true, force: true })
+  rmSync(settings.state, { recursive: true, force: true })
 })
 
 test('every port is published on loopback only, as .env says or the environment', () => {
@@ -130,7 +130,7 @@ test('every port is published on loopback only, as .env says or the environment'
   )
   assert.deepEqual(
     published(services),
-    expected((name) => place.ports[name]),
+    expected((name) => settings.ports[name]),
   )
 })
 
@@ -180,7 +180,7 @@ test('what ends by itself is waited for by a service that lasts, or up --wait wo
 })
 
 test('what is mounted from here is in git and read-only; data is in named volumes', async () => {
-  const policies = resolve(place.state, 'policies')
+  const policies = resolve(settings.state, 'policies')
   for (const [name, { volumes }] of entries(services)) {
     for (const { type, source, read_only } of volumes ?? []) {
       if (type === 'volume') continue
@@ -202,7 +202,7 @@ test('nobody gets a password by default', () => {
 
 test('both ways to boot load the same files, with the same arguments', () => {
   const native = (name: string) =>
-    nativeServices(place, programs)
+    nativeServices(settings, programs)
       .find((it) => it.name === name)
       ?.command() ?? assert.fail(`natively there is no ${name}`)
   const command = (name: string) => fromHere(name, service(name).command ?? [])
@@ -211,7 +211,7 @@ test('both ways to boot load the same files, with the same arguments', () => {
   assert.deepEqual(command('collector'), native('collector').args)
   for (const key of ['COLLECTOR_DIR', 'POLICY_FILE', 'SLOW_CALL', 'GOMEMLIMIT'])
     assert.equal(value('collector', key), native('collector').env[key], key)
-  assert.equal(value('collector', 'POLICY_FILE'), activePolicy(place))
+  assert.equal(value('collector', 'POLICY_FILE'), activePolicy(settings))
   assert.equal(value('collector', 'SLOW_CALL'), '200ms', '2 s of a world ten times as fast')
 
   assert.deepEqual(command('tempo'), native('tempo').args)
@@ -228,8 +228,8 @@ test('both ways to boot load the same files, with the same arguments', () => {
   for (const key of ['GF_PATHS_PROVISIONING', 'DASHBOARDS_DIR', 'GOMEMLIMIT'])
     assert.equal(value('grafana', key), env[key], key)
 
-  const settings = parseEnv(readFileSync(resolve(ROOT, 'phoenix/phoenix.env'), 'utf8'))
-  for (const [key, setting] of Object.entries(settings)) {
+  const shipped = parseEnv(readFileSync(resolve(ROOT, 'phoenix/phoenix.env'), 'utf8'))
+  for (const [key, setting] of Object.entries(shipped)) {
     assert.equal(given('phoenix')[key], setting)
     assert.equal(native('phoenix').env[key], setting)
   }
@@ -239,12 +239,12 @@ test('both ways to boot load the same files, with the same arguments', () => {
 })
 
 test('both ways to boot scrape the same jobs, here each at a service and port that exist', () => {
-  writePrometheusFiles(place)
+  writePrometheusFiles(settings)
   const jobs = readdirSync(resolve(ROOT, 'grafana/targets'))
-  assert.deepEqual(readdirSync(resolve(place.state, 'prometheus/targets')), jobs)
+  assert.deepEqual(readdirSync(resolve(settings.state, 'prometheus/targets')), jobs)
   for (const job of jobs) {
     const [{ targets }] = parse(readFileSync(resolve(ROOT, 'grafana/targets', job), 'utf8'))
-    const [copy] = parse(readFileSync(resolve(place.state, 'prometheus/targets', job), 'utf8'))
+    const [copy] = parse(readFileSync(resolve(settings.state, 'prometheus/targets', job), 'utf8'))
     const [host, port] = targets[0].split(':')
     const published = service(host).ports?.find(({ target }) => target === Number(port))?.published
     assert.deepEqual(copy.targets, [`127.0.0.1:${published}`], job)
@@ -268,7 +268,7 @@ test('the collector is given every setting that its configuration has no default
 })
 
 test('RECORD=yes has both ways to boot write down what the sampler sees, and nothing else is new', async () => {
-  const recording = { ...place, env: { ...place.env, RECORD: 'yes' } }
+  const recording = { ...settings, env: { ...settings.env, RECORD: 'yes' } }
   const { collector, ...others } = await compose(composeEnvironment(recording))
   const native = nativeServices(recording, programs)
     .find(({ name }) => name === 'collector')
@@ -279,10 +279,10 @@ test('RECORD=yes has both ways to boot write down what the sampler sees, and not
   assert.deepEqual(collector?.command?.map(here), native?.args)
   assert.ok(native?.args.includes(resolve(ROOT, 'collector/overlays/record.yaml')))
   assert.equal(here(collector?.environment?.RECORDING_FILE ?? ''), native?.env.RECORDING_FILE)
-  assert.equal(native?.env.RECORDING_FILE, resolve(place.state, 'recordings/live.jsonl'))
+  assert.equal(native?.env.RECORDING_FILE, resolve(settings.state, 'recordings/live.jsonl'))
   assert.deepEqual(
     binds.filter(({ read_only }) => !read_only).map(({ source }) => source),
-    [resolve(place.state, 'recordings')],
+    [resolve(settings.state, 'recordings')],
     'only there it may write',
   )
   const user = `${process.getuid?.()}:${process.getgid?.()}`
@@ -295,20 +295,20 @@ test('RECORD=yes has both ways to boot write down what the sampler sees, and not
 
 test('without RECORD nothing is loaded for it, and what says neither yes nor no is refused', async () => {
   for (const RECORD of ['', 'no']) {
-    const plain = { ...place, env: { ...place.env, RECORD } }
+    const plain = { ...settings, env: { ...settings.env, RECORD } }
     assert.deepEqual(await compose(composeEnvironment(plain)), services)
     const args = nativeServices(plain, programs)
       .find(({ name }) => name === 'collector')
       ?.command().args
     assert.ok(args?.every((word) => !word.includes('record.yaml')))
   }
-  const odd = { ...place, env: { ...place.env, RECORD: 'perhaps' } }
+  const odd = { ...settings, env: { ...settings.env, RECORD: 'perhaps' } }
   assert.throws(() => composeEnvironment(odd), /RECORD=perhaps says neither yes nor no: make up RECORD=yes/)
 })
 
 test('a model server of the user takes the place of the mock, and can be on this machine', async () => {
   const address = 'http://host.docker.internal:8001/v1'
-  const own = await compose(composeEnvironment({ ...place, env: { ...place.env, VLLM_BASE_URL: address } }))
+  const own = await compose(composeEnvironment({ ...settings, env: { ...settings.env, VLLM_BASE_URL: address } }))
   assert.deepEqual(new Set(Object.keys(own)), new Set(Object.keys(services).filter((name) => name !== 'model')))
   assert.equal(own.sim?.environment?.VLLM_BASE_URL, address)
   assert.deepEqual(own.sim?.extra_hosts, ['host.docker.internal=host-gateway'])
@@ -316,7 +316,7 @@ test('a model server of the user takes the place of the mock, and can be on this
 
 test('an empty variable is the same as none', async () => {
   const empty = { VLLM_BASE_URL: '', SEED: '', SLOW_CALL: '', TOKEN_HEAVY: '' }
-  const { sim, collector } = await compose(composeEnvironment({ ...place, env: { ...place.env, ...empty } }))
+  const { sim, collector } = await compose(composeEnvironment({ ...settings, env: { ...settings.env, ...empty } }))
   assert.equal(sim?.environment?.VLLM_BASE_URL, 'http://model:8000/v1')
   assert.equal(sim?.environment?.SEED, null)
   assert.equal(collector?.environment?.SLOW_CALL, '200ms')
@@ -329,7 +329,7 @@ function fakeDocker(name: string, script: string): Record<string, string> {
   mkdirSync(bin)
   writeFileSync(resolve(bin, 'docker'), `#!/bin/sh\n${script}\n`)
   chmodSync(resolve(bin, 'docker'), 0o755)
-  return { ...place.env, PATH: `${bin}:${place.env.PATH}` }
+  return { ...settings.env, PATH: `${bin}:${settings.env.PATH}` }
 }
 
 test('an engine that cannot be used is named with what it lacks', async () => {
@@ -357,19 +357,19 @@ test('what can be refused is refused before anything is started, with the way ar
     esac`
   const env = fakeDocker('empty', script)
 
-  const loopback = { ...place, env: { ...env, VLLM_BASE_URL: 'http://localhost:8001/v1' } }
+  const loopback = { ...settings, env: { ...env, VLLM_BASE_URL: 'http://localhost:8001/v1' } }
   await assert.rejects(
     bootDocker(loopback, options),
     /VLLM_BASE_URL=http:\/\/localhost:8001\/v1: .*http:\/\/host\.docker\.internal:8001\/v1.*BOOT=native/s,
   )
 
-  const squatter = createServer().listen(place.ports.PHOENIX_PORT, '127.0.0.1')
-  const taken = `port ${place.ports.PHOENIX_PORT} \\(PHOENIX_PORT, for phoenix\\) is taken by .*pid ${process.pid}.*PHOENIX_PORT=`
-  await assert.rejects(bootDocker({ ...place, env }, options), new RegExp(taken)).finally(() => squatter.close())
+  const squatter = createServer().listen(settings.ports.PHOENIX_PORT, '127.0.0.1')
+  const taken = `port ${settings.ports.PHOENIX_PORT} \\(PHOENIX_PORT, for phoenix\\) is taken by .*pid ${process.pid}.*PHOENIX_PORT=`
+  await assert.rejects(bootDocker({ ...settings, env }, options), new RegExp(taken)).finally(() => squatter.close())
 
-  await assert.rejects(bootDocker({ ...place, env }, options), ({ message }: Error) => {
+  await assert.rejects(bootDocker({ ...settings, env }, options), ({ message }: Error) => {
     assert.match(message, /^Not every image could be pulled.*make up BOOT=native$/s)
-    assert.ok(message.includes(`Missing: ${place.env.TEMPO_IMAGE?.replace(/@.*/, '')}. `), message)
+    assert.ok(message.includes(`Missing: ${settings.env.TEMPO_IMAGE?.replace(/@.*/, '')}. `), message)
     return true
   })
   assert.doesNotMatch(readFileSync(record, 'utf8'), /compose up|^run /m)
@@ -377,16 +377,16 @@ test('what can be refused is refused before anything is started, with the way ar
 
 test('the workbench starts the pinned image with the files and the ports of this machine', async ({ mock }) => {
   mock.method(process as { getuid: () => number }, 'getuid', () => 1234)
-  const bench = await benchOf({ ...place, env: fakeDocker('workbench', 'exit 0') }, options, 'docker')
+  const launcher = await launcherFor({ ...settings, env: fakeDocker('workbench', 'exit 0') }, options, 'docker')
   const scratch = resolve(folder, 'scratch')
   mkdirSync(scratch)
   const overlay = resolve(ROOT, 'workbench/replay.yaml')
   const told = { OTLP_HTTP_PORT: '14318', COLLECTOR_METRICS_PORT: '18888', POLICY_FILE: resolve(scratch, 'list.yaml') }
-  const { file, args, env } = bench.collector(scratch, [overlay], told)
+  const { file, args, env } = launcher.collector(scratch, [overlay], told)
   assert.equal(file, 'docker')
   assert.equal(env.PATH?.split(':')[0], resolve(folder, 'workbench'), 'with the engine that the user chose')
 
-  const image = args.indexOf(place.env.OTELCOL_IMAGE ?? '')
+  const image = args.indexOf(settings.env.OTELCOL_IMAGE ?? '')
   const [before, behind] = [args.slice(0, image), args.slice(image + 1)]
   assert.deepEqual(before.slice(0, 2), ['run', '--rm'], 'nothing of it stays')
   const given = (flag: string) => before.flatMap((word, index) => (word === flag ? [before[index + 1] ?? ''] : []))
@@ -406,12 +406,12 @@ test('the workbench starts the pinned image with the files and the ports of this
       [scratch, false],
     ],
   )
-  const settings = Object.fromEntries(given('--env').map((pair) => pair.split(/=(.*)/s)))
+  const environment = Object.fromEntries(given('--env').map((pair) => pair.split(/=(.*)/s)))
   const collector = service('collector').environment ?? {}
   for (const [name, value] of Object.entries({ ...told, OTLP_ADDRESS: '0.0.0.0', METRICS_ADDRESS: '0.0.0.0' }))
-    assert.equal(settings[name], value, name)
-  assert.equal(settings.SLOW_CALL, collector.SLOW_CALL)
-  const paths = [...behind.filter((word) => word.startsWith('/')), settings.COLLECTOR_DIR, settings.POLICY_FILE]
+    assert.equal(environment[name], value, name)
+  assert.equal(environment.SLOW_CALL, collector.SLOW_CALL)
+  const paths = [...behind.filter((word) => word.startsWith('/')), environment.COLLECTOR_DIR, environment.POLICY_FILE]
   assert.ok(paths.length >= 4)
   for (const path of paths)
     assert.ok(
@@ -419,15 +419,15 @@ test('the workbench starts the pinned image with the files and the ports of this
       path,
     )
 
-  const natively = await benchOf(place, options, 'native')
+  const natively = await launcherFor(environment, options, 'native')
   assert.deepEqual(behind, natively.collector(scratch, [overlay], told).args)
 })
 
 test('a rootless engine runs the workbench as its own root, who is the user here', async ({ mock }) => {
   mock.method(process as { getuid: () => number }, 'getuid', () => 1234)
   const rootless = fakeDocker('rootless', 'test "$1" != info || echo "[name=seccomp,profile=builtin name=rootless]"')
-  const bench = await benchOf({ ...place, env: rootless }, options, 'docker')
-  const { args } = bench.collector(folder, [], {})
+  const launcher = await launcherFor({ ...settings, env: rootless }, options, 'docker')
+  const { args } = launcher.collector(folder, [], {})
   assert.equal(args[args.indexOf('--user') + 1], '0:0')
 })
 
@@ -435,10 +435,10 @@ test('the workbench without its image pulls it before the first start, or says h
   const asked = resolve(folder, 'asked-of-workbench')
   const missing = (name: string, pull: number) =>
     fakeDocker(name, `echo "$1 $2" >> ${asked}; case "$1" in image) exit 1 ;; pull) exit ${pull} ;; esac`)
-  await benchOf({ ...place, env: missing('pulls', 0) }, options, 'docker')
-  assert.match(readFileSync(asked, 'utf8'), new RegExp(`^pull ${place.env.OTELCOL_IMAGE}$`, 'm'))
+  await launcherFor({ ...settings, env: missing('pulls', 0) }, options, 'docker')
+  assert.match(readFileSync(asked, 'utf8'), new RegExp(`^pull ${settings.env.OTELCOL_IMAGE}$`, 'm'))
   await assert.rejects(
-    benchOf({ ...place, env: missing('pulls-not', 1) }, options, 'docker'),
+    launcherFor({ ...settings, env: missing('pulls-not', 1) }, options, 'docker'),
     /^Error: otel\/opentelemetry-collector-contrib:[\d.]+ could not be pulled; .*: BOOT=native$/,
   )
 })
@@ -463,7 +463,7 @@ test('a reload sends the collector SIGHUP, and sees whether it lives on', async 
       'container inspect') cat ${restarts} ;;
     esac`
   writeFileSync(restarts, inspected('3'))
-  const lastWords = await reloadDocker({ ...place, env: fakeDocker('reloads', script) })
+  const lastWords = await reloadDocker({ ...settings, env: fakeDocker('reloads', script) })
   assert.match(readFileSync(asked, 'utf8'), /^compose kill --signal SIGHUP collector$/m)
   assert.equal(await lastWords(), undefined)
   writeFileSync(restarts, inspected('4'))
@@ -471,7 +471,7 @@ test('a reload sends the collector SIGHUP, and sees whether it lives on', async 
 })
 
 test('VOLUME=high loads the same overlay both ways to boot, and nothing else is new', async () => {
-  const high = { ...place, env: { ...place.env, VOLUME: 'high' } }
+  const high = { ...settings, env: { ...settings.env, VOLUME: 'high' } }
   const { collector, ...others } = await compose(composeEnvironment(high))
   const native = nativeServices(high, programs)
     .find(({ name }) => name === 'collector')
@@ -485,14 +485,15 @@ test('VOLUME=high loads the same overlay both ways to boot, and nothing else is 
 })
 
 test('VOLUME says one of two words, and goes with no recording, which would not be masked', () => {
-  const asked = (env: Record<string, string>) => () => composeEnvironment({ ...place, env: { ...place.env, ...env } })
+  const asked = (env: Record<string, string>) => () =>
+    composeEnvironment({ ...settings, env: { ...settings.env, ...env } })
   assert.throws(asked({ VOLUME: 'loud' }), /VOLUME=loud says neither high nor ordinary/)
   assert.throws(asked({ VOLUME: 'high', RECORD: 'yes' }), /RECORD=yes .* is not masked yet: leave out one/)
   assert.equal(asked({ VOLUME: 'ordinary' })().COMPOSE_FILE, undefined)
 })
 
 test('OTLP_TOKEN is asked for by the collector and sent by the agents, both ways to boot', async () => {
-  const guarded = { ...place, env: { ...place.env, OTLP_TOKEN: 'a-token-of-sixteen' } }
+  const guarded = { ...settings, env: { ...settings.env, OTLP_TOKEN: 'a-token-of-sixteen' } }
   const { collector, sim, model } = await compose(composeEnvironment(guarded))
   const native = new Map(nativeServices(guarded, programs).map((service) => [service.name, service.command()]))
   assert.ok(collector?.command?.includes('/collector/token.yaml'))
@@ -504,9 +505,9 @@ test('OTLP_TOKEN is asked for by the collector and sent by the agents, both ways
 })
 
 test('TLS has its files where the collector and the agents look, and https in every address', async () => {
-  const [cert, key] = [resolve(place.state, 'cert.pem'), resolve(place.state, 'key.pem')]
+  const [cert, key] = [resolve(settings.state, 'cert.pem'), resolve(settings.state, 'key.pem')]
   for (const file of [cert, key]) writeFileSync(file, '')
-  const secured = { ...place, env: { ...place.env, OTLP_TLS_CERT: cert, OTLP_TLS_KEY: key } }
+  const secured = { ...settings, env: { ...settings.env, OTLP_TLS_CERT: cert, OTLP_TLS_KEY: key } }
   const { collector, sim, model } = await compose(composeEnvironment(secured))
   assert.ok(collector?.command?.includes('/collector/tls.yaml'))
   const binds = (service: typeof sim) =>
@@ -520,7 +521,8 @@ test('TLS has its files where the collector and the agents look, and https in ev
 })
 
 test('a token that can be guessed and half a certificate are refused', () => {
-  const asked = (env: Record<string, string>) => () => composeEnvironment({ ...place, env: { ...place.env, ...env } })
+  const asked = (env: Record<string, string>) => () =>
+    composeEnvironment({ ...settings, env: { ...settings.env, ...env } })
   assert.throws(asked({ OTLP_TOKEN: 'short' }), /OTLP_TOKEN is no token: it must have 16 characters or more/)
   assert.throws(asked({ OTLP_TOKEN: 'has a space in the middle' }), /OTLP_TOKEN is no token/)
   assert.throws(asked({ OTLP_TLS_CERT: 'cert.pem' }), /OTLP_TLS_CERT is set and OTLP_TLS_KEY is not/)

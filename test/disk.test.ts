@@ -4,26 +4,26 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { execa } from 'execa'
-import { benchOf } from '../stack/collectors.ts'
-import { type Place, ROOT } from '../stack/place.ts'
+import { launcherFor } from '../stack/collectors.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { tsx } from '../stack/services.ts'
+import { ROOT, type Settings } from '../stack/settings.ts'
 import { COMMITTED_RECORDING } from '../stack/workbench.ts'
-import { type Bench, startCollector } from '../workbench/collector.ts'
+import { type Launcher, startCollector } from '../workbench/collector.ts'
 import { record, type World } from '../workbench/record.ts'
 import { readRecording } from '../workbench/recording.ts'
-import { Refusal } from '../workbench/refusal.ts'
 import { replay, replayEach } from '../workbench/replay.ts'
+import { UserError } from '../workbench/user-error.ts'
 import { testPlace } from './stack.ts'
 
 /**
  * A disk that is full for one program: no file of the collector may grow beyond this many kilobytes. An ordinary user
  * cannot fill a disk in a test; what a program is told then differs only in its words.
  */
-const withLimit = (bench: Bench, kilobytes: number): Bench => ({
-  ...bench,
+const withLimit = (launcher: Launcher, kilobytes: number): Launcher => ({
+  ...launcher,
   collector: (...asked) => {
-    const { file, args, env } = bench.collector(...asked)
+    const { file, args, env } = launcher.collector(...asked)
     return { file: 'sh', args: ['-c', `ulimit -f ${kilobytes * 2}; exec "$0" "$@"`, file, ...args], env }
   },
 })
@@ -37,25 +37,25 @@ const traffic = {
 const FULL = /the disk is full \(.*\), so this was given up: make room/
 
 let folder: string
-let place: Place
-let bench: Bench
+let settings: Settings
+let launcher: Launcher
 
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'wood-test-'))
   mkdirSync(join(folder, 'tmp'))
   process.env.TMPDIR = join(folder, 'tmp')
-  place = await testPlace({ BOOT: 'native' })
-  bench = await benchOf(place, { cancel: new AbortController().signal, say: () => {} }, 'native')
+  settings = await testPlace({ BOOT: 'native' })
+  launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: () => {} }, 'native')
 })
 
 after(() => {
   rmSync(folder, { recursive: true, force: true })
-  rmSync(place.state, { recursive: true, force: true })
+  rmSync(settings.state, { recursive: true, force: true })
 })
 
 const refused = (work: Promise<unknown>) =>
   assert.rejects(work, (error) => {
-    assert.ok(error instanceof Refusal, String(error))
+    assert.ok(error instanceof UserError, String(error))
     assert.match(error.message, FULL)
     assert.equal(error.message.split('\n').length, 1, error.message)
     return true
@@ -73,30 +73,30 @@ const world: World = {
 }
 
 function program(script: string, otlp: string, ...args: string[]) {
-  const env = { PATH: place.env.PATH ?? '', TIME_FACTOR: '20', OTEL_EXPORTER_OTLP_ENDPOINT: otlp }
+  const env = { PATH: settings.env.PATH ?? '', TIME_FACTOR: '20', OTEL_EXPORTER_OTLP_ENDPOINT: otlp }
   return { ...tsx(script, ...args), env }
 }
 
 // All that is kept are 3026 kB: full at once, in the middle, and when no more than the last piece is missing.
 for (const kilobytes of [1, 1500, 3000]) {
   test(`a disk that is full after ${kilobytes} kB ends a replay, which would have read too little`, async () => {
-    await refused(replay(withLimit(bench, kilobytes), traffic, list))
+    await refused(replay(withLimit(launcher, kilobytes), traffic, list))
   })
 }
 
 test('so it does when many lists are asked at once', async () => {
   const config = readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8')
   const lists = [{ name: 'all', text: readFileSync(list, 'utf8') }]
-  await refused(replayEach(withLimit(bench, 1500), traffic, { config, lists }))
+  await refused(replayEach(withLimit(launcher, 1500), traffic, { config, lists }))
 })
 
 test('a disk that has room for all decides as ever', async () => {
-  assert.equal((await replay(withLimit(bench, 10_000), traffic, list)).size, 40)
+  assert.equal((await replay(withLimit(launcher, 10_000), traffic, list)).size, 40)
 })
 
 test('a recording on a disk that is full ends, and leaves no half of one', async () => {
   const target = join(folder, 'recordings', 'full.jsonl.gz')
-  await refused(record(withLimit(bench, 100), world, resolve(ROOT, SHIPPED_POLICY), target))
+  await refused(record(withLimit(launcher, 100), world, resolve(ROOT, SHIPPED_POLICY), target))
   assert.ok(!existsSync(join(folder, 'recordings')))
 })
 
@@ -105,7 +105,7 @@ test('the live collector takes what it is sent also when it cannot write it down
   mkdirSync(scratch)
   const overlays = [resolve(ROOT, 'collector/overlays/record.yaml')]
   const env = { POLICY_FILE: list, RECORDING_FILE: join(scratch, 'live.jsonl') }
-  const collector = await startCollector(withLimit(bench, 100), { folder: scratch, overlays, env })
+  const collector = await startCollector(withLimit(launcher, 100), { folder: scratch, overlays, env })
   const answers: number[] = []
   for await (const { body } of traffic.requests()) {
     const headers = { 'content-type': 'application/json' }
@@ -119,7 +119,7 @@ test('the live collector takes what it is sent also when it cannot write it down
 test('a user is told in one sentence, and the exit code is 1', async () => {
   const { file, args, cwd } = tsx('stack/main.ts', 'tune', '--a', list, '--format', 'json')
   const limited = ['-c', 'ulimit -f 3000; exec "$0" "$@"', file, ...args]
-  const { exitCode, stderr, stdout } = await execa('sh', limited, { cwd, env: place.env, reject: false })
+  const { exitCode, stderr, stdout } = await execa('sh', limited, { cwd, env: settings.env, reject: false })
   assert.equal(exitCode, 1)
   assert.equal(stdout, '')
   const told = stderr.split('\n').filter((line) => !line.startsWith('  '))

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { after, before, test } from 'node:test'
-import { FATES, type Outcome } from '../evidence/drills/balance.ts'
+import { type Outcome, SPAN_STATES } from '../evidence/drills/balance.ts'
 import { DRILLS } from '../evidence/drills/drills.ts'
-import { proveNoLoss } from '../stack/drill.ts'
-import { type Place, Trouble } from '../stack/place.ts'
+import { runDrills } from '../stack/drill.ts'
+import type { Settings } from '../stack/settings.ts'
+import { UserError } from '../workbench/user-error.ts'
 import { testPlace } from './stack.ts'
 
 const KILLS = 5
@@ -14,30 +15,30 @@ const SHORT = DRILLS.map(({ name }) => name).filter((name) => !LONG.includes(nam
 const quiet = { cancel: new AbortController().signal, say: () => {} }
 const size = { seed: 7, kills: KILLS, outageSeconds: 2, bodies: 230 }
 
-let place: Place
+let settings: Settings
 let outcomes: ReadonlyMap<string, Outcome>
 
 before(async () => {
-  place = await testPlace({ BOOT: 'native', SLOW_CALL: '9s', TOKEN_HEAVY: '9000' })
-  const found = await proveNoLoss(place, { ...size, only: SHORT, atOnce: 3 }, 'text', quiet)
+  settings = await testPlace({ BOOT: 'native', SLOW_CALL: '9s', TOKEN_HEAVY: '9000' })
+  const found = await runDrills(settings, { ...size, only: SHORT, atOnce: 3 }, 'text', quiet)
   outcomes = new Map(found.outcomes.map((outcome) => [outcome.drill, outcome]))
 })
 
-after(() => rmSync(place.state, { recursive: true, force: true }))
+after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 const fatesOf = (drill: string, backend: string) =>
-  outcomes.get(drill)?.balances.find((balance) => balance.backend === backend)?.fates
+  outcomes.get(drill)?.balances.find((balance) => balance.backend === backend)?.states
 
 for (const name of SHORT) {
   test(`${name}: every span is accounted for`, () => {
     const { balances, broken } = outcomes.get(name) ?? { balances: [], broken: ['it did not run'] }
     assert.deepEqual(broken, [])
     assert.ok(balances.length > 0)
-    for (const { backend, sent, fates, strangers } of balances) {
-      assert.deepEqual({ backend, unknown: fates.unknown, strangers }, { backend, unknown: 0, strangers: 0 })
-      assert.ok(sent > 200 && fates.stored > 0, `${backend}: ${fates.stored} of ${sent}`)
+    for (const { backend, sent, states, unsentSpans } of balances) {
+      assert.deepEqual({ backend, unknown: states.unknown, unsentSpans }, { backend, unknown: 0, unsentSpans: 0 })
+      assert.ok(sent > 200 && states.stored > 0, `${backend}: ${states.stored} of ${sent}`)
       assert.equal(
-        FATES.reduce((sum, fate) => sum + fates[fate], 0),
+        SPAN_STATES.reduce((sum, state) => sum + states[state], 0),
         sent,
       )
     }
@@ -47,8 +48,8 @@ for (const name of SHORT) {
 test('a backend that is down, hangs or is busy loses nothing, and neither does the other', () => {
   for (const drill of ['tempo-down', 'phoenix-down', 'phoenix-429', 'phoenix-hangs'])
     for (const backend of ['tempo', 'phoenix']) {
-      const fates = fatesOf(drill, backend)
-      const lost = FATES.filter((fate) => fate !== 'stored' && (fates?.[fate] ?? 1) > 0)
+      const states = fatesOf(drill, backend)
+      const lost = SPAN_STATES.filter((state) => state !== 'stored' && (states?.[state] ?? 1) > 0)
       assert.deepEqual(lost, [], `${drill}, ${backend}`)
     }
 })
@@ -61,15 +62,16 @@ test('what the Phoenix of this stack may lose when it is killed is what it may h
 
 test('a reload and an orderly end lose nothing', () => {
   for (const drill of ['sigterm', 'reload'])
-    for (const { fates } of outcomes.get(drill)?.balances ?? [])
+    for (const { states } of outcomes.get(drill)?.balances ?? [])
       assert.deepEqual(
-        { ...fates, stored: 0, dropped: 0, refused: 0 },
-        Object.fromEntries(FATES.map((fate) => [fate, 0])),
+        { ...states, stored: 0, dropped: 0, refused: 0 },
+        Object.fromEntries(SPAN_STATES.map((state) => [state, 0])),
       )
 })
 
 test('a drill that does not exist is refused with the names of those that do', () =>
   assert.rejects(
-    proveNoLoss(place, { ...size, only: ['flood'] }, 'text', quiet),
-    (error) => error instanceof Trouble && /^DRILL=flood: there is no such drill; there are kill, /.test(error.message),
+    runDrills(settings, { ...size, only: ['flood'] }, 'text', quiet),
+    (error) =>
+      error instanceof UserError && /^DRILL=flood: there is no such drill; there are kill, /.test(error.message),
   ))

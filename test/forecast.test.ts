@@ -5,8 +5,8 @@ import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { reloadCollector } from '../stack/boot.ts'
-import { type Place, url } from '../stack/place.ts'
 import { recordings } from '../stack/services.ts'
+import { type Settings, url } from '../stack/settings.ts'
 import { askWorkbench, CLASSES } from '../stack/workbench.ts'
 import { phoenixStores, tempoStores } from '../workbench/forecast.ts'
 import { readRecording } from '../workbench/recording.ts'
@@ -22,7 +22,7 @@ const TOLERANCE = 0.1
 const STILL_MS = 4000
 const quiet = { cancel: new AbortController().signal, say: () => {} }
 
-let place: Place
+let settings: Settings
 let end = async () => {}
 let live: string
 /** The traces that the simulator says it sent. */
@@ -31,7 +31,7 @@ let findings: Findings
 
 const tune = async (recording: string) => {
   const asked = { a: POLICY, b: undefined, recording, classes: CLASSES, format: 'json', speed: '20' } as const
-  return JSON.parse((await askWorkbench(place, asked, quiet)).text) as Findings
+  return JSON.parse((await askWorkbench(settings, asked, quiet)).text) as Findings
 }
 
 async function tracesOf(recording: string): Promise<ReadonlySet<string>> {
@@ -41,27 +41,27 @@ async function tracesOf(recording: string): Promise<ReadonlySet<string>> {
 }
 
 before(async () => {
-  place = await testPlace({
+  settings = await testPlace({
     ...{ BOOT: 'native', RECORD: 'yes', TIME_FACTOR: '20', VLLM_PRESET: HELD_OUT.preset },
     // Told, for a live recording does not say how fast its world ran.
     SLOW_CALL: '100ms',
   })
-  end = await startStack(place, POLICY, ['tempo', 'phoenix', 'collector', 'model'])
-  live = resolve(recordings(place), 'live.jsonl')
-  const first = await play(place, '--seed', '2', '--ticks', '3')
+  end = await startStack(settings, POLICY, ['tempo', 'phoenix', 'collector', 'model'])
+  live = resolve(recordings(settings), 'live.jsonl')
+  const first = await play(settings, '--seed', '2', '--ticks', '3')
   // What waits when it reloads is judged early, perhaps on half of its spans: let nothing wait.
   await sleep(STILL_MS)
-  const health = url(place, 'COLLECTOR_HEALTH_PORT')
+  const health = url(settings, 'COLLECTOR_HEALTH_PORT')
   const since = async () => ((await (await fetch(health)).json()) as { upSince: string }).upSince
   const before = await since()
-  await reloadCollector(place)
+  await reloadCollector(settings)
   await eventually(async () => assert.notEqual(await since(), before))
-  const second = await play(place, '--seed', HELD_OUT.seed, '--ticks', HELD_OUT.ticks)
+  const second = await play(settings, '--seed', HELD_OUT.seed, '--ticks', HELD_OUT.ticks)
   told = [first, second].flatMap(({ entries }) =>
     entries.flatMap((entry) => (entry.kind === 'tick' && 'trace' in entry ? [entry.trace] : [])),
   )
   // Read under another name: of the live file a process sees what was there when it first looked.
-  const copy = resolve(place.state, 'copy.jsonl')
+  const copy = resolve(settings.state, 'copy.jsonl')
   await eventually(async () => {
     writeFileSync(copy, readFileSync(live))
     assert.deepEqual([...(await tracesOf(copy))].sort(), [...told].sort())
@@ -72,7 +72,7 @@ after(() => end())
 
 test('RECORD=yes writes every trace that the sampler sees, before a reload and after it', async () => {
   assert.ok(told.length >= 48)
-  assert.deepEqual(readdirSync(recordings(place)), [basename(live)])
+  assert.deepEqual(readdirSync(recordings(settings)), [basename(live)])
 })
 
 test('what it writes is masked', () => {
@@ -82,7 +82,7 @@ test('what it writes is masked', () => {
 })
 
 test('make tune reads it while it is being written, up to its last whole line', async () => {
-  const folder = resolve(place.state, 'growing')
+  const folder = resolve(settings.state, 'growing')
   mkdirSync(folder)
   const growing = join(folder, basename(live))
   const [first = '', second = ''] = readFileSync(live, 'utf8').split('\n')
@@ -100,7 +100,7 @@ test('make tune reads it while it is being written, up to its last whole line', 
 
 test('what was forecast from it is what Tempo and Phoenix store, within ±10 %', async () => {
   const { kept, spans, bytes } = findings.a.table.total
-  await fetch(url(place, 'TEMPO_PORT', '/flush'))
+  await fetch(url(settings, 'TEMPO_PORT', '/flush'))
   const tempo = await eventually(async () => {
     const found = blocks()
     const traces = found.reduce((sum, { traces }) => sum + traces, 0)
@@ -138,7 +138,7 @@ test('a day of it is told of bytes and USD, at the rate of the recording', () =>
 
 /** Blocks that count; one that was merged into another stays on disk for some minutes. */
 function blocks(): readonly { traces: number; bytes: number }[] {
-  const folder = resolve(place.state, 'data/tempo/blocks/single-tenant')
+  const folder = resolve(settings.state, 'data/tempo/blocks/single-tenant')
   const all = existsSync(folder) ? readdirSync(folder, { withFileTypes: true }) : []
   return all.flatMap((block) => {
     const meta = join(folder, block.name, 'meta.json')
@@ -155,7 +155,7 @@ function blocks(): readonly { traces: number; bytes: number }[] {
 
 /** What Phoenix stores, and the size of its database with the write-ahead log merged. */
 function inPhoenix(): Readonly<{ spans: number; bytes: number }> {
-  const database = new DatabaseSync(resolve(place.state, 'data/phoenix/phoenix.db'), { readOnly: true })
+  const database = new DatabaseSync(resolve(settings.state, 'data/phoenix/phoenix.db'), { readOnly: true })
   try {
     const number = (query: string) => Number(Object.values(database.prepare(query).get() ?? {})[0])
     return {

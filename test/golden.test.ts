@@ -2,24 +2,24 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { type Place, ROOT } from '../stack/place.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
+import { ROOT, type Settings } from '../stack/settings.ts'
 import { askWorkbench, CLASSES, committedGolden, goldenOf, RECORDINGS } from '../stack/workbench.ts'
 import type { Findings } from '../workbench/report.ts'
 import { testPlace } from './stack.ts'
 
 const quiet = { cancel: new AbortController().signal, say: () => {} }
 
-let place: Place
+let settings: Settings
 
 before(async () => {
-  place = await testPlace({ BOOT: 'native' })
+  settings = await testPlace({ BOOT: 'native' })
 })
 
-after(() => rmSync(place.state, { recursive: true, force: true }))
+after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 test('the shipped list does what collector/README.md says', async () => {
-  const changes = changed(committedGolden(), await goldenOf(place, SHIPPED_POLICY, quiet))
+  const changes = changed(committedGolden(), await goldenOf(settings, SHIPPED_POLICY, quiet))
   assert.equal(changes, '', `the list does otherwise; when that is meant, make golden writes it:\n${changes}`)
 })
 
@@ -32,12 +32,12 @@ function changed(was: string, is: string): string {
 }
 
 test('a list that does otherwise gives another table', async () => {
-  const file = resolve(place.state, 'patient.yaml')
+  const file = resolve(settings.state, 'patient.yaml')
   writeFileSync(
     file,
     readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8').replace(/"\$\{env:SLOW_CALL[^}]*\}"/, '"350ms"'),
   )
-  const changes = changed(committedGolden(), await goldenOf(place, file, quiet))
+  const changes = changed(committedGolden(), await goldenOf(settings, file, quiet))
   assert.match(changes, /^- \| slow-call .*^\+ \| slow-call /ms)
   assert.doesNotMatch(changes, /parse-error \(must keep\)/)
 })
@@ -56,7 +56,7 @@ describe('of every committed recording the shipped list keeps all that must be k
         format: 'json',
         speed: undefined,
       } as const
-      const { a } = JSON.parse((await askWorkbench(place, asked, quiet)).text) as Findings
+      const { a } = JSON.parse((await askWorkbench(settings, asked, quiet)).text) as Findings
       assert.ok(
         a.table.classes.some(({ mustKeep, sent }) => mustKeep && sent > 0),
         'there is something to keep',

@@ -5,23 +5,23 @@ import { after, before, test } from 'node:test'
 import { USED } from '../evidence/leak/false-positives.ts'
 import { isTight, type Leaks, leakReport } from '../evidence/leak/leak.ts'
 import { findLeaks } from '../stack/leak.ts'
-import type { Place } from '../stack/place.ts'
+import type { Settings } from '../stack/settings.ts'
 import { GEN_AI, OPENINFERENCE, OTHER, WOODLAND } from '../vocabulary/attributes.ts'
 import { testPlace } from './stack.ts'
 
 /** Every kind and every spelling in every slot, though not each kind in each spelling there: make leak sends those. */
 const SECRETS = 6000
 
-let place: Place
+let settings: Settings
 let leaks: Leaks
 
 before(async () => {
-  place = await testPlace()
+  settings = await testPlace()
   const cancel = new AbortController().signal
-  leaks = await findLeaks(place, { seed: 7, count: SECRETS }, { cancel, say: () => {} })
+  leaks = await findLeaks(settings, { seed: 7, count: SECRETS }, { cancel, say: () => {} })
 })
 
-after(() => rmSync(place.state, { recursive: true, force: true }))
+after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 test('no secret is found in any backend, file, log or label, but for what remainder.yaml declares', () => {
   assert.ok(leaks.sent.length >= SECRETS)
@@ -30,7 +30,7 @@ test('no secret is found in any backend, file, log or label, but for what remain
 
 test('each item of remainder.yaml still leaks: the list only gets shorter', () => {
   assert.deepEqual(leaks.stale, [])
-  assert.ok(leaks.leaks.some(({ item, exits }) => item.spelling === 'base64' && exits.includes('Phoenix')))
+  assert.ok(leaks.leaks.some(({ item, exits }) => item.encoding === 'base64' && exits.includes('Phoenix')))
 })
 
 test('every exit was looked at: what is declared was found in each backend, in its files and in a queue', () => {
@@ -40,7 +40,7 @@ test('every exit was looked at: what is declared was found in each backend, in i
 })
 
 test('with VOLUME=high, where the sampler sees them unmasked and a condition fails on them, none is found either', async () => {
-  const policy = resolve(place.state, 'quotes.yaml')
+  const policy = resolve(settings.state, 'quotes.yaml')
   const fails = 'span.status.message != "" and Duration(span.status.message) > Duration("1s")'
   writeFileSync(
     policy,
@@ -52,7 +52,7 @@ test('with VOLUME=high, where the sampler sees them unmasked and a condition fai
 `,
   )
   const cancel = new AbortController().signal
-  const high = { ...place, env: { ...place.env, VOLUME: 'high' } }
+  const high = { ...settings, env: { ...settings.env, VOLUME: 'high' } }
   const found = await findLeaks(high, { seed: 8, count: SECRETS / 2, policy }, { cancel, say: () => {} })
   assert.ok(isTight(found), leakReport(found, 'text'))
 })

@@ -4,33 +4,33 @@ import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Case, readCases } from '../evidence/cases.ts'
 import { type Mutant, madeTraffic, missed, tryMutants, type Verdict } from '../evidence/mutation.ts'
-import { benchOf } from '../stack/collectors.ts'
-import { type Place, ROOT } from '../stack/place.ts'
+import { launcherFor } from '../stack/collectors.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
-import { CASES, proveMutation } from '../stack/proof.ts'
-import type { Bench } from '../workbench/collector.ts'
-import { Refusal } from '../workbench/refusal.ts'
+import { CASES, runMutation } from '../stack/proof.ts'
+import { ROOT, type Settings } from '../stack/settings.ts'
+import type { Launcher } from '../workbench/collector.ts'
+import { UserError } from '../workbench/user-error.ts'
 import { testPlace } from './stack.ts'
 
 const quiet = { cancel: new AbortController().signal, say: () => {} }
 const readText = (path: string) => readFileSync(resolve(ROOT, path), 'utf8')
 const cases = readCases(CASES)
 
-let place: Place
-let bench: Bench
+let settings: Settings
+let launcher: Launcher
 let holds: boolean
 let verdicts: readonly Verdict[]
 
 before(async () => {
   // The thresholds of who runs this must not become those of the list that ships.
-  place = await testPlace({ BOOT: 'native', SLOW_CALL: '9s', TOKEN_HEAVY: '9000' })
-  bench = await benchOf(place, quiet)
-  const proof = await proveMutation(place, 'json', quiet)
+  settings = await testPlace({ BOOT: 'native', SLOW_CALL: '9s', TOKEN_HEAVY: '9000' })
+  launcher = await launcherFor(settings, quiet)
+  const proof = await runMutation(settings, 'json', quiet)
   holds = proof.holds
   verdicts = JSON.parse(proof.text)
 })
 
-after(() => rmSync(place.state, { recursive: true, force: true }))
+after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 /** Tries the mutants on some of the cases only. The check says of each what it has said, when it is asked once more. */
 function tryOn(some: readonly Case[]): Promise<readonly Verdict[]> {
@@ -41,9 +41,9 @@ function tryOn(some: readonly Case[]): Promise<readonly Verdict[]> {
   const check = async ({ name }: Mutant) => {
     if (asked.has(name)) return whys.get(name) || undefined
     asked.add(name)
-    throw new Refusal('listen tcp 127.0.0.1:4318: bind: address already in use')
+    throw new UserError('listen tcp 127.0.0.1:4318: bind: address already in use')
   }
-  return tryMutants(bench, readText(SHIPPED_POLICY), {
+  return tryMutants(launcher, readText(SHIPPED_POLICY), {
     cases: some,
     check,
     config: readText('collector/config.yaml'),
@@ -102,9 +102,9 @@ test('when the shipped list fails a case, nothing is said of its mutants', () =>
 
 test('when the collector cannot be started, that is no fault of a mutant', () =>
   assert.rejects(
-    tryMutants(bench, readText(SHIPPED_POLICY), {
+    tryMutants(launcher, readText(SHIPPED_POLICY), {
       cases,
-      check: () => Promise.reject(new Refusal('the collector could not be started')),
+      check: () => Promise.reject(new UserError('the collector could not be started')),
       config: '',
       others: [],
     }),
@@ -113,6 +113,6 @@ test('when the collector cannot be started, that is no fault of a mutant', () =>
 
 test('when the check refuses the shipped list, too', () =>
   assert.rejects(
-    tryMutants(bench, readText(SHIPPED_POLICY), { cases, check: async () => 'no.', config: '', others: [] }),
+    tryMutants(launcher, readText(SHIPPED_POLICY), { cases, check: async () => 'no.', config: '', others: [] }),
     /^Error: the shipped list is itself refused by the check: no\. Mend/,
   ))

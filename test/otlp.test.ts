@@ -6,13 +6,13 @@ import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { execa } from 'execa'
 import { prometheus, tempoSearch } from '../stack/backends.ts'
-import { type Place, url } from '../stack/place.ts'
+import { type Settings, url } from '../stack/settings.ts'
 import { eventually, play, startStack, testPlace } from './stack.ts'
 
 const TOKEN = 'a-token-of-the-wood-1234'
 
 let folder: string
-let place: Place
+let settings: Settings
 let end: () => Promise<void>
 
 before(async () => {
@@ -21,8 +21,8 @@ before(async () => {
   const subject = ['-subj', '/CN=wood', '-addext', 'subjectAltName=IP:127.0.0.1']
   const made = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1']
   await execa('openssl', ['req', ...made, ...subject, '-keyout', key, '-out', cert])
-  place = await testPlace({ TIME_FACTOR: '10', OTLP_TOKEN: TOKEN, OTLP_TLS_CERT: cert, OTLP_TLS_KEY: key })
-  end = await startStack(place, 'collector/policies/keep-everything.yaml', [
+  settings = await testPlace({ TIME_FACTOR: '10', OTLP_TOKEN: TOKEN, OTLP_TLS_CERT: cert, OTLP_TLS_KEY: key })
+  end = await startStack(settings, 'collector/policies/keep-everything.yaml', [
     'tempo',
     'prometheus',
     'collector',
@@ -59,10 +59,10 @@ const post = (name: string, authorization?: string) =>
   new Promise<number | undefined>((done, fail) => {
     const options = {
       method: 'POST',
-      ca: readFileSync(place.env.OTLP_TLS_CERT ?? ''),
+      ca: readFileSync(settings.env.OTLP_TLS_CERT ?? ''),
       headers: { 'content-type': 'application/json', ...(authorization ? { authorization } : {}) },
     }
-    const address = url(place, 'OTLP_HTTP_PORT', '/v1/traces').replace('http:', 'https:')
+    const address = url(settings, 'OTLP_HTTP_PORT', '/v1/traces').replace('http:', 'https:')
     request(address, options, (answer) => {
       answer.resume()
       done(answer.statusCode)
@@ -71,7 +71,7 @@ const post = (name: string, authorization?: string) =>
       .end(JSON.stringify(span(name)))
   })
 
-const stored = async (name: string) => (await tempoSearch(place, `{ name = "${name}" }`)).length
+const stored = async (name: string) => (await tempoSearch(settings, `{ name = "${name}" }`)).length
 
 test('who shows the token is let in, who shows none or another is told 401 and stores nothing', async () => {
   assert.equal(await post('nobody'), 401)
@@ -80,7 +80,7 @@ test('who shows the token is let in, who shows none or another is told 401 and s
   await eventually(async () => assert.equal(await stored('friend'), 1))
   assert.deepEqual([await stored('nobody'), await stored('stranger')], [0, 0])
   const [received] = await eventually(async () => {
-    const found = await prometheus(place, 'sum(otelcol_receiver_accepted_spans)')
+    const found = await prometheus(settings, 'sum(otelcol_receiver_accepted_spans)')
     assert.ok(found.length > 0)
     return found
   })
@@ -90,17 +90,17 @@ test('who shows the token is let in, who shows none or another is told 401 and s
 test('without TLS nobody is let in, not even with the token', async () => {
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` }
   const body = JSON.stringify(span('open'))
-  const { status } = await fetch(url(place, 'OTLP_HTTP_PORT', '/v1/traces'), { method: 'POST', headers, body })
+  const { status } = await fetch(url(settings, 'OTLP_HTTP_PORT', '/v1/traces'), { method: 'POST', headers, body })
   assert.equal(status, 400)
   assert.equal(await stored('open'), 0)
 })
 
 test('the agents show both, and lose nothing', async () => {
-  const run = await play(place, '--ticks', '3', '--tick-interval', '100ms')
+  const run = await play(settings, '--ticks', '3', '--tick-interval', '100ms')
   assert.match(run.said, /all \d+ spans were sent/)
   await eventually(async () =>
     assert.equal(
-      (await tempoSearch(place, `{ span.gen_ai.conversation.id = "${run.id}" && nestedSetParent < 0 }`)).length,
+      (await tempoSearch(settings, `{ span.gen_ai.conversation.id = "${run.id}" && nestedSetParent < 0 }`)).length,
       3,
     ),
   )
@@ -108,5 +108,5 @@ test('the agents show both, and lose nothing', async () => {
 
 test('the token is in no log', () => {
   for (const name of ['collector', 'model', 'tempo', 'prometheus'])
-    assert.ok(!readFileSync(resolve(place.state, `logs/${name}.log`), 'utf8').includes(TOKEN), name)
+    assert.ok(!readFileSync(resolve(settings.state, `logs/${name}.log`), 'utf8').includes(TOKEN), name)
 })

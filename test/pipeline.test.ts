@@ -5,8 +5,8 @@ import { after, before, test } from 'node:test'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Entry } from '../sim/ledger.ts'
 import { phoenixSpans, prometheus, type Span, tempoSearch, tempoTrace } from '../stack/backends.ts'
-import { type Place, url } from '../stack/place.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
+import { type Settings, url } from '../stack/settings.ts'
 import { eventually, play, type Run, startStack, testPlace } from './stack.ts'
 
 const TICKS = 80
@@ -32,7 +32,7 @@ const SECRETS = {
   password: 'password=hunter2hunter2',
 } as const
 
-let place: Place
+let settings: Settings
 let end: () => Promise<void>
 let run: Run
 /** Kept traces, as Tempo has them. */
@@ -47,7 +47,7 @@ const sumBy = <T>(items: readonly T[], key: (item: T) => string, value: (item: T
 }
 const queried = async (query: string, ...labels: readonly string[]) =>
   sumBy(
-    await prometheus(place, query),
+    await prometheus(settings, query),
     (sample) => labels.map((label) => sample.labels[label]).join(' '),
     ({ value }) => value,
   )
@@ -68,14 +68,14 @@ const nearThreshold = (tick: number) =>
   of('call').some((call) => call.tick === tick && Math.abs(call.ms - SLOW_CALL_MS) <= WATCHES_DIFFER_MS)
 
 before(async () => {
-  place = await testPlace({
+  settings = await testPlace({
     TIME_FACTOR: String(TIME_FACTOR),
     TOKEN_HEAVY: String(TOKEN_HEAVY),
     VLLM_PRESET: 'default',
   })
-  end = await startStack(place, SHIPPED_POLICY, ['tempo', 'prometheus', 'phoenix', 'collector', 'model'])
+  end = await startStack(settings, SHIPPED_POLICY, ['tempo', 'prometheus', 'phoenix', 'collector', 'model'])
   const rumour = Object.values(SECRETS).join(' , ')
-  run = await play(place, '--ticks', String(TICKS), '--seed', '7', '--tick-interval', '1s', '--rumour', rumour)
+  run = await play(settings, '--ticks', String(TICKS), '--seed', '7', '--tick-interval', '1s', '--rumour', rumour)
 
   const decided = await eventually(async () => {
     const counts = await queried('otelcol_processor_tail_sampling_global_count_traces_sampled', 'sampled')
@@ -84,11 +84,11 @@ before(async () => {
   })
   kept = await eventually(async () => {
     const found = await tempoSearch(
-      place,
+      settings,
       `{ span.gen_ai.conversation.id = "${run.id}" && span.gen_ai.operation.name = "invoke_workflow" }`,
     )
     assert.equal(found.length, decided.true, 'Tempo has every trace that was kept')
-    const traces = await Promise.all(found.map(async ({ traceID }) => tempoTrace(place, traceID.padStart(32, '0'))))
+    const traces = await Promise.all(found.map(async ({ traceID }) => tempoTrace(settings, traceID.padStart(32, '0'))))
     return new Map(traces.map((spans) => [spans[0]?.traceId ?? '', spans]))
   })
 })
@@ -140,7 +140,7 @@ test('Phoenix holds the same traces as Tempo, span for span', async () => {
     .map(({ traceId, spanId }) => `${traceId} ${spanId}`)
     .sort()
   const found = await eventually(async () => {
-    const spans = await phoenixSpans(place, packageJson.name)
+    const spans = await phoenixSpans(settings, packageJson.name)
     assert.equal(spans.length, wanted.length)
     return spans
   })
@@ -167,9 +167,9 @@ test('every kept trace has the shape that world and README promise', () => {
     )
     assert.equal(spans.filter(({ name }) => name.startsWith('invoke_agent ')).length, 5, trace)
     for (const span of spans) {
-      for (const place of [span.attributes, span.scope, span.resource]) {
+      for (const settings of [span.attributes, span.scope, span.resource]) {
         assert.ok(
-          !Object.keys(place).some((key) => /^carry\.|^redaction\.allowed/.test(key)),
+          !Object.keys(settings).some((key) => /^carry\.|^redaction\.allowed/.test(key)),
           'no small talk of the redactor',
         )
       }
@@ -215,10 +215,10 @@ test('links lead from a tick to the one before, from a second attempt to the fir
 test('Prometheus counts every span before sampling, and the kept ones after', async () => {
   const simulator = `job="${packageJson.name}",instance="${run.id}"`
   const spans = await eventually(async () => {
-    const [sample] = await prometheus(place, `sum(traces_span_metrics_calls_total{${simulator}})`)
+    const [sample] = await prometheus(settings, `sum(traces_span_metrics_calls_total{${simulator}})`)
     assert.equal(sample?.value, run.spans, 'spans counted before sampling')
     const stored = [...kept.values()].flat().filter(({ resource }) => resource['service.instance.id'] === run.id).length
-    const [after] = await prometheus(place, `sum(traces_kept_calls_total{${simulator}})`)
+    const [after] = await prometheus(settings, `sum(traces_kept_calls_total{${simulator}})`)
     assert.equal(Math.round(after?.value ?? 0) >= stored, true, 'kept spans, weighted, are not fewer than those stored')
     return stored
   })
@@ -267,12 +267,12 @@ test('decisions, calls and retries by agent in Prometheus are the ledger', async
   const chats = `gen_ai_client_operation_duration_seconds_count{instance="${run.id}",gen_ai_operation_name="chat"}`
   assert.deepEqual(await queried(chats, 'gen_ai_agent_name'), calls)
   const trades = of('tick').reduce((sum, tick) => sum + tick.trades, 0)
-  const [traded] = await prometheus(place, `sum(woodland_trades_total{instance="${run.id}"})`)
+  const [traded] = await prometheus(settings, `sum(woodland_trades_total{instance="${run.id}"})`)
   assert.equal(traded?.value, trades)
 })
 
 test('Phoenix shows messages and tokens of the kept calls', async () => {
-  const stored = await phoenixSpans(place, packageJson.name)
+  const stored = await phoenixSpans(settings, packageJson.name)
   const calls = stored.filter(
     ({ span_kind, attributes }) => span_kind === 'LLM' && 'llm.token_count.total' in attributes,
   )
@@ -290,7 +290,7 @@ test('every exemplar opens a trace that was stored', async () => {
     start: String(Date.now() / 1000 - 3600),
     end: String(Date.now() / 1000 + 60),
   })
-  const response = await fetch(url(place, 'PROMETHEUS_PORT', `/api/v1/query_exemplars?${parameters}`))
+  const response = await fetch(url(settings, 'PROMETHEUS_PORT', `/api/v1/query_exemplars?${parameters}`))
   const { data } = (await response.json()) as {
     data: readonly { exemplars: readonly { labels: { trace_id: string } }[] }[]
   }
@@ -304,12 +304,12 @@ test('no secret of the prompts is in Tempo, Phoenix, Prometheus, a log or a queu
     JSON.stringify(value, (_key, item) => (typeof item === 'bigint' ? String(item) : item))
   const exits: Record<string, string> = {
     Tempo: json([...kept.values()]),
-    Phoenix: json(await phoenixSpans(place, packageJson.name)),
-    Prometheus: json(await prometheus(place, '{__name__=~".+"}')),
+    Phoenix: json(await phoenixSpans(settings, packageJson.name)),
+    Prometheus: json(await prometheus(settings, '{__name__=~".+"}')),
     'what the simulator said': run.said,
   }
   for (const folder of ['logs', 'data/collector/tempo', 'data/collector/phoenix', 'data/tempo', 'data/phoenix']) {
-    for (const file of readdirSync(resolve(place.state, folder), { recursive: true, withFileTypes: true })) {
+    for (const file of readdirSync(resolve(settings.state, folder), { recursive: true, withFileTypes: true })) {
       if (file.isFile()) exits[`${folder}/${file.name}`] = readFileSync(resolve(file.parentPath, file.name), 'latin1')
     }
   }
@@ -323,7 +323,7 @@ test('no secret of the prompts is in Tempo, Phoenix, Prometheus, a log or a queu
 })
 
 test('no policy met a span it could not judge, and nothing was refused, dropped or left over', async () => {
-  const log = readFileSync(resolve(place.state, 'logs/collector.log'), 'utf8')
+  const log = readFileSync(resolve(settings.state, 'logs/collector.log'), 'utf8')
   assert.ok(log.includes('Everything is ready'))
   assert.ok(!log.includes('failed to eval'), 'a condition failed')
   for (const metric of [
@@ -334,7 +334,7 @@ test('no policy met a span it could not judge, and nothing was refused, dropped 
     'otelcol_receiver_refused_spans',
     'otelcol_exporter_queue_size',
   ]) {
-    const [sample] = await prometheus(place, `sum(${metric})`)
+    const [sample] = await prometheus(settings, `sum(${metric})`)
     assert.equal(sample?.value ?? 0, 0, metric)
   }
 })

@@ -14,27 +14,27 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { benchOf } from '../stack/collectors.ts'
-import { type Place, ROOT } from '../stack/place.ts'
+import { launcherFor } from '../stack/collectors.ts'
 import { activatePolicy, checkPolicy, SHIPPED_POLICY } from '../stack/policy.ts'
 import { activePolicy } from '../stack/services.ts'
+import { ROOT, type Settings } from '../stack/settings.ts'
 import { checkPolicyFile, TYPES, warningsOn } from '../workbench/check.ts'
-import { type Bench, startCollector, withScratch } from '../workbench/collector.ts'
+import { type Launcher, startCollector, withScratch } from '../workbench/collector.ts'
 import { testPlace } from './stack.ts'
 
 const POLICIES = resolve(ROOT, 'collector/policies')
 const DEFECTS = resolve(ROOT, 'workbench/defects')
 
-let place: Place
-let bench: Bench
-const activate = (file: string) => activatePolicy(place, file, { ...bench, say: () => {} })
+let settings: Settings
+let launcher: Launcher
+const activate = (file: string) => activatePolicy(settings, file, { ...launcher, say: () => {} })
 
 before(async () => {
-  place = await testPlace()
-  bench = await benchOf(place, { cancel: new AbortController().signal, say: console.error }, 'native')
+  settings = await testPlace()
+  launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: console.error }, 'native')
 })
 
-after(() => rmSync(place.state, { recursive: true, force: true }))
+after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 describe('every policy file that ships starts in the real collector', () => {
   const shipped = readdirSync(POLICIES).filter((name) => name.endsWith('.yaml'))
@@ -42,7 +42,7 @@ describe('every policy file that ships starts in the real collector', () => {
   for (const name of shipped) {
     test(name, async () => {
       await activate(resolve(POLICIES, name))
-      assert.equal(readFileSync(activePolicy(place), 'utf8'), readFileSync(resolve(POLICIES, name), 'utf8'))
+      assert.equal(readFileSync(activePolicy(settings), 'utf8'), readFileSync(resolve(POLICIES, name), 'utf8'))
     })
   }
 })
@@ -55,14 +55,14 @@ describe('a policy file with a defect is refused with its line and the reason, a
       const text = readFileSync(resolve(DEFECTS, name), 'utf8')
       const [, line, reason] = /^# Expect line (\d+): (.+)$/m.exec(text) ?? []
       assert.ok(line && reason, `${name} must open with "# Expect line N: reason"`)
-      mkdirSync(resolve(place.state, 'policies'), { recursive: true })
-      writeFileSync(activePolicy(place), 'in force before\n')
+      mkdirSync(resolve(settings.state, 'policies'), { recursive: true })
+      writeFileSync(activePolicy(settings), 'in force before\n')
       await assert.rejects(activate(resolve(DEFECTS, name)), (error: Error) => {
         assert.ok(error.message.includes(reason), error.message)
         assert.ok(error.message.includes(`${name}:${line}:`), error.message)
         return true
       })
-      assert.equal(readFileSync(activePolicy(place), 'utf8'), 'in force before\n')
+      assert.equal(readFileSync(activePolicy(settings), 'utf8'), 'in force before\n')
     })
   }
 })
@@ -111,8 +111,8 @@ describe('what is no list of policies is named for what it is', () => {
 })
 
 test('anchors and merged keys are read as the collector reads them', async () => {
-  mkdirSync(dirname(activePolicy(place)), { recursive: true })
-  const merged = resolve(place.state, 'merged.yaml')
+  mkdirSync(dirname(activePolicy(settings)), { recursive: true })
+  const merged = resolve(settings.state, 'merged.yaml')
   writeFileSync(
     merged,
     `- &slow
@@ -154,7 +154,7 @@ test('the types that a message names are those that the collector knows', async 
 const startsWith = (list: string): Promise<string> =>
   withScratch(async (folder) => {
     const env = { POLICY_FILE: list }
-    return startCollector(bench, { folder, overlays: [], env }).then(
+    return startCollector(launcher, { folder, overlays: [], env }).then(
       async (collector) => {
         await collector.stop()
         return ''
@@ -169,7 +169,7 @@ const keepsOfHundred = (list: string): Promise<Readonly<{ kept: number; threshol
     const kept = join(folder, 'kept.jsonl')
     const overlays = [resolve(ROOT, 'workbench/replay.yaml')]
     const env = { POLICY_FILE: list, KEPT_FILE: kept, DECISION_WAIT: '1s' }
-    const collector = await startCollector(bench, { folder, overlays, env })
+    const collector = await startCollector(launcher, { folder, overlays, env })
     const spans = Array.from({ length: 100 }, (_, index) => ({
       traceId: createHash('md5').update(String(index)).digest('hex'),
       spanId: createHash('md5').update(String(index)).digest('hex').slice(16),
@@ -198,7 +198,7 @@ describe('what may not be meant is let through with a warning, and the warning i
       const [, line, reason] = /^# Expect warning in line (\d+): (.+)$/m.exec(readFileSync(path, 'utf8')) ?? []
       assert.ok(line && reason, `${name} must open with "# Expect warning in line N: reason"`)
       const said: string[] = []
-      await checkPolicy({ ...bench, say: (text) => said.push(text) }, path)
+      await checkPolicy({ ...launcher, say: (text) => said.push(text) }, path)
       assert.equal(said.length, 1, said.join('\n'))
       assert.ok(said[0]?.includes(`${name}:${line}: warning: `) && said[0].includes(reason), said[0])
       const { kept, thresholds } = await keepsOfHundred(path)
@@ -213,7 +213,7 @@ describe('what may not be meant is let through with a warning, and the warning i
   })
 
   test('a sample inside and needs none: its share is written on the trace', async () => {
-    const path = resolve(place.state, 'half.yaml')
+    const path = resolve(settings.state, 'half.yaml')
     const inner = '{ name: all, type: always_sample }, { name: half, type: probabilistic, probabilistic: *half }'
     const and = `  type: and\n  and: { and_sub_policy: [${inner}] }\n`
     const unused = '- name: none\n  type: probabilistic\n  probabilistic: &half { sampling_percentage: 50 }\n'
@@ -225,7 +225,7 @@ describe('what may not be meant is let through with a warning, and the warning i
   })
 
   test('an inverted match needs none: since 0.159 at the latest it takes nothing away from other policies', async () => {
-    const path = resolve(place.state, 'inverted.yaml')
+    const path = resolve(settings.state, 'inverted.yaml')
     const others = 'key: gen_ai.agent.name, values: [squirrel], invert_match: true'
     const list = `- name: keep-others\n  type: string_attribute\n  string_attribute: { ${others} }\n`
     writeFileSync(path, list)

@@ -6,9 +6,9 @@ import { isPerToken, type TokenPrice } from '../grafana/source/prices.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Entry } from '../sim/ledger.ts'
 import { phoenixCost, phoenixSpans, prometheus } from '../stack/backends.ts'
-import { type Place, ROOT } from '../stack/place.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { applyPrices, pricesAt } from '../stack/prices.ts'
+import { ROOT, type Settings } from '../stack/settings.ts'
 import { eventually, play, type Run, startStack, testPlace } from './stack.ts'
 
 const COST = 'agent_model:gen_ai_cost_usd_per_second:rate1m'
@@ -17,7 +17,7 @@ const SAME = 1e-9
 /** Of what a range of the cost rule may differ from the truth: an evaluation that a busy machine left out. */
 const NEARLY = 0.02
 
-let place: Place
+let settings: Settings
 let end: () => Promise<void>
 /** Prices and rules of this test alone: the shipped ones stay as they are. */
 let folder: string
@@ -35,7 +35,7 @@ const sumBy = <T>(items: readonly T[], key: (item: T) => string, value: (item: T
 }
 const asked = async (query: string, at?: number) =>
   sumBy(
-    await prometheus(place, query, at),
+    await prometheus(settings, query, at),
     ({ labels }) =>
       byAgentAndModel({ agent: labels.gen_ai_agent_name ?? '', model: labels.gen_ai_request_model ?? '' }),
     ({ value }) => value,
@@ -62,8 +62,8 @@ async function charged(run: Run): Promise<number> {
   const tokens = callsOf(run).reduce((sum, { inputTokens, outputTokens }) => sum + inputTokens + outputTokens, 0)
   const usage = `gen_ai_client_token_usage_sum{instance="${run.id}"}`
   return eventually(async () => {
-    const [now] = await prometheus(place, `sum(${usage})`)
-    const [minuteAgo] = await prometheus(place, `sum(${usage} offset 70s)`)
+    const [now] = await prometheus(settings, `sum(${usage})`)
+    const [minuteAgo] = await prometheus(settings, `sum(${usage} offset 70s)`)
     assert.equal(now?.value, tokens, 'every token is counted')
     assert.equal(minuteAgo?.value, tokens, 'for more than a minute')
     return Date.now() / 1000
@@ -74,7 +74,7 @@ const said: string[] = []
 const apply = async (isUp = true) => {
   said.length = 0
   const options = { cancel: new AbortController().signal, say: (line: string) => void said.push(line) }
-  await applyPrices(place, { isUp, folder, rules }, options)
+  await applyPrices(settings, { isUp, folder, rules }, options)
   return said.join('\n')
 }
 const pricesFile = () => join(folder, 'prices.yaml')
@@ -82,7 +82,7 @@ const texts = () =>
   readdirSync(rules).map((name) => [name, name.endsWith('.yaml') && readFileSync(join(rules, name), 'utf8')])
 const priceOf = async (type: string) => {
   const [price] = await prometheus(
-    place,
+    settings,
     `gen_ai_price_usd_per_token{gen_ai_request_model="${MODEL}",gen_ai_token_type="${type}"} * 1e6`,
   )
   return price?.value
@@ -97,19 +97,19 @@ const changed = (entry: string) => {
 const day = new Date().toISOString().slice(0, 10)
 
 before(async () => {
-  place = await testPlace({ TIME_FACTOR: '5', VLLM_PRESET: 'default' })
-  end = await startStack(place, SHIPPED_POLICY, ['tempo', 'prometheus', 'phoenix', 'collector', 'model'])
-  rules = join(place.state, 'prometheus/rules')
-  folder = join(place.state, 'grafana')
+  settings = await testPlace({ TIME_FACTOR: '5', VLLM_PRESET: 'default' })
+  end = await startStack(settings, SHIPPED_POLICY, ['tempo', 'prometheus', 'phoenix', 'collector', 'model'])
+  rules = join(settings.state, 'prometheus/rules')
+  folder = join(settings.state, 'grafana')
   rmSync(rules)
   cpSync(resolve(ROOT, 'grafana/rules'), rules, { recursive: true })
   mkdirSync(folder)
   for (const name of ['prices.yaml', 'budgets.yaml']) cpSync(resolve(ROOT, 'grafana', name), join(folder, name))
   await eventually(async () => {
-    const seen = await prometheus(place, 'up{job="agents"} offset 1m == 1')
+    const seen = await prometheus(settings, 'up{job="agents"} offset 1m == 1')
     assert.ok(seen.length > 0, 'Prometheus has been looking for a minute')
   }, 120)
-  run = await play(place, '--ticks', '60', '--seed', '7', '--tick-interval', '1s')
+  run = await play(settings, '--ticks', '60', '--seed', '7', '--tick-interval', '1s')
 })
 after(() => end?.())
 
@@ -141,11 +141,11 @@ test('what each agent has spent stands beside its budget', async () => {
 
 test('Phoenix has the same cost for the kept calls, by agent and model', async () => {
   const [kept] = await prometheus(
-    place,
+    settings,
     'sum(otelcol_processor_tail_sampling_global_count_traces_sampled{sampled="true"})',
   )
   const { calls, answered } = await eventually(async () => {
-    const spans = await phoenixSpans(place, packageJson.name)
+    const spans = await phoenixSpans(settings, packageJson.name)
     const traces = new Set(spans.map(({ context }) => context.trace_id))
     const calls = spans.filter(
       ({ span_kind, attributes }) => span_kind === 'LLM' && 'llm.token_count.total' in attributes,
@@ -156,7 +156,7 @@ test('Phoenix has the same cost for the kept calls, by agent and model', async (
     return { calls, answered }
   })
   assert.ok(calls.length > 20)
-  const costs = await Promise.all(calls.map(({ id }) => phoenixCost(place, id)))
+  const costs = await Promise.all(calls.map(({ id }) => phoenixCost(settings, id)))
   const stored = calls.map(({ attributes }, index) => ({
     agent: String(attributes['agent.name']),
     model: String(attributes['gen_ai.request.model'] ?? attributes['llm.model_name']),
@@ -204,7 +204,7 @@ test('a changed price is in force at once, and what was spent before keeps its o
   assert.equal(await priceOf('input'), 0.6)
   assert.equal(await priceOf('output'), 1.8)
 
-  const later = await play(place, '--ticks', '20', '--seed', '8', '--tick-interval', '1s')
+  const later = await play(settings, '--ticks', '20', '--seed', '8', '--tick-interval', '1s')
   const now = await charged(later)
   const spent = await asked(`sum_over_time(${COST}[${Math.ceil(now - at)}s]) * 5`, now)
   near(positive(spent), ledger(later), (usd) => NEARLY * usd)
@@ -219,7 +219,7 @@ test('a server that costs by the hour is paid by all agents together, each by it
     new RegExp(`phoenix +has the new prices.*\n +left out: ${MODEL}\\. Phoenix has prices per token only`),
   )
   const found = await eventually(async () => {
-    const perSecond = await prometheus(place, `${COST}{gen_ai_request_model="${MODEL}"}`)
+    const perSecond = await prometheus(settings, `${COST}{gen_ai_request_model="${MODEL}"}`)
     assert.ok(perSecond.length > 0)
     return sumBy(
       perSecond,
@@ -230,7 +230,7 @@ test('a server that costs by the hour is paid by all agents together, each by it
   const total = Object.values(found).reduce((sum, usd) => sum + usd, 0)
   assert.ok(Math.abs(total - 3.6 / 3600) < SAME, `all agents together: ${total}`)
   const tokens = await prometheus(
-    place,
+    settings,
     `sum by (gen_ai_agent_name) (last_over_time(gen_ai_client_token_usage_sum{gen_ai_request_model="${MODEL}"}[1h]))`,
   )
   const all = tokens.reduce((sum, { value }) => sum + value, 0)
@@ -238,5 +238,5 @@ test('a server that costs by the hour is paid by all agents together, each by it
     const paid = found[labels.gen_ai_agent_name ?? ''] ?? Number.NaN
     assert.ok(Math.abs(paid - (value / all) * (3.6 / 3600)) < SAME, `${labels.gen_ai_agent_name}: ${paid}`)
   }
-  assert.deepEqual(await prometheus(place, 'ALERTS{alertname="ModelWithoutPrice"}'), [])
+  assert.deepEqual(await prometheus(settings, 'ALERTS{alertname="ModelWithoutPrice"}'), [])
 })

@@ -4,9 +4,9 @@ import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { parse, stringify } from 'yaml'
 import { MUST_KEEP, PROFILES } from '../evidence/traffic.ts'
-import { type Place, ROOT } from '../stack/place.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
-import { proveRecall } from '../stack/proof.ts'
+import { runRecall } from '../stack/proof.ts'
+import { ROOT, type Settings } from '../stack/settings.ts'
 import { testPlace } from './stack.ts'
 
 const COUNT = 3000
@@ -14,17 +14,17 @@ const quiet = { cancel: new AbortController().signal, say: () => {} }
 
 type Tallies = Readonly<Record<string, { sent: number; kept: number; torn: number }>>
 
-let place: Place
+let settings: Settings
 
 before(async () => {
   // The thresholds of who runs this must not become those of the list that ships.
-  place = await testPlace({ BOOT: 'native', SLOW_CALL: '9s', TOKEN_HEAVY: '9000' })
+  settings = await testPlace({ BOOT: 'native', SLOW_CALL: '9s', TOKEN_HEAVY: '9000' })
 })
 
-after(() => rmSync(place.state, { recursive: true, force: true }))
+after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 test('of three thousand must-keep traces in every profile, none is missed or torn', async () => {
-  const { text, holds } = await proveRecall(place, { seed: 7, count: COUNT }, 'json', quiet)
+  const { text, holds } = await runRecall(settings, { seed: 7, count: COUNT }, 'json', quiet)
   type Told = { byKind: Tallies; byProfile: Tallies; missed: unknown[]; late: number }
   const { byKind, byProfile, missed, late } = JSON.parse(text) as Told
   assert.deepEqual(missed, [])
@@ -48,9 +48,9 @@ test('of three thousand must-keep traces in every profile, none is missed or tor
 
 test('without a policy, its own class is missed, and no other', async () => {
   const list = parse(readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8')) as { name: string }[]
-  const file = resolve(place.state, 'without-self-buys.yaml')
+  const file = resolve(settings.state, 'without-self-buys.yaml')
   writeFileSync(file, stringify(list.filter(({ name }) => name !== 'keep-self-buys')))
-  const { text, holds } = await proveRecall(place, { seed: 7, count: 1000 }, 'json', quiet, file)
+  const { text, holds } = await runRecall(settings, { seed: 7, count: 1000 }, 'json', quiet, file)
   assert.ok(!holds)
   const { missed } = JSON.parse(text) as { missed: { kind: string }[] }
   assert.deepEqual(new Set(missed.map(({ kind }) => kind)), new Set(['self-buy']))
@@ -58,6 +58,6 @@ test('without a policy, its own class is missed, and no other', async () => {
 })
 
 test('a count that is none is refused by its name and value', () =>
-  assert.rejects(proveRecall(place, { seed: 7, count: 'many' }, 'text', quiet), {
+  assert.rejects(runRecall(settings, { seed: 7, count: 'many' }, 'text', quiet), {
     message: 'COUNT=many must be a whole number from 1, such as COUNT=3000.',
   }))

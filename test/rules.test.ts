@@ -10,22 +10,23 @@ import { renderPriceRules } from '../grafana/source/price-rules.ts'
 import { parsePrices } from '../grafana/source/prices.ts'
 import { prometheus } from '../stack/backends.ts'
 import { build } from '../stack/native.ts'
-import { type Place, ROOT, url } from '../stack/place.ts'
 import { writePrometheusFiles } from '../stack/services.ts'
+import { ROOT, type Settings, url } from '../stack/settings.ts'
 import { eventually, play, startStack, testPlace } from './stack.ts'
 
-let place: Place
+let settings: Settings
 let promtool: string
 
 before(async () => {
-  place = await testPlace()
-  promtool = (await build(place, ['prometheus'], { cancel: new AbortController().signal, say: console.error })).promtool
+  settings = await testPlace()
+  promtool = (await build(settings, ['prometheus'], { cancel: new AbortController().signal, say: console.error }))
+    .promtool
 })
-after(() => rmSync(place.state, { recursive: true, force: true }))
+after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 test('Prometheus itself finds nothing wrong with its configuration and rules', async () => {
-  writePrometheusFiles(place)
-  const config = resolve(place.state, 'prometheus/prometheus.yaml')
+  writePrometheusFiles(settings)
+  const config = resolve(settings.state, 'prometheus/prometheus.yaml')
   const { stdout } = await execa(promtool, ['check', 'config', '--lint=all', '--lint-fatal', config])
   assert.match(stdout, /SUCCESS: .*prometheus\.yaml is valid/)
   assert.match(stdout, /SUCCESS: [1-9]\d* rules found/)

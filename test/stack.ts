@@ -5,31 +5,35 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import type { Entry } from '../sim/ledger.ts'
 import { bootNative, haltNative } from '../stack/boot.ts'
-import { type Place, readPlace, url } from '../stack/place.ts'
 import { portsOfItsOwn } from '../stack/ports.ts'
 import { senderEnvironment } from '../stack/receiver-options.ts'
 import { tsx } from '../stack/services.ts'
+import { readSettings, type Settings, url } from '../stack/settings.ts'
 
 export type Run = Readonly<{ id: string; entries: readonly Entry[]; spans: number; said: string }>
 
 /** A place of its own for a test: free ports, a temporary folder, and only the environment it names. */
-export async function testPlace(extra: Readonly<Record<string, string>> = {}): Promise<Place> {
-  const shipped = readPlace(mkdtempSync(resolve(tmpdir(), 'wood-test-')))
+export async function testPlace(extra: Readonly<Record<string, string>> = {}): Promise<Settings> {
+  const shipped = readSettings(mkdtempSync(resolve(tmpdir(), 'wood-test-')))
   const env = { ...shipped.env }
   for (const name of ['GRAFANA_HOME', 'VLLM_BASE_URL', 'TIME_FACTOR', 'SLOW_CALL', 'TOKEN_HEAVY']) delete env[name]
   return { ...shipped, ports: await portsOfItsOwn(), env: { ...env, ...extra } }
 }
 
 /** Starts the named services of the real stack, and answers how to end them. Nothing is left behind. */
-export async function startStack(place: Place, policy: string, only: readonly string[]): Promise<() => Promise<void>> {
+export async function startStack(
+  settings: Settings,
+  policy: string,
+  only: readonly string[],
+): Promise<() => Promise<void>> {
   const said: string[] = []
   const say = (line: string) => void said.push(line)
   const end = async () => {
-    await haltNative(place, say)
-    rmSync(place.state, { recursive: true, force: true })
+    await haltNative(settings, say)
+    rmSync(settings.state, { recursive: true, force: true })
   }
   process.once('SIGINT', () => void end().then(() => process.exit(130)))
-  await bootNative(place, { policy, only, cancel: new AbortController().signal, say }).catch(async (error) => {
+  await bootNative(settings, { policy, only, cancel: new AbortController().signal, say }).catch(async (error) => {
     await end()
     throw error
   })
@@ -37,22 +41,22 @@ export async function startStack(place: Place, policy: string, only: readonly st
 }
 
 /** Plays ticks against the place's own model server and answers the ledger. */
-export async function play(place: Place, ...flags: readonly string[]): Promise<Run> {
-  const ledger = resolve(place.state, `ledger-${process.hrtime.bigint()}.jsonl`)
+export async function play(settings: Settings, ...flags: readonly string[]): Promise<Run> {
+  const ledger = resolve(settings.state, `ledger-${process.hrtime.bigint()}.jsonl`)
   const { file, args, cwd } = tsx(
     'sim/main.ts',
     '--ledger',
     ledger,
     '--base-url',
-    url(place, 'VLLM_PORT', '/v1'),
+    url(settings, 'VLLM_PORT', '/v1'),
     ...flags,
   )
   const { stderr } = await execa(file, args, {
     cwd,
     env: {
-      PATH: place.env.PATH ?? '',
-      TIME_FACTOR: place.env.TIME_FACTOR ?? '1',
-      ...senderEnvironment(place),
+      PATH: settings.env.PATH ?? '',
+      TIME_FACTOR: settings.env.TIME_FACTOR ?? '1',
+      ...senderEnvironment(settings),
     },
     extendEnv: false,
     timeout: 600_000,

@@ -14,7 +14,8 @@ import { homedir, platform } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { execa } from 'execa'
 import { build, type Part, type Programs } from '../stack/native.ts'
-import { type Place, ROOT, Trouble } from '../stack/place.ts'
+import { ROOT, type Settings } from '../stack/settings.ts'
+import { UserError } from '../workbench/user-error.ts'
 
 /** The images of docker-compose.yml by their variables; Grafana's is not rehearsed, as nothing of it is built here. */
 export const IMAGES = ['OTELCOL_IMAGE', 'TEMPO_IMAGE', 'PROMETHEUS_IMAGE', 'PHOENIX_IMAGE', 'NODE_IMAGE'] as const
@@ -51,20 +52,20 @@ const certificates = existsSync(CERTIFICATES) ? { [CERTIFICATES]: CERTIFICATES }
 
 /**
  * Makes an image that is built like the pinned one, from programs of this machine: those of the native boot, its Node,
- * its Python. Throws `Trouble` when something it is made of is missing.
+ * its Python. Throws `UserError` when something it is made of is missing.
  */
 export async function makeStandIn(
-  place: Place,
+  settings: Settings,
   image: Image,
   { name, scratch }: Readonly<{ name: string; scratch: string }>,
   options: Options,
 ): Promise<void> {
   if (platform() !== 'linux')
-    throw new Trouble(
-      `${place.env[image]} could not be pulled, and a stand-in can be made on Linux only: mend the network.`,
+    throw new UserError(
+      `${settings.env[image]} could not be pulled, and a stand-in can be made on Linux only: mend the network.`,
     )
-  const recipe = await recipeOf(image, await build(place, PARTS[image], options))
-  await importImage(place, recipe, { name, scratch }, options.cancel)
+  const recipe = await recipeOf(image, await build(settings, PARTS[image], options))
+  await importImage(settings, recipe, { name, scratch }, options.cancel)
 }
 
 async function recipeOf(image: Image, programs: Programs): Promise<Recipe> {
@@ -221,7 +222,7 @@ async function anyProgram(...names: readonly string[]): Promise<string> {
     const { stdout, failed } = await execa('sh', ['-c', 'command -v "$1"', 'sh', name], { reject: false })
     if (!failed && stdout.startsWith('/')) return stdout
   }
-  throw new Trouble(`a stand-in needs ${names.join(' or ')} of this machine: install it, then make rehearse.`)
+  throw new UserError(`a stand-in needs ${names.join(' or ')} of this machine: install it, then make rehearse.`)
 }
 
 /** The shared libraries these load, and the loader: path → path. */
@@ -233,7 +234,7 @@ async function libraries(files: readonly string[]): Promise<readonly string[]> {
 
 /** Lays the files out as links, packs what they point to, and gives it to the engine: no base image is needed. */
 async function importImage(
-  place: Place,
+  settings: Settings,
   { files, texts = {}, linked = [], folders = [], owned = [], user, changes }: Recipe,
   { name, scratch }: Readonly<{ name: string; scratch: string }>,
   cancel: AbortSignal,
@@ -296,7 +297,7 @@ async function importImage(
       ...changes,
     ]
     await execa('docker', ['import', ...all.flatMap((change) => ['--change', change]), archive, name], {
-      env: place.env,
+      env: settings.env,
       extendEnv: false,
       cancelSignal: cancel,
     })

@@ -5,15 +5,15 @@ import { after, before, describe, test } from 'node:test'
 import { type Recipe, readRecipes } from '../grafana/source/cookbook.ts'
 import type { Entry } from '../sim/ledger.ts'
 import { type Span, tempoMetrics, tempoSearch, tempoTrace } from '../stack/backends.ts'
-import { type Place, ROOT, url } from '../stack/place.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
+import { ROOT, type Settings, url } from '../stack/settings.ts'
 import { eventually, play, type Run, startStack, testPlace } from './stack.ts'
 
 const TICKS = 60
 /** The watch of the ledger and that of a span start and end at different moments. */
 const WATCHES_DIFFER_MS = 5
 
-let place: Place
+let settings: Settings
 let end: () => Promise<void>
 let run: Run
 /** Every trace of the run as Tempo gives it by id: what the ledger does not know is checked against these. */
@@ -23,21 +23,21 @@ const of = <K extends Entry['kind']>(kind: K) =>
   run.entries.filter((entry): entry is Extract<Entry, { kind: K }> => entry.kind === kind)
 
 before(async () => {
-  place = await testPlace({ TIME_FACTOR: '20', VLLM_PRESET: 'chaos' })
+  settings = await testPlace({ TIME_FACTOR: '20', VLLM_PRESET: 'chaos' })
   // The shipped list and everything else: which policy kept a trace is asked, and all traces are there.
-  const list = resolve(place.state, 'shipped-and-the-rest.yaml')
+  const list = resolve(settings.state, 'shipped-and-the-rest.yaml')
   const rest = '\n- name: keep-the-rest\n  type: always_sample\n'
   writeFileSync(list, readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8') + rest)
-  end = await startStack(place, list, ['tempo', 'collector', 'model'])
-  run = await play(place, '--ticks', String(TICKS), '--seed', '11', '--tick-interval', '500ms')
+  end = await startStack(settings, list, ['tempo', 'collector', 'model'])
+  run = await play(settings, '--ticks', String(TICKS), '--seed', '11', '--tick-interval', '500ms')
   await eventually(async () => {
-    const found = await tempoSearch(place, recipe('one-run').query.replace('RUN', run.id))
+    const found = await tempoSearch(settings, recipe('one-run').query.replace('RUN', run.id))
     assert.equal(found.length, TICKS)
   })
   // Structural questions see a trace whole only after it is flushed.
-  await fetch(url(place, 'TEMPO_PORT', '/flush'), { method: 'POST' })
+  await fetch(url(settings, 'TEMPO_PORT', '/flush'), { method: 'POST' })
   const traces: (readonly Span[])[] = []
-  for (const { trace } of of('tick')) traces.push(await tempoTrace(place, trace))
+  for (const { trace } of of('tick')) traces.push(await tempoTrace(settings, trace))
   spans = traces.flat()
 })
 
@@ -184,7 +184,7 @@ describe('a search finds what the ledger says, no more and no less', () => {
       assert.ok(Object.keys(expected).length > 0, `the run has nothing to find for ${id}`)
       assert.ok(id === 'one-run' || Object.keys(expected).length < TICKS, `every trace matches ${id}`)
       await eventually(async () => {
-        const found = await tempoSearch(place, query)
+        const found = await tempoSearch(settings, query)
         const counts = found.map(({ traceID, spanSets = [] }) => [
           traceID.padStart(32, '0'),
           spanSets.reduce((sum, { matched }) => sum + matched, 0),
@@ -213,7 +213,7 @@ const sums: Readonly<Record<string, () => Counts>> = {
 describe('a question in numbers adds up to what the ledger says', () => {
   for (const [id, expected] of Object.entries(sums)) {
     test(recipe(id).question, async () => {
-      const series = await tempoMetrics(place, recipe(id).query)
+      const series = await tempoMetrics(settings, recipe(id).query)
       const total = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0)
       const found = series.map(({ labels, values }) => [Object.values(labels).join(' '), total(values)] as const)
       const some = found.filter(([, value]) => value > 0)
@@ -223,7 +223,7 @@ describe('a question in numbers adds up to what the ledger says', () => {
   }
 
   test(recipe('p95-by-prompt').question, async () => {
-    const series = await tempoMetrics(place, recipe('p95-by-prompt').query)
+    const series = await tempoMetrics(settings, recipe('p95-by-prompt').query)
     const versions = new Set(spans.filter(isCall).map(({ attributes }) => String(attributes['gen_ai.prompt.version'])))
     const asked = series.map(({ labels }) => labels['span.gen_ai.prompt.version'] ?? '')
     assert.ok(versions.size === 2)
@@ -237,7 +237,7 @@ describe('a question in numbers adds up to what the ledger says', () => {
   })
 
   test(recipe('failed-against-fine').question, async () => {
-    const series = await tempoMetrics(place, recipe('failed-against-fine').query)
+    const series = await tempoMetrics(settings, recipe('failed-against-fine').query)
     const total = (meta: string, kind: string) =>
       series
         .filter(({ labels }) => labels.__meta_type === meta && labels['span.error.type'] === kind)
@@ -253,8 +253,11 @@ describe('a question in numbers adds up to what the ledger says', () => {
 describe('what must find nothing finds nothing', () => {
   for (const { id, question, query } of [...recipes.values()].filter(({ empty }) => empty)) {
     test(question, async () => {
-      assert.deepEqual(await tempoSearch(place, query), [])
-      assert.ok((await tempoSearch(place, couldFind[id] ?? '{ false }')).length > 0, 'a like question finds something')
+      assert.deepEqual(await tempoSearch(settings, query), [])
+      assert.ok(
+        (await tempoSearch(settings, couldFind[id] ?? '{ false }')).length > 0,
+        'a like question finds something',
+      )
     })
   }
 })

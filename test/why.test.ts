@@ -4,16 +4,17 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { execa } from 'execa'
-import { benchOf } from '../stack/collectors.ts'
-import { type Place, ROOT, Trouble } from '../stack/place.ts'
+import { launcherFor } from '../stack/collectors.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { tsx } from '../stack/services.ts'
+import { ROOT, type Settings } from '../stack/settings.ts'
 import { askSweep, askWhy, CLASSES, COMMITTED_RECORDING } from '../stack/workbench.ts'
 import { readClasses, type Study, study } from '../workbench/classes.ts'
 import { attributeOf, readRecording, type Span } from '../workbench/recording.ts'
 import { type Decisions, replayEach } from '../workbench/replay.ts'
 import type { Swept } from '../workbench/sweep.ts'
 import { singlePolicies } from '../workbench/tune.ts'
+import { UserError } from '../workbench/user-error.ts'
 import type { Why } from '../workbench/why.ts'
 import { testPlace } from './stack.ts'
 
@@ -25,7 +26,7 @@ const LIST = 'the list'
 const SPEED = 20
 
 let folder: string
-let place: Place
+let settings: Settings
 let found: Study
 /** What the whole recording, replayed at once as `make tune` does it, makes of the shipped list and of its policies. */
 let decided: ReadonlyMap<string, Decisions>
@@ -37,20 +38,20 @@ before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'wood-test-'))
   mkdirSync(join(folder, 'tmp'))
   process.env.TMPDIR = join(folder, 'tmp')
-  place = await testPlace({ BOOT: 'native' })
+  settings = await testPlace({ BOOT: 'native' })
   found = await study(readRecording(RECORDING), readClasses(resolve(ROOT, CLASSES), ENV), () => () => 0)
   for await (const { spans } of readRecording(RECORDING))
     for (const span of spans) spansOf.set(span.traceId, [...(spansOf.get(span.traceId) ?? []), span])
   const list = readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8')
   const traffic = { requests: () => readRecording(RECORDING), speed: SPEED, slowCall: ENV.SLOW_CALL }
-  decided = await replayEach(await benchOf(place, quiet), traffic, {
+  decided = await replayEach(await launcherFor(settings, quiet), traffic, {
     config: readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8'),
     lists: [{ name: LIST, text: list }, ...singlePolicies(list)],
   })
 })
 
 after(() => {
-  for (const path of [folder, place.state]) rmSync(path, { recursive: true, force: true })
+  for (const path of [folder, settings.state]) rmSync(path, { recursive: true, force: true })
 })
 
 function file(name: string, text: string): string {
@@ -59,7 +60,7 @@ function file(name: string, text: string): string {
 }
 
 const why = async (trace: string | undefined, more: Partial<typeof asked> | { a: string } = {}): Promise<Why> =>
-  JSON.parse(await askWhy(place, { ...asked, ...more, trace }, quiet))
+  JSON.parse(await askWhy(settings, { ...asked, ...more, trace }, quiet))
 const text = (span: Span, key: string) => attributeOf(span.attributes, key)?.stringValue
 const lastedMs = ({ startTimeUnixNano = 0, endTimeUnixNano = 0 }: Span) =>
   Number(BigInt(endTimeUnixNano) - BigInt(startTimeUnixNano)) / 1e6
@@ -163,7 +164,7 @@ describe('why', () => {
 
   test('what cannot be answered is a mistake that a user can mend', async () => {
     const mendable = async (asking: Promise<unknown>, message: RegExp) =>
-      assert.rejects(asking, (error: Error) => error instanceof Trouble && message.test(error.message))
+      assert.rejects(asking, (error: Error) => error instanceof UserError && message.test(error.message))
     const [firstOfAll = ''] =
       /[0-9a-f]{32}/.exec(await why('0'.repeat(32)).catch((error) => error.message.slice(40))) ?? []
     assert.ok(
@@ -184,7 +185,7 @@ describe('why', () => {
   test('of the command line is one sentence and exit code 1, or a table', async () => {
     const run = (env: Record<string, string>) => {
       const { file: node, args, cwd } = tsx('stack/main.ts', 'why')
-      return execa(node, args, { cwd, env: { ...place.env, ...env }, reject: false })
+      return execa(node, args, { cwd, env: { ...settings.env, ...env }, reject: false })
     }
     const missing = await run({ TRACE: '' })
     assert.equal(missing.exitCode, 1)
@@ -199,7 +200,7 @@ describe('why', () => {
 })
 
 describe('a sweep', () => {
-  const sweep = async (range: string, more: object = {}, at = place): Promise<Swept> =>
+  const sweep = async (range: string, more: object = {}, at = settings): Promise<Swept> =>
     JSON.parse(await askSweep(at, { ...asked, b: undefined, speed: String(SPEED), range, ...more }, quiet))
 
   test('of a longer and longer bound keeps fewer and fewer, and in force keeps what tune keeps', async () => {
@@ -251,7 +252,11 @@ describe('a sweep', () => {
   })
 
   test('takes a threshold that is set for the one in force', async () => {
-    const { rows } = await sweep('slow-call=1s..2s/1s', {}, { ...place, env: { ...place.env, SLOW_CALL: '150ms' } })
+    const { rows } = await sweep(
+      'slow-call=1s..2s/1s',
+      {},
+      { ...settings, env: { ...settings.env, SLOW_CALL: '150ms' } },
+    )
     assert.deepEqual(
       rows.map(({ value, isInForce }) => [value, isInForce]),
       [
@@ -264,7 +269,7 @@ describe('a sweep', () => {
 
   test('that cannot be made is a mistake that a user can mend', async () => {
     const refused = async (asking: Promise<unknown>, message: RegExp) =>
-      assert.rejects(asking, (error: Error) => error instanceof Trouble && message.test(error.message))
+      assert.rejects(asking, (error: Error) => error instanceof UserError && message.test(error.message))
     await refused(sweep('moonlight=1..5'), /MOONLIGHT, .* it reads slow-call \(2 s\), token-heavy \(6000\)/)
     await refused(sweep('slow-call=5s..1s'), /does not go upwards/)
     await refused(sweep('slow-call=1..5'), /SLOW_CALL is a time, now 2 s/)
@@ -278,7 +283,7 @@ describe('a sweep', () => {
     const { file: node, args, cwd } = tsx('stack/main.ts', 'tune', '--sweep', 'slow-call=2s..4s/2s')
     const { exitCode, stdout } = await execa(node, args, {
       cwd,
-      env: { ...place.env, SPEED: String(SPEED), FORMAT: 'markdown' },
+      env: { ...settings.env, SPEED: String(SPEED), FORMAT: 'markdown' },
       reject: false,
     })
     assert.equal(exitCode, 0)
@@ -290,10 +295,10 @@ describe('a sweep', () => {
 test('Ctrl-C ends an answer, with its collectors and files', async () => {
   const stopped = new AbortController()
   const [trace] = found.traces.keys()
-  const answer = askWhy(place, { ...asked, trace }, { ...quiet, cancel: stopped.signal })
+  const answer = askWhy(settings, { ...asked, trace }, { ...quiet, cancel: stopped.signal })
   const looking = setInterval(() => {
     if (readdirSync(join(folder, 'tmp')).filter((name) => name.startsWith('workbench-')).length === 2)
-      stopped.abort(new Trouble('stopped'))
+      stopped.abort(new UserError('stopped'))
   }, 20)
   await assert.rejects(answer, /stopped|aborted/)
   clearInterval(looking)

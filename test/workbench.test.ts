@@ -6,13 +6,13 @@ import { after, before, describe, test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { execa } from 'execa'
 import type { Entry } from '../sim/ledger.ts'
-import { benchOf } from '../stack/collectors.ts'
-import { type Place, ROOT, Trouble } from '../stack/place.ts'
+import { launcherFor } from '../stack/collectors.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { tsx } from '../stack/services.ts'
+import { ROOT, type Settings } from '../stack/settings.ts'
 import { askWorkbench, CLASSES, COMMITTED_RECORDING, makeRecording } from '../stack/workbench.ts'
 import { readClasses, type Study, study } from '../workbench/classes.ts'
-import type { Bench } from '../workbench/collector.ts'
+import type { Launcher } from '../workbench/collector.ts'
 import { ledgerBeside, readRecording, timeFactorOf } from '../workbench/recording.ts'
 import {
   AFTER_ROOT,
@@ -24,6 +24,7 @@ import {
   type Traffic,
 } from '../workbench/replay.ts'
 import { singlePolicies } from '../workbench/tune.ts'
+import { UserError } from '../workbench/user-error.ts'
 import { testPlace } from './stack.ts'
 
 const RECORDING = resolve(ROOT, COMMITTED_RECORDING)
@@ -35,8 +36,8 @@ const MUST_KEEP = ['parse-error', 'self-buy', 'failed-call', 'slow-call', 'token
 const FAST = 20
 
 let folder: string
-let place: Place
-let bench: Bench
+let settings: Settings
+let launcher: Launcher
 let found: Study
 let kept: Decisions
 const quiet = { cancel: new AbortController().signal, say: () => {} }
@@ -46,7 +47,7 @@ const traffic = (recording = RECORDING, speed = FAST): Traffic => ({
   speed,
   slowCall: ENV.SLOW_CALL,
 })
-const judge = (policyFile: string, ...of: Parameters<typeof traffic>) => replay(bench, traffic(...of), policyFile)
+const judge = (policyFile: string, ...of: Parameters<typeof traffic>) => replay(launcher, traffic(...of), policyFile)
 
 function file(name: string, text: string): string {
   writeFileSync(join(folder, name), text)
@@ -60,8 +61,8 @@ before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'wood-test-'))
   mkdirSync(join(folder, 'tmp'))
   process.env.TMPDIR = join(folder, 'tmp')
-  place = await testPlace(ENV)
-  bench = await benchOf(place, quiet, 'native')
+  settings = await testPlace(ENV)
+  launcher = await launcherFor(settings, quiet, 'native')
   found = await study(readRecording(RECORDING), readClasses(resolve(ROOT, CLASSES), ENV), () => () => 0)
   kept = await judge(shipped('woodland'))
 })
@@ -111,7 +112,7 @@ describe('the shipped policy', () => {
   test('records on a trace the first policy in the file that votes for it alone', async () => {
     const config = readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8')
     const lists = singlePolicies(readFileSync(shipped('woodland'), 'utf8'))
-    const alone = [...(await replayEach(bench, traffic(), { config, lists }))]
+    const alone = [...(await replayEach(launcher, traffic(), { config, lists }))]
     assert.equal(alone.length, 6)
     for (const [name, decisions] of alone) assert.ok(decisions.size > 0 && decisions.size < kept.size, name)
     const first = [...found.traces.keys()].flatMap((id) => {
@@ -139,7 +140,7 @@ test('paced as recorded and compressed decide alike', async () => {
 test('tune names the must-keep traces that another policy would lose, and ends with exit code 1', async () => {
   const b = 'collector/policies/keep-errors-only.yaml'
   const { file: node, args, cwd } = tsx('stack/main.ts', 'tune', '--b', b, '--format', 'json', '--speed', String(FAST))
-  const { exitCode, stdout } = await execa(node, args, { cwd, env: { ...place.env, ...ENV }, reject: false })
+  const { exitCode, stdout } = await execa(node, args, { cwd, env: { ...settings.env, ...ENV }, reject: false })
   assert.equal(exitCode, 1)
   const { diff, a } = JSON.parse(stdout)
   assert.ok(diff.mustKeepLost > 0)
@@ -176,7 +177,7 @@ describe('a recording made elsewhere', () => {
 
   test('may have requests without a span, whose time says nothing', async () => {
     const empty = file('empty-first.jsonl', `{"resourceSpans":[]}\n${request(span('3', { status: { code: 2 } }))}\n`)
-    assert.equal(await recordedMs(bench, readRecording(empty)), 0)
+    assert.equal(await recordedMs(launcher, readRecording(empty)), 0)
     assert.deepEqual([...(await judge(shipped('keep-errors-only'), empty)).keys()], ['3'.repeat(32)])
   })
 
@@ -207,8 +208,8 @@ describe('our arrival stamp', () => {
     alone: [stamp, ''],
     'written by another program': [`${stamp.replaceAll(':', ': ')},${other}`, other],
   } as const
-  for (const [place, [recorded, sent]] of Object.entries(places)) {
-    test(`${place} is taken out, and tells the time`, async () => {
+  for (const [settings, [recorded, sent]] of Object.entries(places)) {
+    test(`${settings} is taken out, and tells the time`, async () => {
       const recording = file('stamped.jsonl', `${line(recorded)}\r\n\n${line(recorded)}\n`)
       let requests = 0
       for await (const { atMs, body } of readRecording(recording)) {
@@ -256,15 +257,15 @@ describe('a recording that is no recording is refused with its line and the fix'
   test('as a mistake that a user can mend', async () => {
     const recording = file('logs.jsonl', '{"resourceLogs":[]}\n')
     const asked = { a: SHIPPED_POLICY, b: undefined, recording, classes: CLASSES, format: 'text', speed: '20' } as const
-    await assert.rejects(askWorkbench(place, asked, quiet), Trouble)
+    await assert.rejects(askWorkbench(settings, asked, quiet), UserError)
   })
 })
 
 describe('a new recording', () => {
-  const wish = { seed: '3', ticks: '4', preset: 'leaky', timeFactor: '20' }
+  const size = { seed: '3', ticks: '4', preset: 'leaky', timeFactor: '20' }
 
   test('holds every tick of its ledger, masked as the sampler sees it', async () => {
-    const path = await makeRecording(place, wish, quiet, join(folder, 'recordings'))
+    const path = await makeRecording(settings, size, quiet, join(folder, 'recordings'))
     assert.deepEqual(readdirSync(join(folder, 'recordings')).sort(), [
       'seed-3-ticks-4-leaky.jsonl.gz',
       'seed-3-ticks-4-leaky.ledger.jsonl',
@@ -284,17 +285,20 @@ describe('a new recording', () => {
   test('that is stopped half way leaves nothing', async () => {
     const stopped = new AbortController()
     const say = (line: string) => {
-      if (line.includes('tick    0')) stopped.abort(new Trouble('stopped'))
+      if (line.includes('tick    0')) stopped.abort(new UserError('stopped'))
     }
-    const long = { ...wish, ticks: '400' }
-    await assert.rejects(makeRecording(place, long, { cancel: stopped.signal, say }, join(folder, 'half')), /stopped/)
+    const long = { ...size, ticks: '400' }
+    await assert.rejects(
+      makeRecording(settings, long, { cancel: stopped.signal, say }, join(folder, 'half')),
+      /stopped/,
+    )
     assert.ok(!existsSync(join(folder, 'half')))
   })
 
   test('of a world that does not start says why', async () => {
-    const unknown = { ...wish, preset: 'nowhere' }
+    const unknown = { ...size, preset: 'nowhere' }
     await assert.rejects(
-      makeRecording(place, unknown, quiet, join(folder, 'half')),
+      makeRecording(settings, unknown, quiet, join(folder, 'half')),
       /Allowed choices are default, calm/,
     )
     assert.ok(!existsSync(join(folder, 'half')))
@@ -303,7 +307,7 @@ describe('a new recording', () => {
 
 test('Ctrl-C in the middle of a replay ends it, with its collectors and files', async () => {
   const { file: node, args, cwd } = tsx('stack/main.ts', 'tune', '--speed', '1')
-  const running = execa(node, args, { cwd, env: { ...place.env, ...ENV }, reject: false, all: true, buffer: true })
+  const running = execa(node, args, { cwd, env: { ...settings.env, ...ENV }, reject: false, all: true, buffer: true })
   for await (const line of running.iterable({ from: 'stderr' })) if (/spans sent/.test(line)) running.kill('SIGINT')
   const { exitCode } = await running
   assert.equal(exitCode, 130)

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { isNode, LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
 import { attributeOf, type Request, type Span, type Value } from './recording.ts'
-import { Refusal } from './refusal.ts'
+import { UserError } from './user-error.ts'
 
 /** The class of a trace that no condition speaks of. */
 export const ROUTINE = 'routine'
@@ -66,14 +66,18 @@ export function readClasses(path: string, env: Readonly<Record<string, string | 
   try {
     text = readFileSync(path, 'utf8')
   } catch (error) {
-    throw new Refusal(`${path}: it cannot be read (${(error as Error).message}); name a file of classes with CLASSES=…`)
+    throw new UserError(
+      `${path}: it cannot be read (${(error as Error).message}); name a file of classes with CLASSES=…`,
+    )
   }
   const filled = text.replace(/\$\{env:(\w+)(?::-([^}]*))?\}/g, (_, name, otherwise = '') => env[name] || otherwise)
   const lines = new LineCounter()
   const document = parseDocument(filled, { lineCounter: lines })
   const broken = document.errors[0]
   if (broken)
-    throw new Refusal(`${path}:${lines.linePos(broken.pos[0]).line}: it is not YAML: ${broken.message.split('\n')[0]}`)
+    throw new UserError(
+      `${path}:${lines.linePos(broken.pos[0]).line}: it is not YAML: ${broken.message.split('\n')[0]}`,
+    )
   const parsed = file.safeParse(document.toJS())
   if (!parsed.success) {
     const defects = parsed.error.issues.map(({ path: keys, message }) => {
@@ -83,7 +87,7 @@ export function readClasses(path: string, env: Readonly<Record<string, string | 
         .at(-1)
       return `${path}:${lines.linePos(node?.range?.[0] ?? 0).line}: ${message}`
     })
-    throw new Refusal(defects.join('\n'))
+    throw new UserError(defects.join('\n'))
   }
   return parsed.data.map(({ name, must_keep, where }) => {
     const conditions = where.map(test)
@@ -162,7 +166,7 @@ export function studying(
     }
   }
   const found = () => {
-    if (all === 0) throw new Refusal('the recording holds no span, so there is nothing to judge; record some traffic')
+    if (all === 0) throw new UserError('the recording holds no span, so there is nothing to judge; record some traffic')
     const traces = [...growing].map(([id, { classes: seen, agents, ...rest }]): [string, Trace] => {
       const named = classes.map(({ name }) => name).filter((name) => seen.has(name))
       return [id, { id, classes: named.length > 0 ? named : [ROUTINE], agents, ...rest }]

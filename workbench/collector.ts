@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
-import { Refusal } from './refusal.ts'
+import { UserError } from './user-error.ts'
 
 export type Command = Readonly<{ file: string; args: readonly string[]; env: Readonly<Record<string, string>> }>
 
 /** What the workbench is lent: the collector, free ports, a way to be stopped, and a place to report progress. */
-export type Bench = Readonly<{
+export type Launcher = Readonly<{
   /**
    * How to start the collector with the shipped configuration, these overlays and this environment. It reads
    * `collector/` and the scratch folder and writes to the scratch folder only: in a container it sees nothing else.
@@ -63,7 +63,7 @@ function listening(free: readonly number[]) {
 }
 
 /** The collector did not start; `said` is what it said. */
-export class NotStarted extends Refusal {
+export class NotStarted extends UserError {
   readonly said: readonly string[]
   constructor(said: readonly string[]) {
     super(`the collector did not start. It said: ${said.join('\n') || 'nothing'}`)
@@ -76,7 +76,7 @@ export class NotStarted extends Refusal {
  * called with each line of its log.
  */
 export async function startCollector(
-  { collector, freePorts, cancel }: Bench,
+  { collector, freePorts, cancel }: Launcher,
   { folder, overlays, env, line }: Scratch,
 ): Promise<Running> {
   cancel.throwIfAborted()
@@ -131,7 +131,8 @@ export async function startCollector(
     metrics: `http://127.0.0.1:${ports.COLLECTOR_METRICS_PORT}/metrics`,
     alive: () => {
       if (full) throw diskFull(full, folder)
-      if (ended) throw new Refusal(`the collector ended by itself. It said: ${said.slice(-20).join('\n') || 'nothing'}`)
+      if (ended)
+        throw new UserError(`the collector ended by itself. It said: ${said.slice(-20).join('\n') || 'nothing'}`)
     },
     stop,
     kill: async () => {
@@ -162,7 +163,7 @@ export function sumOf(page: string, name: string, label = ''): number {
 }
 
 const diskFull = (why: string, where: string) =>
-  new Refusal(
+  new UserError(
     `${where}: the disk is full (${why}), so this was given up: make room${where.startsWith(tmpdir()) ? ', or name a folder on another disk with TMPDIR=…' : ' there'}`,
   )
 

@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createGzip } from 'node:zlib'
-import { type Bench, type Command, refusingFullDisk, runToEnd, startCollector, withScratch } from './collector.ts'
+import { type Command, type Launcher, refusingFullDisk, runToEnd, startCollector, withScratch } from './collector.ts'
 import { ledgerBeside } from './recording.ts'
-import { Refusal } from './refusal.ts'
+import { UserError } from './user-error.ts'
 
 /** The programs that make traffic: a model server that answers on a port, and the agents that ask it. */
 export type World = Readonly<{
@@ -25,18 +25,18 @@ const ONE_FILE_MB = 1_000_000_000
  * Plays the world against the shipped collector and writes down what the sampler saw, masked, with arrival
  * times. The recording and its ledger appear whole, or not at all. Answers the bytes of the recording.
  */
-export const record = (bench: Bench, world: World, policyFile: string, target: string): Promise<number> =>
+export const record = (launcher: Launcher, world: World, policyFile: string, target: string): Promise<number> =>
   withScratch(async (folder) => {
-    const { cancel, say } = bench
+    const { cancel, say } = launcher
     const plain = join(folder, 'recording.jsonl')
     const ledger = join(folder, 'ledger.jsonl')
-    const collector = await startCollector(bench, {
+    const collector = await startCollector(launcher, {
       folder,
       overlays: [join(import.meta.dirname, '../collector/overlays/record.yaml')],
       env: { POLICY_FILE: policyFile, RECORDING_FILE: plain, RECORDING_FILE_MB: String(ONE_FILE_MB) },
     })
     const leave = new AbortController()
-    const [port = 0] = await bench.freePorts(1)
+    const [port = 0] = await launcher.freePorts(1)
     const words: string[] = []
     let modelEnded = false
     const model = runToEnd(world.model(port, collector.otlp), {
@@ -59,7 +59,7 @@ export const record = (bench: Bench, world: World, policyFile: string, target: s
       })
       cancel.throwIfAborted()
       if (code !== 0)
-        throw new Refusal(`the agents ended with exit code ${code}. They said:\n${words.slice(-10).join('\n')}`)
+        throw new UserError(`the agents ended with exit code ${code}. They said:\n${words.slice(-10).join('\n')}`)
       leave.abort()
       await model
       await sleep(SETTLE_MS, undefined, { signal: cancel })
@@ -105,5 +105,5 @@ async function answering(
     if (ok) return
     await sleep(100, undefined, { signal: cancel })
   }
-  throw new Refusal(`the model server does not answer. It said:\n${words.join('\n')}`)
+  throw new UserError(`the model server does not answer. It said:\n${words.join('\n')}`)
 }

@@ -2,7 +2,7 @@ import { closeSync, createReadStream, existsSync, fstatSync, openSync, readSync 
 import { basename } from 'node:path'
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
-import { Refusal } from './refusal.ts'
+import { UserError } from './user-error.ts'
 
 export type Value = Readonly<{
   stringValue?: string
@@ -56,7 +56,7 @@ export const spansOf = ({ resourceSpans }: Otlp): readonly Span[] =>
  */
 export async function* readRecording(path: string): AsyncGenerator<Request> {
   if (!existsSync(path)) {
-    throw new Refusal(`${path}: there is no such file; make record makes one, or name your own with RECORDING=…`)
+    throw new UserError(`${path}: there is no such file; make record makes one, or name your own with RECORDING=…`)
   }
   let line = 0
   for await (const bytes of linesOf(path, () => line + 1)) {
@@ -64,7 +64,7 @@ export async function* readRecording(path: string): AsyncGenerator<Request> {
     if (!isBlank(bytes)) yield request(bytes, `${path}:${line}`)
   }
   if (line === 0)
-    throw new Refusal(`${path}:1: the file is empty: a recording has one OTLP request per line; record again`)
+    throw new UserError(`${path}:1: the file is empty: a recording has one OTLP request per line; record again`)
 }
 
 /** What a live collector is writing now is called so, in the folder of live recordings. */
@@ -91,7 +91,7 @@ function openLive(path: string): Readonly<{ fd: number; end: number }> {
   const end = lastNewline(fd)
   if (end >= 0) return { fd, end }
   closeSync(fd)
-  throw new Refusal(`${path}: no whole line has been written yet: wait for the next tick`)
+  throw new UserError(`${path}: no whole line has been written yet: wait for the next tick`)
 }
 
 /** Where the last newline of a file stands; -1 when it has none. */
@@ -132,7 +132,7 @@ async function* linesOf(path: string, line: () => number): AsyncGenerator<Buffer
           broken.message,
           'a recording is a file of lines, gzipped when its name ends in .gz; name another with RECORDING=…',
         ]
-  throw new Refusal(`${path}:${line()}: ${why}: ${rule}`)
+  throw new UserError(`${path}:${line()}: ${why}: ${rule}`)
 }
 
 /** The lines of a file. node:readline takes four times as long, and ends lines at U+2028, which JSON allows in them. */
@@ -220,18 +220,18 @@ function parse(text: string, where: string): Otlp {
   try {
     otlp = JSON.parse(text)
   } catch {
-    throw new Refusal(
+    throw new UserError(
       `${where}: the line is cut off or no JSON, near "…${text.slice(-30)}": ${rule}; record or copy it again`,
     )
   }
   if (!Array.isArray(otlp?.resourceSpans)) {
-    throw new Refusal(
+    throw new UserError(
       `${where}: the line has no resourceSpans: ${rule}; export traces, with the file exporter for example`,
     )
   }
   const odd = spansOf(otlp).find(({ traceId }) => !/^[0-9a-f]{32}$/i.test(traceId ?? ''))
   if (odd) {
-    throw new Refusal(
+    throw new UserError(
       `${where}: a span has the trace id "${odd.traceId}": ${rule}, its ids in 32 hexadecimal digits; convert them`,
     )
   }

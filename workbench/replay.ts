@@ -2,10 +2,10 @@ import { copyFileSync, createReadStream, existsSync, writeFileSync } from 'node:
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parse, stringify } from 'yaml'
-import { type Bench, type Running, type Scratch, startCollector, withScratch } from './collector.ts'
+import { type Launcher, type Running, type Scratch, startCollector, withScratch } from './collector.ts'
 import { startPosting } from './post.ts'
 import { lines, type Request } from './recording.ts'
-import { Refusal } from './refusal.ts'
+import { UserError } from './user-error.ts'
 
 /**
  * What the sampler kept of one trace. `policy` is the one it recorded: the first that voted for it. `weight` is how many
@@ -76,13 +76,13 @@ const waitsAt = (speed: number) => ({
 export const comfortableSpeed = (recordedMs: number): number => Math.max(1, Math.ceil(recordedMs / COMFORTABLE_MS))
 
 /** Sends traffic through the shipped wiring with a policy file, and answers what was kept. */
-export const replay = (bench: Bench, traffic: Traffic, policyFile: string): Promise<Decisions> =>
+export const replay = (launcher: Launcher, traffic: Traffic, policyFile: string): Promise<Decisions> =>
   withScratch(async (folder) => {
     const file = join(folder, 'kept.jsonl')
     const list = join(folder, 'policies.yaml')
     copyFileSync(policyFile, list)
-    await sendThrough(bench, traffic, { folder, overlays: [OVERLAY], env: { POLICY_FILE: list, KEPT_FILE: file } })
-    return readKept(bench, file)
+    await sendThrough(launcher, traffic, { folder, overlays: [OVERLAY], env: { POLICY_FILE: list, KEPT_FILE: file } })
+    return readKept(launcher, file)
   })
 
 /**
@@ -90,7 +90,7 @@ export const replay = (bench: Bench, traffic: Traffic, policyFile: string): Prom
  * list and what the list says otherwise, so that traffic sent once answers for all. Names of lists must differ.
  */
 export const replayEach = (
-  bench: Bench,
+  launcher: Launcher,
   traffic: Traffic,
   { config, lists }: { config: string; lists: readonly List[] },
 ): Promise<ReadonlyMap<string, Decisions>> =>
@@ -124,15 +124,15 @@ export const replayEach = (
       }),
     )
     const env = { POLICY_FILE: samplers[0]?.policies ?? '', KEPT_FILE: join(folder, 'kept.jsonl') }
-    await sendThrough(bench, traffic, { folder, overlays: [OVERLAY, overlay], env })
+    await sendThrough(launcher, traffic, { folder, overlays: [OVERLAY, overlay], env })
     const answers: [string, Decisions][] = []
-    for (const { name, kept, watch } of samplers) answers.push([name, await readKept(bench, kept, watch)])
+    for (const { name, kept, watch } of samplers) answers.push([name, await readKept(launcher, kept, watch)])
     return new Map(answers)
   })
 
-async function sendThrough(bench: Bench, traffic: Traffic, { folder, overlays, env }: Scratch): Promise<void> {
+async function sendThrough(launcher: Launcher, traffic: Traffic, { folder, overlays, env }: Scratch): Promise<void> {
   const { decisionSeconds, afterRootSeconds } = waitsAt(traffic.speed)
-  const collector = await startCollector(bench, {
+  const collector = await startCollector(launcher, {
     folder,
     overlays,
     env: {
@@ -144,14 +144,14 @@ async function sendThrough(bench: Bench, traffic: Traffic, { folder, overlays, e
     },
   })
   try {
-    await send(bench, collector, traffic)
+    await send(launcher, collector, traffic)
     // A trace with its root is judged within two ticks of the sampler after its wait. What has none is judged
     // by stopping, on the spans that came: all of them, by now.
-    await sleep((afterRootSeconds + 2) * 1000, undefined, { signal: bench.cancel })
+    await sleep((afterRootSeconds + 2) * 1000, undefined, { signal: launcher.cancel })
     await refuseEvictions(collector)
   } finally {
     await telling(
-      bench,
+      launcher,
       () => 'the collector judges and writes what is left',
       () => collector.stop(),
     )
@@ -159,7 +159,7 @@ async function sendThrough(bench: Bench, traffic: Traffic, { folder, overlays, e
 }
 
 /** Says every few seconds how far a work is, until it has ended. */
-async function telling<T>({ say }: Bench, text: () => string, work: () => Promise<T>): Promise<T> {
+async function telling<T>({ say }: Launcher, text: () => string, work: () => Promise<T>): Promise<T> {
   const timer = setInterval(() => say(`  ${text()}`), PROGRESS_MS)
   try {
     return await work()
@@ -169,10 +169,10 @@ async function telling<T>({ say }: Bench, text: () => string, work: () => Promis
 }
 
 /** How long a recording lasts, from its first arrival to its last. A request without times says nothing about it. */
-export async function recordedMs(bench: Bench, requests: AsyncIterable<Request>): Promise<number> {
+export async function recordedMs(launcher: Launcher, requests: AsyncIterable<Request>): Promise<number> {
   let [fromMs, toMs, seen] = [Number.POSITIVE_INFINITY, 0, 0]
   await telling(
-    bench,
+    launcher,
     () => `${seen} requests looked at`,
     async () => {
       for await (const { atMs } of requests) {
@@ -186,9 +186,9 @@ export async function recordedMs(bench: Bench, requests: AsyncIterable<Request>)
 }
 
 /** Sends requests in their order, as far apart as they arrived; when the collector is slower, as fast as it takes them. */
-async function send(bench: Bench, collector: Running, { requests, speed, watch, taken }: Traffic) {
+async function send(launcher: Launcher, collector: Running, { requests, speed, watch, taken }: Traffic) {
   const over = new AbortController()
-  const cancel = AbortSignal.any([bench.cancel, over.signal])
+  const cancel = AbortSignal.any([launcher.cancel, over.signal])
   const posting = startPosting(`${collector.otlp}/v1/traces`, IN_FLIGHT)
   // Ends a request that the collector does not answer, too.
   const end = () => void posting.stop()
@@ -211,7 +211,7 @@ async function send(bench: Bench, collector: Running, { requests, speed, watch, 
   }
   try {
     await telling(
-      bench,
+      launcher,
       () => `${sent} spans sent`,
       () => Promise.all(Array.from({ length: AHEAD }, sender)),
     )
@@ -239,7 +239,7 @@ async function post(
       await sleep(200)
       cancel.throwIfAborted()
       collector.alive()
-      throw new Refusal(`the collector does not take the recording: ${answer.error}`)
+      throw new UserError(`the collector does not take the recording: ${answer.error}`)
     }
     const { status, text } = answer
     if (status >= 200 && status < 300) return
@@ -248,7 +248,7 @@ async function post(
     else {
       // Reading the request says which line is wrong, and how; the collector knows of no lines.
       void request.spans
-      throw new Refusal(`the collector refuses a request of the recording: HTTP ${status} ${text}`)
+      throw new UserError(`the collector refuses a request of the recording: HTTP ${status} ${text}`)
     }
   }
 }
@@ -261,7 +261,7 @@ async function refuseEvictions(collector: Running): Promise<void> {
   )
   const evicted = /^otelcol_processor_tail_sampling_sampling_trace_dropped_too_early\S* (\d+)/m.exec(page)?.[1]
   if (evicted && evicted !== '0') {
-    throw new Refusal(
+    throw new UserError(
       `${evicted} traces were pushed out before they were judged; replay more slowly: SPEED=1 is as recorded`,
     )
   }
@@ -271,21 +271,23 @@ async function refuseEvictions(collector: Running): Promise<void> {
  * Reads what a sampler wrote. It hands on one trace at a time, and the collector writes each as one line, its fields
  * always in the same order and a status on every span: so a line is searched, which takes a tenth of parsing it.
  */
-async function readKept(bench: Bench, path: string, watch?: (line: Buffer) => void): Promise<Decisions> {
+async function readKept(launcher: Launcher, path: string, watch?: (line: Buffer) => void): Promise<Decisions> {
   const kept = new Map<string, Kept>()
   // The collector makes the file when it starts. To take a lost one for an empty one would be to say that nothing was kept.
   if (!existsSync(path))
-    throw new Refusal(`${path} was removed while the collector wrote to it: leave the folder alone, and run this again`)
+    throw new UserError(
+      `${path} was removed while the collector wrote to it: leave the folder alone, and run this again`,
+    )
   await telling(
-    bench,
+    launcher,
     () => `${kept.size} kept traces read`,
     async () => {
       for await (const line of lines(createReadStream(path, { highWaterMark: 256 * 1024 }))) {
-        bench.cancel.throwIfAborted()
+        launcher.cancel.throwIfAborted()
         watch?.(line)
         const trace = valueAfter(line, TRACE_KEPT)
         if (trace === undefined)
-          throw new Refusal(`the collector wrote a line without a trace: ${line.toString('utf8', 0, 200)}`)
+          throw new UserError(`the collector wrote a line without a trace: ${line.toString('utf8', 0, 200)}`)
         const policy = valueAfter(line, POLICY_KEPT)
         const before = kept.get(trace) ?? {
           spans: 0,

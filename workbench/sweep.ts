@@ -1,10 +1,10 @@
 import type { Class, Study } from './classes.ts'
-import type { Bench } from './collector.ts'
+import type { Launcher } from './collector.ts'
 import { drawIn, type Format } from './draw.ts'
 import { durationOf } from './looks.ts'
-import { Refusal } from './refusal.ts'
 import { replayEach, type Traffic } from './replay.ts'
 import { type Table, tabulate } from './table.ts'
+import { UserError } from './user-error.ts'
 import { variablesIn, withValue } from './variables.ts'
 
 /** The values to try for one number of a policy file: plain numbers, or times in nanoseconds. */
@@ -18,7 +18,7 @@ const SUCH = 'write for example SWEEP=slow-call=1s..5s, or with a step SWEEP=tok
 
 /** Reads `slow-call=1s..5s` or, with a step, `slow-call=1s..5s/500ms`. Throws what is wrong with it. */
 export function readRange(text: string): Range {
-  const such = (why: string) => new Refusal(`SWEEP=${text} ${why}`)
+  const such = (why: string) => new UserError(`SWEEP=${text} ${why}`)
   const [, name = '', from = '', to = '', step] =
     /^([A-Za-z]\w*(?:-\w+)*)=([^/]*?)\.\.([^/]*?)(?:\/(.*))?$/.exec(text) ?? []
   if (name === '') throw such(`is no range: ${SUCH}`)
@@ -61,7 +61,7 @@ export type SweptRow = Readonly<{
 }>
 export type Swept = Readonly<{ variable: string; traces: number; rows: readonly SweptRow[] }>
 
-export type Wish = Readonly<{
+export type SweepRequest = Readonly<{
   /** The text of a checked policy file. */
   list: string
   range: Range
@@ -75,15 +75,15 @@ export type Wish = Readonly<{
 
 /** Judges traffic by one list under many values of one of its numbers. All are asked at once, in one real collector. */
 export async function sweep(
-  bench: Bench,
+  launcher: Launcher,
   traffic: Traffic,
-  wish: Wish,
+  request: SweepRequest,
   { study, classes }: Readonly<{ study: Study; classes: readonly Class[] }>,
 ): Promise<Swept> {
-  const { list, range, config } = wish
-  const tries = triesOf(wish)
+  const { list, range, config } = request
+  const tries = triesOf(request)
   const lists = tries.map(({ told }) => ({ name: told, text: withValue(list, range.variable, told) }))
-  const decided = await replayEach(bench, traffic, { config, lists })
+  const decided = await replayEach(launcher, traffic, { config, lists })
   const rows = tries.map(({ value, told, isInForce }): SweptRow => {
     const { total, classes: of } = tabulate(study, classes, decided.get(told) ?? new Map(), new Map())
     return {
@@ -107,10 +107,10 @@ const missed = (rows: Table['classes']) =>
 type Try = Readonly<{ value: string; told: string; isInForce: boolean }>
 
 /**
- * Each value as it is shown and as the list is told it, upwards, with the one in force among them. Throws `Refusal` when the
+ * Each value as it is shown and as the list is told it, upwards, with the one in force among them. Throws `UserError` when the
  * list does not read the variable, or reads another kind of value.
  */
-export function triesOf({ list, range, env, timeFactor }: Omit<Wish, 'config'>): readonly Try[] {
+export function triesOf({ list, range, env, timeFactor }: Omit<SweepRequest, 'config'>): readonly Try[] {
   const { variable, isTime, values, text } = range
   const all = variablesIn(list, env)
   const factorOf = (name: string) => (name === IN_RECORDED_TIME ? timeFactor : 1)
@@ -124,12 +124,12 @@ export function triesOf({ list, range, env, timeFactor }: Omit<Wish, 'config'>):
       (name) => `${name.toLowerCase().replaceAll('_', '-')} (${worldly(name, all.get(name) ?? '')})`,
     )
     const reads = names.length > 0 ? `it reads ${names.join(', ')}` : 'it reads none'
-    throw new Refusal(`SWEEP=${text} names ${variable}, which the list does not read; ${reads}`)
+    throw new UserError(`SWEEP=${text} names ${variable}, which the list does not read; ${reads}`)
   }
   const now = isTime ? durationOf(told) : told === '' ? Number.NaN : Number(told)
   if (now === undefined || Number.isNaN(now)) {
     const kind = isTime ? 'a number without a unit' : durationOf(told) === undefined ? 'no number' : 'a time'
-    throw new Refusal(
+    throw new UserError(
       `SWEEP=${text} tries ${isTime ? 'times' : 'plain numbers'}, but ${variable} is ${kind}, now ${worldly(variable, told)}: ${isTime ? 'leave the units out' : 'write the values like it'}`,
     )
   }

@@ -2,8 +2,8 @@ import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Complaint, Trial } from './check.ts'
-import { type Bench, NotStarted, startCollector } from './collector.ts'
-import { Refusal } from './refusal.ts'
+import { type Launcher, NotStarted, startCollector } from './collector.ts'
+import { UserError } from './user-error.ts'
 
 /** The sampler decides once a second; the probe is judged by the second time. */
 const JUDGED_AFTER_MS = 2000
@@ -13,7 +13,7 @@ const JUDGED_AFTER_MS = 2000
  * stops it. Nothing it exports arrives anywhere.
  */
 export const trialIn =
-  (bench: Bench, folder: string): Trial =>
+  (launcher: Launcher, folder: string): Trial =>
   async (policyFile) => {
     const warnings: string[] = []
     const list = join(folder, 'policies.yaml')
@@ -25,14 +25,14 @@ export const trialIn =
       if (text.includes('failed to eval')) warnings.push(text)
     }
     try {
-      const collector = await startCollector(bench, { folder, overlays: [], env, line })
+      const collector = await startCollector(launcher, { folder, overlays: [], env, line })
       try {
         await fetch(`${collector.otlp}/v1/traces`, {
           method: 'POST',
           headers: { 'content-type': 'application/json' },
           body: JSON.stringify(probe()),
         })
-        await sleep(JUDGED_AFTER_MS, undefined, { signal: bench.cancel })
+        await sleep(JUDGED_AFTER_MS, undefined, { signal: launcher.cancel })
         // Some lists start, and end the collector at the first trace that it judges.
         if (panic) return { ready: false, why: `it ended at the first trace that it judged: ${panic}` }
         collector.alive()
@@ -43,9 +43,9 @@ export const trialIn =
       if (!(error instanceof NotStarted)) throw error
       const text = error.said.length > 0 ? lastWords(error.said) : 'it said nothing'
       // What else starts it, an engine of containers, may have said this.
-      if (!ITS_ERROR.test(text)) throw new Refusal(`the collector could not be started: ${readable(text)}`)
+      if (!ITS_ERROR.test(text)) throw new UserError(`the collector could not be started: ${readable(text)}`)
       if (!/tail_sampling|policies/.test(text)) {
-        throw new Refusal(
+        throw new UserError(
           `the collector refuses its own configuration: ${readable(text)}. See collector/config.yaml and privacy/`,
         )
       }

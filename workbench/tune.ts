@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { isMap, isSeq, type Node, parseDocument, stringify, visit } from 'yaml'
 import { type Class, type PriceOf, studying } from './classes.ts'
-import type { Bench } from './collector.ts'
+import type { Launcher } from './collector.ts'
 import { forecast } from './forecast.ts'
 import { readRecording } from './recording.ts'
 import { comfortableSpeed, type List, recordedMs, replay, replayEach, type Traffic } from './replay.ts'
@@ -23,22 +23,22 @@ export type Question = Readonly<{
 }>
 
 /** Replays a recording with one policy file or two, and says what is kept, by whom, and what changes. */
-export async function tune(bench: Bench, question: Question): Promise<Findings> {
+export async function tune(launcher: Launcher, question: Question): Promise<Findings> {
   const { recording, a, b, classes, slowCall, config } = question
-  const speed = question.speed ?? comfortableSpeed(await recordedMs(bench, readRecording(recording)))
+  const speed = question.speed ?? comfortableSpeed(await recordedMs(launcher, readRecording(recording)))
   const { see, found } = studying(classes, question.pricesOf)
   const traffic: Traffic = { requests: () => readRecording(recording), speed, slowCall }
   const judge = async ({ path, shown }: { path: string; shown: string }, whole: Traffic) => {
     const began = performance.now()
-    bench.say(`  ${shown}: replayed ${speed} times as fast as it was recorded, or as fast as the collector can`)
+    launcher.say(`  ${shown}: replayed ${speed} times as fast as it was recorded, or as fast as the collector can`)
     const alone = { config, lists: singlePolicies(readFileSync(path, 'utf8')) }
-    const [kept, votes] = await bothOrNone(bench, (lent) => [
+    const [kept, votes] = await bothOrNone(launcher, (lent) => [
       replay(lent, whole, path),
       replayEach({ ...lent, say: (line) => lent.say(`  each policy alone:${line}`) }, traffic, alone),
     ])
     const study = found()
     const seconds = ((performance.now() - began) / 1000).toFixed(1)
-    bench.say(`  ${shown}: ${kept.size} of ${study.traces.size} traces kept, ${seconds} s`)
+    launcher.say(`  ${shown}: ${kept.size} of ${study.traces.size} traces kept, ${seconds} s`)
     const table = tabulate(study, classes, kept, votes)
     return { study, kept, side: { file: shown, table, forecast: forecast(study, table.total) } }
   }
@@ -58,11 +58,11 @@ export async function tune(bench: Bench, question: Question): Promise<Findings> 
 
 /** Two works at the same time; when one fails the other is ended before this answers. */
 async function bothOrNone<A, B>(
-  bench: Bench,
-  start: (lent: Bench) => readonly [Promise<A>, Promise<B>],
+  launcher: Launcher,
+  start: (lent: Launcher) => readonly [Promise<A>, Promise<B>],
 ): Promise<readonly [A, B]> {
   const failed = new AbortController()
-  const work = start({ ...bench, cancel: AbortSignal.any([bench.cancel, failed.signal]) })
+  const work = start({ ...launcher, cancel: AbortSignal.any([launcher.cancel, failed.signal]) })
   try {
     return await Promise.all(work)
   } catch (error) {

@@ -6,7 +6,7 @@ const VARIABLE = /\$\{env:(\w+)(?::-([^}]*))?\}/g
 type Values = Readonly<Record<string, string | undefined>>
 
 /** A list as the collector reads it with these variables. An empty one counts as unset. */
-export const filled = (list: string, env: Values): string =>
+export const withVariables = (list: string, env: Values): string =>
   list.replace(VARIABLE, (_, name, otherwise = '') => env[name] || otherwise)
 
 /** The same list with one variable replaced by a value; the others stay for the collector to read. */

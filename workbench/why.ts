@@ -1,12 +1,12 @@
 import { type Class, type PriceOf, study } from './classes.ts'
-import type { Bench } from './collector.ts'
+import type { Launcher } from './collector.ts'
 import { drawIn, type Format } from './draw.ts'
 import { extent, type Look, looksAt, policiesIn, seenIn, shownLook, shownTime } from './looks.ts'
 import { type Otlp, type Request, readRecording, spansOf } from './recording.ts'
-import { Refusal } from './refusal.ts'
 import { type List, replayEach } from './replay.ts'
 import { singlePolicies } from './tune.ts'
-import { filled } from './variables.ts'
+import { UserError } from './user-error.ts'
+import { withVariables } from './variables.ts'
 
 /** `drop` is the vote of a policy that takes traces away, for one that it matches: no other policy can save that. */
 export type Vote = Readonly<{ policy: string; vote: 'yes' | 'no' | 'drop' }> & Look
@@ -38,7 +38,7 @@ const LONGEST_SENDING_MS = 2000
 const WHOLE_LIST = 'the whole list'
 
 /**
- * Finds the trace whose id begins like this. Throws `Refusal` when there is none, more than one, or this is no id:
+ * Finds the trace whose id begins like this. Throws `UserError` when there is none, more than one, or this is no id:
  * with ids that there are, those of traces that must be kept first.
  */
 export async function findTrace(
@@ -48,12 +48,12 @@ export async function findTrace(
 ): Promise<Found> {
   const { path, shown } = recording
   if (trace === undefined)
-    throw new Refusal(
+    throw new UserError(
       `TRACE names no trace: write TRACE=… with its id, or how that begins. ${await others(path, shown, classes)}`,
     )
   const begins = trace.toLowerCase()
   if (!/^[0-9a-f]{1,32}$/.test(begins))
-    throw new Refusal(
+    throw new UserError(
       `TRACE=${trace} is no trace id: that is at most 32 digits from 0 to f. ${await others(path, shown, classes)}`,
     )
   const isMeant = (id: string) => id.toLowerCase().startsWith(begins)
@@ -64,9 +64,9 @@ export async function findTrace(
   }
   const [id, ...more] = new Set(requests.flatMap(({ spans }) => spans.map(({ traceId }) => traceId.toLowerCase())))
   if (id === undefined)
-    throw new Refusal(`TRACE=${trace} is no trace of the recording. ${await others(path, shown, classes)}`)
+    throw new UserError(`TRACE=${trace} is no trace of the recording. ${await others(path, shown, classes)}`)
   if (more.length > 0) {
-    throw new Refusal(
+    throw new UserError(
       `TRACE=${trace} is how ${more.length + 1} traces begin: ${[id, ...more].slice(0, SHOWN_IDS).join(', ')}${more.length >= SHOWN_IDS ? ', …' : ''}. Write more of it`,
     )
   }
@@ -115,9 +115,9 @@ export type Question = Readonly<{
  * Says why a trace is kept or dropped. The votes are those of the real collector, which judges this trace with each policy
  * alone, and with the whole list. What stands beside a vote is only read from the trace, where the policy looks.
  */
-export async function why(bench: Bench, { id, requests }: Found, question: Question): Promise<Why> {
+export async function why(launcher: Launcher, { id, requests }: Found, question: Question): Promise<Why> {
   const { list, config, env, classes, pricesOf, timeFactor } = question
-  const policies = policiesIn(filled(list, env))
+  const policies = policiesIn(withVariables(list, env))
   const times = requests.map(({ atMs }) => atMs).filter((ms) => ms > 0)
   const lastsMs = Math.max(...times) - Math.min(...times)
   const traffic = {
@@ -127,7 +127,7 @@ export async function why(bench: Bench, { id, requests }: Found, question: Quest
   }
   const drops = new Set(policies.filter(({ type }) => type === 'drop').map(({ name }) => name))
   const alone = singlePolicies(list).map((single) => (drops.has(single.name) ? besideAll(single) : single))
-  const decided = await replayEach(bench, traffic, { config, lists: [{ name: WHOLE_LIST, text: list }, ...alone] })
+  const decided = await replayEach(launcher, traffic, { config, lists: [{ name: WHOLE_LIST, text: list }, ...alone] })
   const has = (name: string) => decided.get(name)?.has(id) ?? false
   const { traces } = await study(each(requests), classes, pricesOf)
   const trace = traces.get(id)

@@ -35,24 +35,24 @@ const key = spanKey('a', '1')
 
 test('a span that is nowhere and has no reason is unknown', () => {
   const found = balance(one, calm, account())
-  assert.equal(found.fates.unknown, 1)
+  assert.equal(found.states.unknown, 1)
   assert.ok(!isBalanced(found))
 })
 
 test('a stored span is stored, whatever else is said of it', () => {
   const refused = [traceOf('a', part(['1'], { refused: 'HTTP 503' }))]
   const found = balance(refused, { ...calm, isDropped: () => true }, account({ stored: counts({ [key]: 3 }) }))
-  assert.deepEqual([found.fates.stored, found.fates.refused, found.duplicated], [1, 0, 2])
+  assert.deepEqual([found.states.stored, found.states.refused, found.duplicated], [1, 0, 2])
   assert.ok(isBalanced(found))
 })
 
 test('what a backend took and does not hold is counted against it', () => {
   const found = balance(one, calm, account({ acknowledged: counts({ [key]: 2 }) }))
-  assert.deepEqual([found.fates.unstored, found.duplicated], [1, 1])
+  assert.deepEqual([found.states.unstored, found.duplicated], [1, 1])
 })
 
 test('a kill excuses only what was undecided then', () => {
-  const at = (killMs: number) => balance(one, { ...calm, killsMs: [killMs] }, account()).fates
+  const at = (killMs: number) => balance(one, { ...calm, killsMs: [killMs] }, account()).states
   assert.equal(at(999).unknown, 1)
   assert.equal(at(1000).undecided, 1)
   assert.equal(at(4010).undecided, 1)
@@ -66,21 +66,21 @@ test('a kill excuses one trace, and no more, that the other backend was handed',
     three,
     { ...calm, killsMs: [1500] },
     account({ elsewhere, stored: counts({ 'a 1': 1 }) }),
-  ).fates
+  ).states
   assert.deepEqual({ undecided, unknown, stored }, { undecided: 1, unknown: 1, stored: 1 })
 })
 
 test('the rest of a trace that a kill tore is lost with it', () => {
-  const torn = [traceOf('a', part(['1']), part(['2'], { sentMs: 5000, answeredMs: 5010 }))]
-  const found = balance(torn, { ...calm, killsMs: [2000] }, account())
-  assert.deepEqual([found.fates.undecided, found.undecidedTraces, found.oldestUndecidedMs], [2, 1, 1000])
+  const partial = [traceOf('a', part(['1']), part(['2'], { sentMs: 5000, answeredMs: 5010 }))]
+  const found = balance(partial, { ...calm, killsMs: [2000] }, account())
+  assert.deepEqual([found.states.undecided, found.undecidedTraces, found.oldestUndecidedMs], [2, 1, 1000])
 })
 
 test('what the collector says it gave up is believed as far as so much is missing', () => {
   const two = [traceOf('a', part(['1', '2']))]
-  assert.deepEqual(balance(two, calm, account({ givenUp: 1 })).fates.unknown, 1)
-  assert.deepEqual(balance(two, calm, account({ givenUp: 2 })).fates.givenUp, 2)
-  const rejected = balance(two, calm, account({ rejected: counts({ [key]: 1 }) })).fates
+  assert.deepEqual(balance(two, calm, account({ givenUp: 1 })).states.unknown, 1)
+  assert.deepEqual(balance(two, calm, account({ givenUp: 2 })).states.givenUp, 2)
+  const rejected = balance(two, calm, account({ rejected: counts({ [key]: 1 }) })).states
   assert.deepEqual([rejected.givenUp, rejected.unknown], [1, 1])
 })
 
@@ -91,7 +91,7 @@ test('fates add up to what was sent, and the table says so', () => {
   const sent = [traceOf('a', part(['1', '2', '3']), part(['4'], { refused: 'gone' }))]
   const found = balance(sent, { ...calm, killsMs: [1500] }, account({ stored: counts({ [key]: 1 }) }))
   assert.equal(
-    Object.values(found.fates).reduce((sum, number) => sum + number, 0),
+    Object.values(found.states).reduce((sum, number) => sum + number, 0),
     found.sent,
   )
   const outcome = { drill: 'kill', balances: [found], notes: ['it was late'], broken: [] }

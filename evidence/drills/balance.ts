@@ -38,18 +38,18 @@ export type Events = Readonly<{
 export const spanKey = (trace: string, span: string): string => `${trace} ${span}`
 
 /** What became of a span. The first of these that holds is the one; the last one must never hold. */
-export const FATES = ['stored', 'unstored', 'refused', 'dropped', 'givenUp', 'undecided', 'unknown'] as const
-export type Fate = (typeof FATES)[number]
+export const SPAN_STATES = ['stored', 'unstored', 'refused', 'dropped', 'givenUp', 'undecided', 'unknown'] as const
+export type SpanState = (typeof SPAN_STATES)[number]
 
 /** Where all spans that were sent are by now, in view of one backend. Their fates add up to what was sent. */
 export type Balance = Readonly<{
   backend: string
   sent: number
-  fates: Readonly<Record<Fate, number>>
+  states: Readonly<Record<SpanState, number>>
   /** Copies beyond the first, of spans that were handed over or stored more than once. */
   duplicated: number
   /** Spans that are stored and that nobody sent. */
-  strangers: number
+  unsentSpans: number
   /** Traces of which something was lost undecided, and how long before the kill the first of it was taken. */
   undecidedTraces: number
   oldestUndecidedMs: number
@@ -57,16 +57,22 @@ export type Balance = Readonly<{
 
 /** Finds for each span that was sent where it is, or why it is not there. What has no reason is unknown. */
 export function balance(sent: readonly SentTrace[], events: Events, account: Account): Balance {
-  const fates: Record<Fate, number> = Object.fromEntries(FATES.map((fate) => [fate, 0])) as Record<Fate, number>
+  const states: Record<SpanState, number> = Object.fromEntries(SPAN_STATES.map((state) => [state, 0])) as Record<
+    SpanState,
+    number
+  >
   const known = new Set<string>()
   let [all, duplicated, undecidedTraces, oldestUndecidedMs, unexplained] = [0, 0, 0, 0, 0]
-  const torn = new Map<number, string>()
+  const partial = new Map<number, string>()
   for (const trace of sent) {
     const killMs = killOf(trace, events)
     // A kill can come between handing one trace to one backend and to the other; not between more than one.
-    const isTorn = trace.parts.some(({ spans }) => spans.some((span) => account.elsewhere.has(spanKey(trace.id, span))))
-    if (killMs !== undefined && isTorn && !torn.has(killMs) && !isHere(trace, account)) torn.set(killMs, trace.id)
-    const isExcused = killMs !== undefined && (!isTorn || torn.get(killMs) === trace.id)
+    const isPartial = trace.parts.some(({ spans }) =>
+      spans.some((span) => account.elsewhere.has(spanKey(trace.id, span))),
+    )
+    if (killMs !== undefined && isPartial && !partial.has(killMs) && !isHere(trace, account))
+      partial.set(killMs, trace.id)
+    const isExcused = killMs !== undefined && (!isPartial || partial.get(killMs) === trace.id)
     let isUndecided = false
     for (const { spans, refused, sentMs } of trace.parts) {
       for (const span of spans) {
@@ -77,13 +83,13 @@ export function balance(sent: readonly SentTrace[], events: Events, account: Acc
         const copies = account.stored.get(key) ?? 0
         const handed = account.acknowledged.get(key) ?? 0
         duplicated += Math.max(0, Math.max(copies, handed) - 1)
-        if (copies > 0) fates.stored++
-        else if (handed > 0) fates.unstored++
-        else if (refused !== undefined) fates.refused++
-        else if (events.isDropped(trace.id)) fates.dropped++
-        else if (account.rejected.has(key)) fates.givenUp++
+        if (copies > 0) states.stored++
+        else if (handed > 0) states.unstored++
+        else if (refused !== undefined) states.refused++
+        else if (events.isDropped(trace.id)) states.dropped++
+        else if (account.rejected.has(key)) states.givenUp++
         else if (isExcused) {
-          fates.undecided++
+          states.undecided++
           isUndecided = true
           oldestUndecidedMs = Math.max(oldestUndecidedMs, killMs - sentMs)
         } else unexplained++
@@ -92,11 +98,11 @@ export function balance(sent: readonly SentTrace[], events: Events, account: Acc
     if (isUndecided) undecidedTraces++
   }
   // The collector tells how many it gave up, not which: neither more nor fewer may be missing.
-  fates.givenUp += Math.min(unexplained, account.givenUp)
-  fates.unknown = Math.max(0, unexplained - account.givenUp)
-  const strangers = [...account.stored.keys()].filter((key) => !known.has(key)).length
+  states.givenUp += Math.min(unexplained, account.givenUp)
+  states.unknown = Math.max(0, unexplained - account.givenUp)
+  const unsentSpans = [...account.stored.keys()].filter((key) => !known.has(key)).length
   const { backend } = account
-  return { backend, sent: all, fates, duplicated, strangers, undecidedTraces, oldestUndecidedMs }
+  return { backend, sent: all, states, duplicated, unsentSpans, undecidedTraces, oldestUndecidedMs }
 }
 
 const isHere = ({ id, parts }: SentTrace, { stored, acknowledged }: Account) =>
@@ -110,7 +116,7 @@ function killOf({ parts }: SentTrace, { killsMs, undecidedForMs }: Events): numb
 }
 
 /** Nothing is gone without a reason, and nothing is there that nobody sent. */
-export const isBalanced = ({ fates, strangers }: Balance): boolean => fates.unknown === 0 && strangers === 0
+export const isBalanced = ({ states, unsentSpans }: Balance): boolean => states.unknown === 0 && unsentSpans === 0
 
 /** One drill: what was done, where everything is afterwards, and what else was seen. */
 export type Outcome = Readonly<{
@@ -123,7 +129,7 @@ export type Outcome = Readonly<{
 
 export const holds = ({ balances, broken }: Outcome): boolean => broken.length === 0 && balances.every(isBalanced)
 
-const HEADS: Readonly<Record<Fate, string>> = {
+const HEADS: Readonly<Record<SpanState, string>> = {
   stored: 'stored',
   unstored: 'acknowledged, not stored',
   refused: 'refused',
@@ -133,20 +139,20 @@ const HEADS: Readonly<Record<Fate, string>> = {
   unknown: 'unknown',
 }
 /** As a reader asks: what is there, what was meant not to be, what was lost, and what nobody can explain. */
-const COLUMNS: readonly Fate[] = ['stored', 'dropped', 'refused', 'undecided', 'givenUp', 'unstored']
+const COLUMNS: readonly SpanState[] = ['stored', 'dropped', 'refused', 'undecided', 'givenUp', 'unstored']
 
 export function drillReport(outcomes: readonly Outcome[], format: Format): string {
   if (format === 'json') return JSON.stringify(outcomes, null, 2)
   const draw = drawIn(format)
   const rows = outcomes.flatMap(({ drill, balances }) =>
-    balances.map(({ backend, sent, fates, duplicated, strangers }) => [
+    balances.map(({ backend, sent, states, duplicated, unsentSpans }) => [
       drill,
       backend,
-      ...[sent, ...COLUMNS.map((fate) => fates[fate]), duplicated, fates.unknown + strangers].map(String),
+      ...[sent, ...COLUMNS.map((state) => states[state]), duplicated, states.unknown + unsentSpans].map(String),
     ]),
   )
   const table = draw([
-    ['drill', 'backend', 'spans sent', ...COLUMNS.map((fate) => HEADS[fate]), 'duplicated', HEADS.unknown],
+    ['drill', 'backend', 'spans sent', ...COLUMNS.map((state) => HEADS[state]), 'duplicated', HEADS.unknown],
     ...rows,
   ])
   const notes = outcomes.flatMap(({ drill, notes, broken }) => [

@@ -1,12 +1,12 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Bench, type Running, startCollector, sumOf, withScratch } from '../../workbench/collector.ts'
+import { type Launcher, type Running, startCollector, sumOf, withScratch } from '../../workbench/collector.ts'
 import { startPosting } from '../../workbench/post.ts'
 import { nanosToMs, type Span } from '../../workbench/recording.ts'
 import { replay } from '../../workbench/replay.ts'
-import { asWritten } from '../defaults.ts'
-import { BEGINNING, type Dice, diceOf, type Kind, MUST_KEEP, makeTrace, requestOf } from '../traffic.ts'
+import { withVariables } from '../../workbench/variables.ts'
+import { BEGINNING, type Kind, MUST_KEEP, makeTrace, type Random, randomOf, requestOf } from '../traffic.ts'
 import {
   type Account,
   type Balance,
@@ -17,7 +17,7 @@ import {
   type SentTrace,
   spanKey,
 } from './balance.ts'
-import { type Gate, type Mood, startGate } from './fault-proxy.ts'
+import { type Behaviour, type FaultProxy, startFaultProxy } from './fault-proxy.ts'
 import { oddRequests } from './odd-requests.ts'
 
 export const BACKENDS = ['tempo', 'phoenix'] as const
@@ -34,8 +34,8 @@ export type Backend = Readonly<{
 }>
 
 /** What drills are lent. */
-export type House = Readonly<{
-  bench: Bench
+export type DrillTools = Readonly<{
+  launcher: Launcher
   /** Starts a real backend on an empty disk in this folder. */
   backend: (name: BackendName, folder: string) => Promise<Backend>
   /** The policy lists by what they do. */
@@ -67,8 +67,8 @@ const QUIET_MS = SECOND_MS
 const CALM_SPEED = 10
 const CALM_PER_SECOND = 1500
 
-type Shape = (spans: readonly Span[], dice: Dice, atMs: number) => readonly Span[]
-type Wish = Readonly<{
+type Shape = (spans: readonly Span[], random: Random, atMs: number) => readonly Span[]
+type Scenario = Readonly<{
   seed: number
   /** Which backends are real; of the others a stand-in takes the place, and fails as it is told to. */
   real?: readonly BackendName[]
@@ -77,19 +77,19 @@ type Wish = Readonly<{
   /** What the drill changes in the configuration, as YAML. */
   overlay?: string
   /** Wraps how the collector is started. */
-  started?: (command: ReturnType<Bench['collector']>) => ReturnType<Bench['collector']>
+  started?: (command: ReturnType<Launcher['collector']>) => ReturnType<Launcher['collector']>
   shape?: Shape
 }>
 
 /** A collector under the shipped configuration, with gates in front of its backends and a client that writes down everything. */
-type Scene = Readonly<{
+type Setup = Readonly<{
   folder: string
-  dice: Dice
+  random: Random
   /** The one that runs now. */
   collector: () => Running
   startCollector: () => Promise<void>
   kill: () => Promise<void>
-  gates: Readonly<Record<BackendName, Gate>>
+  proxies: Readonly<Record<BackendName, FaultProxy>>
   backends: Readonly<Partial<Record<BackendName, Backend>>>
   /** Sends traces for so long, or until something is over. */
   play: (until: number | (() => boolean), perSecond?: number) => Promise<void>
@@ -104,47 +104,47 @@ type Scene = Readonly<{
   /** Where all that the client sent is. */
   balances: () => Promise<readonly Balance[]>
   /** Where spans are that came to the backends and that the client did not send. */
-  strangeBalances: () => Promise<readonly Balance[]>
+  unsentBalances: () => Promise<readonly Balance[]>
   /** How many traces the collector dropped when it could not read them from its own queue. It says so to nobody who does not debug it. */
   unread: (backend: BackendName) => number
   /** How many spans that the client did not send were handed to a backend, or rejected by it. */
-  strangers: (gate: Gate) => number
+  unsentSpans: (proxy: FaultProxy) => number
 }>
 
-async function onScene<T>(house: House, wish: Wish, work: (scene: Scene) => Promise<T>): Promise<T> {
-  const { cancel } = house.bench
+async function withSetup<T>(tools: DrillTools, size: Scenario, work: (setup: Setup) => Promise<T>): Promise<T> {
+  const { cancel } = tools.launcher
   return withScratch(async (folder) => {
     const ends: (() => Promise<unknown>)[] = []
     try {
       const policies = join(folder, 'list.yaml')
-      writeFileSync(policies, asWritten(wish.list ?? house.lists.everything))
-      const overlays = wish.overlay ? [join(folder, 'overlay.yaml')] : []
-      for (const overlay of overlays) writeFileSync(overlay, wish.overlay ?? '')
+      writeFileSync(policies, withVariables(size.list ?? tools.lists.everything, {}))
+      const overlays = size.overlay ? [join(folder, 'overlay.yaml')] : []
+      for (const overlay of overlays) writeFileSync(overlay, size.overlay ?? '')
 
       const backends: Partial<Record<BackendName, Backend>> = {}
-      for (const name of wish.real ?? []) {
-        const backend = await house.backend(name, join(folder, name))
+      for (const name of size.real ?? []) {
+        const backend = await tools.backend(name, join(folder, name))
         ends.push(() => backend.end('SIGKILL'))
         backends[name] = backend
       }
       // The same ports for every collector of a drill: who sends knows one address.
-      const free = await house.bench.freePorts(8)
+      const free = await tools.launcher.freePorts(8)
       const [tempoPort = 0, phoenixPort = 0, ...ports] = free
-      const gates = {
-        tempo: await startGate(tempoPort, backends.tempo?.endpoint),
-        phoenix: await startGate(phoenixPort, backends.phoenix?.endpoint),
+      const proxies = {
+        tempo: await startFaultProxy(tempoPort, backends.tempo?.endpoint),
+        phoenix: await startFaultProxy(phoenixPort, backends.phoenix?.endpoint),
       }
-      ends.push(gates.tempo.stop, gates.phoenix.stop)
-      const bench: Bench = {
-        ...house.bench,
+      ends.push(proxies.tempo.stop, proxies.phoenix.stop)
+      const launcher: Launcher = {
+        ...tools.launcher,
         freePorts: async () => ports,
-        collector: (...asked) => (wish.started ?? ((command) => command))(house.bench.collector(...asked)),
+        collector: (...asked) => (size.started ?? ((command) => command))(tools.launcher.collector(...asked)),
       }
       const env = {
         ...WAITS,
         POLICY_FILE: policies,
-        TEMPO_OTLP_ENDPOINT: gates.tempo.endpoint,
-        PHOENIX_OTLP_ENDPOINT: gates.phoenix.endpoint,
+        TEMPO_OTLP_ENDPOINT: proxies.tempo.endpoint,
+        PHOENIX_OTLP_ENDPOINT: proxies.phoenix.endpoint,
       }
       const unread: Partial<Record<BackendName, number>> = {}
       const line = (text: string) => {
@@ -153,7 +153,7 @@ async function onScene<T>(house: House, wish: Wish, work: (scene: Scene) => Prom
       }
       let running: Running | undefined
       const start = async () => {
-        running = await startCollector(bench, { folder, overlays, env, line })
+        running = await startCollector(launcher, { folder, overlays, env, line })
       }
       const collector = () => running as Running
       const killsMs: number[] = []
@@ -163,7 +163,7 @@ async function onScene<T>(house: House, wish: Wish, work: (scene: Scene) => Prom
       }
       await start()
       ends.push(() => collector().kill())
-      const client = startClient(`${collector().otlp}/v1/traces`, wish, cancel)
+      const client = startClient(`${collector().otlp}/v1/traces`, size, cancel)
       ends.push(client.stop)
 
       const counter = async (name: string, backend?: BackendName) => {
@@ -175,7 +175,7 @@ async function onScene<T>(house: House, wish: Wish, work: (scene: Scene) => Prom
       const settle = async () => {
         await client.settle()
         await sleep(DECIDED_AFTER_MS, undefined, { signal: cancel })
-        await untilQuiet(() => [gates.tempo.requests(), gates.phoenix.requests()], {
+        await untilQuiet(() => [proxies.tempo.requests(), proxies.phoenix.requests()], {
           isDone: async () => (await counter('otelcol_exporter_queue_size')) === 0,
           quietMs: QUIET_MS,
           cancel,
@@ -187,14 +187,14 @@ async function onScene<T>(house: House, wish: Wish, work: (scene: Scene) => Prom
             .sent()
             .flatMap(({ id, parts }) => parts.flatMap(({ spans }) => spans.map((span) => spanKey(id, span)))),
         )
-      const seenAt = ({ acknowledged, rejected }: Gate) => [...acknowledged, ...rejected]
-      const strangers = (gate: Gate) => {
+      const seenAt = ({ acknowledged, rejected }: FaultProxy) => [...acknowledged, ...rejected]
+      const unsentSpans = (proxy: FaultProxy) => {
         const sent = keysSent()
-        return seenAt(gate).reduce((sum, [key, times]) => (sent.has(key) ? sum : sum + times), 0)
+        return seenAt(proxy).reduce((sum, [key, times]) => (sent.has(key) ? sum : sum + times), 0)
       }
-      const strangeTraces = (): readonly SentTrace[] => {
+      const unsentTraces = (): readonly SentTrace[] => {
         const sent = keysSent()
-        const keys = new Set(Object.values(gates).flatMap((gate) => seenAt(gate).map(([key]) => key)))
+        const keys = new Set(Object.values(proxies).flatMap((proxy) => seenAt(proxy).map(([key]) => key)))
         return [...keys]
           .filter((key) => !sent.has(key))
           .map((key) => {
@@ -203,18 +203,18 @@ async function onScene<T>(house: House, wish: Wish, work: (scene: Scene) => Prom
           })
       }
       const balancesOf = async (traces: readonly SentTrace[], others: ReadonlySet<string>) => {
-        const isDropped = wish.list ? await dropsOf(house, wish, policies, traces.length) : () => false
+        const isDropped = size.list ? await dropsOf(tools, size, policies, traces.length) : () => false
         const events: Events = { killsMs, undecidedForMs: UNDECIDED_FOR_MS, isDropped }
         const found: Balance[] = []
         for (const backend of BACKENDS) {
-          const gate = gates[backend]
-          const stored = await storedIn(backends[backend], gate, cancel)
+          const proxy = proxies[backend]
+          const stored = await storedIn(backends[backend], proxy, cancel)
           const account: Account = {
             backend,
             stored: new Map([...stored].filter(([key]) => !others.has(key))),
-            acknowledged: gate.acknowledged,
-            rejected: gate.rejected,
-            elsewhere: gates[otherThan(backend)].acknowledged,
+            acknowledged: proxy.acknowledged,
+            rejected: proxy.rejected,
+            elsewhere: proxies[otherThan(backend)].acknowledged,
             givenUp:
               (await counter('otelcol_exporter_enqueue_failed_spans', backend)) +
               (unread[backend] ?? 0) * SPANS_PER_TRACE,
@@ -223,15 +223,15 @@ async function onScene<T>(house: House, wish: Wish, work: (scene: Scene) => Prom
         }
         return found
       }
-      const balances = () => balancesOf(client.sent(), new Set(strangeTraces().map(keyOf)))
-      const strangeBalances = () => balancesOf(strangeTraces(), keysSent())
+      const balances = () => balancesOf(client.sent(), new Set(unsentTraces().map(keyOf)))
+      const unsentBalances = () => balancesOf(unsentTraces(), keysSent())
       return await work({
         folder,
-        dice: diceOf('drill', wish.seed),
+        random: randomOf('drill', size.seed),
         collector,
         startCollector: start,
         kill,
-        gates,
+        proxies,
         backends,
         play: client.play,
         slowest: client.slowest,
@@ -240,8 +240,8 @@ async function onScene<T>(house: House, wish: Wish, work: (scene: Scene) => Prom
         counter,
         balances,
         answered: client.settle,
-        strangers,
-        strangeBalances,
+        unsentSpans,
+        unsentBalances,
         unread: (backend) => unread[backend] ?? 0,
       })
     } finally {
@@ -251,16 +251,16 @@ async function onScene<T>(house: House, wish: Wish, work: (scene: Scene) => Prom
 }
 
 /** A real backend may store what it has acknowledged a while later: it is asked until that has come, or no more comes. */
-async function storedIn(backend: Backend | undefined, gate: Gate, cancel: AbortSignal) {
-  if (!backend) return gate.acknowledged
-  const keys = [...gate.acknowledged.keys()]
+async function storedIn(backend: Backend | undefined, proxy: FaultProxy, cancel: AbortSignal) {
+  if (!backend) return proxy.acknowledged
+  const keys = [...proxy.acknowledged.keys()]
   let stored = await backend.stored(keys)
   await untilQuiet(() => [stored.size], {
     isDone: async () => {
       stored = await backend.stored(keys)
       return true
     },
-    isOver: () => stored.size >= gate.acknowledged.size,
+    isOver: () => stored.size >= proxy.acknowledged.size,
     quietMs: 5 * QUIET_MS,
     cancel,
   })
@@ -293,8 +293,8 @@ const KINDS: readonly Kind[] = [...MUST_KEEP, ...Array<Kind>(MUST_KEEP.length).f
 
 /** The trace of this number: the same for the same seed, but for when it happened. */
 function traceOf(seed: number, number: number, atMs: number, shape?: Shape): readonly Span[] {
-  const dice = diceOf('drill', seed, number)
-  const { spans } = makeTrace(KINDS[number % KINDS.length] ?? 'routine', dice)
+  const random = randomOf('drill', seed, number)
+  const { spans } = makeTrace(KINDS[number % KINDS.length] ?? 'routine', random)
   const byNanos = BigInt(Math.round(atMs - BEGINNING.getTime())) * 1_000_000n
   const later = (nanos: string | number = 0) => String(BigInt(nanos) + byNanos)
   const now = spans.map((span) => ({
@@ -302,11 +302,11 @@ function traceOf(seed: number, number: number, atMs: number, shape?: Shape): rea
     startTimeUnixNano: later(span.startTimeUnixNano),
     endTimeUnixNano: later(span.endTimeUnixNano),
   }))
-  return shape?.(now, dice, atMs) ?? now
+  return shape?.(now, random, atMs) ?? now
 }
 
 /** Sends each trace whole and once, as a client without patience does, and writes down what it was told. */
-function startClient(url: string, { seed, shape }: Wish, cancel: AbortSignal) {
+function startClient(url: string, { seed, shape }: Scenario, cancel: AbortSignal) {
   const posting = startPosting(url, IN_FLIGHT)
   const sent: { id: string; parts: Part[] }[] = []
   const waiting = new Set<Promise<void>>()
@@ -354,35 +354,35 @@ function startClient(url: string, { seed, shape }: Wish, cancel: AbortSignal) {
 }
 
 /** Which of the traces a list drops: the same traces once more, through a collector that nothing happens to. */
-async function dropsOf(house: House, { seed, shape }: Wish, policies: string, count: number) {
+async function dropsOf(tools: DrillTools, { seed, shape }: Scenario, policies: string, count: number) {
   const requests = async function* () {
     for (let number = 0; number < count; number++) {
       const atMs = BEGINNING.getTime() + (number / CALM_PER_SECOND) * SECOND_MS * CALM_SPEED
       yield requestOf(atMs, traceOf(seed, number, BEGINNING.getTime(), shape))
     }
   }
-  const kept = await replay(house.bench, { requests, speed: CALM_SPEED, slowCall: '' }, policies)
+  const kept = await replay(tools.launcher, { requests, speed: CALM_SPEED, slowCall: '' }, policies)
   return (trace: string) => !kept.has(trace)
 }
 
 const keyOf = ({ id, parts }: SentTrace) => spanKey(id, parts[0]?.spans[0] ?? '')
 
-type Drill = Readonly<{ name: string; run: (house: House, size: Size) => Promise<Outcome> }>
+type Drill = Readonly<{ name: string; run: (tools: DrillTools, size: Size) => Promise<Outcome> }>
 
 /** The collector is killed at random moments while it works, and started again on the same disk. */
-async function killed(house: House, { seed, kills }: Size): Promise<Outcome> {
-  const wish = { seed, real: ['tempo'] as const, list: house.lists.shipped }
-  return onScene(house, wish, async ({ dice, gates, play, kill, startCollector, settle, balances }) => {
-    const moods: readonly Mood[] = [
-      { kind: 'slow', afterMs: () => dice.below(SLOW_MS) },
+async function killed(tools: DrillTools, { seed, kills }: Size): Promise<Outcome> {
+  const size = { seed, real: ['tempo'] as const, list: tools.lists.shipped }
+  return withSetup(tools, size, async ({ random, proxies, play, kill, startCollector, settle, balances }) => {
+    const behaviours: readonly Behaviour[] = [
+      { kind: 'slow', afterMs: () => random.below(SLOW_MS) },
       { kind: 'hangs' },
       { kind: 'down' },
       { kind: 'well' },
     ]
     for (let count = 0; count < kills; count++) {
       // What waits for it must outlive the kill.
-      await gates.phoenix.feel(moods[count % moods.length] ?? { kind: 'well' })
-      const lifeMs = 500 + dice.below(4500)
+      await proxies.phoenix.behave(behaviours[count % behaviours.length] ?? { kind: 'well' })
+      const lifeMs = 500 + random.below(4500)
       const killing = async () => {
         await sleep(lifeMs)
         await kill()
@@ -390,9 +390,9 @@ async function killed(house: House, { seed, kills }: Size): Promise<Outcome> {
       }
       // Who sends goes on meanwhile, and is refused.
       await Promise.all([play(lifeMs + 2 * SEND_EVERY_MS), killing()])
-      if (count % 10 === 9) house.bench.say(`  kill: ${count + 1} of ${kills}`)
+      if (count % 10 === 9) tools.launcher.say(`  kill: ${count + 1} of ${kills}`)
     }
-    await gates.phoenix.feel({ kind: 'well' })
+    await proxies.phoenix.behave({ kind: 'well' })
     await play(SECOND_MS)
     await settle()
     const found = await balances()
@@ -407,41 +407,41 @@ async function killed(house: House, { seed, kills }: Size): Promise<Outcome> {
 
 const otherThan = (name: BackendName): BackendName => (name === 'tempo' ? 'phoenix' : 'tempo')
 
-type Trouble = Readonly<{ start: (scene: Scene) => Promise<void>; end: (scene: Scene) => Promise<void> }>
+type Disturbance = Readonly<{ start: (setup: Setup) => Promise<void>; end: (setup: Setup) => Promise<void> }>
 
 /**
  * One backend is in trouble for a time. The other must have all that was sent meanwhile before the trouble ends, and
  * the client must not be refused anything.
  */
-async function inTrouble(
-  house: House,
+async function whileDisturbed(
+  tools: DrillTools,
   { seed, outageSeconds }: Size,
   {
     drill,
     sick,
     trouble,
     perSecond,
-    ...wish
-  }: Omit<Wish, 'seed'> & Readonly<{ drill: string; sick: BackendName; trouble: Trouble; perSecond?: number }>,
+    ...size
+  }: Omit<Scenario, 'seed'> & Readonly<{ drill: string; sick: BackendName; trouble: Disturbance; perSecond?: number }>,
 ): Promise<Outcome> {
-  return onScene(house, { ...wish, seed }, async (scene) => {
-    const { play, gates, settle, balances, slowest, sent, counter, unread } = scene
+  return withSetup(tools, { ...size, seed }, async (setup) => {
+    const { play, proxies, settle, balances, slowest, sent, counter, unread } = setup
     await play(SECOND_MS)
     const calm = slowest()
-    await trouble.start(scene)
+    await trouble.start(setup)
     await play(outageSeconds * SECOND_MS, perSecond)
     const meanwhile = slowest()
-    const well = gates[otherThan(sick)]
+    const well = proxies[otherThan(sick)]
     const spans = sent() * SPANS_PER_TRACE
     await untilQuiet(() => [well.acknowledged.size], {
       isDone: async () => true,
       isOver: () => well.acknowledged.size >= spans,
       quietMs: 10 * SECOND_MS,
-      cancel: house.bench.cancel,
+      cancel: tools.launcher.cancel,
     })
     const arrived = well.acknowledged.size
     const waiting = await counter('otelcol_exporter_queue_size', sick)
-    await trouble.end(scene)
+    await trouble.end(setup)
     await play(SECOND_MS)
     await settle()
     const found = await balances()
@@ -449,7 +449,7 @@ async function inTrouble(
       ...(arrived < spans
         ? [`${otherThan(sick)} had only ${arrived} of ${spans} spans while ${sick} was in trouble`]
         : []),
-      ...(found.some(({ fates }) => fates.refused > 0) ? ['the client was refused something'] : []),
+      ...(found.some(({ states }) => states.refused > 0) ? ['the client was refused something'] : []),
     ]
     return {
       drill,
@@ -467,51 +467,51 @@ async function inTrouble(
 
 const SPANS_PER_TRACE = 4
 
-const feeling = (sick: BackendName, mood: Parameters<Gate['feel']>[0]): Trouble => ({
-  start: ({ gates }) => gates[sick].feel(mood),
-  end: ({ gates }) => gates[sick].feel({ kind: 'well' }),
+const behaving = (sick: BackendName, behaviour: Parameters<FaultProxy['behave']>[0]): Disturbance => ({
+  start: ({ proxies }) => proxies[sick].behave(behaviour),
+  end: ({ proxies }) => proxies[sick].behave({ kind: 'well' }),
 })
 
 /** Stopped as an administrator does, and started again. */
-const away = (sick: BackendName): Trouble => ({
+const away = (sick: BackendName): Disturbance => ({
   start: async ({ backends }) => backends[sick]?.end('SIGTERM'),
   end: async ({ backends }) => backends[sick]?.start(),
 })
 
 const down =
   (sick: BackendName) =>
-  (house: House, size: Size): Promise<Outcome> =>
-    inTrouble(house, size, { drill: `${sick}-down`, sick, real: [sick], trouble: away(sick) })
+  (tools: DrillTools, size: Size): Promise<Outcome> =>
+    whileDisturbed(tools, size, { drill: `${sick}-down`, sick, real: [sick], trouble: away(sick) })
 
 const answers =
   (sick: BackendName, status: number) =>
-  (house: House, size: Size): Promise<Outcome> =>
-    inTrouble(house, size, {
+  (tools: DrillTools, size: Size): Promise<Outcome> =>
+    whileDisturbed(tools, size, {
       drill: `${sick}-${status}`,
       sick,
       real: [],
-      trouble: feeling(sick, { kind: 'answers', status }),
+      trouble: behaving(sick, { kind: 'answers', status }),
     })
 
 const hangs =
   (sick: BackendName) =>
-  (house: House, size: Size): Promise<Outcome> =>
-    inTrouble(house, size, { drill: `${sick}-hangs`, sick, real: [], trouble: feeling(sick, { kind: 'hangs' }) })
+  (tools: DrillTools, size: Size): Promise<Outcome> =>
+    whileDisturbed(tools, size, { drill: `${sick}-hangs`, sick, real: [], trouble: behaving(sick, { kind: 'hangs' }) })
 
 /** What a backend has acknowledged and not stored yet is lost with it. */
 const backendKilled =
   (name: BackendName, perSecond: number) =>
-  (house: House, { seed, outageSeconds }: Size): Promise<Outcome> =>
-    onScene(house, { seed, real: [name] }, async ({ backends, gates, play, settle, balances }) => {
+  (tools: DrillTools, { seed, outageSeconds }: Size): Promise<Outcome> =>
+    withSetup(tools, { seed, real: [name] }, async ({ backends, proxies, play, settle, balances }) => {
       await play(outageSeconds * SECOND_MS, perSecond)
-      const acknowledged = gates[name].acknowledged.size
+      const acknowledged = proxies[name].acknowledged.size
       await backends[name]?.end('SIGKILL')
       await play(SECOND_MS)
       await backends[name]?.start()
       await play(SECOND_MS)
       await settle()
       const found = await balances()
-      const lost = found.find(({ backend }) => backend === name)?.fates.unstored ?? 0
+      const lost = found.find(({ backend }) => backend === name)?.states.unstored ?? 0
       return {
         drill: `${name}-killed`,
         balances: found,
@@ -539,7 +539,7 @@ service:
 
 const SMALL_DISK_KB = 2000
 /** A disk that is full for one program: none of its files may grow beyond this. */
-const smallDisk: NonNullable<Wish['started']> = ({ file, args, env }) => ({
+const smallDisk: NonNullable<Scenario['started']> = ({ file, args, env }) => ({
   file: 'sh',
   // sh counts in pieces of 512 bytes.
   args: ['-c', `ulimit -f ${SMALL_DISK_KB * 2}; exec "$0" "$@"`, file, ...args],
@@ -548,16 +548,16 @@ const smallDisk: NonNullable<Wish['started']> = ({ file, args, env }) => ({
 
 /** Ended and started again, or told to read its list again, while it works and one backend is slow. */
 const again =
-  (drill: string, times: number, how: (scene: Scene) => Promise<void>) =>
-  (house: House, { seed }: Size): Promise<Outcome> =>
-    onScene(house, { seed, list: house.lists.shipped }, async (scene) => {
-      const { dice, gates, play, settle, balances } = scene
-      await gates.phoenix.feel({ kind: 'slow', afterMs: () => dice.below(SLOW_MS) })
+  (drill: string, times: number, how: (setup: Setup) => Promise<void>) =>
+  (tools: DrillTools, { seed }: Size): Promise<Outcome> =>
+    withSetup(tools, { seed, list: tools.lists.shipped }, async (setup) => {
+      const { random, proxies, play, settle, balances } = setup
+      await proxies.phoenix.behave({ kind: 'slow', afterMs: () => random.below(SLOW_MS) })
       let left = times
       const telling = async () => {
         for (; left > 0; left--) {
-          await sleep(SECOND_MS + dice.below(SECOND_MS), undefined, { signal: house.bench.cancel })
-          await how(scene)
+          await sleep(SECOND_MS + random.below(SECOND_MS), undefined, { signal: tools.launcher.cancel })
+          await how(setup)
         }
       }
       await Promise.all([telling(), play(() => left === 0)])
@@ -566,11 +566,11 @@ const again =
       return { drill, balances: await balances(), notes: [`${times} times`], broken: [] }
     })
 
-const stopAndStart = async ({ collector, startCollector }: Scene) => {
+const stopAndStart = async ({ collector, startCollector }: Setup) => {
   await collector().stop()
   await startCollector()
 }
-const hangUp = ({ collector }: Scene) => collector().reload()
+const hangUp = ({ collector }: Setup) => collector().reload()
 
 const [HOUR_MS, DAY_MS] = [3_600_000, 86_400_000]
 /** By how much the clock of a machine may be wrong, or its battery empty. */
@@ -584,8 +584,8 @@ const WRONG_CLOCKS: readonly ((startMs: number, endMs: number) => readonly [numb
   () => [0, 0],
 ]
 const nanosOf = (ms: number) => String(BigInt(Math.round(ms)) * 1_000_000n)
-const wronglyTimed: Shape = (spans, dice) => {
-  const clock = WRONG_CLOCKS[dice.below(WRONG_CLOCKS.length)]
+const wronglyTimed: Shape = (spans, random) => {
+  const clock = WRONG_CLOCKS[random.below(WRONG_CLOCKS.length)]
   return spans.map((span) => {
     const [start, end] = [nanosToMs(span.startTimeUnixNano), nanosToMs(span.endTimeUnixNano)]
     const [from, to] = clock?.(start, end) ?? [start, end]
@@ -593,8 +593,8 @@ const wronglyTimed: Shape = (spans, dice) => {
   })
 }
 
-async function clocks(house: House, { seed }: Size): Promise<Outcome> {
-  return onScene(house, { seed, real: BACKENDS, shape: wronglyTimed }, async ({ play, settle, balances }) => {
+async function clocks(tools: DrillTools, { seed }: Size): Promise<Outcome> {
+  return withSetup(tools, { seed, real: BACKENDS, shape: wronglyTimed }, async ({ play, settle, balances }) => {
     await play(4 * SECOND_MS)
     await settle()
     return { drill: 'clocks', balances: await balances(), notes: [], broken: [] }
@@ -603,9 +603,9 @@ async function clocks(house: House, { seed }: Size): Promise<Outcome> {
 
 const BURST = 20
 
-async function burst(house: House, { seed }: Size): Promise<Outcome> {
-  return onScene(house, { seed, real: ['tempo'], list: house.lists.shipped }, async (scene) => {
-    const { play, slowest, settle, balances, counter } = scene
+async function burst(tools: DrillTools, { seed }: Size): Promise<Outcome> {
+  return withSetup(tools, { seed, real: ['tempo'], list: tools.lists.shipped }, async (setup) => {
+    const { play, slowest, settle, balances, counter } = setup
     await play(2 * SECOND_MS)
     const calm = slowest()
     await play(2 * SECOND_MS, BURST * TRACES_PER_SECOND)
@@ -630,9 +630,9 @@ const BETWEEN = 10
 const ANSWER_WITHIN_MS = 30_000
 
 /** Odd requests, with valid ones between. Each must be refused as the client's fault, or taken and accounted for. */
-async function odd(house: House, { seed, bodies }: Size): Promise<Outcome> {
-  return onScene(house, { seed, real: BACKENDS }, async (scene) => {
-    const { collector, counter, play, settle, balances, gates } = scene
+async function odd(tools: DrillTools, { seed, bodies }: Size): Promise<Outcome> {
+  return withSetup(tools, { seed, real: BACKENDS }, async (setup) => {
+    const { collector, counter, play, settle, balances, proxies } = setup
     const accepted = () => counter('otelcol_receiver_accepted_spans')
     const answers = new Map<number, number>()
     const broken: string[] = []
@@ -640,13 +640,13 @@ async function odd(house: House, { seed, bodies }: Size): Promise<Outcome> {
     for (const { name, method, path, headers, body } of oddRequests(seed, bodies)) {
       if (number % BETWEEN === 0) await play(2 * SEND_EVERY_MS)
       number++
-      await scene.answered()
+      await setup.answered()
       const before = await accepted()
       const { status, said } = await fetch(`${collector().otlp}${path}`, {
         method,
         headers,
         body: new Uint8Array(body),
-        signal: AbortSignal.any([house.bench.cancel, AbortSignal.timeout(ANSWER_WITHIN_MS)]),
+        signal: AbortSignal.any([tools.launcher.cancel, AbortSignal.timeout(ANSWER_WITHIN_MS)]),
       }).then(
         async (answer) => ({ status: answer.status, said: await answer.text() }),
         () => ({ status: 0, said: '' }),
@@ -660,23 +660,23 @@ async function odd(house: House, { seed, bodies }: Size): Promise<Outcome> {
       if (status >= 500 && said !== UNSAYABLE) broken.push(`${name} was answered with ${status}: ${said}`)
     }
     await play(SECOND_MS)
-    await sleep(DECIDED_WITHOUT_ROOT_AFTER_MS, undefined, { signal: house.bench.cancel })
+    await sleep(DECIDED_WITHOUT_ROOT_AFTER_MS, undefined, { signal: tools.launcher.cancel })
     await settle()
     const filtered = await counter('otelcol_processor_filter_spans_filtered')
     for (const backend of BACKENDS) {
-      const handed = scene.strangers(gates[backend])
+      const handed = setup.unsentSpans(proxies[backend])
       if (handed + filtered !== taken)
         broken.push(`of ${taken} odd spans that were taken, ${filtered} had no ids and ${handed} came to ${backend}`)
     }
     const valid = await balances()
-    for (const { backend, sent, fates } of valid)
-      if (fates.stored < sent)
-        broken.push(`${backend} has ${fates.stored} of ${sent} spans that were sent between odd ones`)
-    const strange = (await scene.strangeBalances()).map((found) => ({
+    for (const { backend, sent, states } of valid)
+      if (states.stored < sent)
+        broken.push(`${backend} has ${states.stored} of ${sent} spans that were sent between odd ones`)
+    const strange = (await setup.unsentBalances()).map((found) => ({
       ...found,
       backend: `${found.backend}, odd spans`,
       sent: found.sent + filtered,
-      fates: { ...found.fates, dropped: found.fates.dropped + filtered },
+      states: { ...found.states, dropped: found.states.dropped + filtered },
     }))
     const told = [...answers].sort(([a], [b]) => a - b).map(([status, count]) => `${count} × ${status}`)
     return {
@@ -699,26 +699,26 @@ export const DRILLS: readonly Drill[] = [
   { name: 'phoenix-killed', run: backendKilled('phoenix', 2 * TRACES_PER_SECOND) },
   {
     name: 'queue-full',
-    run: (house, size) =>
-      inTrouble(house, size, {
+    run: (tools, size) =>
+      whileDisturbed(tools, size, {
         drill: 'queue-full',
         sick: 'tempo',
         real: [],
         overlay: smallQueue('tempo'),
-        trouble: feeling('tempo', { kind: 'down' }),
+        trouble: behaving('tempo', { kind: 'down' }),
         perSecond: 4 * TRACES_PER_SECOND,
       }),
   },
   {
     name: 'disk-full',
-    run: (house, size) =>
-      inTrouble(house, size, {
+    run: (tools, size) =>
+      whileDisturbed(tools, size, {
         drill: 'disk-full',
         sick: 'tempo',
         real: [],
         started: smallDisk,
         overlay: SAYS_ALL,
-        trouble: feeling('tempo', { kind: 'down' }),
+        trouble: behaving('tempo', { kind: 'down' }),
         perSecond: 4 * TRACES_PER_SECOND,
       }),
   },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { diceOf, makeTrace } from '../traffic.ts'
+import { makeTrace, randomOf } from '../traffic.ts'
 import { spanKey } from './balance.ts'
 import { spanKeys } from './fault-proxy.ts'
 import { protobufOf } from './odd-requests.ts'
@@ -31,7 +31,7 @@ test('the ids of all spans are read, past fields of every kind and of any length
 })
 
 test('what the writer of odd requests writes is read', () => {
-  const { spans } = makeTrace('routine', diceOf('a test'))
+  const { spans } = makeTrace('routine', randomOf('a test'))
   assert.deepEqual(
     spanKeys(protobufOf(spans)),
     spans.map(({ traceId, spanId }) => spanKey(traceId, spanId)),

@@ -5,7 +5,7 @@ import { gunzipSync } from 'node:zlib'
 import { spanKey } from './balance.ts'
 
 /** How a gate treats what comes. */
-export type Mood =
+export type Behaviour =
   | Readonly<{ kind: 'well' }>
   /** Nobody listens. */
   | Readonly<{ kind: 'down' }>
@@ -15,14 +15,14 @@ export type Mood =
   /** Does its work after this time, also when nobody waits for the answer any more. */
   | Readonly<{ kind: 'slow'; afterMs: () => number }>
 
-export type Gate = Readonly<{
+export type FaultProxy = Readonly<{
   endpoint: string
   /** How often each span was taken: by the backend behind, or here when there is none. */
   acknowledged: ReadonlyMap<string, number>
   /** How often each span was answered with an error after which nobody asks again. */
   rejected: ReadonlyMap<string, number>
   requests: () => number
-  feel: (mood: Mood) => Promise<void>
+  behave: (behaviour: Behaviour) => Promise<void>
   stop: () => Promise<void>
 }>
 
@@ -33,12 +33,12 @@ const ASKED_AGAIN = [429, 502, 503, 504]
  * Stands between the collector and a backend and writes down what is handed over and how it is answered. Without a
  * backend behind it, it takes everything and stores nothing: a stand-in for one that fails as it is told to.
  */
-export async function startGate(port: number, behind?: string): Promise<Gate> {
+export async function startFaultProxy(port: number, behind?: string): Promise<FaultProxy> {
   const acknowledged = new Map<string, number>()
   const rejected = new Map<string, number>()
   const agent = new Agent({ keepAlive: true })
   const held = new Set<ServerResponse>()
-  let mood: Mood = { kind: 'well' }
+  let behaviour: Behaviour = { kind: 'well' }
   let requests = 0
 
   const count = (counts: Map<string, number>, keys: readonly string[]) => {
@@ -48,14 +48,14 @@ export async function startGate(port: number, behind?: string): Promise<Gate> {
     const body = await bodyOf(incoming)
     requests++
     const keys = spanKeys(incoming.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body)
-    if (mood.kind === 'hangs') {
+    if (behaviour.kind === 'hangs') {
       held.add(response)
       return
     }
-    if (mood.kind === 'slow') await sleep(mood.afterMs())
+    if (behaviour.kind === 'slow') await sleep(behaviour.afterMs())
     const { status, said, type } =
-      mood.kind === 'answers'
-        ? { status: mood.status, said: Buffer.alloc(0), type: undefined }
+      behaviour.kind === 'answers'
+        ? { status: behaviour.status, said: Buffer.alloc(0), type: undefined }
         : behind
           ? await handOn(agent, `${behind}${incoming.url}`, incoming, body)
           : { status: 200, said: Buffer.alloc(0), type: undefined }
@@ -82,8 +82,8 @@ export async function startGate(port: number, behind?: string): Promise<Gate> {
     acknowledged,
     rejected,
     requests: () => requests,
-    feel: async (next) => {
-      mood = next
+    behave: async (next) => {
+      behaviour = next
       for (const response of held) response.destroy()
       held.clear()
       if (next.kind === 'down') await close()

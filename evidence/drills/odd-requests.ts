@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import type { Span, Value } from '../../workbench/recording.ts'
-import { type Dice, diceOf, type Kind, MUST_KEEP, makeTrace, requestOf } from '../traffic.ts'
+import { type Kind, MUST_KEEP, makeTrace, type Random, randomOf, requestOf } from '../traffic.ts'
 
 /** A request that no client should send. */
 export type Odd = Readonly<{
@@ -20,10 +20,10 @@ const BOMB_BYTES = 64 * 1024 * 1024
 const DEEP = 10_000
 
 type Node = Record<string, unknown> | unknown[]
-type Place = Readonly<{ node: Node; key: string | number }>
+type NodePosition = Readonly<{ node: Node; key: string | number }>
 
 /** Every place of a JSON tree where a value stands. */
-function placesOf(node: unknown): readonly Place[] {
+function placesOf(node: unknown): readonly NodePosition[] {
   if (typeof node !== 'object' || node === null) return []
   const keys = Array.isArray(node) ? node.keys() : Object.keys(node)
   return [...keys].flatMap((key) => [
@@ -32,8 +32,8 @@ function placesOf(node: unknown): readonly Place[] {
   ])
 }
 
-const anyOf = <T>(items: readonly T[], dice: Dice): T => items[dice.below(items.length)] as T
-const put = ({ node, key }: Place, value: unknown) => {
+const anyOf = <T>(items: readonly T[], random: Random): T => items[random.below(items.length)] as T
+const put = ({ node, key }: NodePosition, value: unknown) => {
   ;(node as Record<string | number, unknown>)[key] = value
 }
 const nested = (depth: number): unknown =>
@@ -93,62 +93,67 @@ const WRONG_JSON = [
 ]
 
 type Tree = { resourceSpans: Node }
-type Bend = (tree: Tree, spans: Record<string, unknown>[], dice: Dice) => void
+type Bend = (tree: Tree, spans: Record<string, unknown>[], random: Random) => void
 
 /** Ways to bend a valid request as JSON before it is written. */
 const BENDS: Readonly<Record<string, Bend>> = {
-  'a value of another type': (tree, _, dice) => put(anyOf(placesOf(tree), dice), anyOf(WRONG_VALUES, dice)),
-  'an odd trace id': (_, spans, dice) => void Object.assign(anyOf(spans, dice), { traceId: anyOf(WRONG_IDS, dice) }),
-  'an odd span id': (_, spans, dice) => void Object.assign(anyOf(spans, dice), { spanId: anyOf(WRONG_IDS, dice) }),
-  'an odd parent': (_, spans, dice) => void Object.assign(anyOf(spans, dice), { parentSpanId: anyOf(WRONG_IDS, dice) }),
-  'an odd time': (_, spans, dice) => {
-    const key = anyOf(['startTimeUnixNano', 'endTimeUnixNano'], dice)
-    Object.assign(anyOf(spans, dice), { [key]: anyOf(WRONG_TIMES, dice) })
+  'a value of another type': (tree, _, random) => put(anyOf(placesOf(tree), random), anyOf(WRONG_VALUES, random)),
+  'an odd trace id': (_, spans, random) =>
+    void Object.assign(anyOf(spans, random), { traceId: anyOf(WRONG_IDS, random) }),
+  'an odd span id': (_, spans, random) =>
+    void Object.assign(anyOf(spans, random), { spanId: anyOf(WRONG_IDS, random) }),
+  'an odd parent': (_, spans, random) =>
+    void Object.assign(anyOf(spans, random), { parentSpanId: anyOf(WRONG_IDS, random) }),
+  'an odd time': (_, spans, random) => {
+    const key = anyOf(['startTimeUnixNano', 'endTimeUnixNano'], random)
+    Object.assign(anyOf(spans, random), { [key]: anyOf(WRONG_TIMES, random) })
   },
-  'an odd attribute': (_, spans, dice) => {
-    const span = anyOf(spans, dice)
-    span.attributes = [...(span.attributes as unknown[]), ...[0, 1].map(() => anyOf(WRONG_ATTRIBUTES, dice))]
+  'an odd attribute': (_, spans, random) => {
+    const span = anyOf(spans, random)
+    span.attributes = [...(span.attributes as unknown[]), ...[0, 1].map(() => anyOf(WRONG_ATTRIBUTES, random))]
   },
-  'an odd status, kind or flags': (_, spans, dice) => {
-    const key = anyOf(['status', 'kind', 'flags', 'droppedAttributesCount', 'traceState'], dice)
-    Object.assign(anyOf(spans, dice), { [key]: anyOf([...WRONG_VALUES, { code: 99 }, { code: 'BAD' }, 99, -3], dice) })
+  'an odd status, kind or flags': (_, spans, random) => {
+    const key = anyOf(['status', 'kind', 'flags', 'droppedAttributesCount', 'traceState'], random)
+    Object.assign(anyOf(spans, random), {
+      [key]: anyOf([...WRONG_VALUES, { code: 99 }, { code: 'BAD' }, 99, -3], random),
+    })
   },
-  'odd events and links': (_, spans, dice) => {
+  'odd events and links': (_, spans, random) => {
     const odd = {
-      name: anyOf(WRONG_VALUES, dice),
-      timeUnixNano: anyOf(WRONG_TIMES, dice),
-      traceId: anyOf(WRONG_IDS, dice),
+      name: anyOf(WRONG_VALUES, random),
+      timeUnixNano: anyOf(WRONG_TIMES, random),
+      traceId: anyOf(WRONG_IDS, random),
     }
-    Object.assign(anyOf(spans, dice), { [anyOf(['events', 'links'], dice)]: [odd, {}] })
+    Object.assign(anyOf(spans, random), { [anyOf(['events', 'links'], random)]: [odd, {}] })
   },
-  'a key that nobody knows': (tree, _, dice) => {
+  'a key that nobody knows': (tree, _, random) => {
     const places = placesOf(tree).filter(({ node }) => !Array.isArray(node))
-    put({ node: anyOf(places, dice).node, key: 'nobodyKnows' }, nested(3))
+    put({ node: anyOf(places, random).node, key: 'nobodyKnows' }, nested(3))
   },
 }
 
 /** Ways to bend the bytes of a request. */
-const BYTES: Readonly<Record<string, (body: Buffer, dice: Dice) => Buffer>> = {
-  'cut off': (body, dice) => body.subarray(0, dice.below(body.length)),
-  'one bit turned': (body, dice) => turned(body, dice, 1),
-  'ten bits turned': (body, dice) => turned(body, dice, 10),
-  'a byte too many': (body, dice) => {
-    const at = dice.below(body.length)
-    return Buffer.concat([body.subarray(0, at), Buffer.from([dice.below(256)]), body.subarray(at)])
+const BYTES: Readonly<Record<string, (body: Buffer, random: Random) => Buffer>> = {
+  'cut off': (body, random) => body.subarray(0, random.below(body.length)),
+  'one bit turned': (body, random) => turned(body, random, 1),
+  'ten bits turned': (body, random) => turned(body, random, 10),
+  'a byte too many': (body, random) => {
+    const at = random.below(body.length)
+    return Buffer.concat([body.subarray(0, at), Buffer.from([random.below(256)]), body.subarray(at)])
   },
-  'a piece missing': (body, dice) => {
-    const at = dice.below(body.length)
-    return Buffer.concat([body.subarray(0, at), body.subarray(at + 1 + dice.below(20))])
+  'a piece missing': (body, random) => {
+    const at = random.below(body.length)
+    return Buffer.concat([body.subarray(0, at), body.subarray(at + 1 + random.below(20))])
   },
-  'more behind it': (body, dice) => Buffer.concat([body, Buffer.from(dice.hex(40), 'hex')]),
-  'nothing but noise': (body, dice) => Buffer.from(dice.hex(2 * Math.min(400, body.length)), 'hex'),
+  'more behind it': (body, random) => Buffer.concat([body, Buffer.from(random.hex(40), 'hex')]),
+  'nothing but noise': (body, random) => Buffer.from(random.hex(2 * Math.min(400, body.length)), 'hex'),
 }
 
-function turned(body: Buffer, dice: Dice, bits: number): Buffer {
+function turned(body: Buffer, random: Random, bits: number): Buffer {
   const copy = Buffer.from(body)
   for (let bit = 0; bit < bits; bit++) {
-    const at = dice.below(copy.length)
-    copy[at] = (copy[at] ?? 0) ^ (1 << dice.below(8))
+    const at = random.below(copy.length)
+    copy[at] = (copy[at] ?? 0) ^ (1 << random.below(8))
   }
   return copy
 }
@@ -194,7 +199,7 @@ const KINDS: readonly Kind[] = [...MUST_KEEP, 'routine']
 /** As many odd requests as asked for, and those that are odd as a whole. The same for the same seed. */
 export function* oddRequests(seed: number, count: number): Generator<Odd> {
   const valid = (number: number) =>
-    makeTrace(anyOf(KINDS, diceOf('odd kind', seed, number)), diceOf('odd', seed, number)).spans
+    makeTrace(anyOf(KINDS, randomOf('odd kind', seed, number)), randomOf('odd', seed, number)).spans
   const post = (name: string, type: string, body: Buffer): Odd => ({
     name,
     method: 'POST',
@@ -208,19 +213,19 @@ export function* oddRequests(seed: number, count: number): Generator<Odd> {
   const bytes = Object.entries(BYTES)
   const ways = bends.length + 2 * bytes.length
   for (let number = 0; number < count - whole.length; number++) {
-    const dice = diceOf('odd way', seed, number)
+    const random = randomOf('odd way', seed, number)
     const way = number % ways
     const bend = bends[way]
     if (bend) {
       const tree = JSON.parse(requestOf(0, valid(number)).body.toString())
-      bend[1](tree, tree.resourceSpans[0].scopeSpans[0].spans, dice)
+      bend[1](tree, tree.resourceSpans[0].scopeSpans[0].spans, random)
       yield post(bend[0], JSON_TYPE, Buffer.from(JSON.stringify(tree)))
       continue
     }
     const [name, change] = bytes[(way - bends.length) % bytes.length] as (typeof bytes)[number]
     const isJson = way - bends.length < bytes.length
     const body = isJson ? requestOf(0, valid(number)).body : protobufOf(valid(number))
-    yield post(`${isJson ? 'JSON' : 'protobuf'}, ${name}`, isJson ? JSON_TYPE : PROTOBUF_TYPE, change(body, dice))
+    yield post(`${isJson ? 'JSON' : 'protobuf'}, ${name}`, isJson ? JSON_TYPE : PROTOBUF_TYPE, change(body, random))
   }
 }
 

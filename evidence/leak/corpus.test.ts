@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { diceOf } from '../traffic.ts'
+import { randomOf } from '../traffic.ts'
 import { type Item, makeCorpus } from './corpus.ts'
-import { HIDING, SPELLINGS } from './encodings.ts'
+import { ENCODINGS, HIDING } from './encodings.ts'
 import { METRIC_SLOTS, TRACE_SLOTS } from './fields.ts'
 import { KINDS, PLAIN_KINDS } from './kinds.ts'
 import { searcherFor } from './search.ts'
@@ -22,38 +22,38 @@ test('every kind is in every slot, and every spelling too, in a run of the size 
   const kinds = [...KINDS, ...PLAIN_KINDS].map(({ name }) => name)
   assert.ok(KINDS.length >= 20)
   assert.deepEqual([...different(items, ({ kind }) => kind)].sort(), kinds.sort())
-  const slots = [...TRACE_SLOTS, ...METRIC_SLOTS]
+  const fields = [...TRACE_SLOTS, ...METRIC_SLOTS]
   assert.equal(
-    [...different(items, ({ slot }) => slot)].filter((slot) => !slot.endsWith('promise')).length,
-    slots.length,
+    [...different(items, ({ field }) => field)].filter((field) => !field.endsWith('promise')).length,
+    fields.length,
   )
-  for (const { name, takes } of slots) {
-    const here = items.filter(({ slot }) => slot === name || slot === `${name}, against a promise`)
+  for (const { name, takes } of fields) {
+    const here = items.filter(({ field }) => field === name || field === `${name}, against a promise`)
     for (const kind of KINDS)
       assert.ok(
         here.some((item) => item.kind === kind.name),
         `${kind.name} in ${name}`,
       )
-    for (const spelling of SPELLINGS) {
-      if ((spelling.structured && takes !== 'value') || spelling.name === 'as a number') continue
+    for (const encoding of ENCODINGS) {
+      if ((encoding.structured && takes !== 'value') || encoding.name === 'as a number') continue
       assert.ok(
-        here.some((item) => item.spelling === spelling.name),
-        `${spelling.name} in ${name}`,
+        here.some((item) => item.encoding === encoding.name),
+        `${encoding.name} in ${name}`,
       )
     }
   }
   for (const { name } of HIDING)
     assert.ok(
-      items.some(({ spelling }) => spelling === name),
+      items.some(({ encoding }) => encoding === name),
       name,
     )
 })
 
 test('every kind is written in every way that can write it, in a run of the size that make leak sends', () => {
-  const pairs = different(itemsOf(1, 60_000), ({ kind, spelling }) => `${kind}, ${spelling}`)
+  const pairs = different(itemsOf(1, 60_000), ({ kind, encoding }) => `${kind}, ${encoding}`)
   const missing = KINDS.flatMap((kind) =>
-    SPELLINGS.filter((spelling) => spelling.spell(kind.make(diceOf(1)), kind))
-      .map((spelling) => `${kind.name}, ${spelling.name}`)
+    ENCODINGS.filter((encoding) => encoding.encode(kind.make(randomOf(1)), kind))
+      .map((encoding) => `${kind.name}, ${encoding.name}`)
       .filter((pair) => !pairs.has(pair)),
   )
   assert.deepEqual(missing, [])

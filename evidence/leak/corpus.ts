@@ -1,10 +1,10 @@
-import { type Dice, diceOf } from '../traffic.ts'
-import { type AnyValue, HIDING, SPELLINGS, type Spelled, type Spelling, string, textOf } from './encodings.ts'
+import { type Random, randomOf } from '../traffic.ts'
+import { type AnyValue, ENCODINGS, type Encoding, HIDING, type Spelled, string, textOf } from './encodings.ts'
 import {
+  type Field,
   METRIC_SLOTS,
   type Metric,
   type Metrics,
-  type Slot,
   type Span,
   type Takes,
   TRACE_SLOTS,
@@ -13,7 +13,7 @@ import {
 import { KINDS, type Kind, PLAIN_KINDS, type Secret } from './kinds.ts'
 
 /** One secret that is sent: what it is, how it is written, where it stands, and what nobody may find of it. */
-export type Item = Readonly<{ kind: string; spelling: string; slot: string; needles: readonly string[] }>
+export type Item = Readonly<{ kind: string; encoding: string; field: string; needles: readonly string[] }>
 export type Sent = Readonly<{
   signal: 'traces' | 'metrics'
   traceIds: readonly string[]
@@ -21,7 +21,7 @@ export type Sent = Readonly<{
   items: readonly Item[]
 }>
 
-type Combination = Readonly<{ kind: Kind; spelling: Spelling }>
+type Combination = Readonly<{ kind: Kind; encoding: Encoding }>
 
 /** The keys under which values stand, as several SDKs write them. */
 const KEYS = [
@@ -40,10 +40,10 @@ const KEYS = [
  * spelling, so that none is found only because of another beside it.
  */
 function combination(turn: number, offset: number, takes: Takes): Combination {
-  const spelling = at(SPELLINGS, (turn % KINDS.length) + Math.floor(turn / KINDS.length))
+  const encoding = at(ENCODINGS, (turn % KINDS.length) + Math.floor(turn / KINDS.length))
   return {
     kind: at(KINDS, turn + offset),
-    spelling: spelling.structured && takes !== 'value' ? at(SPELLINGS, 0) : spelling,
+    encoding: encoding.structured && takes !== 'value' ? at(ENCODINGS, 0) : encoding,
   }
 }
 
@@ -51,8 +51,8 @@ function combination(turn: number, offset: number, takes: Takes): Combination {
 export function* makeCorpus({ seed, count }: Readonly<{ seed: number; count: number }>): Generator<Sent> {
   const seen = new Set<string>()
   for (let made = 0, turn = 0; made < count; turn++) {
-    const sent = [oneTrace(diceOf(seed, 'trace', turn), turn, seen)]
-    if (turn % METRICS_EVERY === 0) sent.push(oneMetrics(diceOf(seed, 'metrics', turn), turn / METRICS_EVERY, seen))
+    const sent = [oneTrace(randomOf(seed, 'trace', turn), turn, seen)]
+    if (turn % METRICS_EVERY === 0) sent.push(oneMetrics(randomOf(seed, 'metrics', turn), turn / METRICS_EVERY, seen))
     for (const each of sent) made += each.items.length
     yield* sent
   }
@@ -61,17 +61,24 @@ export function* makeCorpus({ seed, count }: Readonly<{ seed: number; count: num
 /** Metrics have fewer slots that end anywhere, and each makes series: one body of them for so many traces. */
 const METRICS_EVERY = 2
 
-function fill<Body>(slots: readonly Slot<Body>[], body: Body, dice: Dice, turn: number, seen: Set<string>): Item[] {
-  return slots.map((slot, index) => {
-    const { kind, spelling } = combination(turn, index, slot.takes)
-    const secret = unseen(kind, dice, seen)
-    const spelled = spelling.spell(secret, kind)
-    const used = spelled ? spelling.name : 'plain'
+function fill<Body>(
+  fields: readonly Field<Body>[],
+  body: Body,
+  random: Random,
+  turn: number,
+  seen: Set<string>,
+): Item[] {
+  return fields.map((field, index) => {
+    const { kind, encoding } = combination(turn, index, field.takes)
+    const secret = unseen(kind, random, seen)
+    const spelled = encoding.encode(secret, kind)
+    const used = spelled ? encoding.name : 'plain'
     const written: Spelled = spelled ?? { text: textOf(secret), needles: [secret.marker] }
-    if (slot.takes === 'value') slot.put(body, 'text' in written ? string(written.text) : written.value, at(KEYS, turn))
+    if (field.takes === 'value')
+      field.put(body, 'text' in written ? string(written.text) : written.value, at(KEYS, turn))
     else if ('text' in written)
-      slot.put(body, slot.takes === 'key' && dice.below(2) === 0 ? `user.${written.text}` : written.text)
-    return { kind: kind.name, spelling: used, slot: slot.name, needles: written.needles }
+      field.put(body, field.takes === 'key' && random.below(2) === 0 ? `user.${written.text}` : written.text)
+    return { kind: kind.name, encoding: used, field: field.name, needles: written.needles }
   })
 }
 
@@ -80,29 +87,29 @@ const HIDDEN_IN = 'span attribute'
 const SHORTEST_TO_SPLIT = 24
 
 /** What no pattern can see, in the slot that is seen best. */
-function hidden(trace: Trace, dice: Dice, turn: number, seen: Set<string>): Item[] {
+function hidden(trace: Trace, random: Random, turn: number, seen: Set<string>): Item[] {
   const { attributes } = trace.scopeSpans[0].spans[1]
   const add = (key: string, value: AnyValue) => void attributes.push({ key, value })
   const items: Item[] = []
-  const tell = (kind: Kind, spelling: string, needles: readonly string[]) =>
-    void items.push({ kind: kind.name, spelling, slot: HIDDEN_IN, needles })
+  const tell = (kind: Kind, encoding: string, needles: readonly string[]) =>
+    void items.push({ kind: kind.name, encoding, field: HIDDEN_IN, needles })
 
-  const spelling = at(HIDING, Math.floor(turn / KINDS.length) + turn)
-  const kinds = KINDS.filter(({ name }) => !spelling.only || spelling.only === name)
+  const encoding = at(HIDING, Math.floor(turn / KINDS.length) + turn)
+  const kinds = KINDS.filter(({ name }) => !encoding.only || encoding.only === name)
   const kind = at(kinds, turn)
-  const spelled = spelling.spell(unseen(kind, dice, seen), kind)
+  const spelled = encoding.encode(unseen(kind, random, seen), kind)
   if (spelled) {
     add('hidden', 'text' in spelled ? string(spelled.text) : spelled.value)
-    tell(kind, spelling.name, spelled.needles)
+    tell(kind, encoding.name, spelled.needles)
   }
 
   const plain = at(PLAIN_KINDS, turn)
-  const word = unseen(plain, dice, seen)
+  const word = unseen(plain, random, seen)
   add('plain', string(`It is ${textOf(word)}.`))
   tell(plain, 'in prose', [word.marker])
 
   const other = at(KINDS, turn + 7)
-  const split = unseen(other, dice, seen)
+  const split = unseen(other, random, seen)
   if (split.marker.length >= SHORTEST_TO_SPLIT) {
     const middle = split.before.length + split.marker.length / 2
     const text = textOf(split)
@@ -119,9 +126,9 @@ function at<T>(items: readonly T[], turn: number): T {
   return item
 }
 
-function unseen(kind: Kind, dice: Dice, seen: Set<string>): Secret {
+function unseen(kind: Kind, random: Random, seen: Set<string>): Secret {
   for (;;) {
-    const secret = kind.make(dice)
+    const secret = kind.make(random)
     if (seen.has(secret.marker)) continue
     seen.add(secret.marker)
     return secret
@@ -132,9 +139,9 @@ const MS = 1_000_000n
 /** Whole milliseconds, so that times hold few digits that a number could be taken for. */
 const nano = (ms: number) => String(BigInt(ms) * MS)
 
-export const newSpan = (dice: Dice, atMs: number, traceId: string, parent?: string): Span => ({
+export const newSpan = (random: Random, atMs: number, traceId: string, parent?: string): Span => ({
   traceId,
-  spanId: dice.hex(16),
+  spanId: random.hex(16),
   ...(parent ? { parentSpanId: parent } : {}),
   traceState: '',
   name: 'chat',
@@ -155,12 +162,12 @@ const service = (name: string) => ({
 /** Seconds are cut off so that all of a run begins within few moments. */
 const recently = () => Math.floor(Date.now() / 60_000) * 60_000 - 60_000
 
-export function newTrace(dice: Dice, name = SERVICE): Trace {
-  const [traceId, atMs] = [dice.hex(32), recently()]
-  const bare = newSpan(dice, atMs, traceId)
-  const rich = newSpan(dice, atMs, traceId, bare.spanId)
+export function newTrace(random: Random, name = SERVICE): Trace {
+  const [traceId, atMs] = [random.hex(32), recently()]
+  const bare = newSpan(random, atMs, traceId)
+  const rich = newSpan(random, atMs, traceId, bare.spanId)
   rich.events.push({ name: 'note', timeUnixNano: nano(atMs), attributes: [] })
-  rich.links.push({ traceId: dice.hex(32), spanId: dice.hex(16), traceState: '', attributes: [] })
+  rich.links.push({ traceId: random.hex(32), spanId: random.hex(16), traceState: '', attributes: [] })
   const scope = { name: 'acorn', version: '1', attributes: [] }
   return { resource: service(name), schemaUrl: '', scopeSpans: [{ scope, schemaUrl: '', spans: [bare, rich] }] }
 }
@@ -173,25 +180,25 @@ export const SERVICE = 'acorn-shop'
 
 export const traceIdOf = (trace: Trace): string => trace.scopeSpans[0].spans[0].traceId
 
-function oneTrace(dice: Dice, turn: number, seen: Set<string>): Sent {
-  const trace = newTrace(dice)
+function oneTrace(random: Random, turn: number, seen: Set<string>): Sent {
+  const trace = newTrace(random)
   const promises = turn % PROMISES_EVERY === 0
   if (promises) trace.resource.attributes.push({ key: 'woodland.links', value: string('ids-only') })
-  const items = [...fill(TRACE_SLOTS, trace, dice, turn, seen), ...hidden(trace, dice, turn, seen)].map((item) =>
-    promises && item.slot.startsWith('link ') ? { ...item, slot: `${item.slot}, against a promise` } : item,
+  const items = [...fill(TRACE_SLOTS, trace, random, turn, seen), ...hidden(trace, random, turn, seen)].map((item) =>
+    promises && item.field.startsWith('link ') ? { ...item, field: `${item.field}, against a promise` } : item,
   )
   return { signal: 'traces', traceIds: [traceIdOf(trace)], body: JSON.stringify({ resourceSpans: [trace] }), items }
 }
 
-function oneMetrics(dice: Dice, turn: number, seen: Set<string>): Sent {
+function oneMetrics(random: Random, turn: number, seen: Set<string>): Sent {
   const timeUnixNano = nano(recently() + 30_000)
   const at = { timeUnixNano, startTimeUnixNano: nano(recently()), attributes: [] }
   const exemplar = () => ({
     filteredAttributes: [],
     timeUnixNano,
     asDouble: 1,
-    traceId: dice.hex(32),
-    spanId: dice.hex(16),
+    traceId: random.hex(32),
+    spanId: random.hex(16),
   })
   const named = (name: string) => ({
     name: `acorn.${name}.${'abcdefgh'[turn % 8]}`,
@@ -252,6 +259,6 @@ function oneMetrics(dice: Dice, turn: number, seen: Set<string>): Sent {
   ]
   const scope = { name: 'acorn', version: '1', attributes: [] }
   const body: Metrics = { resource: service(SERVICE), schemaUrl: '', scopeMetrics: [{ scope, schemaUrl: '', metrics }] }
-  const items = fill(METRIC_SLOTS, body, dice, turn, seen)
+  const items = fill(METRIC_SLOTS, body, random, turn, seen)
   return { signal: 'metrics', traceIds: [], body: JSON.stringify({ resourceMetrics: [body] }), items }
 }

@@ -13,10 +13,10 @@ export type AnyValue =
 /** One way to write a secret down, and what to look for afterwards. */
 export type Spelled = Readonly<{ needles: readonly string[] } & ({ text: string } | { value: AnyValue })>
 
-export type Spelling = Readonly<{
+export type Encoding = Readonly<{
   name: string
   /** Undefined where this kind cannot be written so. */
-  spell: (secret: Secret, kind: Kind) => Spelled | undefined
+  encode: (secret: Secret, kind: Kind) => Spelled | undefined
   /** People write only values of this kind so. */
   only?: string
   /** Needs a value that is no string; names and keys are always strings. */
@@ -27,10 +27,10 @@ export const textOf = ({ before, marker, after }: Secret): string => `${before}$
 export const string = (text: string): AnyValue => ({ stringValue: text })
 
 /** Spells before, marker and after apart, so that the marker is known as it was written. */
-const byPart = (spell: (text: string) => string, around: (text: string) => string = (text) => text) => {
+const byPart = (encode: (text: string) => string, around: (text: string) => string = (text) => text) => {
   return (secret: Secret): Spelled => {
-    const marker = spell(secret.marker)
-    const text = around(`${spell(secret.before)}${marker}${spell(secret.after)}`)
+    const marker = encode(secret.marker)
+    const text = around(`${encode(secret.before)}${marker}${encode(secret.after)}`)
     return { text, needles: marker === secret.marker ? [marker] : [marker, secret.marker] }
   }
 }
@@ -60,55 +60,55 @@ const holding =
     needles: [secret.marker],
   })
 
-export const SPELLINGS: readonly Spelling[] = [
-  { name: 'plain', spell: byPart((text) => text) },
-  { name: 'in prose', spell: byPart((text) => text, prose) },
-  { name: 'in JSON', spell: byPart((text) => text, json) },
+export const ENCODINGS: readonly Encoding[] = [
+  { name: 'plain', encode: byPart((text) => text) },
+  { name: 'in prose', encode: byPart((text) => text, prose) },
+  { name: 'in JSON', encode: byPart((text) => text, json) },
   {
     name: 'JSON in JSON',
-    spell: byPart(
+    encode: byPart(
       (text) => text,
       (text) => JSON.stringify({ parts: [json(text)] }),
     ),
   },
-  { name: 'escaped', spell: byPart(jsonEscapes, (text) => `{"note":"${text}"}`) },
+  { name: 'escaped', encode: byPart(jsonEscapes, (text) => `{"note":"${text}"}`) },
   {
     name: 'escaped twice',
-    spell: byPart(
+    encode: byPart(
       (text) => jsonEscapes(jsonEscapes(text)),
       (text) => `{"body":"{\\"note\\":\\"${text}\\"}"}`,
     ),
   },
   {
     name: 'URL-encoded',
-    spell: byPart(encodeURIComponent, (text) => `https://acorn.example/find?note=${text}&page=2`),
+    encode: byPart(encodeURIComponent, (text) => `https://acorn.example/find?note=${text}&page=2`),
   },
-  { name: 'full-width', spell: byPart(fullWidth) },
+  { name: 'full-width', encode: byPart(fullWidth) },
   ...NO_WIDTH.map(
-    (joint): Spelling => ({
+    (joint): Encoding => ({
       name: `joined by U+${(joint.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`,
-      spell: byPart(joinedBy(joint)),
+      encode: byPart(joinedBy(joint)),
     }),
   ),
   {
     name: 'in a list',
     structured: true,
-    spell: holding((text) => ({ arrayValue: { values: [string('ok'), string(text)] } })),
+    encode: holding((text) => ({ arrayValue: { values: [string('ok'), string(text)] } })),
   },
   {
     name: 'in a map',
     structured: true,
-    spell: holding((text) => ({ kvlistValue: { values: [{ key: 'note', value: string(text) }] } })),
+    encode: holding((text) => ({ kvlistValue: { values: [{ key: 'note', value: string(text) }] } })),
   },
   {
     name: 'as a key in a map',
     structured: true,
-    spell: holding((text) => ({ kvlistValue: { values: [{ key: text, value: string('yes') }] } })),
+    encode: holding((text) => ({ kvlistValue: { values: [{ key: text, value: string('yes') }] } })),
   },
   {
     name: 'deep in lists and maps',
     structured: true,
-    spell: holding((text) => ({
+    encode: holding((text) => ({
       arrayValue: {
         values: [{ kvlistValue: { values: [{ key: 'parts', value: { arrayValue: { values: [string(text)] } } }] } }],
       },
@@ -117,7 +117,7 @@ export const SPELLINGS: readonly Spelling[] = [
   {
     name: 'joined by U+200B in a list',
     structured: true,
-    spell: (secret) => {
+    encode: (secret) => {
       const { text, needles } = byPart(joinedBy('\u200b'))(secret) as { text: string; needles: string[] }
       return { value: { arrayValue: { values: [string(text)] } }, needles }
     },
@@ -125,7 +125,7 @@ export const SPELLINGS: readonly Spelling[] = [
   {
     name: 'as a number',
     structured: true,
-    spell: (secret, { numeric }) => {
+    encode: (secret, { numeric }) => {
       if (!numeric) return undefined
       const number = textOf(secret).replace(/\D/g, '')
       return { value: { intValue: number }, needles: [number.slice(secret.before.length)] }
@@ -134,7 +134,7 @@ export const SPELLINGS: readonly Spelling[] = [
   {
     name: 'as bytes',
     structured: true,
-    spell: (secret) => ({
+    encode: (secret) => ({
       value: { bytesValue: encode(secret, 'base64').text },
       needles: [secret.marker, encode(secret, 'base64').needle],
     }),
@@ -142,13 +142,13 @@ export const SPELLINGS: readonly Spelling[] = [
 ]
 
 /** How people and programs hide a value from any list of patterns; remainder.yaml says what to do about them. */
-export const HIDING: readonly Spelling[] = [
-  { name: 'base64', spell: (secret) => encoded('base64')(secret) },
-  { name: 'hex', spell: (secret) => encoded('hex')(secret) },
+export const HIDING: readonly Encoding[] = [
+  { name: 'base64', encode: (secret) => encoded('base64')(secret) },
+  { name: 'hex', encode: (secret) => encoded('hex')(secret) },
   {
     name: 'spelled out',
     only: 'e-mail',
-    spell: (secret) => {
+    encode: (secret) => {
       const text = textOf(secret).replace('@', ' at ').replaceAll('.', ' dot ')
       return { text, needles: [secret.marker.replaceAll('.', ' dot ')] }
     },
@@ -156,7 +156,7 @@ export const HIDING: readonly Spelling[] = [
   {
     name: 'as bytes in a list',
     structured: true,
-    spell: (secret) => {
+    encode: (secret) => {
       const { text, needle } = encode(secret, 'base64')
       return { value: { arrayValue: { values: [{ bytesValue: text }] } }, needles: [secret.marker, needle] }
     },

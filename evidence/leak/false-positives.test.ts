@@ -1,32 +1,32 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { string } from './encodings.ts'
-import { harmDone, isHarmless, makeInnocents, percentAltered } from './false-positives.ts'
+import { falsePositivesIn, isHarmless, makeHarmlessTraces, percentAltered } from './false-positives.ts'
 
-const innocents = [...makeInnocents({ seed: 1, count: 1000 })]
-const sentBy = (id: string) => innocents.find(({ traceId }) => traceId === id)?.attributes ?? []
+const harmless = [...makeHarmlessTraces({ seed: 1, count: 1000 })]
+const sentBy = (id: string) => harmless.find(({ traceId }) => traceId === id)?.attributes ?? []
 
 test('what arrives as it was sent is no harm', () => {
-  const harm = harmDone(innocents, sentBy)
+  const harm = falsePositivesIn(harmless, sentBy)
   assert.ok(harm.attributes >= 1000 && isHarmless(harm))
   assert.equal(percentAltered(harm), 0)
 })
 
-for (const [what, change, harmless] of [
+for (const [what, change, allowed] of [
   ['a value that another has masked in part', { key: 'code.snippet', value: string('curl ****') }, true],
   ['an attribute that a policy looks at', { key: 'error.type', value: string('****') }, false],
   ['a number that became text', { key: 'woodland.tokens', value: string('12') }, false],
 ] as const) {
-  test(`${what} is ${harmless ? 'told' : 'refused'}`, () => {
-    const harm = harmDone(innocents, (id) =>
+  test(`${what} is ${allowed ? 'told' : 'refused'}`, () => {
+    const harm = falsePositivesIn(harmless, (id) =>
       sentBy(id).map((attribute) => (attribute.key === change.key ? change : attribute)),
     )
-    assert.ok(harm.altered.length >= innocents.length && harm.altered.every(({ key }) => key === change.key))
-    assert.equal(harm.altered.length > 0 && isHarmless({ ...harm, alteredBytes: 0 }), harmless)
+    assert.ok(harm.altered.length >= harmless.length && harm.altered.every(({ key }) => key === change.key))
+    assert.equal(harm.altered.length > 0 && isHarmless({ ...harm, alteredBytes: 0 }), allowed)
   })
 }
 
 test('an attribute that is gone counts with all its bytes', () => {
-  const harm = harmDone(innocents, (id) => sentBy(id).filter(({ key }) => key !== 'db.query.text'))
+  const harm = falsePositivesIn(harmless, (id) => sentBy(id).filter(({ key }) => key !== 'db.query.text'))
   assert.ok(percentAltered(harm) > 0.5 && !isHarmless(harm))
 })

@@ -1,34 +1,35 @@
-import { type Dice, diceOf } from '../traffic.ts'
+import { type Random, randomOf } from '../traffic.ts'
 import { newTrace, traceIdOf } from './corpus.ts'
 import { type AnyValue, string } from './encodings.ts'
 import type { Attribute } from './fields.ts'
 
 /** Values of an attribute that nobody minds, and that must arrive as they were sent. */
-type Make = (dice: Dice) => AnyValue
+type Make = (random: Random) => AnyValue
 
 const int =
   (low: number, high: number): Make =>
-  (dice) => ({ intValue: String(low + dice.below(high - low + 1)) })
+  (random) => ({ intValue: String(low + random.below(high - low + 1)) })
 const double =
   (high: number, digits: number): Make =>
-  (dice) => ({
-    doubleValue: Number((dice.number() * high + 10 ** -digits).toFixed(digits)),
+  (random) => ({
+    doubleValue: Number((random.number() * high + 10 ** -digits).toFixed(digits)),
   })
 const oneOf =
   (...texts: readonly string[]): Make =>
-  (dice) =>
-    string(texts[dice.below(texts.length)] ?? '')
+  (random) =>
+    string(texts[random.below(texts.length)] ?? '')
 const built =
-  (build: (dice: Dice) => string): Make =>
-  (dice) =>
-    string(build(dice))
+  (build: (random: Random) => string): Make =>
+  (random) =>
+    string(build(random))
 const list =
   (...texts: readonly string[]): Make =>
   () => ({ arrayValue: { values: texts.map(string) } })
-const yes: Make = (dice) => ({ boolValue: dice.below(2) === 0 })
-const digits = (count: number, dice: Dice) => Array.from({ length: count }, () => dice.below(10)).join('')
-const uuid = (dice: Dice) => [8, 4, 4, 4, 12].map((count) => dice.hex(count)).join('-')
-const instant = (dice: Dice) => new Date(Date.UTC(2026, dice.below(12), 1 + dice.below(28)) + dice.below(86_400_000))
+const yes: Make = (random) => ({ boolValue: random.below(2) === 0 })
+const digits = (count: number, random: Random) => Array.from({ length: count }, () => random.below(10)).join('')
+const uuid = (random: Random) => [8, 4, 4, 4, 12].map((count) => random.hex(count)).join('-')
+const instant = (random: Random) =>
+  new Date(Date.UTC(2026, random.below(12), 1 + random.below(28)) + random.below(86_400_000))
 
 const AGENTS = oneOf('squirrel', 'rabbit', 'fox', 'beaver', 'bear')
 const GOODS = oneOf('acorns', 'berries', 'mushrooms', 'firewood', 'honey')
@@ -42,7 +43,7 @@ const MODELS = oneOf(
 const ERRORS = oneOf('parse_error', 'self_buy', 'cannot_afford', 'timeout', '429', '500', 'connection_error')
 const pebbles = double(50, 2)
 
-const conversation = (dice: Dice) =>
+const conversation = (random: Random) =>
   JSON.stringify([
     {
       role: 'system',
@@ -53,16 +54,16 @@ const conversation = (dice: Dice) =>
       parts: [
         {
           type: 'text',
-          content: `Tick ${dice.below(5000)}, winter. You have ${(dice.number() * 30).toFixed(2)} pebbles and ${dice.below(9)} mushrooms. Last prices: acorns ${(dice.number() * 3).toFixed(2)}, honey ${(dice.number() * 5).toFixed(2)}.`,
+          content: `Tick ${random.below(5000)}, winter. You have ${(random.number() * 30).toFixed(2)} pebbles and ${random.below(9)} mushrooms. Last prices: acorns ${(random.number() * 3).toFixed(2)}, honey ${(random.number() * 5).toFixed(2)}.`,
         },
       ],
     },
   ])
-const reply = (dice: Dice) =>
+const reply = (random: Random) =>
   JSON.stringify({
-    buy: { good: 'acorns', price: Number((dice.number() * 3).toFixed(2)), quantity: 1 + dice.below(3) },
-    sell: { good: 'mushrooms', price: Number((dice.number() * 3).toFixed(2)), quantity: 1 },
-    mood: Number(dice.number().toFixed(2)),
+    buy: { good: 'acorns', price: Number((random.number() * 3).toFixed(2)), quantity: 1 + random.below(3) },
+    sell: { good: 'mushrooms', price: Number((random.number() * 3).toFixed(2)), quantity: 1 },
+    behaviour: Number(random.number().toFixed(2)),
   })
 
 /** Every attribute that a policy, a panel or a query of this project uses, as the simulator writes it. */
@@ -71,30 +72,32 @@ export const USED: Readonly<Record<string, Make>> = {
   'gen_ai.provider.name': oneOf('openai', 'aws.bedrock', 'azure.ai.inference'),
   'gen_ai.agent.name': AGENTS,
   'gen_ai.workflow.name': oneOf('woodland_tick'),
-  'gen_ai.conversation.id': built((dice) => `run-202611${10 + dice.below(19)}${digits(6, dice)}-${dice.hex(4)}`),
+  'gen_ai.conversation.id': built(
+    (random) => `run-202611${10 + random.below(19)}${digits(6, random)}-${random.hex(4)}`,
+  ),
   'gen_ai.request.model': MODELS,
   'gen_ai.request.temperature': double(1, 2),
   'gen_ai.request.max_tokens': int(100, 128_000),
   'gen_ai.request.seed': int(0, 2 ** 31 - 1),
   'gen_ai.request.stream': yes,
   'gen_ai.output.type': oneOf('json', 'text'),
-  'gen_ai.response.id': built((dice) => `chatcmpl-${dice.hex(32)}`),
+  'gen_ai.response.id': built((random) => `chatcmpl-${random.hex(32)}`),
   'gen_ai.response.model': MODELS,
   'gen_ai.response.finish_reasons': list('stop', 'tool_calls'),
   'gen_ai.response.time_to_first_chunk': double(4, 6),
   'gen_ai.usage.input_tokens': int(1, 200_000),
   'gen_ai.usage.output_tokens': int(1, 16_000),
   'gen_ai.input.messages': built(conversation),
-  'gen_ai.output.messages': built((dice) =>
-    JSON.stringify([{ role: 'assistant', parts: [{ type: 'text', content: reply(dice) }], finish_reason: 'stop' }]),
+  'gen_ai.output.messages': built((random) =>
+    JSON.stringify([{ role: 'assistant', parts: [{ type: 'text', content: reply(random) }], finish_reason: 'stop' }]),
   ),
   'gen_ai.prompt.name': oneOf('woodland_decision'),
   'gen_ai.prompt.version': oneOf('1', '2.1', 'v3'),
   'gen_ai.tool.name': oneOf('calculate', 'convert_units', 'recent_prices', 'place_order'),
   'gen_ai.tool.type': oneOf('function'),
-  'gen_ai.tool.call.id': built((dice) => `call_${dice.hex(24)}`),
+  'gen_ai.tool.call.id': built((random) => `call_${random.hex(24)}`),
   'gen_ai.tool.call.arguments': oneOf('{"expression":"(12.5+3)*2/7"}', '{"value":26.2,"from":"miles","to":"km"}'),
-  'gen_ai.tool.call.result': built((dice) => `{"result":${(dice.number() * 100).toFixed(4)}}`),
+  'gen_ai.tool.call.result': built((random) => `{"result":${(random.number() * 100).toFixed(4)}}`),
   'gen_ai.token.type': oneOf('input', 'output'),
   'gen_ai.evaluation.name': oneOf('readable', 'allowed', 'affordable', 'traded'),
   'gen_ai.evaluation.score.value': double(1, 2),
@@ -143,24 +146,24 @@ const CODE = [
 ] as const
 
 const PROSE = [
-  (dice: Dice) =>
-    `The bear sold ${dice.below(900)} jars in ${1900 + dice.below(126)}, ${dice.below(99)} % more than the year before.`,
-  (dice: Dice) =>
-    `Order 4711-${digits(4, dice)} left the store at 14:${10 + dice.below(49)} and weighs ${(dice.number() * 40).toFixed(1)} kg.`,
-  (dice: Dice) =>
-    `A retry after ${dice.below(5000)} ms used ${dice.below(9000)}+${dice.below(900)} tokens; 3 of 5 agents agreed.`,
-  (dice: Dice) =>
-    `Version 2.${dice.below(30)}.${dice.below(20)} of the model, risk-adjusted-return-on-capital ${(dice.number() * 9).toFixed(3)}.`,
-  (dice: Dice) =>
-    `Winter burns more: ${dice.below(9)} logs a tick, at 1.${digits(2, dice)} pebbles each. See chapter ${dice.below(20)}, page ${dice.below(400)}.`,
+  (random: Random) =>
+    `The bear sold ${random.below(900)} jars in ${1900 + random.below(126)}, ${random.below(99)} % more than the year before.`,
+  (random: Random) =>
+    `Order 4711-${digits(4, random)} left the store at 14:${10 + random.below(49)} and weighs ${(random.number() * 40).toFixed(1)} kg.`,
+  (random: Random) =>
+    `A retry after ${random.below(5000)} ms used ${random.below(9000)}+${random.below(900)} tokens; 3 of 5 agents agreed.`,
+  (random: Random) =>
+    `Version 2.${random.below(30)}.${random.below(20)} of the model, risk-adjusted-return-on-capital ${(random.number() * 9).toFixed(3)}.`,
+  (random: Random) =>
+    `Winter burns more: ${random.below(9)} logs a tick, at 1.${digits(2, random)} pebbles each. See chapter ${random.below(20)}, page ${random.below(400)}.`,
 ]
 
 /** Other things that telemetry of agents is full of, under keys as other SDKs write them. */
 const OTHERS: Readonly<Record<string, Make>> = {
-  'llm.input_messages.0.message.content': built((dice) => PROSE[dice.below(PROSE.length)]?.(dice) ?? ''),
+  'llm.input_messages.0.message.content': built((random) => PROSE[random.below(PROSE.length)]?.(random) ?? ''),
   'llm.output_messages.0.message.tool_calls.1.tool_call.function.name': oneOf('recent_prices'),
   'llm.token_count.prompt_details.cache_read': int(0, 100_000),
-  'gen_ai.prompt.0.content': built((dice) => PROSE[dice.below(PROSE.length)]?.(dice) ?? ''),
+  'gen_ai.prompt.0.content': built((random) => PROSE[random.below(PROSE.length)]?.(random) ?? ''),
   'gen_ai.completion.0.finish_reason': oneOf('stop', 'length'),
   'gen_ai.usage.cache_read_input_tokens': int(0, 100_000),
   'ai.response.finishReason': oneOf('stop', 'tool-calls'),
@@ -173,7 +176,7 @@ const OTHERS: Readonly<Record<string, Make>> = {
   'http.request.header.x-request-id': built(uuid),
   'http.request.header.content-type': list('application/json'),
   'http.response.header.x-ratelimit-remaining': int(0, 10_000),
-  'k8s.pod.name': built((dice) => `agents-${dice.hex(10)}-x${dice.hex(4)}`),
+  'k8s.pod.name': built((random) => `agents-${random.hex(10)}-x${random.hex(4)}`),
   'k8s.pod.label.app.kubernetes.io/name': oneOf('agents'),
   'aws.s3.bucket': oneOf('acorn-store'),
   'db.query.text': oneOf(...CODE),
@@ -181,25 +184,25 @@ const OTHERS: Readonly<Record<string, Make>> = {
   'exception.stacktrace': oneOf(
     'Error: no decision\n    at decide (sim/agents/decide.ts:84:17)\n    at async turn (sim/run.ts:61:9)',
   ),
-  'order.id': built((dice) => `ORD-2026-${digits(6, dice)}`),
-  'invoice.number': built((dice) => `INV${digits(8, dice)}`),
-  'price.total': built((dice) => `${(dice.number() * 9000).toFixed(2)} USD`),
+  'order.id': built((random) => `ORD-2026-${digits(6, random)}`),
+  'invoice.number': built((random) => `INV${digits(8, random)}`),
+  'price.total': built((random) => `${(random.number() * 9000).toFixed(2)} USD`),
   'price.amount': double(9000, 2),
-  'started.at': built((dice) => instant(dice).toISOString()),
-  'started.day': built((dice) => instant(dice).toISOString().slice(0, 10)),
-  'started.ms': (dice) => ({ intValue: String(instant(dice).getTime()) }),
-  'started.ns': (dice) => ({ intValue: `${instant(dice).getTime()}${digits(6, dice)}` }),
-  'started.ns.text': built((dice) => `${instant(dice).getTime()}${digits(6, dice)}`),
-  'linked.trace': built((dice) => dice.hex(32)),
-  'linked.span': built((dice) => dice.hex(16)),
-  traceparent: built((dice) => `00-${dice.hex(32)}-${dice.hex(16)}-01`),
-  'document.sha': built((dice) => dice.hex(64)),
+  'started.at': built((random) => instant(random).toISOString()),
+  'started.day': built((random) => instant(random).toISOString().slice(0, 10)),
+  'started.ms': (random) => ({ intValue: String(instant(random).getTime()) }),
+  'started.ns': (random) => ({ intValue: `${instant(random).getTime()}${digits(6, random)}` }),
+  'started.ns.text': built((random) => `${instant(random).getTime()}${digits(6, random)}`),
+  'linked.trace': built((random) => random.hex(32)),
+  'linked.span': built((random) => random.hex(16)),
+  traceparent: built((random) => `00-${random.hex(32)}-${random.hex(16)}-01`),
+  'document.sha': built((random) => random.hex(64)),
   'document.id': built(uuid),
   'embedding.dimensions': int(256, 3072),
   'retrieval.scores': () => ({ arrayValue: { values: [{ doubleValue: 0.91 }, { doubleValue: 0.42 }] } }),
-  'build.version': built((dice) => `1.${dice.below(40)}.${dice.below(20)}-rc.${1 + dice.below(9)}`),
+  'build.version': built((random) => `1.${random.below(40)}.${random.below(20)}-rc.${1 + random.below(9)}`),
   'process.runtime.version': oneOf('24.21.0', '3.14.0', 'go1.26.1'),
-  'user.note': built((dice) => PROSE[dice.below(PROSE.length)]?.(dice) ?? ''),
+  'user.note': built((random) => PROSE[random.below(PROSE.length)]?.(random) ?? ''),
   coordinates: oneOf('52.5200, 13.4050', '-33.8688, 151.2093'),
   'duration.text': oneOf('1.94 s, threshold 2 s', '00:12:31.482'),
   'range.text': oneOf('1000-2000-3000', '10..20', '2026-11-01/2026-11-30'),
@@ -207,15 +210,18 @@ const OTHERS: Readonly<Record<string, Make>> = {
 
 export const INNOCENT_SERVICE = 'innocent'
 
-export type Innocent = Readonly<{ traceId: string; attributes: readonly Attribute[]; body: string }>
+export type HarmlessTrace = Readonly<{ traceId: string; attributes: readonly Attribute[]; body: string }>
 
 /** Traces of which nothing may change. The attributes stand on the first of its two spans. */
-export function* makeInnocents({ seed, count }: Readonly<{ seed: number; count: number }>): Generator<Innocent> {
+export function* makeHarmlessTraces({
+  seed,
+  count,
+}: Readonly<{ seed: number; count: number }>): Generator<HarmlessTrace> {
   const makers = Object.entries({ ...USED, ...OTHERS })
   for (let made = 0, turn = 0; made < count; made += makers.length, turn++) {
-    const dice = diceOf(seed, 'innocent', turn)
-    const trace = newTrace(dice, INNOCENT_SERVICE)
-    const attributes = makers.map(([key, make]) => ({ key, value: make(dice) }))
+    const random = randomOf(seed, 'innocent', turn)
+    const trace = newTrace(random, INNOCENT_SERVICE)
+    const attributes = makers.map(([key, make]) => ({ key, value: make(random) }))
     trace.scopeSpans[0].spans[0].attributes.push(...attributes)
     yield { traceId: traceIdOf(trace), attributes, body: JSON.stringify({ resourceSpans: [trace] }) }
   }
@@ -242,10 +248,13 @@ function changed(was: string, became: string): number {
 }
 
 /** What became of innocents: an attribute is altered when it is gone, or has another value or type. */
-export function harmDone(innocents: readonly Innocent[], arrived: (traceId: string) => readonly Attribute[]): Harm {
+export function falsePositivesIn(
+  harmless: readonly HarmlessTrace[],
+  arrived: (traceId: string) => readonly Attribute[],
+): Harm {
   const altered: Altered[] = []
   let [attributes, bytes, alteredBytes] = [0, 0, 0]
-  for (const { traceId, attributes: sent } of innocents) {
+  for (const { traceId, attributes: sent } of harmless) {
     const now = new Map(arrived(traceId).map(({ key, value }) => [key, value]))
     for (const attribute of sent) {
       attributes++

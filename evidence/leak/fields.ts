@@ -59,21 +59,21 @@ type Put<Body> =
   | { takes: 'value'; put: (body: Body, value: AnyValue, key: string) => void }
   | { takes: 'key' | 'text'; put: (body: Body, text: string) => void }
 /** A place in OTLP that can hold what a sender likes. */
-export type Slot<Body> = Readonly<{ name: string; signal: 'traces' | 'metrics' }> & Put<Body>
+export type Field<Body> = Readonly<{ name: string; signal: 'traces' | 'metrics' }> & Put<Body>
 
 const yes = string('yes')
 
 type Has = { attributes: Attribute[] }
-const slotsOf = <Body>(signal: 'traces' | 'metrics') => {
-  const slot = (name: string, put: Put<Body>): Slot<Body> => ({ name, signal, ...put })
+const fieldsOf = <Body>(signal: 'traces' | 'metrics') => {
+  const field = (name: string, put: Put<Body>): Field<Body> => ({ name, signal, ...put })
   return {
-    text: (name: string, put: (body: Body, text: string) => void) => slot(name, { takes: 'text', put }),
-    attributes: (name: string, of: (body: Body) => Has | undefined): readonly Slot<Body>[] => [
-      slot(`${name} attribute`, {
+    text: (name: string, put: (body: Body, text: string) => void) => field(name, { takes: 'text', put }),
+    attributes: (name: string, of: (body: Body) => Has | undefined): readonly Field<Body>[] => [
+      field(`${name} attribute`, {
         takes: 'value',
         put: (body, value, key) => void of(body)?.attributes.push({ key, value }),
       }),
-      slot(`${name} key`, {
+      field(`${name} key`, {
         takes: 'key',
         put: (body, key) => void of(body)?.attributes.push({ key, value: yes }),
       }),
@@ -81,12 +81,12 @@ const slotsOf = <Body>(signal: 'traces' | 'metrics') => {
   }
 }
 
-const { text, attributes } = slotsOf<Trace>('traces')
+const { text, attributes } = fieldsOf<Trace>('traces')
 const scopeOf = (trace: Trace) => trace.scopeSpans[0]
 const bare = (trace: Trace) => scopeOf(trace).spans[0]
 const rich = (trace: Trace) => scopeOf(trace).spans[1]
 
-const ofSpan = (name: string, span: (trace: Trace) => Span): readonly Slot<Trace>[] => [
+const ofSpan = (name: string, span: (trace: Trace) => Span): readonly Field<Trace>[] => [
   text(`${name} name`, (trace, text) => {
     span(trace).name = text
   }),
@@ -104,7 +104,7 @@ const entity = (change: (ref: EntityRef, text: string) => void) => (trace: Trace
   if (ref) change(ref, text)
 }
 
-export const TRACE_SLOTS: readonly Slot<Trace>[] = [
+export const TRACE_SLOTS: readonly Field<Trace>[] = [
   ...attributes('resource', ({ resource }) => resource),
   text('resource schema URL', (trace, text) => {
     trace.schemaUrl = text
@@ -154,7 +154,7 @@ export const TRACE_SLOTS: readonly Slot<Trace>[] = [
   }),
 ]
 
-const ofMetrics = slotsOf<Metrics>('metrics')
+const ofMetrics = fieldsOf<Metrics>('metrics')
 const metricsOf = (body: Metrics) => body.scopeMetrics[0].metrics
 const TYPES = ['gauge', 'sum', 'histogram', 'exponentialHistogram', 'summary'] as const
 const metric = (body: Metrics, type: (typeof TYPES)[number]) => metricsOf(body).find((metric) => type in metric)
@@ -167,7 +167,7 @@ const ofSum = (name: string, change: (metric: Metric, text: string) => void) =>
     if (sum) change(sum, text)
   })
 
-export const METRIC_SLOTS: readonly Slot<Metrics>[] = [
+export const METRIC_SLOTS: readonly Field<Metrics>[] = [
   ...ofMetrics.attributes('resource of metrics', ({ resource }) => resource),
   ofMetrics.text('resource schema URL of metrics', (body, text) => {
     body.schemaUrl = text

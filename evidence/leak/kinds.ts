@@ -1,4 +1,4 @@
-import type { Dice } from '../traffic.ts'
+import type { Random } from '../traffic.ts'
 
 /**
  * A made value that is personal or secret. `marker` is the part of it that nobody may find again: long and random
@@ -7,7 +7,7 @@ import type { Dice } from '../traffic.ts'
 export type Secret = Readonly<{ before: string; marker: string; after: string }>
 export type Kind = Readonly<{
   name: string
-  make: (dice: Dice) => Secret
+  make: (random: Random) => Secret
   /** The same value is also met as a number. */
   numeric?: true
 }>
@@ -17,20 +17,20 @@ const UPPER = LOWER.toUpperCase()
 const DIGITS = '0123456789'
 const ALNUM = LOWER + UPPER + DIGITS
 
-const from = (letters: string, count: number, dice: Dice) =>
-  Array.from({ length: count }, () => letters[dice.below(letters.length)]).join('')
-const digits = (count: number, dice: Dice) => from(DIGITS, count, dice)
-function oneOf<const T>(items: readonly T[], dice: Dice): T {
-  const item = items[dice.below(items.length)]
+const from = (letters: string, count: number, random: Random) =>
+  Array.from({ length: count }, () => letters[random.below(letters.length)]).join('')
+const digits = (count: number, random: Random) => from(DIGITS, count, random)
+function oneOf<const T>(items: readonly T[], random: Random): T {
+  const item = items[random.below(items.length)]
   if (item === undefined) throw new Error('there is nothing to choose from')
   return item
 }
-const between = (low: number, high: number, dice: Dice) => low + dice.below(high - low + 1)
-const word = (count: number, dice: Dice) => `${from(UPPER, 1, dice)}${from(LOWER, count - 1, dice)}`
+const between = (low: number, high: number, random: Random) => low + random.below(high - low + 1)
+const word = (count: number, random: Random) => `${from(UPPER, 1, random)}${from(LOWER, count - 1, random)}`
 /** Letters and digits, both of them: no word of any language. */
-const token = (letters: string, count: number, dice: Dice) => {
-  const at = 2 + dice.below(count - 4)
-  return `${from(letters, at, dice)}${digits(1, dice)}${from(letters, count - at - 1, dice)}`
+const token = (letters: string, count: number, random: Random) => {
+  const at = 2 + random.below(count - 4)
+  return `${from(letters, at, random)}${digits(1, random)}${from(letters, count - at - 1, random)}`
 }
 const inGroups = (text: string, sizes: readonly number[], separator: string) => {
   const begins = sizes.map((_, index) => sizes.slice(0, index).reduce((sum, size) => sum + size, 0))
@@ -63,30 +63,31 @@ const IBANS = [
   ['PL', 24, DIGITS],
 ] as const satisfies (readonly [string, number, string])[]
 
-function iban(dice: Dice): string {
-  const [country, length, letters] = oneOf<readonly [string, number, string]>(IBANS, dice)
-  const body = letters === 'bank' ? `${from(UPPER, 4, dice)}${digits(length - 4, dice)}` : from(letters, length, dice)
+function iban(random: Random): string {
+  const [country, length, letters] = oneOf<readonly [string, number, string]>(IBANS, random)
+  const body =
+    letters === 'bank' ? `${from(UPPER, 4, random)}${digits(length - 4, random)}` : from(letters, length, random)
   const asNumber = [...`${body}${country}00`].map((letter) => Number.parseInt(letter, 36)).join('')
   const check = 98 - Number(BigInt(asNumber) % 97n)
   return `${country}${String(check).padStart(2, '0')}${body}`
 }
 
 const COUNTRIES = ['44', '49', '33', '1', '81', '353', '61'] as const
-const areaCode = (dice: Dice) => `${between(2, 9, dice)}${digits(2, dice)}`
+const areaCode = (random: Random) => `${between(2, 9, random)}${digits(2, random)}`
 
 /** Kinds of personal and secret values. Each value is new; check digits are right where a kind has them. */
 export const KINDS: readonly Kind[] = [
   {
     name: 'e-mail',
-    make: (dice) => ({
+    make: (random) => ({
       before: '',
-      marker: `${from(LOWER, 4, dice)}.${token(LOWER, 9, dice)}`,
-      after: `@${from(LOWER, 7, dice)}.${oneOf(['example', 'co.uk', 'org'], dice)}`,
+      marker: `${from(LOWER, 4, random)}.${token(LOWER, 9, random)}`,
+      after: `@${from(LOWER, 7, random)}.${oneOf(['example', 'co.uk', 'org'], random)}`,
     }),
   },
   {
     name: 'phone, international',
-    make: (dice) => {
+    make: (random) => {
       const [gap, sizes] = oneOf(
         [
           [' ', [2, 4, 4]],
@@ -94,182 +95,197 @@ export const KINDS: readonly Kind[] = [
           ['', [10]],
           ['.', [3, 3, 4]],
         ],
-        dice,
+        random,
       )
-      const country = oneOf(COUNTRIES, dice)
-      const number = inGroups(`${areaCode(dice)}${digits(7, dice)}`, sizes, gap)
+      const country = oneOf(COUNTRIES, random)
+      const number = inGroups(`${areaCode(random)}${digits(7, random)}`, sizes, gap)
       // Ten digits in a row stand somewhere by chance; with the country they do not.
       return gap === '' ? after('+', `${country}${number}`) : after(`+${country}${gap}`, number)
     },
   },
   {
     name: 'phone, North America',
-    make: (dice) => after('', `(${areaCode(dice)}) ${areaCode(dice)}${oneOf(['-', '.', ' '], dice)}${digits(4, dice)}`),
+    make: (random) =>
+      after('', `(${areaCode(random)}) ${areaCode(random)}${oneOf(['-', '.', ' '], random)}${digits(4, random)}`),
   },
   {
     name: 'phone, local',
-    make: (dice) =>
-      whole(inGroups(`${areaCode(dice)}${areaCode(dice)}${digits(4, dice)}`, [3, 3, 4], oneOf(['-', '.', ' '], dice))),
+    make: (random) =>
+      whole(
+        inGroups(
+          `${areaCode(random)}${areaCode(random)}${digits(4, random)}`,
+          [3, 3, 4],
+          oneOf(['-', '.', ' '], random),
+        ),
+      ),
   },
   {
     name: 'payment card',
-    make: (dice) => {
-      const head = oneOf(['4', '51', '55', '2221', '6011', '65'], dice)
-      const number = withCheckDigit(`${head}${digits(15 - head.length, dice)}`)
-      return headed(4, inGroups(number, [4, 4, 4, 4], oneOf(['', ' ', '-', '.'], dice)))
+    make: (random) => {
+      const head = oneOf(['4', '51', '55', '2221', '6011', '65'], random)
+      const number = withCheckDigit(`${head}${digits(15 - head.length, random)}`)
+      return headed(4, inGroups(number, [4, 4, 4, 4], oneOf(['', ' ', '-', '.'], random)))
     },
     numeric: true,
   },
   {
     name: 'American Express card',
-    make: (dice) => {
-      const number = withCheckDigit(`${oneOf(['34', '37'], dice)}${digits(12, dice)}`)
-      return headed(2, inGroups(number, [4, 6, 5], oneOf(['', ' ', '-'], dice)))
+    make: (random) => {
+      const number = withCheckDigit(`${oneOf(['34', '37'], random)}${digits(12, random)}`)
+      return headed(2, inGroups(number, [4, 6, 5], oneOf(['', ' ', '-'], random)))
     },
     numeric: true,
   },
-  { name: 'IBAN', make: (dice) => headed(4, inGroups(iban(dice), [4, 4, 4, 4, 4, 4, 4], oneOf(['', ' '], dice))) },
+  {
+    name: 'IBAN',
+    make: (random) => headed(4, inGroups(iban(random), [4, 4, 4, 4, 4, 4, 4], oneOf(['', ' '], random))),
+  },
   {
     name: 'social security number',
-    make: (dice) => whole(`${between(100, 665, dice)}-${between(10, 99, dice)}-${between(1000, 9999, dice)}`),
+    make: (random) => whole(`${between(100, 665, random)}-${between(10, 99, random)}-${between(1000, 9999, random)}`),
   },
   {
     name: 'national insurance number',
-    make: (dice) =>
+    make: (random) =>
       whole(
         inGroups(
-          `${oneOf(['AB', 'JK', 'SE', 'PW'], dice)}${digits(6, dice)}${oneOf(['A', 'B', 'C', 'D'], dice)}`,
+          `${oneOf(['AB', 'JK', 'SE', 'PW'], random)}${digits(6, random)}${oneOf(['A', 'B', 'C', 'D'], random)}`,
           [2, 2, 2, 2, 1],
-          oneOf(['', ' '], dice),
+          oneOf(['', ' '], random),
         ),
       ),
   },
   {
     name: 'French social security number',
-    make: (dice) => {
-      const month = String(between(1, 12, dice)).padStart(2, '0')
-      const place = String(between(1, 95, dice)).padStart(2, '0')
-      const body = `${between(1, 2, dice)}${digits(2, dice)}${month}${place}${digits(6, dice)}`
+    make: (random) => {
+      const month = String(between(1, 12, random)).padStart(2, '0')
+      const place = String(between(1, 95, random)).padStart(2, '0')
+      const body = `${between(1, 2, random)}${digits(2, random)}${month}${place}${digits(6, random)}`
       const key = 97 - (Number(body) % 97)
       return whole(inGroups(`${body}${String(key).padStart(2, '0')}`, [1, 2, 2, 2, 3, 3, 2], ' '))
     },
   },
   {
     name: 'Brazilian CPF',
-    make: (dice) => whole(`${digits(3, dice)}.${digits(3, dice)}.${digits(3, dice)}-${digits(2, dice)}`),
+    make: (random) => whole(`${digits(3, random)}.${digits(3, random)}.${digits(3, random)}-${digits(2, random)}`),
   },
   {
     name: 'IPv4 address',
-    make: (dice) =>
+    make: (random) =>
       whole(
-        `${between(128, 223, dice)}.${between(100, 255, dice)}.${between(100, 255, dice)}.${between(100, 255, dice)}`,
+        `${between(128, 223, random)}.${between(100, 255, random)}.${between(100, 255, random)}.${between(100, 255, random)}`,
       ),
   },
   {
     name: 'IPv6 address',
-    make: (dice) => headed(9, ['2001', 'db8', ...Array.from({ length: 6 }, () => dice.hex(4))].join(':')),
+    make: (random) => headed(9, ['2001', 'db8', ...Array.from({ length: 6 }, () => random.hex(4))].join(':')),
   },
   {
     name: 'MAC address',
-    make: (dice) => headed(3, Array.from({ length: 6 }, () => dice.hex(2)).join(oneOf([':', '-'], dice))),
+    make: (random) => headed(3, Array.from({ length: 6 }, () => random.hex(2)).join(oneOf([':', '-'], random))),
   },
   {
     name: 'JSON web token',
-    make: (dice) => {
+    make: (random) => {
       const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
-      const claims = part({ sub: token(LOWER, 12, dice), iat: 1_700_000_000 + dice.below(9_000_000) })
-      return { before: `${part({ alg: 'HS256', typ: 'JWT' })}.${claims}.`, marker: token(ALNUM, 43, dice), after: '' }
+      const claims = part({ sub: token(LOWER, 12, random), iat: 1_700_000_000 + random.below(9_000_000) })
+      return { before: `${part({ alg: 'HS256', typ: 'JWT' })}.${claims}.`, marker: token(ALNUM, 43, random), after: '' }
     },
   },
   {
     name: 'bearer token',
-    make: (dice) => after(`${oneOf(['Bearer', 'bearer', 'BEARER'], dice)} `, token(ALNUM, 32, dice)),
+    make: (random) => after(`${oneOf(['Bearer', 'bearer', 'BEARER'], random)} `, token(ALNUM, 32, random)),
   },
   {
     name: 'basic credentials',
-    make: (dice) =>
-      after('Basic ', Buffer.from(`${from(LOWER, 6, dice)}:${token(ALNUM, 13, dice)}`).toString('base64')),
+    make: (random) =>
+      after('Basic ', Buffer.from(`${from(LOWER, 6, random)}:${token(ALNUM, 13, random)}`).toString('base64')),
   },
   {
     name: 'OpenAI key',
-    make: (dice) => after(oneOf(['sk-', 'sk-proj-', 'sk-svcacct-'], dice), token(ALNUM, 40, dice)),
+    make: (random) => after(oneOf(['sk-', 'sk-proj-', 'sk-svcacct-'], random), token(ALNUM, 40, random)),
   },
   {
     name: 'Anthropic key',
-    make: (dice) => after('sk-ant-api03-', `${token(ALNUM, 40, dice)}-${token(ALNUM, 20, dice)}`),
+    make: (random) => after('sk-ant-api03-', `${token(ALNUM, 40, random)}-${token(ALNUM, 20, random)}`),
   },
   {
     name: 'AWS key id',
-    make: (dice) => after(oneOf(['AKIA', 'ASIA', 'AROA', 'AIDA'], dice), token(UPPER, 16, dice)),
+    make: (random) => after(oneOf(['AKIA', 'ASIA', 'AROA', 'AIDA'], random), token(UPPER, 16, random)),
   },
   {
     name: 'GitHub token',
-    make: (dice) =>
-      dice.below(2) === 0
-        ? after(oneOf(['ghp_', 'gho_', 'ghs_'], dice), token(ALNUM, 36, dice))
-        : after('github_pat_', `${token(ALNUM, 22, dice)}_${token(ALNUM, 59, dice)}`),
+    make: (random) =>
+      random.below(2) === 0
+        ? after(oneOf(['ghp_', 'gho_', 'ghs_'], random), token(ALNUM, 36, random))
+        : after('github_pat_', `${token(ALNUM, 22, random)}_${token(ALNUM, 59, random)}`),
   },
-  { name: 'GitLab token', make: (dice) => after('glpat-', token(ALNUM, 20, dice)) },
-  { name: 'Slack token', make: (dice) => after('xoxb-', `${digits(12, dice)}-${token(ALNUM, 24, dice)}`) },
-  { name: 'Google key', make: (dice) => after('AIza', token(ALNUM, 35, dice)) },
-  { name: 'Hugging Face token', make: (dice) => after('hf_', token(LOWER + UPPER, 34, dice)) },
+  { name: 'GitLab token', make: (random) => after('glpat-', token(ALNUM, 20, random)) },
+  { name: 'Slack token', make: (random) => after('xoxb-', `${digits(12, random)}-${token(ALNUM, 24, random)}`) },
+  { name: 'Google key', make: (random) => after('AIza', token(ALNUM, 35, random)) },
+  { name: 'Hugging Face token', make: (random) => after('hf_', token(LOWER + UPPER, 34, random)) },
   {
     name: 'Stripe key',
-    make: (dice) => after(oneOf(['sk_live_', 'rk_live_', 'sk_test_'], dice), token(ALNUM, 24, dice)),
+    make: (random) => after(oneOf(['sk_live_', 'rk_live_', 'sk_test_'], random), token(ALNUM, 24, random)),
   },
-  { name: 'npm token', make: (dice) => after('npm_', token(ALNUM, 36, dice)) },
-  { name: 'SendGrid key', make: (dice) => after('SG.', `${token(ALNUM, 22, dice)}.${token(ALNUM, 43, dice)}`) },
+  { name: 'npm token', make: (random) => after('npm_', token(ALNUM, 36, random)) },
+  { name: 'SendGrid key', make: (random) => after('SG.', `${token(ALNUM, 22, random)}.${token(ALNUM, 43, random)}`) },
   {
     name: 'private key',
-    make: (dice) => {
-      const title = `${oneOf(['RSA ', 'EC ', '', 'OPENSSH '], dice)}PRIVATE KEY`
-      return { before: `-----BEGIN ${title}-----\n`, marker: token(ALNUM, 60, dice), after: `\n-----END ${title}-----` }
+    make: (random) => {
+      const title = `${oneOf(['RSA ', 'EC ', '', 'OPENSSH '], random)}PRIVATE KEY`
+      return {
+        before: `-----BEGIN ${title}-----\n`,
+        marker: token(ALNUM, 60, random),
+        after: `\n-----END ${title}-----`,
+      }
     },
   },
   {
     name: 'credentials in a URL',
-    make: (dice) => ({
-      before: `${oneOf(['https', 'postgres', 'amqp'], dice)}://${from(LOWER, 6, dice)}:`,
-      marker: token(ALNUM, 14, dice),
-      after: `@${from(LOWER, 6, dice)}.example/data`,
+    make: (random) => ({
+      before: `${oneOf(['https', 'postgres', 'amqp'], random)}://${from(LOWER, 6, random)}:`,
+      marker: token(ALNUM, 14, random),
+      after: `@${from(LOWER, 6, random)}.example/data`,
     }),
   },
   {
     name: 'password in text',
-    make: (dice) =>
-      after(oneOf(['password: ', 'Password=', 'PASSWORD: ', 'passwd=', 'pwd='], dice), token(ALNUM, 14, dice)),
+    make: (random) =>
+      after(oneOf(['password: ', 'Password=', 'PASSWORD: ', 'passwd=', 'pwd='], random), token(ALNUM, 14, random)),
   },
   {
     name: 'API key in text',
-    make: (dice) => after(oneOf(['api_key=', 'apiKey: ', 'API-KEY: ', 'x-api-key: '], dice), token(ALNUM, 26, dice)),
+    make: (random) =>
+      after(oneOf(['api_key=', 'apiKey: ', 'API-KEY: ', 'x-api-key: '], random), token(ALNUM, 26, random)),
   },
   {
     name: 'client secret in text',
-    make: (dice) =>
-      after(oneOf(['client_secret=', 'secret: ', 'access_token=', 'accessToken: '], dice), token(ALNUM, 28, dice)),
+    make: (random) =>
+      after(oneOf(['client_secret=', 'secret: ', 'access_token=', 'accessToken: '], random), token(ALNUM, 28, random)),
   },
   {
     name: 'street address',
-    make: (dice) => {
-      const end = oneOf(['Street', 'Avenue', 'Road', 'Lane', 'Drive'], dice)
-      return { before: `${between(10, 9999, dice)} `, marker: word(10, dice), after: ` ${end}` }
+    make: (random) => {
+      const end = oneOf(['Street', 'Avenue', 'Road', 'Lane', 'Drive'], random)
+      return { before: `${between(10, 9999, random)} `, marker: word(10, random), after: ` ${end}` }
     },
   },
 ]
 
 /** Kinds that look like any other words or numbers: no pattern can tell them, and remainder.yaml says so. */
 export const PLAIN_KINDS: readonly Kind[] = [
-  { name: 'name of a person', make: (dice) => after('Maria ', word(11, dice)) },
+  { name: 'name of a person', make: (random) => after('Maria ', word(11, random)) },
   {
     name: 'date of birth',
-    make: (dice) => {
+    make: (random) => {
       // The year tells these from all other dates of a run; there are as many as there are days in three centuries.
-      const day = new Date(Date.UTC(between(1600, 1899, dice), dice.below(12), between(1, 28, dice)))
+      const day = new Date(Date.UTC(between(1600, 1899, random), random.below(12), between(1, 28, random)))
       return after('born on ', day.toISOString().slice(0, 10))
     },
   },
   {
     name: 'passphrase of words',
-    make: (dice) => whole(Array.from({ length: 4 }, () => from(LOWER, 6, dice)).join('-')),
+    make: (random) => whole(Array.from({ length: 4 }, () => from(LOWER, 6, random)).join('-')),
   },
 ]

@@ -3,26 +3,26 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
-import { Refusal } from '../../workbench/refusal.ts'
+import { UserError } from '../../workbench/user-error.ts'
 import type { Item } from './corpus.ts'
 import type { Harm } from './false-positives.ts'
-import { type Declared, isTight, judge, leakReport, readRemainder, remainderTable } from './leak.ts'
+import { isTight, judge, type KnownLeak, knownLeaksTable, leakReport, readKnownLeaks } from './leak.ts'
 
 const FILE = 'evidence/leak/known-leaks.yaml'
 const read = (path: string) => readFileSync(resolve(import.meta.dirname, '../..', path), 'utf8')
 
-const item = (kind: string, spelling = 'plain', slot = 'span attribute'): Item => ({
+const item = (kind: string, encoding = 'plain', field = 'span attribute'): Item => ({
   kind,
-  spelling,
-  slot,
+  encoding,
+  field,
   needles: [kind],
 })
 const NO_HARM: Harm = { attributes: 1, bytes: 10, alteredBytes: 0, altered: [] }
-const declared: Declared = { what: 'base64', why: '', advice: '', spelling: ['base64'] }
+const known: KnownLeak = { what: 'base64', why: '', advice: '', encoding: ['base64'] }
 const sent = [item('e-mail'), item('e-mail', 'base64'), item('IBAN')]
 
 test('a leak that is declared is told, any other is an error', () => {
-  const told = judge(sent, new Map([[1, ['Tempo']]]), [declared], NO_HARM)
+  const told = judge(sent, new Map([[1, ['Tempo']]]), [known], NO_HARM)
   assert.ok(isTight(told))
   const leaks = judge(
     sent,
@@ -30,7 +30,7 @@ test('a leak that is declared is told, any other is an error', () => {
       [1, ['Tempo']],
       [2, ['Phoenix']],
     ]),
-    [declared],
+    [known],
     NO_HARM,
   )
   assert.ok(!isTight(leaks))
@@ -38,7 +38,7 @@ test('a leak that is declared is told, any other is an error', () => {
 })
 
 test('a declared leak that is none any more is an error: the list only gets shorter', () => {
-  const leaks = judge(sent, new Map(), [declared], NO_HARM)
+  const leaks = judge(sent, new Map(), [known], NO_HARM)
   assert.ok(!isTight(leaks))
   assert.match(leakReport(leaks, 'text'), /"base64" in .*known-leaks\.yaml leaked nowhere/)
 })
@@ -56,13 +56,13 @@ test('an item of the list that names nothing, or names it wrongly, is refused wi
     ['what: a', /expected array/],
   ] as const)
     assert.throws(
-      () => readRemainder(text, FILE),
-      (error) => error instanceof Refusal && reason.test(error.message),
+      () => readKnownLeaks(text, FILE),
+      (error) => error instanceof UserError && reason.test(error.message),
     )
 })
 
 test('what still leaks stands in collector/README.md, with why and what to do', () => {
-  const table = remainderTable(readRemainder(read(FILE), FILE))
+  const table = knownLeaksTable(readKnownLeaks(read(FILE), FILE))
   assert.ok(read('collector/README.md').includes(table), `collector/README.md must say:\n\n${table}`)
 })
 

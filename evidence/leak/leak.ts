@@ -1,18 +1,18 @@
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { drawIn, type Format } from '../../workbench/draw.ts'
-import { Refusal } from '../../workbench/refusal.ts'
+import { UserError } from '../../workbench/user-error.ts'
 import type { Item } from './corpus.ts'
 import { type Harm, isHarmless, percentAltered } from './false-positives.ts'
 
 /** A leak that is known and told: it fits an item when each of kind, spelling and slot that it names does. */
-export type Declared = Readonly<{
+export type KnownLeak = Readonly<{
   what: string
   why: string
   advice: string
   kind?: readonly string[]
-  spelling?: readonly string[]
-  slot?: readonly string[]
+  encoding?: readonly string[]
+  field?: readonly string[]
 }>
 
 const names = z.union([z.string(), z.array(z.string()).min(1)]).transform((given) => [given].flat())
@@ -23,40 +23,40 @@ const REMAINDER = z.array(
       why: z.string(),
       advice: z.string(),
       kind: names.optional(),
-      spelling: names.optional(),
-      slot: names.optional(),
+      encoding: names.optional(),
+      field: names.optional(),
     })
-    .refine(({ kind, spelling, slot }) => kind ?? spelling ?? slot, 'names no kind, spelling or slot'),
+    .refine(({ kind, encoding, field }) => kind ?? encoding ?? field, 'names no kind, spelling or slot'),
 )
 
-/** Reads remainder.yaml. Throws `Refusal` when it is none. */
-export function readRemainder(text: string, path: string): readonly Declared[] {
+/** Reads remainder.yaml. Throws `UserError` when it is none. */
+export function readKnownLeaks(text: string, path: string): readonly KnownLeak[] {
   const { data, error } = REMAINDER.safeParse(parse(text))
-  if (data) return data as readonly Declared[]
+  if (data) return data as readonly KnownLeak[]
   const [issue] = error.issues
-  throw new Refusal(
+  throw new UserError(
     `${path}: ${issue?.path.join('.')}: ${issue?.message}; each item has what, why, advice, and a kind, spelling or slot`,
   )
 }
 
 /** As collector/README.md shows it. */
-export const remainderTable = (remainder: readonly Declared[]): string =>
+export const knownLeaksTable = (knownLeaks: readonly KnownLeak[]): string =>
   drawIn('markdown')([
     ['what still leaks', 'why', 'what to do'],
-    ...remainder.map(({ what, why, advice }) => [what, why, advice]),
+    ...knownLeaks.map(({ what, why, advice }) => [what, why, advice]),
   ]).replace('| --- | ---: | ---: |', '| --- | --- | --- |')
 
-const fits = ({ kind, spelling, slot }: Declared, item: Item): boolean =>
+const fits = ({ kind, encoding, field }: KnownLeak, item: Item): boolean =>
   (kind?.includes(item.kind) ?? true) &&
-  (spelling?.includes(item.spelling) ?? true) &&
-  (slot?.includes(item.slot) ?? true)
+  (encoding?.includes(item.encoding) ?? true) &&
+  (field?.includes(item.field) ?? true)
 
-export type Leak = Readonly<{ item: Item; exits: readonly string[]; declared: Declared | undefined }>
+export type Leak = Readonly<{ item: Item; exits: readonly string[]; known: KnownLeak | undefined }>
 export type Leaks = Readonly<{
   sent: readonly Item[]
   leaks: readonly Leak[]
   /** Declared, and not seen to leak: the list must get shorter. */
-  stale: readonly Declared[]
+  stale: readonly KnownLeak[]
   harm: Harm
 }>
 
@@ -64,30 +64,30 @@ export type Leaks = Readonly<{
 export function judge(
   sent: readonly Item[],
   found: ReadonlyMap<number, readonly string[]>,
-  remainder: readonly Declared[],
+  knownLeaks: readonly KnownLeak[],
   harm: Harm,
 ): Leaks {
   const leaks = [...found].flatMap(([index, exits]): Leak[] => {
     const item = sent[index]
-    return item ? [{ item, exits, declared: remainder.find((declared) => fits(declared, item)) }] : []
+    return item ? [{ item, exits, known: knownLeaks.find((known) => fits(known, item)) }] : []
   })
-  const stale = remainder.filter((declared) => !leaks.some((leak) => leak.declared === declared))
+  const stale = knownLeaks.filter((known) => !leaks.some((leak) => leak.known === known))
   return { sent, leaks, stale, harm }
 }
 
 /** Nothing leaked but what is declared, all of that did, and the innocent are as they were. */
 export const isTight = ({ leaks, stale, harm }: Leaks): boolean =>
-  isHarmless(harm) && stale.length === 0 && leaks.every(({ declared }) => declared !== undefined)
+  isHarmless(harm) && stale.length === 0 && leaks.every(({ known }) => known !== undefined)
 
 const SHOWN = 20
 
 /** A table by kind and one by slot, then what leaked that should not. */
 export function leakReport(all: Leaks, format: Format): string {
   const { sent, leaks, stale, harm } = all
-  const undeclared = leaks.filter(({ declared }) => !declared)
+  const undeclared = leaks.filter(({ known }) => !known)
   if (format === 'json')
     return JSON.stringify(
-      { sent: sent.length, undeclared, declared: leaks.length - undeclared.length, stale, harm },
+      { sent: sent.length, undeclared, known: leaks.length - undeclared.length, stale, harm },
       null,
       2,
     )
@@ -95,7 +95,7 @@ export function leakReport(all: Leaks, format: Format): string {
   const table = (title: string, name: (item: Item) => string) => {
     const row = (label: string, of: (item: Item) => boolean) => {
       const some = leaks.filter(({ item }) => of(item))
-      const told = some.filter(({ declared }) => declared).length
+      const told = some.filter(({ known }) => known).length
       const count = sent.filter(of).length
       return [label, ...[count, count - some.length, told, some.length - told].map(String)]
     }
@@ -108,8 +108,8 @@ export function leakReport(all: Leaks, format: Format): string {
   }
   return [
     table('kind', ({ kind }) => kind),
-    table('spelling', ({ spelling }) => spelling),
-    table('slot', ({ slot }) => slot),
+    table('spelling', ({ encoding }) => encoding),
+    table('slot', ({ field }) => field),
     harmIn(harm),
     ...(undeclared.length > 0 ? [listed(undeclared)] : []),
     ...stale.map(
@@ -134,8 +134,8 @@ function harmIn(harm: Harm): string {
 }
 
 function listed(leaks: readonly Leak[]): string {
-  const line = ({ item: { kind, spelling, slot, needles }, exits }: Leak) =>
-    `  ${kind}, ${spelling}, ${slot}: "${needles[0]}" in ${exits.join(', ')}`
+  const line = ({ item: { kind, encoding, field, needles }, exits }: Leak) =>
+    `  ${kind}, ${encoding}, ${field}: "${needles[0]}" in ${exits.join(', ')}`
   const more = leaks.length > SHOWN ? [`  … and ${leaks.length - SHOWN} more`] : []
   return [`${leaks.length} leaked:`, ...leaks.slice(0, SHOWN).map(line), ...more].join('\n')
 }

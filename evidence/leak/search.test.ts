@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { diceOf } from '../traffic.ts'
+import { randomOf } from '../traffic.ts'
 import { searcherFor } from './search.ts'
 
 const found = (needles: readonly string[], text: string) => [
@@ -31,11 +31,11 @@ test('needles are found as JSON, as JSON of ASCII only and as Prometheus writes 
 })
 
 test('ten thousand needles are told apart in a text of a megabyte', () => {
-  const dice = diceOf('many needles')
-  const needles = Array.from({ length: 10_000 }, () => dice.hex(24))
+  const random = randomOf('many needles')
+  const needles = Array.from({ length: 10_000 }, () => random.hex(24))
   const sown = [17, 4711, 8000, 9999]
   const text = Array.from({ length: 40_000 }, (_, line) =>
-    line % 13_000 === 0 ? needles[sown[line / 13_000] ?? 0] : dice.hex(26),
+    line % 13_000 === 0 ? needles[sown[line / 13_000] ?? 0] : random.hex(26),
   )
   assert.deepEqual(
     found(needles, text.join(' ')).sort((a, b) => a - b),

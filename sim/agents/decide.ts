@@ -1,5 +1,5 @@
 import type { ChatCompletionMessageParam } from 'openai/resources/chat/completions'
-import { guard, type Refusal, type Wish } from '../economy/market.ts'
+import { type DesiredTrade, guard, type Refusal } from '../economy/market.ts'
 import { roll } from '../economy/random.ts'
 import type { AgentName, Order, World } from '../economy/world.ts'
 import { type Ask, errorType } from './ask.ts'
@@ -22,7 +22,7 @@ export type Call = Readonly<{
   ms: number
 }>
 
-export type Refused = Readonly<{ wish: Wish; reason: Refusal }>
+export type Refused = Readonly<{ wish: DesiredTrade; reason: Refusal }>
 
 export type Placement =
   | Readonly<{ readable: false; why: string }>

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { clear, guard, type Trade, type Wish } from './market.ts'
+import { clear, type DesiredTrade, guard, type Trade } from './market.ts'
 import { roll } from './random.ts'
 import { AGENTS, type AgentName, GOODS, type Holdings, newWorld, type Order, totalGoods, type World } from './world.ts'
 
@@ -46,7 +46,7 @@ function randomBook(seed: number): readonly Order[] {
 
 test('every reason for which an order is refused has its name', () => {
   const fox = world.agents.fox
-  const reason = (wish: Partial<Wish>) =>
+  const reason = (wish: Partial<DesiredTrade>) =>
     guard('fox', { side: 'buy', good: 'honey', price: 100, quantity: 1, ...wish }, fox)
   assert.equal(reason({}), null)
   assert.equal(reason({ good: 'mushrooms' }), 'self_buy')

@@ -14,7 +14,7 @@ export const REFUSALS = ['self_buy', 'cannot_afford', 'nothing_to_sell', 'unknow
 export type Refusal = (typeof REFUSALS)[number]
 
 /** What an agent asks for, before anyone has looked at it. */
-export type Wish = Readonly<{ side: Order['side']; good: string; price: Cents; quantity: number }>
+export type DesiredTrade = Readonly<{ side: Order['side']; good: string; price: Cents; quantity: number }>
 
 export type Trade = Readonly<{
   good: Good
@@ -39,7 +39,7 @@ const MAX_QUANTITY = 10
 const isGood = (name: string): name is Good => (GOODS as readonly string[]).includes(name)
 
 /** Looks at one order against what its agent holds now: the reason it is refused, or null when it may stand. */
-export function guard(agent: AgentName, wish: Wish, holdings: Holdings): Refusal | null {
+export function guard(agent: AgentName, wish: DesiredTrade, holdings: Holdings): Refusal | null {
   if (!isGood(wish.good)) return 'unknown_good'
   if (!Number.isInteger(wish.quantity) || wish.quantity < 1 || wish.quantity > MAX_QUANTITY) return 'bad_quantity'
   if (wish.side === 'sell') return holdings.goods[wish.good] < wish.quantity ? 'nothing_to_sell' : null

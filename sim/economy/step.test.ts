@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { clear, guard, type Trade, type Wish } from './market.ts'
+import { clear, type DesiredTrade, guard, type Trade } from './market.ts'
 import { roll } from './random.ts'
 import { harvest, seasonAt } from './seasons.ts'
 import { assertConserved, consume, feel, produce } from './step.ts'
@@ -25,7 +25,7 @@ const WINTER = 36
 type Day = { world: World; trades: readonly Trade[]; refusals: readonly string[] }
 
 /** One tick of the pure economy: what `run.ts` does, without a queue. */
-function day(before: World, wishes: (agent: AgentName, world: World) => readonly Wish[]): Day {
+function day(before: World, wishes: (agent: AgentName, world: World) => readonly DesiredTrade[]): Day {
   const produced = produce(before)
   const refusals: string[] = []
   const orders = AGENTS.flatMap((agent) =>
@@ -51,7 +51,7 @@ function day(before: World, wishes: (agent: AgentName, world: World) => readonly
 }
 
 /** Anything a model might say, most of it foolish. */
-function wildWishes(agent: AgentName, { seed, tick, agents }: World): readonly Wish[] {
+function wildWishes(agent: AgentName, { seed, tick, agents }: World): readonly DesiredTrade[] {
   const dice = (...key: (string | number)[]) => roll(seed, tick, agent, ...key)
   const from = <T>(items: readonly T[], key: string, n: number) => items[Math.floor(dice(key, n) * items.length)] as T
   return [0, 1, 2].map((n) => ({
@@ -63,7 +63,7 @@ function wildWishes(agent: AgentName, { seed, tick, agents }: World): readonly W
 }
 
 /** The least a trader can do: bid more for what it lacks, ask less for what it has too much of. */
-function simpleWishes(agent: AgentName, { seed, tick, agents, prices }: World): readonly Wish[] {
+function simpleWishes(agent: AgentName, { seed, tick, agents, prices }: World): readonly DesiredTrade[] {
   const { goods, pebbles } = agents[agent]
   const { produces, needs } = CREATURES[agent]
   const whim = (good: string) => 0.95 + roll(seed, tick, agent, good) / 10
@@ -80,7 +80,7 @@ function simpleWishes(agent: AgentName, { seed, tick, agents, prices }: World): 
 function play(
   seed: number,
   ticks: number,
-  wishes: (agent: AgentName, world: World) => readonly Wish[],
+  wishes: (agent: AgentName, world: World) => readonly DesiredTrade[],
 ): readonly Day[] {
   const days: Day[] = []
   let world = newWorld(seed)

@@ -1,10 +1,8 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { UserError } from '../workbench/user-error.ts'
 
 export const ROOT = resolve(import.meta.dirname, '..')
-
-/** A mistake a user can mend. Printed as it is, without a stack. */
-export class Trouble extends Error {}
 
 const PORTS = [
   'OTLP_GRPC_PORT',
@@ -27,7 +25,7 @@ export type PortName = (typeof PORTS)[number]
 export const PORT_NAMES: readonly PortName[] = PORTS
 
 /** Where one stack lives: its state and logs, its ports, and the environment its programs see. */
-export type Place = Readonly<{
+export type Settings = Readonly<{
   state: string
   ports: Readonly<Record<PortName, number>>
   env: Readonly<Record<string, string>>
@@ -35,9 +33,9 @@ export type Place = Readonly<{
 
 /**
  * The place `make up` uses: `.stack/`, and the ports of `.env` unless the environment says otherwise.
- * Throws `Trouble` when a port is not one, or is given twice.
+ * Throws `UserError` when a port is not one, or is given twice.
  */
-export function readPlace(state = resolve(ROOT, '.stack')): Place {
+export function readSettings(state = resolve(ROOT, '.stack')): Settings {
   const file = resolve(ROOT, '.env')
   if (existsSync(file)) process.loadEnvFile(file)
   const ports = Object.fromEntries(PORTS.map((name) => [name, port(name)])) as Record<PortName, number>
@@ -45,7 +43,7 @@ export function readPlace(state = resolve(ROOT, '.stack')): Place {
   for (const name of PORTS) {
     const other = seen.get(ports[name])
     if (other)
-      throw new Trouble(`${name} and ${other} are both ${ports[name]}: give each port of the stack to one service.`)
+      throw new UserError(`${name} and ${other} are both ${ports[name]}: give each port of the stack to one service.`)
     seen.set(ports[name], name)
   }
   return { state, ports, env: { ...(process.env as Record<string, string>) } }
@@ -55,11 +53,11 @@ function port(name: PortName): number {
   const text = process.env[name] ?? ''
   const value = Number(text)
   if (!/^\d{1,5}$/.test(text) || value < 1 || value > 65535) {
-    throw new Trouble(
+    throw new UserError(
       `${name}=${text || '(empty)'} is not a port: it must be a whole number from 1 to 65535. The defaults are in .env.`,
     )
   }
   return value
 }
 
-export const url = (place: Place, name: PortName, path = '') => `http://127.0.0.1:${place.ports[name]}${path}`
+export const url = (settings: Settings, name: PortName, path = '') => `http://127.0.0.1:${settings.ports[name]}${path}`

@@ -1,2 +1,0 @@
-/** Something the workbench was given and cannot work with. The message names it, the rule and the fix. */
-export class Refusal extends Error {}
