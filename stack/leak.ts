@@ -173,7 +173,7 @@ async function phoenixTraces(settings: Settings, cancel: AbortSignal): Promise<n
 
 const asSent = ({ traceId, body }: HarmlessTrace): Sent => ({ signal: 'traces', traceIds: [traceId], body, items: [] })
 
-/** The attributes of the innocent spans, as Tempo has them. */
+/** The attributes of the harmless spans, as Tempo has them. */
 async function spansOf(
   settings: Settings,
   harmless: readonly HarmlessTrace[],

@@ -166,7 +166,7 @@ async function ask(settings: Settings, { sweep: range, ...asked }: Asked & { swe
 /** 300,000, and the one per cent that a busy machine may send too late to count. */
 const RECALL_COUNT = '304000'
 
-/** Twice every kind in every spelling in every slot, and a little more. */
+/** Twice every kind in every encoding in every field, and a little more. */
 const LEAK_COUNT = '60000'
 
 /** Enough traces that the mean over the salts is known to a third of the bias that is allowed. */

@@ -419,7 +419,7 @@ test('the workbench starts the pinned image with the files and the ports of this
       path,
     )
 
-  const natively = await launcherFor(environment, options, 'native')
+  const natively = await launcherFor(settings, options, 'native')
   assert.deepEqual(behind, natively.collector(scratch, [overlay], told).args)
 })
 

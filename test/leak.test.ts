@@ -9,7 +9,7 @@ import type { Settings } from '../stack/settings.ts'
 import { GEN_AI, OPENINFERENCE, OTHER, WOODLAND } from '../vocabulary/attributes.ts'
 import { testPlace } from './stack.ts'
 
-/** Every kind and every spelling in every slot, though not each kind in each spelling there: make leak sends those. */
+/** Every kind and every encoding in every field, though not each kind in each encoding there: make leak sends those. */
 const SECRETS = 6000
 
 let settings: Settings
@@ -23,12 +23,12 @@ before(async () => {
 
 after(() => rmSync(settings.state, { recursive: true, force: true }))
 
-test('no secret is found in any backend, file, log or label, but for what remainder.yaml declares', () => {
+test('no secret is found in any backend, file, log or label, but for what known-leaks.yaml declares', () => {
   assert.ok(leaks.sent.length >= SECRETS)
   assert.ok(isTight(leaks), leakReport(leaks, 'text'))
 })
 
-test('each item of remainder.yaml still leaks: the list only gets shorter', () => {
+test('each item of known-leaks.yaml still leaks: the list only gets shorter', () => {
   assert.deepEqual(leaks.stale, [])
   assert.ok(leaks.leaks.some(({ item, exits }) => item.encoding === 'base64' && exits.includes('Phoenix')))
 })

@@ -81,7 +81,7 @@ type Scenario = Readonly<{
   shape?: Shape
 }>
 
-/** A collector under the shipped configuration, with gates in front of its backends and a client that writes down everything. */
+/** A collector under the shipped configuration, with fault proxies in front of its backends and a client that writes down everything. */
 type Setup = Readonly<{
   folder: string
   random: Random

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
 import { spanKey } from './balance.ts'
 
-/** How a gate treats what comes. */
+/** How a fault proxy treats what comes. */
 export type Behaviour =
   | Readonly<{ kind: 'well' }>
   /** Nobody listens. */

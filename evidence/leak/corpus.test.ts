@@ -17,7 +17,7 @@ test('the same seed makes the same corpus but for the times, another seed anothe
   assert.notDeepEqual(bodies(1), bodies(2))
 })
 
-test('every kind is in every slot, and every spelling too, in a run of the size that the tests send', () => {
+test('every kind is in every field, and every encoding too, in a run of the size that the tests send', () => {
   const items = itemsOf(1, 6000)
   const kinds = [...KINDS, ...PLAIN_KINDS].map(({ name }) => name)
   assert.ok(KINDS.length >= 20)

@@ -35,9 +35,9 @@ const KEYS = [
 ]
 
 /**
- * Every kind in every spelling, each slot beginning with a kind of its own: of any row of as many as there are kinds, each
- * kind is there once, and after as many as there are combinations each of them was. All slots of one turn have the same
- * spelling, so that none is found only because of another beside it.
+ * Every kind in every encoding, each field beginning with a kind of its own: of any row of as many as there are kinds, each
+ * kind is there once, and after as many as there are combinations each of them was. All fields of one turn have the same
+ * encoding, so that none is found only because of another beside it.
  */
 function combination(turn: number, offset: number, takes: Takes): Combination {
   const encoding = at(ENCODINGS, (turn % KINDS.length) + Math.floor(turn / KINDS.length))
@@ -58,7 +58,7 @@ export function* makeCorpus({ seed, count }: Readonly<{ seed: number; count: num
   }
 }
 
-/** Metrics have fewer slots that end anywhere, and each makes series: one body of them for so many traces. */
+/** Metrics have fewer fields that end anywhere, and each makes series: one body of them for so many traces. */
 const METRICS_EVERY = 2
 
 function fill<Body>(
@@ -86,7 +86,7 @@ const HIDDEN_IN = 'span attribute'
 /** Half of a shorter one stands somewhere by chance. */
 const SHORTEST_TO_SPLIT = 24
 
-/** What no pattern can see, in the slot that is seen best. */
+/** What no pattern can see, in the field that is seen best. */
 function hidden(trace: Trace, random: Random, turn: number, seen: Set<string>): Item[] {
   const { attributes } = trace.scopeSpans[0].spans[1]
   const add = (key: string, value: AnyValue) => void attributes.push({ key, value })

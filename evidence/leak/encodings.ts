@@ -141,7 +141,7 @@ export const ENCODINGS: readonly Encoding[] = [
   },
 ]
 
-/** How people and programs hide a value from any list of patterns; remainder.yaml says what to do about them. */
+/** How people and programs hide a value from any list of patterns; known-leaks.yaml says what to do about them. */
 export const HIDING: readonly Encoding[] = [
   { name: 'base64', encode: (secret) => encoded('base64')(secret) },
   { name: 'hex', encode: (secret) => encoded('hex')(secret) },

@@ -208,7 +208,7 @@ const OTHERS: Readonly<Record<string, Make>> = {
   'range.text': oneOf('1000-2000-3000', '10..20', '2026-11-01/2026-11-30'),
 }
 
-export const INNOCENT_SERVICE = 'innocent'
+export const HARMLESS_SERVICE = 'harmless'
 
 export type HarmlessTrace = Readonly<{ traceId: string; attributes: readonly Attribute[]; body: string }>
 
@@ -219,8 +219,8 @@ export function* makeHarmlessTraces({
 }: Readonly<{ seed: number; count: number }>): Generator<HarmlessTrace> {
   const makers = Object.entries({ ...USED, ...OTHERS })
   for (let made = 0, turn = 0; made < count; made += makers.length, turn++) {
-    const random = randomOf(seed, 'innocent', turn)
-    const trace = newTrace(random, INNOCENT_SERVICE)
+    const random = randomOf(seed, 'harmless', turn)
+    const trace = newTrace(random, HARMLESS_SERVICE)
     const attributes = makers.map(([key, make]) => ({ key, value: make(random) }))
     trace.scopeSpans[0].spans[0].attributes.push(...attributes)
     yield { traceId: traceIdOf(trace), attributes, body: JSON.stringify({ resourceSpans: [trace] }) }
@@ -247,7 +247,7 @@ function changed(was: string, became: string): number {
   return a.length - begin - end
 }
 
-/** What became of innocents: an attribute is altered when it is gone, or has another value or type. */
+/** What became of harmless attributes: an attribute is altered when it is gone, or has another value or type. */
 export function falsePositivesIn(
   harmless: readonly HarmlessTrace[],
   arrived: (traceId: string) => readonly Attribute[],

@@ -53,7 +53,7 @@ export type Metrics = {
   scopeMetrics: [{ scope: Scope; schemaUrl: string; metrics: Metric[] }]
 }
 
-/** What a slot can hold: any value, text that is a key, or other text. */
+/** What a field can hold: any value, text that is a key, or other text. */
 export type Takes = 'value' | 'key' | 'text'
 type Put<Body> =
   | { takes: 'value'; put: (body: Body, value: AnyValue, key: string) => void }

@@ -273,7 +273,7 @@ export const KINDS: readonly Kind[] = [
   },
 ]
 
-/** Kinds that look like any other words or numbers: no pattern can tell them, and remainder.yaml says so. */
+/** Kinds that look like any other words or numbers: no pattern can tell them, and known-leaks.yaml says so. */
 export const PLAIN_KINDS: readonly Kind[] = [
   { name: 'name of a person', make: (random) => after('Maria ', word(11, random)) },
   {

@@ -43,7 +43,7 @@ test('a declared leak that is none any more is an error: the list only gets shor
   assert.match(leakReport(leaks, 'text'), /"base64" in .*known-leaks\.yaml leaked nowhere/)
 })
 
-test('harm done to the innocent is an error', () => {
+test('harm done to a harmless attribute is an error', () => {
   const became = { stringValue: '****' }
   const harm = { ...NO_HARM, altered: [{ key: 'error.type', was: { stringValue: 'timeout' }, became }] }
   assert.ok(!isTight(judge([], new Map(), [], harm)))
@@ -51,7 +51,7 @@ test('harm done to the innocent is an error', () => {
 
 test('an item of the list that names nothing, or names it wrongly, is refused with its place', () => {
   for (const [text, reason] of [
-    ['- { what: a, why: b, advice: c }', /remainder\.yaml: 0: names no kind, spelling or slot/],
+    ['- { what: a, why: b, advice: c }', /known-leaks\.yaml: 0: names no kind, encoding or field/],
     ['- { what: a, why: b, advice: c, kinds: d }', /0: Unrecognized key/],
     ['what: a', /expected array/],
   ] as const)

@@ -5,7 +5,7 @@ import { UserError } from '../../workbench/user-error.ts'
 import type { Item } from './corpus.ts'
 import { type Harm, isHarmless, percentAltered } from './false-positives.ts'
 
-/** A leak that is known and told: it fits an item when each of kind, spelling and slot that it names does. */
+/** A leak that is known and told: it fits an item when each of kind, encoding and field that it names does. */
 export type KnownLeak = Readonly<{
   what: string
   why: string
@@ -26,16 +26,16 @@ const REMAINDER = z.array(
       encoding: names.optional(),
       field: names.optional(),
     })
-    .refine(({ kind, encoding, field }) => kind ?? encoding ?? field, 'names no kind, spelling or slot'),
+    .refine(({ kind, encoding, field }) => kind ?? encoding ?? field, 'names no kind, encoding or field'),
 )
 
-/** Reads remainder.yaml. Throws `UserError` when it is none. */
+/** Reads known-leaks.yaml. Throws `UserError` when it is none. */
 export function readKnownLeaks(text: string, path: string): readonly KnownLeak[] {
   const { data, error } = REMAINDER.safeParse(parse(text))
   if (data) return data as readonly KnownLeak[]
   const [issue] = error.issues
   throw new UserError(
-    `${path}: ${issue?.path.join('.')}: ${issue?.message}; each item has what, why, advice, and a kind, spelling or slot`,
+    `${path}: ${issue?.path.join('.')}: ${issue?.message}; each item has what, why, advice, and a kind, encoding or field`,
   )
 }
 
@@ -75,13 +75,13 @@ export function judge(
   return { sent, leaks, stale, harm }
 }
 
-/** Nothing leaked but what is declared, all of that did, and the innocent are as they were. */
+/** Nothing leaked but what is declared, all of that did, and harmless attributes are as they were. */
 export const isTight = ({ leaks, stale, harm }: Leaks): boolean =>
   isHarmless(harm) && stale.length === 0 && leaks.every(({ known }) => known !== undefined)
 
 const SHOWN = 20
 
-/** A table by kind and one by slot, then what leaked that should not. */
+/** A table by kind and one by field, then what leaked that should not. */
 export function leakReport(all: Leaks, format: Format): string {
   const { sent, leaks, stale, harm } = all
   const undeclared = leaks.filter(({ known }) => !known)
@@ -108,8 +108,8 @@ export function leakReport(all: Leaks, format: Format): string {
   }
   return [
     table('kind', ({ kind }) => kind),
-    table('spelling', ({ encoding }) => encoding),
-    table('slot', ({ field }) => field),
+    table('encoding', ({ encoding }) => encoding),
+    table('field', ({ field }) => field),
     harmIn(harm),
     ...(undeclared.length > 0 ? [listed(undeclared)] : []),
     ...stale.map(
@@ -129,7 +129,7 @@ function harmIn(harm: Harm): string {
     const became = example?.became ? JSON.stringify(example.became) : 'nothing'
     return [`  ${key}, ${same.length} times: ${JSON.stringify(example?.was)} became ${became}`]
   })
-  const told = `Of ${attributes} innocent attributes, ${bytes} bytes, ${altered.length} were altered: ${percentAltered(harm).toFixed(3)} % of the bytes.`
+  const told = `Of ${attributes} harmless attributes, ${bytes} bytes, ${altered.length} were altered: ${percentAltered(harm).toFixed(3)} % of the bytes.`
   return [told, ...lines].join('\n')
 }
 

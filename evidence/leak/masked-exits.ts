@@ -26,7 +26,7 @@ const merged = (base: unknown, over: unknown): unknown =>
       )
     : over
 
-/** These in this order are the redactor; the first and last bring every slot in front of it. */
+/** These in this order are the redactor; the first and last bring every field in front of it. */
 const REDACTOR = ['transform/unpack', 'redaction/mask', 'transform/repack']
 /** What it can see. */
 const SIGNALS = ['traces', 'metrics']
