@@ -15,16 +15,16 @@ import { readRecording } from '../workbench/recording.ts'
 import { comfortableSpeed, recordedMs, replay, replayEach } from '../workbench/replay.ts'
 import { tabulate } from '../workbench/table.ts'
 import { singlePolicies } from '../workbench/tune.ts'
-import { phoenixSpans, prometheus, tempoSearch } from './backends.ts'
 import { launcherFor } from './collectors.ts'
 import { SHIPPED_POLICY } from './policy.ts'
 import { runningPid, started } from './processes.ts'
+import { phoenixSpans, prometheus, tempoSearch } from './queries.ts'
 import { tsx } from './services.ts'
 import { ROOT, type Settings, url } from './settings.ts'
 import { speed } from './speed.ts'
 import { CLASSES, COMMITTED_RECORDING } from './workbench.ts'
 
-const SERVICES = ['tempo', 'prometheus', 'phoenix', 'collector', 'model']
+const SERVICES = ['tempo', 'prometheus', 'phoenix', 'collector', 'mock-vllm']
 const rows: (readonly [what: string, found: string, aim: string])[] = []
 const report = (what: string, found: string, aim: string) => {
   rows.push([what, found, aim])

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { syncPrices } from '../phoenix/prices.ts'
 import { UserError } from '../workbench/user-error.ts'
+import { chosenBackends, served } from './backends/backends.ts'
 import { launcherFor } from './collectors.ts'
 import { build, type Programs } from './native.ts'
 import { activatePolicy } from './policy.ts'
@@ -10,8 +10,9 @@ import { pricesToday } from './prices.ts'
 import { lastLines, logFile, runningPid, signal, start, started, stop } from './processes.ts'
 import { collectorOverlays } from './receiver-options.ts'
 import type { LastWords } from './reload.ts'
-import { type Service, services } from './services.ts'
-import { type Settings, url } from './settings.ts'
+import type { Service } from './service.ts'
+import { services } from './services.ts'
+import type { Settings } from './settings.ts'
 
 type Say = (line: string) => void
 
@@ -24,11 +25,14 @@ export async function bootNative(
   settings: Settings,
   { policy, only, cancel, say }: { policy: string; only?: readonly string[]; cancel: AbortSignal; say: Say },
 ): Promise<void> {
-  const prices = pricesToday()
-  collectorOverlays(settings) // Refuses wishes that cannot be met, before anything is built or started.
+  pricesToday() // Refuses a price file with a mistake in it, before anything is built or started.
+  collectorOverlays(settings) // The same for what was asked of the collector.
+  const backends = served(chosenBackends(settings))
   await refuseDeadModelServer(settings.env)
-  const programs = await build(settings, ['collector', 'tempo', 'prometheus', 'phoenix'], { cancel, say })
-  const wanted = services(settings, programs).filter(({ name }) => !only || only.includes(name))
+  const isWanted = (name: string) => !only || only.includes(name)
+  const recipes = ['collector', 'prometheus', ...backends.map(({ server }) => server.recipe)]
+  const programs = await build(settings, recipes.filter(isWanted), { cancel, say })
+  const wanted = services(settings, programs).filter(({ name }) => isWanted(name))
 
   const absent: Service[] = []
   for (const service of wanted) if ((await runningPid(settings, service.name)) === undefined) absent.push(service)
@@ -55,8 +59,7 @@ export async function bootNative(
       const began = Date.now()
       await start(settings, service.name, service.command())
       await untilReady(settings, service, cancel)
-      if (service.name === 'phoenix')
-        await sleep(await syncPrices(url(settings, 'PHOENIX_PORT'), prices), undefined, { signal: cancel })
+      await backends.find(({ id }) => id === service.name)?.server.prepare?.(settings, cancel)
       say(`  ${service.name.padEnd(11)} ready after ${((Date.now() - began) / 1000).toFixed(1)} s`)
     }
     // The creatures think only when everything they tell their thoughts to is there.
@@ -135,7 +138,7 @@ export async function haltNative(settings: Settings, say: Say): Promise<void> {
   const here = started(settings)
   const all = services(settings, NO_PROGRAMS)
   const known = all.filter(({ name }) => here.includes(name))
-  for (const wave of [['sim'], ['model', 'collector'], all.map(({ name }) => name)]) {
+  for (const wave of [['sim'], ['mock-vllm', 'collector'], all.map(({ name }) => name)]) {
     await Promise.all(
       known
         .filter(({ name }) => wave.includes(name))
@@ -151,7 +154,7 @@ export async function haltNative(settings: Settings, say: Say): Promise<void> {
 }
 
 /** Stopping needs no program: the paths are of no use then. */
-const NO_PROGRAMS: Programs = { collector: '', tempo: '', prometheus: '', promtool: '', python: '', compose: '' }
+const NO_PROGRAMS: Programs = () => ''
 
 /** What of the native stack is running, and whether it answers. */
 export async function statusNative(

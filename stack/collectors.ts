@@ -25,10 +25,10 @@ export async function launcherFor(settings: Settings, options: Options, boot = s
 const MEMORY = '1800MiB'
 
 async function natively(settings: Settings, options: Options): Promise<Launcher['collector']> {
-  const { collector } = await build(settings, ['collector'], options)
+  const program = (await build(settings, ['collector'], options))('otelcol-woodland')
   return (_, overlays, env) => ({
-    file: collector,
-    args: [...collectorArguments(settings), ...overlays.flatMap((overlay) => ['--config', overlay])],
+    file: program,
+    args: collectorArguments(settings, overlays),
     env: { ...collectorEnvironment(settings), GOMEMLIMIT: MEMORY, ...env },
   })
 }
@@ -85,8 +85,7 @@ async function inDocker(settings: Settings, { cancel }: Options): Promise<Launch
         ...mount(folder),
         ...Object.entries(inside).flatMap(([name, value]) => ['--env', `${name}=${value}`]),
         image,
-        ...collectorArguments(settings),
-        ...overlays.flatMap((overlay) => ['--config', overlay]),
+        ...collectorArguments(settings, overlays),
       ],
       env: settings.env,
     }

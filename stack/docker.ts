@@ -2,8 +2,8 @@ import { existsSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs'
 import { delimiter, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
-import { syncPrices } from '../phoenix/prices.ts'
 import { UserError } from '../workbench/user-error.ts'
+import { chosenBackends, collectorFile, served } from './backends/backends.ts'
 import { launcherFor } from './collectors.ts'
 import { activatePolicy } from './policy.ts'
 import { holder, isFree } from './ports.ts'
@@ -22,6 +22,7 @@ export function composeEnvironment(settings: Settings): Record<string, string> {
   const given = Object.entries(settings.env).filter(([, value]) => value !== '')
   const ports = Object.entries(settings.ports).map(([name, port]) => [name, String(port)])
   const tls = tlsFiles(settings)
+  const backends = chosenBackends(settings)
   const files = [
     ...(isRecording(settings) ? ['stack/compose/record.yaml'] : []),
     ...(tls ? ['stack/compose/tls.yaml'] : []),
@@ -30,11 +31,15 @@ export function composeEnvironment(settings: Settings): Record<string, string> {
     ...Object.fromEntries([...given, ...ports]),
     STACK_STATE: settings.state,
     SLOW_CALL: collectorEnvironment(settings).SLOW_CALL ?? '',
-    // Without a server of the user's own, the mock is one of the services.
-    COMPOSE_PROFILES: settings.env.VLLM_BASE_URL ? '' : 'mock',
-    COLLECTOR_OVERLAYS: collectorOverlays(settings)
-      .map((overlay) => `--config /${overlay}`)
+    // The servers of the chosen backends; and the mock, unless the user has a model server.
+    COMPOSE_PROFILES: [
+      ...served(backends).map(({ id }) => id),
+      ...(settings.env.VLLM_BASE_URL ? [] : ['mock-vllm']),
+    ].join(),
+    COLLECTOR_FILES: [...backends.map(collectorFile), ...collectorOverlays(settings)]
+      .map((file) => `--config /${file}`)
       .join(' '),
+    ...Object.assign({}, ...backends.map((backend) => backend.environment(settings))),
     ...(files.length > 0 ? { COMPOSE_FILE: ['docker-compose.yml', ...files].join(delimiter) } : {}),
     OTEL_EXPORTER_OTLP_HEADERS: senderEnvironment(settings).OTEL_EXPORTER_OTLP_HEADERS ?? '',
     ...(tls ? { OTLP_TLS_CERT: tls.cert, OTLP_TLS_KEY: tls.key } : {}),
@@ -136,8 +141,9 @@ export async function bootDocker(
   given: Settings,
   { policy, cancel, say }: Readonly<{ policy: string; cancel: AbortSignal; say: Say }>,
 ): Promise<void> {
-  const prices = pricesToday()
-  refuseLoopback(given.env.VLLM_BASE_URL)
+  pricesToday() // Refuses a price file with a mistake in it, before anything is started.
+  const backends = chosenBackends(given)
+  for (const name of ['VLLM_BASE_URL', 'LANGFUSE_HOST', 'OTLP_BACKEND_ENDPOINT']) refuseLoopback(name, given.env[name])
   const settings = isRecording(given) ? await readyToRecord(given) : given
   const { name, services } = await project(settings)
   const before = await containers(settings, name)
@@ -153,9 +159,9 @@ export async function bootDocker(
   writeFileSync(dataMark(settings), `${name}\n`)
   const up = ['up', '--detach', '--wait', '--wait-timeout', '240']
   const failed = `docker compose up failed; its reason is above, more in: make logs. ${NATIVE} (after make down)`
-  // Prices come before traffic: the backends first, then everything.
-  await compose(settings, [...up, 'tempo', 'prometheus', 'phoenix'], failed, cancel)
-  await sleep(await syncPrices(url(settings, 'PHOENIX_PORT'), prices), undefined, { signal: cancel })
+  // What backends need before traffic comes: they start first, then everything.
+  await compose(settings, [...up, 'prometheus', ...served(backends).map(({ id }) => id)], failed, cancel)
+  for (const { server } of served(backends)) await server.prepare?.(settings, cancel)
   await compose(settings, up, failed, cancel)
   await untilWorking(settings, name, before, cancel)
   say('  every container is ready')
@@ -169,15 +175,15 @@ async function readyToRecord(settings: Settings): Promise<Settings> {
 }
 
 /** Inside a container, the loopback address is the container's own. */
-function refuseLoopback(address: string | undefined): void {
+function refuseLoopback(name: string, address: string | undefined): void {
   if (!address || !URL.canParse(address)) return
   const there = new URL(address)
   if (!/^(localhost|127\.\d+\.\d+\.\d+|\[::1\]|0\.0\.0\.0)$/.test(there.hostname)) return
   const here = there.hostname
   there.hostname = 'host.docker.internal'
   throw new UserError(
-    `VLLM_BASE_URL=${address}: in a container, ${here} is the container itself. ` +
-      `Write VLLM_BASE_URL=${there} and let the server listen on more than ${here}, or use BOOT=native.`,
+    `${name}=${address}: in a container, ${here} is the container itself. ` +
+      `Write ${name}=${there} and let the server listen on more than ${here}, or use BOOT=native.`,
   )
 }
 
@@ -254,8 +260,8 @@ const collectorAnswers = (settings: Settings): Promise<boolean> =>
 /** Stops and removes every container; with `alsoState` also the data, and the images that were built here. */
 export const haltDocker = (settings: Settings, alsoState: boolean): Promise<void> =>
   compose(
-    { ...settings, env: { ...settings.env, VLLM_BASE_URL: '' } }, // the mock may have been started before there was another
-    ['down', '--remove-orphans', ...(alsoState ? ['--volumes', '--rmi', 'local'] : [])],
+    settings,
+    ['--profile', '*', 'down', '--remove-orphans', ...(alsoState ? ['--volumes', '--rmi', 'local'] : [])],
     'docker compose down failed; its reason is above. Nothing was forgotten: try again when Docker answers.',
   )
 

@@ -1,26 +1,27 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
-import { drillReport, holds, type Outcome, spanKey } from '../evidence/drills/balance.ts'
-import { type Backend, type BackendName, DRILLS, type DrillTools, type Size } from '../evidence/drills/drills.ts'
+import { drillReport, holds, type Outcome } from '../evidence/drills/balance.ts'
+import { drillsOver } from '../evidence/drills/drills.ts'
+import type { Backend as DrillTarget, DrillTools, RunningBackend, Size } from '../evidence/drills/setup.ts'
 import type { Format } from '../workbench/draw.ts'
 import { UserError } from '../workbench/user-error.ts'
-import { tempoSearch, tempoTrace } from './backends.ts'
+import type { Backend, BackendServer } from './backends/backend.ts'
+import { BACKENDS, collectorFile, exporterOf, served } from './backends/backends.ts'
+import { otlp } from './backends/otlp.ts'
 import { launcherFor } from './collectors.ts'
 import { build, type Programs } from './native.ts'
 import { SHIPPED_POLICY } from './policy.ts'
 import { portsOfItsOwn } from './ports.ts'
 import { type Result, wholeNumber } from './proof.ts'
-import { services } from './services.ts'
-import { ROOT, type Settings, url } from './settings.ts'
+import { ROOT, type Settings } from './settings.ts'
 
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
-const LOOKUPS_AT_ONCE = 8
-const MOST_TRACES = 100_000
 const LOOK_AGAIN_MS = 100
+/** Enough to see that each is apart from all others: those that run here, and one that is somewhere else. */
+const DRILLED = BACKENDS.filter(({ id, server }) => server !== undefined || id === otlp.id)
 
 export type Asked = Omit<Size, 'seed' | 'kills'> &
   Readonly<{
@@ -38,21 +39,26 @@ export async function runDrills(
   format: Format,
   options: Options,
 ): Promise<Result & Readonly<{ outcomes: readonly Outcome[] }>> {
-  const names = DRILLS.map(({ name }) => name)
-  const odd = only?.find((name) => !names.includes(name))
-  if (odd !== undefined) throw new UserError(`DRILL=${odd}: there is no such drill; there are ${names.join(', ')}.`)
   const size = { ...more, seed: wholeNumber('SEED', seed), kills: wholeNumber('KILLS', kills) }
-  const programs = await build(settings, ['collector', 'tempo', 'phoenix'], options)
+  const recipes = served(DRILLED).map(({ server }) => server.recipe)
+  const programs = await build(settings, ['collector', ...recipes], options)
   // One drill that cannot go on ends those beside it.
   const over = new AbortController()
   const own = { ...options, cancel: AbortSignal.any([options.cancel, over.signal]) }
   const readText = (path: string) => readFileSync(resolve(ROOT, path), 'utf8')
+  const backends = DRILLED.map((backend) => drillBackend(settings, programs, backend, own))
   const tools: DrillTools = {
     launcher: await launcherFor(settings, own, 'native'),
-    backend: (name, folder) => startBackend(settings, programs, name, folder, own),
+    backends,
     lists: { everything: readText('collector/policies/keep-everything.yaml'), shipped: readText(SHIPPED_POLICY) },
   }
-  const wanted = DRILLS.filter(({ name }) => !only || only.includes(name))
+  const all = drillsOver(backends)
+  const unknown = only?.find((name) => !all.some((drill) => drill.name === name))
+  if (unknown !== undefined)
+    throw new UserError(
+      `DRILL=${unknown}: there is no such drill; there are ${all.map(({ name }) => name).join(', ')}.`,
+    )
+  const wanted = all.filter(({ name }) => !only || only.includes(name))
   const outcomes = new Map<string, Outcome>()
   const waiting = [...wanted]
   const runner = async () => {
@@ -78,19 +84,33 @@ export async function runDrills(
   return { text: drillReport(told, format), holds: told.every(holds), outcomes: told }
 }
 
-/** A backend of the native stack, ended with this process whatever happens to it. */
-async function startBackend(
+/** A backend as drills see it: the record of this stack, with the real server where this project runs one. */
+function drillBackend(settings: Settings, programs: Programs, backend: Backend, options: Options): DrillTarget {
+  const { id, endpointVariable, server } = backend
+  return {
+    id,
+    exporter: exporterOf(id),
+    collectorFile: resolve(ROOT, collectorFile(backend)),
+    environment: (endpoint) => ({
+      ...backend.environment({ ...settings, env: { ...settings.env, [endpointVariable]: endpoint } }),
+      [endpointVariable]: endpoint,
+    }),
+    ...(server ? { start: (folder: string) => startServer(settings, programs, backend, server, folder, options) } : {}),
+  }
+}
+
+/** A server of the native stack, ended with this process whatever happens to it. */
+async function startServer(
   settings: Settings,
   programs: Programs,
-  name: BackendName,
+  { id, endpointVariable, environment }: Backend,
+  { service, stored }: BackendServer,
   folder: string,
   { cancel }: Options,
-): Promise<Backend> {
+): Promise<RunningBackend> {
   const own: Settings = { ...settings, state: folder, ports: await portsOfItsOwn() }
   mkdirSync(folder, { recursive: true })
-  const service = services(own, programs).find((one) => one.name === name)
-  if (!service?.ready) throw new Error(`no service ${name}`)
-  const { ready, readyWithinMs, graceMs, beforeStop, command } = service
+  const { ready, readyWithinMs, graceMs, beforeStop, command } = service(own, programs)
 
   const launch = () => {
     const { file, args, env } = command()
@@ -103,7 +123,7 @@ async function startBackend(
     const until = Date.now() + readyWithinMs
     while (Date.now() < until) {
       cancel.throwIfAborted()
-      const is = await fetch(ready, { signal: AbortSignal.timeout(2000) }).then(
+      const is = await fetch(ready ?? '', { signal: AbortSignal.timeout(2000) }).then(
         ({ ok }) => ok,
         () => false,
       )
@@ -112,7 +132,7 @@ async function startBackend(
       await sleep(LOOK_AGAIN_MS)
     }
     throw new UserError(
-      `${name} was not ready after ${readyWithinMs / 1000} s: ${readFileSync(`${folder}/log`, 'utf8').slice(-2000)}`,
+      `${id} was not ready after ${readyWithinMs / 1000} s: ${readFileSync(`${folder}/log`, 'utf8').slice(-2000)}`,
     )
   }
   const end = async (how: 'SIGTERM' | 'SIGKILL') => {
@@ -130,53 +150,5 @@ async function startBackend(
     await end('SIGKILL')
     throw error
   }
-  const endpoint = url(own, name === 'tempo' ? 'TEMPO_OTLP_HTTP_PORT' : 'PHOENIX_PORT')
-  return {
-    endpoint,
-    start,
-    end,
-    stored: name === 'tempo' ? lookingInTempo(own) : async () => inPhoenix(folder),
-  }
+  return { endpoint: environment(own)[endpointVariable] ?? '', start, end, stored: stored(own) }
 }
-
-/** Looks for these spans in Tempo, and no more for what was found before. */
-function lookingInTempo(settings: Settings) {
-  const stored = new Map<string, number>()
-  const left = (keys: readonly string[]) => {
-    const ids = new Set(keys.filter((key) => !stored.has(key)).map((key) => key.split(' ')[0] ?? ''))
-    // Tempo holds nothing under an id that is none.
-    return [...ids].filter((id) => /^[0-9a-f]{32}$/.test(id))
-  }
-  return async (keys: readonly string[]): Promise<ReadonlyMap<string, number>> => {
-    if (stored.size === 0) {
-      // One answer tells of most of them; a search does not find what happened at odd times. A lookup is slow when
-      // there is nothing to find.
-      for (const { traceID, spanSets } of await tempoSearch(settings, '{}', { limit: MOST_TRACES }))
-        for (const { spans } of spanSets ?? [])
-          for (const { spanID } of spans as readonly { spanID: string }[])
-            stored.set(spanKey(traceID.padStart(32, '0'), spanID.padStart(16, '0')), 1)
-    }
-    const ids = left(keys)
-    const look = async () => {
-      for (let id = ids.pop(); id !== undefined; id = ids.pop())
-        for (const { traceId, spanId } of await tempoTrace(settings, id))
-          stored.set(spanKey(traceId.padStart(32, '0'), spanId), 1)
-    }
-    await Promise.all(Array.from({ length: LOOKUPS_AT_ONCE }, look))
-    return stored
-  }
-}
-
-/** From its database: one odd span is enough that Phoenix 20.26 cannot list the spans of a project any more. */
-function inPhoenix(folder: string): ReadonlyMap<string, number> {
-  const stored = new Map<string, number>()
-  const database = new DatabaseSync(resolve(folder, 'data/phoenix/phoenix.db'), { readOnly: true })
-  const rows = database
-    .prepare('SELECT trace_id, span_id FROM spans JOIN traces ON traces.id = spans.trace_rowid')
-    .all()
-  database.close()
-  for (const row of rows) count(stored, spanKey(String(row.trace_id), String(row.span_id)))
-  return stored
-}
-
-const count = (counts: Map<string, number>, key: string) => counts.set(key, (counts.get(key) ?? 0) + 1)

@@ -9,23 +9,24 @@ import { searcherFor } from '../evidence/leak/search.ts'
 import { sumOf, withScratch } from '../workbench/collector.ts'
 import type { Format } from '../workbench/draw.ts'
 import { UserError } from '../workbench/user-error.ts'
+import { chosenBackends, exporterOf, served } from './backends/backends.ts'
 import { bootNative, haltNative } from './boot.ts'
 import { portsOfItsOwn } from './ports.ts'
 import { type Result, wholeNumber } from './proof.ts'
+import { bytesFrom } from './queries.ts'
 import { type PortName, ROOT, type Settings, url } from './settings.ts'
 
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
 export const REMAINDER = 'evidence/leak/known-leaks.yaml'
 const POLICY = 'collector/policies/keep-everything.yaml'
-const SERVICES = ['tempo', 'prometheus', 'phoenix', 'collector']
 const SECRETS_FOR_AN_INNOCENT = 2
 /** So many bodies of the corpus travel in one request. */
 const BODIES_AT_ONCE = 10
 
 /**
- * Sends secrets of every kind through a whole stack of its own, then looks for them at every exit: in what Tempo,
- * Phoenix, Prometheus and the collector answer, and in every file that they wrote. Throws `UserError` when it cannot.
+ * Sends secrets of every kind through a whole stack of its own, then looks for them at every exit: in what the
+ * backends, Prometheus and the collector answer, and in every file that they wrote. Throws `UserError` when it cannot.
  */
 export const findLeaks = (settings: Settings, size: CorpusSize, options: Options): Promise<Leaks> =>
   withScratch((state) => leaksOf(settings, state, size, options))
@@ -48,7 +49,12 @@ async function leaksOf(settings: Settings, state: string, size: CorpusSize, { ca
   const knownLeaks = readKnownLeaks(readFileSync(resolve(ROOT, REMAINDER), 'utf8'), REMAINDER)
   const own = await isolatedSettings(settings, state)
   try {
-    await bootNative(own, { policy: size.policy ?? POLICY, only: SERVICES, cancel, say })
+    await bootNative(own, {
+      policy: size.policy ?? POLICY,
+      only: ['prometheus', 'collector', ...served(chosenBackends(own)).map(({ id }) => id)],
+      cancel,
+      say,
+    })
     const harmless = [...makeHarmlessTraces({ seed: size.seed, count: size.count / SECRETS_FOR_AN_INNOCENT })]
     const sent = [...makeCorpus(size), ...harmless.map(asSent)]
     const items = sent.flatMap(({ items }) => items)
@@ -72,7 +78,7 @@ async function leaksOf(settings: Settings, state: string, size: CorpusSize, { ca
     )
     say('  looking for them')
     await askEach(own, sent, look, cancel)
-    const spared = await spansOf(own, harmless, cancel)
+    const spared = await spansOf(own, harmless)
     searchAllFiles()
     await haltNative(own, () => {})
     // What is written last, on the way out.
@@ -88,10 +94,11 @@ async function leaksOf(settings: Settings, state: string, size: CorpusSize, { ca
   }
 }
 
-/** Free ports and a folder that is gone afterwards: nothing of this may reach the user's own backends. */
+/** Free ports, a folder that is gone afterwards, and only backends that run here: no secret may reach the user's own. */
 async function isolatedSettings(settings: Settings, state: string): Promise<Settings> {
   const { RECORD: _, GRAFANA_HOME: __, VLLM_BASE_URL: ___, ...env } = settings.env
-  return { state, ports: await portsOfItsOwn(), env }
+  const here = served(chosenBackends(settings)).map(({ id }) => id)
+  return { state, ports: await portsOfItsOwn(), env: { ...env, BACKENDS: here.join() } }
 }
 
 async function post(settings: Settings, sent: readonly Sent[], cancel: AbortSignal): Promise<void> {
@@ -124,51 +131,36 @@ async function accepted(address: string, body: string, cancel: AbortSignal): Pro
   }
 }
 
-async function answer(address: string, cancel: AbortSignal, init: RequestInit = {}): Promise<Buffer> {
-  const response = await fetch(address, { ...init, signal: AbortSignal.any([cancel, AbortSignal.timeout(60_000)]) })
-  const bytes = Buffer.from(await response.arrayBuffer())
-  if (!response.ok)
-    throw new UserError(`${address} answered HTTP ${response.status}: ${bytes.toString().slice(0, 300)}`)
-  return bytes
-}
-
 const ARRIVES_WITHIN_MS = 180_000
 const traceIdsOf = (sent: readonly Sent[]) => sent.flatMap(({ traceIds }) => traceIds)
 
-/** What is not there yet cannot be found: waits until both backends have every trace, and Prometheus every metric. */
+/** What is not there yet cannot be found: waits until each backend has every trace, and Prometheus every metric. */
 async function arrived(
   settings: Settings,
   sent: readonly Sent[],
   cancel: AbortSignal,
   meanwhile: () => void,
 ): Promise<void> {
+  const backends = served(chosenBackends(settings))
   const wanted = traceIdsOf(sent).length
   let state = ''
   for (const until = Date.now() + ARRIVES_WITHIN_MS; Date.now() < until; await sleep(200)) {
     cancel.throwIfAborted()
-    const metrics = (await answer(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'), cancel)).toString()
+    const metrics = (await bytesFrom(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'))).toString()
     meanwhile()
-    const spansTo = (exporter: string) => sumOf(metrics, 'otelcol_exporter_sent_spans', `exporter="${exporter}"`)
-    const spans = ['otlp_http/tempo', 'otlp_http/phoenix'].map(spansTo)
-    const stored = (await phoenixTraces(settings, cancel)) ?? 0
-    state = `${spans.join(' and ')} of ${2 * wanted} spans were handed on, ${stored} of ${wanted} traces are in Phoenix`
-    if (spans.every((count) => count >= 2 * wanted) && stored >= wanted) {
+    const handedOn = backends.map(({ id }) =>
+      sumOf(metrics, 'otelcol_exporter_sent_spans', `exporter="${exporterOf(id)}"`),
+    )
+    const stored = await Promise.all(backends.map(({ server }) => server.hasStored?.(settings, wanted) ?? true))
+    state = `${handedOn.join(' and ')} of ${2 * wanted} spans were handed to ${backends.map(({ id }) => id).join(' and ')}`
+    if (handedOn.every((count) => count >= 2 * wanted) && stored.every(Boolean)) {
       // Two scrapes and two flushes of five seconds, so that counters and exemplars are where they end.
       await sleep(11_000, undefined, { signal: cancel })
-      await answer(url(settings, 'TEMPO_PORT', '/flush'), cancel)
+      for (const { server } of backends) await server.flush?.(settings)
       return
     }
   }
   throw new UserError(`the corpus did not arrive within ${ARRIVES_WITHIN_MS / 1000} s: ${state}.`)
-}
-
-async function phoenixTraces(settings: Settings, cancel: AbortSignal): Promise<number | undefined> {
-  const body = JSON.stringify({ query: '{ projects { edges { node { traceCount } } } }' })
-  const headers = { 'content-type': 'application/json' }
-  const bytes = await answer(url(settings, 'PHOENIX_PORT', '/graphql'), cancel, { method: 'POST', headers, body })
-  type Answer = { data?: { projects: { edges: readonly { node: { traceCount: number } }[] } } }
-  const { data } = JSON.parse(bytes.toString()) as Answer
-  return data?.projects.edges.reduce((sum, { node }) => sum + node.traceCount, 0)
 }
 
 const asSent = ({ traceId, body }: HarmlessTrace): Sent => ({ signal: 'traces', traceIds: [traceId], body, items: [] })
@@ -177,11 +169,10 @@ const asSent = ({ traceId, body }: HarmlessTrace): Sent => ({ signal: 'traces', 
 async function spansOf(
   settings: Settings,
   harmless: readonly HarmlessTrace[],
-  cancel: AbortSignal,
 ): Promise<ReadonlyMap<string, readonly Attribute[]>> {
   const arrived = new Map<string, readonly Attribute[]>()
   for (const { traceId } of harmless) {
-    const bytes = await answer(url(settings, 'TEMPO_PORT', `/api/v2/traces/${traceId}`), cancel)
+    const bytes = await bytesFrom(url(settings, 'TEMPO_PORT', `/api/v2/traces/${traceId}`))
     type Trace = {
       trace: { resourceSpans: readonly { scopeSpans: readonly { spans: readonly { attributes?: Attribute[] }[] }[] }[] }
     }
@@ -197,28 +188,14 @@ async function spansOf(
 
 type Look = (exit: string, bytes: Buffer) => void
 
-/** Everything that the backends and the collector answer. */
+/** Everything that the backends, Prometheus and the collector answer. */
 async function askEach(settings: Settings, sent: readonly Sent[], look: Look, cancel: AbortSignal): Promise<void> {
-  const ask = (port: PortName, path: string) => answer(url(settings, port, path), cancel)
-  for (const id of traceIdsOf(sent)) {
-    const trace = await ask('TEMPO_PORT', `/api/v2/traces/${id}`)
-    if (!trace.includes('"spans"'))
-      throw new UserError(`Tempo has lost trace ${id}, so nothing is known of its secrets.`)
-    look('Tempo', trace)
-  }
-  look('Tempo: names of attributes', await ask('TEMPO_PORT', '/api/v2/search/tags?limit=100000'))
-  const projects = JSON.parse((await ask('PHOENIX_PORT', '/v1/projects')).toString()) as {
-    data: readonly { name: string }[]
-  }
-  for (const { name } of projects.data) {
-    let cursor: string | null = null
-    do {
-      const page = new URLSearchParams({ limit: '1000', ...(cursor ? { cursor } : {}) })
-      const bytes = await ask('PHOENIX_PORT', `/v1/projects/${encodeURIComponent(name)}/spans?${page}`)
-      look('Phoenix', bytes)
-      cursor = (JSON.parse(bytes.toString()) as { next_cursor: string | null }).next_cursor
-    } while (cursor)
-  }
+  for (const { server } of served(chosenBackends(settings)))
+    for await (const { where, bytes } of server.answers(settings, traceIdsOf(sent))) {
+      cancel.throwIfAborted()
+      look(where, bytes)
+    }
+  const ask = (port: PortName, path: string) => bytesFrom(url(settings, port, path))
   const range = new URLSearchParams({
     'match[]': '{__name__=~".+"}',
     query: '{__name__=~".+"}',

@@ -17,14 +17,8 @@ import { parse } from 'yaml'
 import { UserError } from '../workbench/user-error.ts'
 import { ROOT, type Settings } from './settings.ts'
 
-/** Paths of what the native boot runs. */
-export type Programs = Readonly<
-  Record<'collector' | 'tempo' | 'prometheus' | 'promtool' | 'python' | 'compose', string>
->
-type GoPart = 'collector' | 'tempo' | 'prometheus' | 'compose'
-export type Part = GoPart | 'phoenix'
-
-type Recipe = Readonly<{
+/** How a program of the native boot is made: `stack/native/recipes.yaml` says what each key means. */
+type GoRecipe = Readonly<{
   version: string
   source: string
   /** Output binary → Go package. */
@@ -34,79 +28,104 @@ type Recipe = Readonly<{
   /** What `go` does first, to write the rest of the sources. */
   generate?: string
 }>
+type PythonRecipe = Readonly<{
+  /** The package that is the program; its version is the one that `requirements` locks. */
+  package: string
+  requirements: string
+  oldestPython: string
+}>
+type Recipe = GoRecipe | PythonRecipe
+export type Recipes = Readonly<Record<string, Recipe>>
+
+/** Where a built program is, by the name of its binary; of a Python recipe, by the recipe's name, its interpreter. */
+export type Programs = (name: string) => string
 
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
-type Recipes = Readonly<Record<GoPart, Recipe>>
-const RECIPES: Recipes = parse(readFileSync(resolve(import.meta.dirname, 'native/recipes.yaml'), 'utf8')).programs
-const REQUIREMENTS = resolve(ROOT, 'phoenix/requirements.txt')
-/** The requirements are locked for these: a package of theirs has no release for an older one. */
-const OLDEST_PYTHON = [3, 11] as const
+/** Reads a file of recipes. */
+export const readRecipes = (file: string): Recipes => parse(readFileSync(resolve(ROOT, file), 'utf8')).programs
+
+const SHIPPED = readRecipes('stack/native/recipes.yaml')
 const CLOCK_MS = 20_000
+const isGo = (recipe: Recipe): recipe is GoRecipe => 'packages' in recipe
 
 /** Built programs are shared by all clones of a user; a folder's name says what its content was made from. */
 const cache = (env: Settings['env']) =>
   resolve(env.XDG_CACHE_HOME || resolve(homedir(), '.cache'), 'thousand-token-wood')
 
 /**
- * Builds what is missing of `parts` and answers where everything is. Each part is built once per user and
- * content of what defines it. Throws `UserError` when a tool is missing or too old, or a build fails.
+ * Builds what is missing of these recipes and answers where everything is. Each is built once per user and content of
+ * what defines it. Throws `UserError` when a tool is missing or too old, or a build fails.
  */
-export async function build(settings: Settings, parts: readonly Part[], options: Options): Promise<Programs> {
-  const goParts = parts.filter((part) => part !== 'phoenix')
-  const missing = goParts.filter((part) => !existsSync(goFolder(settings, part)))
-  const phoenix = async () => {
-    if (parts.includes('phoenix') && !existsSync(venv(settings))) await buildPhoenix(settings, options)
-  }
-  const programs = async () => {
-    if (missing.length > 0) await checkGo(missing)
+export async function build(
+  settings: Settings,
+  names: readonly string[],
+  options: Options,
+  recipes: Recipes = SHIPPED,
+): Promise<Programs> {
+  const parts = names.map((name): Part => {
+    const recipe = recipes[name]
+    if (!recipe) throw new Error(`there is no recipe ${name}`)
+    return { name, recipe, folder: folderOf(settings, name, recipe) }
+  })
+  const missing = parts.filter(({ folder }) => !existsSync(folder))
+  const goParts = missing.filter((part): part is Part<GoRecipe> => isGo(part.recipe))
+  const pythonParts = missing.filter((part): part is Part<PythonRecipe> => !isGo(part.recipe))
+  const compiled = async () => {
+    if (goParts.length > 0) await checkGo(goParts)
     // One compiler at a time on a small machine: two would only take each other's memory and time.
-    const lanes = availableParallelism() >= 4 ? missing.map((part) => [part]) : [missing]
-    const build = async (lane: readonly GoPart[]) => {
+    const lanes = availableParallelism() >= 4 ? goParts.map((part) => [part]) : [goParts]
+    const buildLane = async (lane: readonly Part<GoRecipe>[]) => {
       for (const part of lane) await buildGo(settings, part, options)
     }
     // The network is idle while the first one compiles: fetch what the others need meanwhile.
-    const fetching = lanes.length === 1 ? fetchModules(settings, missing.slice(1), options) : Promise.resolve()
-    await Promise.all([fetching, ...lanes.map(build)])
+    const fetching = lanes.length === 1 ? fetchModules(settings, goParts.slice(1), options) : Promise.resolve()
+    await Promise.all([fetching, ...lanes.map(buildLane)])
   }
-  await Promise.all([phoenix(), programs()])
-  const binary = (part: GoPart, name: string) => resolve(goFolder(settings, part), name)
-  return {
-    collector: binary('collector', 'otelcol-woodland'),
-    tempo: binary('tempo', 'tempo'),
-    prometheus: binary('prometheus', 'prometheus'),
-    promtool: binary('prometheus', 'promtool'),
-    compose: binary('compose', 'docker-compose'),
-    python: resolve(venv(settings), 'bin/python'),
+  await Promise.all([compiled(), ...pythonParts.map((part) => buildPython(settings, part, options))])
+  const paths = new Map(parts.flatMap(binariesOf))
+  return (name) => {
+    const path = paths.get(name)
+    if (!path) throw new Error(`${name} is none of the programs that were asked for: ${[...paths.keys()].join(', ')}`)
+    return path
   }
 }
 
-/** Whether a part has been built for this user, from what defines it now. */
-export const isBuilt = (settings: Settings, part: Part): boolean =>
-  existsSync(part === 'phoenix' ? venv(settings) : goFolder(settings, part))
+type Part<R extends Recipe = Recipe> = Readonly<{ name: string; recipe: R; folder: string }>
 
-function goFolder(settings: Settings, part: GoPart): string {
-  const recipe = RECIPES[part]
-  const source = resolve(ROOT, recipe.source)
-  const files = readdirSync(source)
-    .filter((name) => !name.endsWith('.md'))
-    .sort()
-  const hash = digest([
-    JSON.stringify(recipe),
-    platform(),
-    arch(),
-    ...files.map((name) => readFileSync(resolve(source, name), 'utf8')),
-  ])
-  return resolve(cache(settings.env), `${part}-${recipe.version}-${hash}`)
+const binariesOf = ({ name, recipe, folder }: Part): readonly (readonly [string, string])[] =>
+  isGo(recipe)
+    ? Object.keys(recipe.packages).map((binary) => [binary, resolve(folder, binary)] as const)
+    : [[name, resolve(folder, 'bin/python')]]
+
+/** Whether this has been built for this user, from what defines it now. */
+export const isBuilt = (settings: Settings, name: string): boolean => {
+  const recipe = SHIPPED[name]
+  return recipe !== undefined && existsSync(folderOf(settings, name, recipe))
 }
 
-const venv = (settings: Settings) =>
-  resolve(
-    cache(settings.env),
-    `phoenix-${phoenixVersion()}-${digest([readFileSync(REQUIREMENTS, 'utf8'), platform(), arch()])}`,
-  )
+const versionOf = (recipe: Recipe): string =>
+  isGo(recipe)
+    ? recipe.version
+    : (new RegExp(`^${recipe.package}==(\\S+)`, 'm').exec(
+        readFileSync(resolve(ROOT, recipe.requirements), 'utf8'),
+      )?.[1] ?? '')
 
-const phoenixVersion = () => /^arize-phoenix==(\S+)/m.exec(readFileSync(REQUIREMENTS, 'utf8'))?.[1] ?? ''
+function folderOf(settings: Settings, name: string, recipe: Recipe): string {
+  const machine = [platform(), arch()]
+  const read = (file: string) => readFileSync(file, 'utf8')
+  const content = isGo(recipe)
+    ? [
+        JSON.stringify(recipe),
+        ...machine,
+        ...readdirSync(resolve(ROOT, recipe.source))
+          .filter((file) => !file.endsWith('.md'))
+          .sort()
+          .map((file) => read(resolve(ROOT, recipe.source, file))),
+      ]
+    : [read(resolve(ROOT, recipe.requirements)), ...machine]
+  return resolve(cache(settings.env), `${name}-${versionOf(recipe)}-${digest(content)}`)
+}
 
 const digest = (texts: readonly string[]) =>
   createHash('sha256').update(texts.join('\u0000')).digest('hex').slice(0, 12)
@@ -118,9 +137,8 @@ const go = (cwd: string, args: readonly string[]): Step => ({
   env: { CGO_ENABLED: '0', GOFLAGS: '-mod=readonly -buildvcs=false', GOWORK: 'off' },
 })
 
-async function buildGo(settings: Settings, part: GoPart, options: Options): Promise<void> {
-  const { version, source, packages, tags, ldflags, generate } = RECIPES[part]
-  const folder = goFolder(settings, part)
+async function buildGo(settings: Settings, { name: part, recipe, folder }: Part<GoRecipe>, options: Options) {
+  const { version, source, packages, tags, ldflags, generate } = recipe
   await inScratch(settings, folder, async (scratch) => {
     const work = resolve(scratch, 'source')
     cpSync(resolve(ROOT, source), work, { recursive: true })
@@ -141,31 +159,23 @@ async function buildGo(settings: Settings, part: GoPart, options: Options): Prom
 }
 
 /** Listing the packages of a program downloads the modules they need, and no others. */
-async function fetchModules(settings: Settings, parts: readonly GoPart[], options: Options): Promise<void> {
-  for (const part of parts) {
-    const { source, packages, tags } = RECIPES[part]
+async function fetchModules(settings: Settings, parts: readonly Part<GoRecipe>[], options: Options): Promise<void> {
+  for (const { name, recipe } of parts) {
+    const { source, packages, tags } = recipe
     const list = ['list', '-deps', ...(tags ? [`-tags=${tags}`] : []), ...Object.values(packages)]
-    await command(settings, `${part}-build`, go(resolve(ROOT, source), list), options)
+    await command(settings, `${name}-build`, go(resolve(ROOT, source), list), options)
   }
 }
 
-async function buildPhoenix(settings: Settings, options: Options): Promise<void> {
-  const python = await findPython()
-  await inScratch(settings, venv(settings), (scratch) =>
-    timed(`installing phoenix ${phoenixVersion()}, once for this user`, options, async () => {
+async function buildPython(settings: Settings, { name, recipe, folder }: Part<PythonRecipe>, options: Options) {
+  const python = await findPython(name, recipe)
+  await inScratch(settings, folder, (scratch) =>
+    timed(`installing ${name} ${versionOf(recipe)}, once for this user`, options, async () => {
       const run = (file: string, args: readonly string[]) =>
-        command(settings, 'phoenix-build', { file, args, cwd: ROOT, env: {} }, options)
+        command(settings, `${name}-build`, { file, args, cwd: ROOT, env: {} }, options)
+      const install = ['-m', 'pip', 'install', '--quiet', '--no-input', '--no-compile', '-r']
       await run(python, ['-m', 'venv', scratch])
-      await run(resolve(scratch, 'bin/python'), [
-        '-m',
-        'pip',
-        'install',
-        '--quiet',
-        '--no-input',
-        '--no-compile',
-        '-r',
-        REQUIREMENTS,
-      ])
+      await run(resolve(scratch, 'bin/python'), [...install, resolve(ROOT, recipe.requirements)])
     }),
   )
 }
@@ -221,14 +231,12 @@ async function command(
   throw new UserError(`${[file, ...args.slice(0, 3)].join(' ')} … failed:\n${last}\nAll of it: ${log}`)
 }
 
-async function checkGo(parts: readonly GoPart[]): Promise<void> {
+async function checkGo(parts: readonly Part<GoRecipe>[]): Promise<void> {
   const { stdout, failed } = await execa('go', ['env', 'GOVERSION'], { reject: false })
-  const wanted =
-    parts
-      .map((part) => /^go (\S+)/m.exec(readFileSync(resolve(ROOT, RECIPES[part].source, 'go.mod'), 'utf8'))?.[1] ?? '0')
-      .sort(byVersion)
-      .at(-1) ?? '0'
-  const why = `${parts.join(', ')} must be built once; that needs Go ${wanted} or newer`
+  const versionIn = ({ recipe }: Part<GoRecipe>) =>
+    /^go (\S+)/m.exec(readFileSync(resolve(ROOT, recipe.source, 'go.mod'), 'utf8'))?.[1] ?? '0'
+  const wanted = parts.map(versionIn).sort(byVersion).at(-1) ?? '0'
+  const why = `${parts.map(({ name }) => name).join(', ')} must be built once; that needs Go ${wanted} or newer`
   if (failed)
     throw new UserError(
       `Go is not installed: ${why}. Install it from go.dev/dl, or start Docker and run make up again.`,
@@ -241,19 +249,17 @@ async function checkGo(parts: readonly GoPart[]): Promise<void> {
 const byVersion = (a: string, b: string) => a.localeCompare(b, 'en', { numeric: true })
 
 /** The Python to make a virtual environment with: `PYTHON`, else `python3`. */
-async function findPython(): Promise<string> {
+async function findPython(name: string, { oldestPython }: PythonRecipe): Promise<string> {
   const python = process.env.PYTHON || 'python3'
-  const needs = `Phoenix needs Python ${OLDEST_PYTHON.join('.')} or newer with the venv module`
-  const probe = 'import sys, venv, ensurepip; print(*sys.version_info[:2])'
+  const needs = `${name} needs Python ${oldestPython} or newer with the venv module`
+  const probe = 'import sys, venv, ensurepip; print("%d.%d" % sys.version_info[:2])'
   const { stdout, stderr, failed, code } = await execa(python, ['-c', probe], { reject: false })
   if (code === 'ENOENT') throw new UserError(`${python} is not installed: ${needs}. Install it, or set PYTHON to one.`)
   if (failed)
     throw new UserError(
       `${python} cannot make virtual environments: ${needs}. On Debian: apt install python3-venv.\n${stderr}`,
     )
-  const [major = 0, minor = 0] = stdout.split(' ').map(Number)
-  if (major !== OLDEST_PYTHON[0] || minor < OLDEST_PYTHON[1]) {
-    throw new UserError(`${python} is Python ${major}.${minor}: ${needs}. Install a newer one, or set PYTHON to one.`)
-  }
+  if (byVersion(stdout, oldestPython) < 0)
+    throw new UserError(`${python} is Python ${stdout}: ${needs}. Install a newer one, or set PYTHON to one.`)
   return python
 }

@@ -6,7 +6,7 @@ import { isPerHour, isPerToken, type Price, pricesOn, readPrices } from '../graf
 import { generatedRules } from '../grafana/source/rules.ts'
 import { syncPrices } from '../phoenix/prices.ts'
 import { UserError } from '../workbench/user-error.ts'
-import { prometheus } from './backends.ts'
+import { prometheus } from './queries.ts'
 import { ROOT, type Settings, url } from './settings.ts'
 
 const GRAFANA = resolve(ROOT, 'grafana')

@@ -7,10 +7,10 @@ import { onInterrupt } from '../sim/interrupt.ts'
 import { eventually } from '../test/stack.ts'
 import { IMAGES, type Image, makeStandIn } from '../test/stand-ins.ts'
 import { UserError } from '../workbench/user-error.ts'
-import { phoenixSpans, prometheus, tempoSearch, tempoTrace } from './backends.ts'
 import { dockerEngine } from './docker-engine.ts'
-import { build } from './native.ts'
+import { build, readRecipes } from './native.ts'
 import { portsOfItsOwn } from './ports.ts'
+import { phoenixSpans, prometheus, tempoSearch, tempoTrace } from './queries.ts'
 import { ROOT, readSettings, type Settings } from './settings.ts'
 
 /** How long the images may take to come. A machine without a way to a registry hears so at once, as a rule. */
@@ -20,7 +20,7 @@ const COMMAND_MS = 900_000
 /** How long a container may take to be well again: Phoenix on a slow disk takes longest. */
 const RECOVERY_S = 180
 
-const SERVICES = ['tempo', 'prometheus', 'phoenix', 'collector', 'model', 'sim'] as const
+const SERVICES = ['tempo', 'prometheus', 'phoenix', 'collector', 'mock-vllm', 'sim'] as const
 /** What the stack keeps: Grafana's volume goes with Grafana, which stays out. */
 const VOLUMES = ['phoenix', 'prometheus', 'queue', 'tempo']
 
@@ -246,7 +246,9 @@ async function findEngine(settings: Settings, folder: string): Promise<Settings>
   if ('version' in found) return settings
   const mend = 'On Debian: apt install docker.io; then make rehearse.'
   if (!found.why.includes('Compose')) throw new UserError(`${found.why}, and make rehearse needs one. ${mend}`)
-  const { compose } = await build(settings, ['compose'], { cancel, say })
+  const program = (await build(settings, ['compose'], { cancel, say }, readRecipes('test/compose/recipe.yaml')))(
+    'docker-compose',
+  )
   const theirs = settings.env.DOCKER_CONFIG || resolve(homedir(), '.docker')
   const ours = join(folder, 'docker')
   mkdirSync(join(ours, 'cli-plugins'), { recursive: true })
@@ -256,7 +258,7 @@ async function findEngine(settings: Settings, folder: string): Promise<Settings>
   }
   link(theirs, ours, 'cli-plugins')
   link(join(theirs, 'cli-plugins'), join(ours, 'cli-plugins'), 'docker-compose')
-  symlinkSync(compose, join(ours, 'cli-plugins/docker-compose'))
+  symlinkSync(program, join(ours, 'cli-plugins/docker-compose'))
   const lent = { ...settings, env: { ...settings.env, DOCKER_CONFIG: ours } }
   const again = await dockerEngine(lent.env)
   if ('why' in again) throw new UserError(`${again.why}, although Compose was built for it. ${mend}`)

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { UserError } from '../workbench/user-error.ts'
 
@@ -17,6 +17,10 @@ const PORTS = [
   'TEMPO_OTLP_HTTP_PORT',
   'PROMETHEUS_PORT',
   'PHOENIX_PORT',
+  'JAEGER_PORT',
+  'JAEGER_GRPC_PORT',
+  'JAEGER_OTLP_PORT',
+  'JAEGER_HEALTH_PORT',
   'GRAFANA_PORT',
   'VIEWER_PORT',
   'VLLM_PORT',
@@ -32,10 +36,13 @@ export type Settings = Readonly<{
 }>
 
 /**
- * The place `make up` uses: `.stack/`, and the ports of `.env` unless the environment says otherwise.
+ * What `make up` uses: `.stack/`, and what `.env` says unless the environment says otherwise. The backends of a stack that is
+ * up are those that it was started with.
  * Throws `UserError` when a port is not one, or is given twice.
  */
 export function readSettings(state = resolve(ROOT, '.stack')): Settings {
+  const running = resolve(state, 'backends')
+  if (!process.env.BACKENDS && existsSync(running)) process.env.BACKENDS = readFileSync(running, 'utf8').trim()
   const file = resolve(ROOT, '.env')
   if (existsSync(file)) process.loadEnvFile(file)
   const ports = Object.fromEntries(PORTS.map((name) => [name, port(name)])) as Record<PortName, number>

@@ -8,9 +8,9 @@ import { render } from '../grafana/source/board.ts'
 import { boards } from '../grafana/source/boards.ts'
 import { isPerToken } from '../grafana/source/prices.ts'
 import type { Entry } from '../sim/ledger.ts'
-import { prometheus, prometheusRange, promqlTree, tempoMetrics, tempoSearch } from '../stack/backends.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { pricesToday } from '../stack/prices.ts'
+import { prometheus, prometheusRange, promqlTree, tempoMetrics, tempoSearch } from '../stack/queries.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { eventually, play, type Run, startStack, testPlace } from './stack.ts'
 
@@ -72,7 +72,7 @@ before(async () => {
     VLLM_PRESET: 'chaos',
     VLLM_FALLBACK_MODEL: 'Qwen/Qwen2.5-1.5B-Instruct',
   })
-  end = await startStack(settings, SHIPPED_POLICY, ['tempo', 'prometheus', 'phoenix', 'collector', 'model'])
+  end = await startStack(settings, SHIPPED_POLICY, ['tempo', 'prometheus', 'phoenix', 'collector', 'mock-vllm'])
   // What is used before Prometheus has been looking for a minute may be old, and is not charged.
   await eventually(async () => {
     const seen = await prometheus(settings, 'up{job="agents"} offset 1m == 1')

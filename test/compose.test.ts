@@ -20,7 +20,7 @@ import packageJson from '../package.json' with { type: 'json' }
 import { launcherFor } from '../stack/collectors.ts'
 import { bootDocker, composeEnvironment, reloadDocker } from '../stack/docker.ts'
 import { dockerEngine } from '../stack/docker-engine.ts'
-import { build, type Programs } from '../stack/native.ts'
+import { build, type Programs, readRecipes } from '../stack/native.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { activePolicy, services as nativeServices, writePrometheusFiles } from '../stack/services.ts'
 import { type PortName, ROOT, type Settings } from '../stack/settings.ts'
@@ -77,7 +77,11 @@ let byHand: Services
 
 /** What the real Compose makes of docker-compose.yml in this environment. */
 async function compose(env: Readonly<Record<string, string | undefined>>): Promise<Services> {
-  const { stdout } = await execa(programs.compose, ['config', '--format', 'json'], { cwd: ROOT, env, extendEnv: false })
+  const { stdout } = await execa(programs('docker-compose'), ['config', '--format', 'json'], {
+    cwd: ROOT,
+    env,
+    extendEnv: false,
+  })
   return JSON.parse(stdout).services
 }
 
@@ -98,7 +102,7 @@ before(async () => {
   for (const part of ['bin', 'conf', 'public']) mkdirSync(resolve(home, part), { recursive: true })
   for (const file of ['bin/grafana', 'conf/defaults.ini']) writeFileSync(resolve(home, file), '')
   settings = await testPlace({ GRAFANA_HOME: home, TIME_FACTOR: '10' })
-  programs = await build(settings, ['compose'], options)
+  programs = await build(settings, ['compose'], options, readRecipes('test/compose/recipe.yaml'))
   services = await compose(composeEnvironment(settings))
   byHand = await compose({ PATH: settings.env.PATH, HOME: settings.env.HOME, COMPOSE_PROFILES: 'mock' })
 })
@@ -234,7 +238,7 @@ test('both ways to boot load the same files, with the same arguments', () => {
     assert.equal(native('phoenix').env[key], setting)
   }
 
-  for (const name of ['model', 'sim'])
+  for (const name of ['mock-vllm', 'sim'])
     assert.deepEqual(service(name).command, [relative(ROOT, native(name).args.at(-1) ?? '')])
 })
 
@@ -351,7 +355,7 @@ test('what can be refused is refused before anything is started, with the way ar
   const script = `
     echo "$*" >> ${record}
     case "$1 $2" in
-      'compose config') shift; exec ${programs.compose} "$@" ;;
+      'compose config') shift; exec ${programs('docker-compose')} "$@" ;;
       'compose pull') exit 18 ;;
       'image inspect') test "$5" != "$TEMPO_IMAGE" ;;
     esac`
@@ -457,7 +461,7 @@ test('a reload sends the collector SIGHUP, and sees whether it lives on', async 
   const script = `
     echo "$*" >> ${asked}
     case "$1 $2" in
-      'compose config') shift; exec ${programs.compose} "$@" ;;
+      'compose config') shift; exec ${programs('docker-compose')} "$@" ;;
       'compose logs') echo 'what it said last' ;;
       'ps --all') echo c1 ;;
       'container inspect') cat ${restarts} ;;

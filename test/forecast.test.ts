@@ -46,7 +46,7 @@ before(async () => {
     // Told, for a live recording does not say how fast its world ran.
     SLOW_CALL: '100ms',
   })
-  end = await startStack(settings, POLICY, ['tempo', 'phoenix', 'collector', 'model'])
+  end = await startStack(settings, POLICY, ['tempo', 'phoenix', 'collector', 'mock-vllm'])
   live = resolve(recordings(settings), 'live.jsonl')
   const first = await play(settings, '--seed', '2', '--ticks', '3')
   // What waits when it reloads is judged early, perhaps on half of its spans: let nothing wait.

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { execa } from 'execa'
-import { prometheus, tempoSearch } from '../stack/backends.ts'
+import { prometheus, tempoSearch } from '../stack/queries.ts'
 import { type Settings, url } from '../stack/settings.ts'
 import { eventually, play, startStack, testPlace } from './stack.ts'
 

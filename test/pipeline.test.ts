@@ -4,8 +4,8 @@ import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Entry } from '../sim/ledger.ts'
-import { phoenixSpans, prometheus, type Span, tempoSearch, tempoTrace } from '../stack/backends.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
+import { phoenixSpans, prometheus, type Span, tempoSearch, tempoTrace } from '../stack/queries.ts'
 import { type Settings, url } from '../stack/settings.ts'
 import { eventually, play, type Run, startStack, testPlace } from './stack.ts'
 
@@ -73,7 +73,7 @@ before(async () => {
     TOKEN_HEAVY: String(TOKEN_HEAVY),
     VLLM_PRESET: 'default',
   })
-  end = await startStack(settings, SHIPPED_POLICY, ['tempo', 'prometheus', 'phoenix', 'collector', 'model'])
+  end = await startStack(settings, SHIPPED_POLICY, ['tempo', 'prometheus', 'phoenix', 'collector', 'mock-vllm'])
   const rumour = Object.values(SECRETS).join(' , ')
   run = await play(settings, '--ticks', String(TICKS), '--seed', '7', '--tick-interval', '1s', '--rumour', rumour)
 

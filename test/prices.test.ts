@@ -5,9 +5,9 @@ import { after, before, test } from 'node:test'
 import { isPerToken, type TokenPrice } from '../grafana/source/prices.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Entry } from '../sim/ledger.ts'
-import { phoenixCost, phoenixSpans, prometheus } from '../stack/backends.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { applyPrices, pricesAt } from '../stack/prices.ts'
+import { phoenixCost, phoenixSpans, prometheus } from '../stack/queries.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { eventually, play, type Run, startStack, testPlace } from './stack.ts'
 
@@ -98,7 +98,7 @@ const day = new Date().toISOString().slice(0, 10)
 
 before(async () => {
   settings = await testPlace({ TIME_FACTOR: '5', VLLM_PRESET: 'default' })
-  end = await startStack(settings, SHIPPED_POLICY, ['tempo', 'prometheus', 'phoenix', 'collector', 'model'])
+  end = await startStack(settings, SHIPPED_POLICY, ['tempo', 'prometheus', 'phoenix', 'collector', 'mock-vllm'])
   rules = join(settings.state, 'prometheus/rules')
   folder = join(settings.state, 'grafana')
   rmSync(rules)

@@ -8,8 +8,8 @@ import { parse } from 'yaml'
 import { parseBudgets, renderBudgetRules } from '../grafana/source/budgets.ts'
 import { renderPriceRules } from '../grafana/source/price-rules.ts'
 import { parsePrices } from '../grafana/source/prices.ts'
-import { prometheus } from '../stack/backends.ts'
 import { build } from '../stack/native.ts'
+import { prometheus } from '../stack/queries.ts'
 import { writePrometheusFiles } from '../stack/services.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
 import { eventually, play, startStack, testPlace } from './stack.ts'
@@ -19,8 +19,8 @@ let promtool: string
 
 before(async () => {
   settings = await testPlace()
-  promtool = (await build(settings, ['prometheus'], { cancel: new AbortController().signal, say: console.error }))
-    .promtool
+  const options = { cancel: new AbortController().signal, say: console.error }
+  promtool = (await build(settings, ['prometheus'], options))('promtool')
 })
 after(() => rmSync(settings.state, { recursive: true, force: true }))
 
@@ -168,7 +168,7 @@ test('every series that a rule names is there in a live run, and a backend that 
   // What is meant for Phoenix goes to Prometheus, which has no such page: refused for good.
   const odd = { ...free, ports: { ...free.ports, PHOENIX_PORT: free.ports.PROMETHEUS_PORT } }
   const everything = 'collector/policies/keep-everything.yaml'
-  const end = await startStack(odd, everything, ['tempo', 'prometheus', 'collector', 'model'])
+  const end = await startStack(odd, everything, ['tempo', 'prometheus', 'collector', 'mock-vllm'])
   try {
     await play(odd, '--ticks', '30', '--seed', '3', '--tick-interval', '2s')
     const folder = resolve(FOLDER, '..')

@@ -13,7 +13,7 @@ import {
 import { homedir, platform } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { execa } from 'execa'
-import { build, type Part, type Programs } from '../stack/native.ts'
+import { build, type Programs } from '../stack/native.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { UserError } from '../workbench/user-error.ts'
 
@@ -39,7 +39,7 @@ type Recipe = Readonly<{
 
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
-const PARTS: Readonly<Record<Image, readonly Part[]>> = {
+const PARTS: Readonly<Record<Image, readonly string[]>> = {
   OTELCOL_IMAGE: ['collector'],
   TEMPO_IMAGE: ['tempo'],
   PROMETHEUS_IMAGE: ['prometheus'],
@@ -73,14 +73,14 @@ async function recipeOf(image: Image, programs: Programs): Promise<Recipe> {
     case 'OTELCOL_IMAGE':
       // FROM scratch: not even a list of users.
       return {
-        files: { ...certificates, '/otelcol-contrib': programs.collector },
+        files: { ...certificates, '/otelcol-contrib': programs('otelcol-woodland') },
         user: '10001',
         changes: ['ENTRYPOINT ["/otelcol-contrib"]'],
       }
     case 'TEMPO_IMAGE': {
       const wget = await anyProgram('busybox', 'wget')
       return {
-        files: { ...certificates, '/tempo': programs.tempo, '/busybox/wget': wget },
+        files: { ...certificates, '/tempo': programs('tempo'), '/busybox/wget': wget },
         linked: [wget],
         folders: ['/tmp'],
         owned: ['/var/tempo'],
@@ -93,8 +93,8 @@ async function recipeOf(image: Image, programs: Programs): Promise<Recipe> {
       return {
         files: {
           ...certificates,
-          '/bin/prometheus': programs.prometheus,
-          '/bin/promtool': programs.promtool,
+          '/bin/prometheus': programs('prometheus'),
+          '/bin/promtool': programs('promtool'),
           '/bin/sh': shell,
         },
         texts: { '/etc/passwd': 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n' },
@@ -113,7 +113,8 @@ async function recipeOf(image: Image, programs: Programs): Promise<Recipe> {
 }
 
 /** Python without a shell, its packages in a folder of their own, run by root: the pinned tag is not the -nonroot one. */
-async function phoenix({ python }: Programs): Promise<Recipe> {
+async function phoenix(programs: Programs): Promise<Recipe> {
+  const python = programs('phoenix')
   const ask = `import json, sys, sysconfig; print(json.dumps([sys.base_prefix, sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")]))`
   const [prefix, library, packages]: [string, string, string] = JSON.parse((await execa(python, ['-c', ask])).stdout)
   const program = realpathSync(python)

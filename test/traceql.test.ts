@@ -4,8 +4,8 @@ import { resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { type Recipe, readRecipes } from '../grafana/source/cookbook.ts'
 import type { Entry } from '../sim/ledger.ts'
-import { type Span, tempoMetrics, tempoSearch, tempoTrace } from '../stack/backends.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
+import { type Span, tempoMetrics, tempoSearch, tempoTrace } from '../stack/queries.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
 import { eventually, play, type Run, startStack, testPlace } from './stack.ts'
 
@@ -28,7 +28,7 @@ before(async () => {
   const list = resolve(settings.state, 'shipped-and-the-rest.yaml')
   const rest = '\n- name: keep-the-rest\n  type: always_sample\n'
   writeFileSync(list, readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8') + rest)
-  end = await startStack(settings, list, ['tempo', 'collector', 'model'])
+  end = await startStack(settings, list, ['tempo', 'collector', 'mock-vllm'])
   run = await play(settings, '--ticks', String(TICKS), '--seed', '11', '--tick-interval', '500ms')
   await eventually(async () => {
     const found = await tempoSearch(settings, recipe('one-run').query.replace('RUN', run.id))

@@ -46,8 +46,9 @@ export async function startFaultProxy(port: number, behind?: string): Promise<Fa
   }
   const answer = async (incoming: IncomingMessage, response: ServerResponse) => {
     const body = await bodyOf(incoming)
-    requests++
-    const keys = spanKeys(incoming.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body)
+    const isTraces = incoming.url?.endsWith('/traces') ?? false
+    if (isTraces) requests++
+    const keys = isTraces ? spanKeys(incoming.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body) : []
     if (behaviour.kind === 'hangs') {
       held.add(response)
       return

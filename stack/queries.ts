@@ -25,12 +25,15 @@ export type Span = Readonly<{
 
 type Keys = readonly { key: string; value: Record<string, unknown> }[] | undefined
 
-async function get<T>(address: string): Promise<T> {
-  const response = await fetch(address, { signal: AbortSignal.timeout(30_000) })
-  if (!response.ok)
-    throw new Error(`${address} answered HTTP ${response.status}: ${(await response.text()).slice(0, 300)}`)
-  return (await response.json()) as T
+/** What a server answers, byte for byte. Throws when it answers an error. */
+export async function bytesFrom(address: string, init: RequestInit = {}): Promise<Buffer> {
+  const response = await fetch(address, { signal: AbortSignal.timeout(60_000), ...init })
+  const bytes = Buffer.from(await response.arrayBuffer())
+  if (!response.ok) throw new Error(`${address} answered HTTP ${response.status}: ${bytes.toString().slice(0, 300)}`)
+  return bytes
 }
+
+const get = async <T>(address: string): Promise<T> => JSON.parse((await bytesFrom(address)).toString()) as T
 
 /** Asks Tempo a TraceQL question about the last hours. A search without a time range would miss what has been flushed. */
 export async function tempoSearch(
@@ -170,13 +173,14 @@ export type PhoenixSpan = Readonly<{
   attributes: Readonly<Record<string, unknown>>
 }>
 
-/** Every span of a project, or of one trace of it, as Phoenix stored them. */
-export async function phoenixSpans(
-  settings: Settings,
-  project: string,
-  traceId?: string,
-): Promise<readonly PhoenixSpan[]> {
-  const spans: PhoenixSpan[] = []
+/** The names of all projects in Phoenix. */
+export const phoenixProjects = async (settings: Settings): Promise<readonly string[]> =>
+  (await get<{ data: readonly { name: string }[] }>(url(settings, 'PHOENIX_PORT', '/v1/projects'))).data.map(
+    ({ name }) => name,
+  )
+
+/** All spans of a project, or of one trace of it, as the pages that Phoenix answers. */
+export async function* phoenixPages(settings: Settings, project: string, traceId?: string): AsyncGenerator<Buffer> {
   let cursor: string | null = null
   do {
     const parameters = new URLSearchParams({
@@ -184,11 +188,22 @@ export async function phoenixSpans(
       ...(traceId ? { trace_id: traceId } : {}),
       ...(cursor ? { cursor } : {}),
     })
-    const address = url(settings, 'PHOENIX_PORT', `/v1/projects/${encodeURIComponent(project)}/spans?${parameters}`)
-    const page: { data: readonly PhoenixSpan[]; next_cursor: string | null } = await get(address)
-    spans.push(...page.data)
-    cursor = page.next_cursor
+    const path = `/v1/projects/${encodeURIComponent(project)}/spans?${parameters}`
+    const page = await bytesFrom(url(settings, 'PHOENIX_PORT', path))
+    yield page
+    cursor = (JSON.parse(page.toString()) as { next_cursor: string | null }).next_cursor
   } while (cursor)
+}
+
+/** Every span of a project, or of one trace of it, as Phoenix stored them. */
+export async function phoenixSpans(
+  settings: Settings,
+  project: string,
+  traceId?: string,
+): Promise<readonly PhoenixSpan[]> {
+  const spans: PhoenixSpan[] = []
+  for await (const page of phoenixPages(settings, project, traceId))
+    spans.push(...(JSON.parse(page.toString()) as { data: readonly PhoenixSpan[] }).data)
   return spans
 }
 

@@ -1,0 +1,382 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Launcher, type Running, startCollector, sumOf, withScratch } from '../../workbench/collector.ts'
+import { startPosting } from '../../workbench/post.ts'
+import type { Span } from '../../workbench/recording.ts'
+import { replay } from '../../workbench/replay.ts'
+import { withVariables } from '../../workbench/variables.ts'
+import { BEGINNING, type Kind, MUST_KEEP, makeTrace, type Random, randomOf, requestOf } from '../traffic.ts'
+import { type Account, type Balance, balance, type Events, type Part, type SentTrace, spanKey } from './balance.ts'
+import { type FaultProxy, startFaultProxy } from './fault-proxy.ts'
+
+/** A backend that a drill hands traces to. */
+export type Backend = Readonly<{
+  id: string
+  /** As the Collector's own metrics call it. */
+  exporter: string
+  /** What the Collector loads for it, as a path. */
+  collectorFile: string
+  /** What that file is told when the backend takes OTLP at this address. */
+  environment: (endpoint: string) => Readonly<Record<string, string>>
+  /** Starts the real one on an empty disk in this folder; undefined where only a stand-in can be had. */
+  start?: (folder: string) => Promise<RunningBackend>
+}>
+
+/** A real backend that runs, with a disk of its own. */
+export type RunningBackend = Readonly<{
+  /** Where it takes OTLP over HTTP. */
+  endpoint: string
+  end: (how: 'SIGTERM' | 'SIGKILL') => Promise<void>
+  start: () => Promise<void>
+  /** How many copies it holds of each of these spans, and perhaps of others. */
+  stored: (keys: readonly string[]) => Promise<ReadonlyMap<string, number>>
+}>
+
+/** What drills are lent. */
+export type DrillTools = Readonly<{
+  launcher: Launcher
+  /** All of them are loaded in each drill: the real ones that it names, and a stand-in for each other one. */
+  backends: readonly Backend[]
+  /** The policy lists by what they do. */
+  lists: Readonly<{ everything: string; shipped: string }>
+}>
+
+/** How long a drill takes and how much it sends. */
+export type Size = Readonly<{ seed: number; kills: number; outageSeconds: number; bodies: number }>
+
+export const SECOND_MS = 1000
+/** Traces have a root, so that these are the waits of every one: one second, and up to one until the sampler's next tick. */
+const WAITS = { DECISION_WAIT: '5s', DECISION_WAIT_AFTER_ROOT: '1s' }
+const DECIDED_AFTER_MS = 2 * SECOND_MS
+/** A trace that lost its root on the way is decided when the longer wait is over. */
+export const DECIDED_WITHOUT_ROOT_AFTER_MS = 7 * SECOND_MS
+/** A busy machine wakes the sampler late: with this, what is older was decided. */
+const UNDECIDED_FOR_MS = DECIDED_AFTER_MS + SECOND_MS
+export const TRACES_PER_SECOND = 50
+/** A backend that answers after up to this has a request under way at any time, and can still follow. */
+export const SLOW_MS = 50
+/** A client sends what has ended since it last did. */
+export const SEND_EVERY_MS = 100
+const IN_FLIGHT = 32
+const LOOK_AGAIN_MS = 100
+/** Phoenix writes some two hundred spans a second, and a drill may leave twenty thousand waiting for it. */
+const SETTLED_WITHIN_MS = 600 * SECOND_MS
+/** Nothing waits in a queue and nothing has come for so long. */
+const QUIET_MS = SECOND_MS
+/** What a made trace has. */
+export const SPANS_PER_TRACE = 4
+/** What the collector says, one line for each, when it drops something because it cannot note in its queue that it read it. */
+const UNREAD = 'Failed to dispatch item'
+const CALM_SPEED = 10
+const CALM_PER_SECOND = 1500
+
+export type Shape = (spans: readonly Span[], random: Random, atMs: number) => readonly Span[]
+export type Scenario = Readonly<{
+  seed: number
+  /** Ids of the backends that are real; a stand-in takes the place of each other one, and fails as it is told to. */
+  real?: readonly string[]
+  /** By default all is kept. */
+  list?: string
+  /** What the drill changes in the configuration, as YAML. */
+  overlay?: string
+  /** Wraps how the collector is started. */
+  started?: (command: ReturnType<Launcher['collector']>) => ReturnType<Launcher['collector']>
+  shape?: Shape
+}>
+
+/** A backend of a drill, with a fault proxy in front of it. */
+export type Target = Backend &
+  Readonly<{
+    proxy: FaultProxy
+    /** The real one; undefined where the proxy is a stand-in. */
+    running: RunningBackend | undefined
+    /** How many traces the collector dropped because it could not read them from its own queue. It says so only when it logs at level debug. */
+    unread: () => number
+  }>
+
+/** A collector under the shipped configuration, with fault proxies in front of its backends and a client that writes down everything. */
+export type Setup = Readonly<{
+  folder: string
+  random: Random
+  /** The one that runs now. */
+  collector: () => Running
+  startCollector: () => Promise<void>
+  kill: () => Promise<void>
+  targets: readonly Target[]
+  /** Sends traces for so long, or until something is over. */
+  play: (until: number | (() => boolean), perSecond?: number) => Promise<void>
+  /** The slowest answer to the client since this was asked last, in milliseconds. */
+  slowest: () => number
+  sent: () => number
+  /** Waits until all that can be handed on has been. */
+  settle: () => Promise<void>
+  counter: (name: string, target?: Target) => Promise<number>
+  /** Waits until the client has an answer to everything. */
+  answered: () => Promise<void>
+  /** Where all that the client sent is. */
+  balances: () => Promise<readonly Balance[]>
+  /** Where spans are that came to the backends and that the client did not send. */
+  unsentBalances: () => Promise<readonly Balance[]>
+  /** How many spans that the client did not send were handed to a backend, or rejected by it. */
+  unsentSpans: (target: Target) => number
+}>
+
+/** Starts what a drill needs, lets it work, and ends all of it whatever happens. */
+export async function withSetup<T>(
+  tools: DrillTools,
+  scenario: Scenario,
+  work: (setup: Setup) => Promise<T>,
+): Promise<T> {
+  const { cancel } = tools.launcher
+  return withScratch(async (folder) => {
+    const ends: (() => Promise<unknown>)[] = []
+    try {
+      const policies = join(folder, 'list.yaml')
+      writeFileSync(policies, withVariables(scenario.list ?? tools.lists.everything, {}))
+      const overlay = join(folder, 'overlay.yaml')
+      if (scenario.overlay) writeFileSync(overlay, scenario.overlay)
+
+      const unread = new Map<string, number>()
+      const targets: Target[] = []
+      for (const backend of tools.backends) {
+        const start = scenario.real?.includes(backend.id) ? backend.start : undefined
+        const real = await start?.(join(folder, backend.id))
+        if (real) ends.push(() => real.end('SIGKILL'))
+        const [port = 0] = await tools.launcher.freePorts(1)
+        const proxy = await startFaultProxy(port, real?.endpoint)
+        ends.push(proxy.stop)
+        targets.push({ ...backend, proxy, running: real, unread: () => unread.get(backend.id) ?? 0 })
+      }
+      // The same ports for every collector of a drill: the client knows one address.
+      const ports = await tools.launcher.freePorts(6)
+      const launcher: Launcher = {
+        ...tools.launcher,
+        freePorts: async () => ports,
+        collector: (...asked) => (scenario.started ?? ((command) => command))(tools.launcher.collector(...asked)),
+      }
+      const env = {
+        ...WAITS,
+        POLICY_FILE: policies,
+        ...Object.assign({}, ...targets.map(({ environment, proxy }) => environment(proxy.endpoint))),
+      }
+      const overlays = [...targets.map(({ collectorFile }) => collectorFile), ...(scenario.overlay ? [overlay] : [])]
+      const line = (text: string) => {
+        if (!text.includes(UNREAD)) return
+        for (const { id, exporter } of targets) if (text.includes(exporter)) unread.set(id, (unread.get(id) ?? 0) + 1)
+      }
+      let running: Running | undefined
+      const start = async () => {
+        running = await startCollector(launcher, { folder, overlays, env, line })
+      }
+      const collector = () => running as Running
+      const killsMs: number[] = []
+      const kill = async () => {
+        killsMs.push(Date.now())
+        await collector().kill()
+      }
+      await start()
+      ends.push(() => collector().kill())
+      const client = startClient(`${collector().otlp}/v1/traces`, scenario, cancel)
+      ends.push(client.stop)
+
+      const counter = async (name: string, target?: Target) => {
+        const page = await fetch(collector().metrics, { signal: AbortSignal.timeout(10_000) }).then((answer) =>
+          answer.text(),
+        )
+        return sumOf(page, name, target && `exporter="${target.exporter}"`)
+      }
+      const settle = async () => {
+        await client.settle()
+        await sleep(DECIDED_AFTER_MS, undefined, { signal: cancel })
+        await untilQuiet(() => targets.map(({ proxy }) => proxy.requests()), {
+          isDone: async () => (await counter('otelcol_exporter_queue_size')) === 0,
+          quietMs: QUIET_MS,
+          cancel,
+        })
+      }
+      const keysSent = () =>
+        new Set(
+          client
+            .sent()
+            .flatMap(({ id, parts }) => parts.flatMap(({ spans }) => spans.map((span) => spanKey(id, span)))),
+        )
+      const seenAt = ({ proxy }: Target) => [...proxy.acknowledged, ...proxy.rejected]
+      const unsentSpans = (target: Target) => {
+        const sent = keysSent()
+        return seenAt(target).reduce((sum, [key, times]) => (sent.has(key) ? sum : sum + times), 0)
+      }
+      const unsentTraces = (): readonly SentTrace[] => {
+        const sent = keysSent()
+        const keys = new Set(targets.flatMap((target) => seenAt(target).map(([key]) => key)))
+        return [...keys]
+          .filter((key) => !sent.has(key))
+          .map((key) => {
+            const [id = '', span = ''] = key.split(' ')
+            return { id, parts: [{ spans: [span], sentMs: 0, answeredMs: 0, refused: undefined }] }
+          })
+      }
+      const balancesOf = async (traces: readonly SentTrace[], others: ReadonlySet<string>) => {
+        const isDropped = scenario.list ? await dropsOf(tools, scenario, policies, traces.length) : () => false
+        const events: Events = { killsMs, undecidedForMs: UNDECIDED_FOR_MS, isDropped }
+        const found: Balance[] = []
+        for (const target of targets) {
+          const stored = await storedIn(target, cancel)
+          const elsewhere = targets.filter((other) => other !== target).flatMap(({ proxy }) => [...proxy.acknowledged])
+          const account: Account = {
+            backend: target.id,
+            stored: new Map([...stored].filter(([key]) => !others.has(key))),
+            acknowledged: target.proxy.acknowledged,
+            rejected: target.proxy.rejected,
+            elsewhere: new Map(elsewhere),
+            givenUp:
+              (await counter('otelcol_exporter_enqueue_failed_spans', target)) + target.unread() * SPANS_PER_TRACE,
+          }
+          found.push(balance(traces, events, account))
+        }
+        return found
+      }
+      const balances = () => balancesOf(client.sent(), new Set(unsentTraces().map(keyOf)))
+      const unsentBalances = () => balancesOf(unsentTraces(), keysSent())
+      return await work({
+        folder,
+        random: randomOf('drill', scenario.seed),
+        collector,
+        startCollector: start,
+        kill,
+        targets,
+        play: client.play,
+        slowest: client.slowest,
+        sent: () => client.sent().length,
+        settle,
+        counter,
+        balances,
+        answered: client.settle,
+        unsentSpans,
+        unsentBalances,
+      })
+    } finally {
+      for (const end of ends.reverse()) await end()
+    }
+  })
+}
+
+/** A real backend may store what it has acknowledged a while later: it is asked until that has come, or no more comes. */
+async function storedIn({ running, proxy }: Target, cancel: AbortSignal) {
+  if (!running) return proxy.acknowledged
+  const keys = [...proxy.acknowledged.keys()]
+  let stored = await running.stored(keys)
+  await untilQuiet(() => [stored.size], {
+    isDone: async () => {
+      stored = await running.stored(keys)
+      return true
+    },
+    isOver: () => stored.size >= proxy.acknowledged.size,
+    quietMs: 5 * QUIET_MS,
+    cancel,
+  })
+  return stored
+}
+
+type Quiet = Readonly<{
+  isDone: () => Promise<boolean>
+  isOver?: () => boolean
+  quietMs: number
+  cancel: AbortSignal
+}>
+
+/** Waits until these numbers have stayed the same for a time, and it is done. */
+export async function untilQuiet(
+  numbers: () => readonly number[],
+  { isDone, isOver, quietMs, cancel }: Quiet,
+): Promise<void> {
+  const until = Date.now() + SETTLED_WITHIN_MS
+  let before = ''
+  let since = Date.now()
+  while (Date.now() < until && !isOver?.()) {
+    const done = await isDone()
+    const now = String(numbers())
+    if (now !== before || !done) since = Date.now()
+    before = now
+    if (Date.now() - since >= quietMs) return
+    await sleep(LOOK_AGAIN_MS, undefined, { signal: cancel })
+  }
+}
+
+const KINDS: readonly Kind[] = [...MUST_KEEP, ...Array<Kind>(MUST_KEEP.length).fill('routine')]
+
+/** The trace of this number: the same for the same seed, but for when it happened. */
+function traceOf(seed: number, number: number, atMs: number, shape?: Shape): readonly Span[] {
+  const random = randomOf('drill', seed, number)
+  const { spans } = makeTrace(KINDS[number % KINDS.length] ?? 'routine', random)
+  const byNanos = BigInt(Math.round(atMs - BEGINNING.getTime())) * 1_000_000n
+  const later = (nanos: string | number = 0) => String(BigInt(nanos) + byNanos)
+  const now = spans.map((span) => ({
+    ...span,
+    startTimeUnixNano: later(span.startTimeUnixNano),
+    endTimeUnixNano: later(span.endTimeUnixNano),
+  }))
+  return shape?.(now, random, atMs) ?? now
+}
+
+/** Sends each trace whole and once, as a client without patience does, and writes down what it was told. */
+function startClient(url: string, { seed, shape }: Scenario, cancel: AbortSignal) {
+  const posting = startPosting(url, IN_FLIGHT)
+  const sent: { id: string; parts: Part[] }[] = []
+  const waiting = new Set<Promise<void>>()
+  let slowest = 0
+  const send = async (traces: readonly (readonly Span[])[]) => {
+    const sentMs = Date.now()
+    const answer = await posting.post(requestOf(sentMs, traces.flat()).body)
+    const answeredMs = Date.now()
+    slowest = Math.max(slowest, answeredMs - sentMs)
+    const refused = 'error' in answer ? answer.error : answer.status < 300 ? undefined : `HTTP ${answer.status}`
+    for (const spans of traces)
+      sent.push({
+        id: spans[0]?.traceId ?? '',
+        parts: [{ spans: spans.map(({ spanId }) => spanId), sentMs, answeredMs, refused }],
+      })
+  }
+  let made = 0
+  return {
+    sent: () => sent,
+    play: async (until: number | (() => boolean), perSecond = TRACES_PER_SECOND) => {
+      const [began, before] = [Date.now(), made]
+      const isOver = typeof until === 'number' ? () => Date.now() - began >= until : until
+      while (!isOver()) {
+        const due = before + Math.ceil(((Date.now() - began) / SECOND_MS) * perSecond)
+        const traces: (readonly Span[])[] = []
+        for (; made < due; made++) traces.push(traceOf(seed, made, Date.now(), shape))
+        if (traces.length > 0) {
+          const sending = send(traces)
+          waiting.add(sending)
+          sending.finally(() => waiting.delete(sending))
+        }
+        await sleep(SEND_EVERY_MS, undefined, { signal: cancel })
+      }
+    },
+    slowest: () => {
+      const found = slowest
+      slowest = 0
+      return found
+    },
+    settle: async () => {
+      await Promise.all(waiting)
+    },
+    stop: posting.stop,
+  }
+}
+
+/** Which of the traces a list drops: the same traces once more, through a collector that nothing happens to. */
+async function dropsOf(tools: DrillTools, { seed, shape }: Scenario, policies: string, count: number) {
+  const requests = async function* () {
+    for (let number = 0; number < count; number++) {
+      const atMs = BEGINNING.getTime() + (number / CALM_PER_SECOND) * SECOND_MS * CALM_SPEED
+      yield requestOf(atMs, traceOf(seed, number, BEGINNING.getTime(), shape))
+    }
+  }
+  const kept = await replay(tools.launcher, { requests, speed: CALM_SPEED, slowCall: '' }, policies)
+  return (trace: string) => !kept.has(trace)
+}
+
+const keyOf = ({ id, parts }: SentTrace) => spanKey(id, parts[0]?.spans[0] ?? '')

@@ -1,0 +1,42 @@
+import { UserError } from '../../workbench/user-error.ts'
+import type { Settings } from '../settings.ts'
+import type { Backend, BackendServer } from './backend.ts'
+import { jaeger } from './jaeger.ts'
+import { langfuse } from './langfuse.ts'
+import { otlp } from './otlp.ts'
+import { phoenix } from './phoenix.ts'
+import { tempo } from './tempo.ts'
+
+/** Every backend that there is a file for in collector/backends/. */
+export const BACKENDS: readonly Backend[] = [tempo, phoenix, jaeger, langfuse, otlp]
+
+export type ServedBackend = Backend & Readonly<{ server: BackendServer }>
+
+/** Those whose servers this project runs. */
+export const served = (backends: readonly Backend[]): readonly ServedBackend[] =>
+  backends.filter((backend): backend is ServedBackend => backend.server !== undefined)
+
+/** The file that the Collector loads for a backend, from the project's root. */
+export const collectorFile = ({ id }: Backend): string => `collector/backends/${id}.yaml`
+
+/** The exporter of a backend, as the Collector's own metrics call it. */
+export const exporterOf = (id: string): string => `otlp_http/${id}`
+
+/** The backends that `BACKENDS` names. Throws `UserError` when one is unknown, named twice, or lacks a variable. */
+export function chosenBackends(settings: Settings): readonly Backend[] {
+  const { BACKENDS: given = '' } = settings.env
+  const ids = given.split(',').map((id) => id.trim())
+  const known = BACKENDS.map(({ id }) => id).join(', ')
+  const chosen = ids.map((id, index) => {
+    const backend = BACKENDS.find((one) => one.id === id)
+    if (!backend)
+      throw new UserError(
+        `BACKENDS=${given}: there is no backend "${id}". There are ${known}: write some of them, with commas between.`,
+      )
+    if (ids.indexOf(id) !== index)
+      throw new UserError(`BACKENDS=${given} names ${id} twice: a backend gets each trace once.`)
+    return backend
+  })
+  for (const backend of chosen) backend.environment(settings)
+  return chosen
+}

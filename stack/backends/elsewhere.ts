@@ -1,0 +1,36 @@
+import { UserError } from '../../workbench/user-error.ts'
+import type { Settings } from '../settings.ts'
+
+/** A variable that a backend cannot do without. Throws `UserError` that says how to give it. */
+export function required({ env }: Settings, backend: string, name: string, example: string): string {
+  const value = env[name]
+  if (value) return value
+  throw new UserError(
+    `${name} is not set, and the backend ${backend} needs it: make up BACKENDS=…,${backend} ${name}=${example}`,
+  )
+}
+
+/**
+ * The address of a server somewhere else, without a slash at its end; without a scheme it is https. Throws `UserError`
+ * when it is missing or not an address, or when a secret would travel to another machine unencrypted.
+ */
+export function addressIn(
+  settings: Settings,
+  backend: string,
+  name: string,
+  { example, secret }: Readonly<{ example: string; secret: boolean }>,
+): string {
+  const given = required(settings, backend, name, example)
+  const address = /^[a-z][a-z0-9+.-]*:\/\//i.test(given) ? given : `https://${given}`
+  const parsed = URL.canParse(address) ? new URL(address) : undefined
+  if (!parsed || !['http:', 'https:'].includes(parsed.protocol) || parsed.username || parsed.password)
+    throw new UserError(
+      `${name} must be the address of a server, without a name or password in it, such as ${example}.`,
+    )
+  const isHere = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\]|host\.docker\.internal)$/.test(parsed.hostname)
+  if (parsed.protocol === 'http:' && secret && !isHere)
+    throw new UserError(
+      `${name}=${given} would send your key unencrypted: write https://${parsed.host}${parsed.pathname}`,
+    )
+  return address.replace(/\/+$/, '')
+}

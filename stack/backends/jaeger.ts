@@ -1,0 +1,83 @@
+import { resolve } from 'node:path'
+import { spanKey } from '../../evidence/drills/balance.ts'
+import { UserError } from '../../workbench/user-error.ts'
+import { bytesFrom } from '../queries.ts'
+import { dataFolder, environment } from '../service.ts'
+import { ROOT, type Settings, url } from '../settings.ts'
+import type { Backend } from './backend.ts'
+
+const LOOKUPS_AT_ONCE = 8
+
+type Trace = Readonly<{ spans: readonly Readonly<{ spanID: string }>[] }>
+
+export const jaeger: Backend = {
+  id: 'jaeger',
+  title: 'Jaeger',
+  endpointVariable: 'JAEGER_OTLP_ENDPOINT',
+  environment: (settings) => ({ JAEGER_OTLP_ENDPOINT: url(settings, 'JAEGER_OTLP_PORT') }),
+  server: {
+    recipe: 'jaeger',
+    service: (settings, programs) => ({
+      name: 'jaeger',
+      holds: ['JAEGER_PORT', 'JAEGER_GRPC_PORT', 'JAEGER_OTLP_PORT', 'JAEGER_HEALTH_PORT'],
+      command: () => ({
+        file: programs('jaeger'),
+        args: ['--config', resolve(ROOT, 'stack/backends/jaeger.yaml')],
+        env: environment(settings, { JAEGER_STATE_DIR: dataFolder(settings, 'jaeger'), GOMEMLIMIT: '256MiB' }),
+      }),
+      ready: url(settings, 'JAEGER_HEALTH_PORT', '/status'),
+      readyWithinMs: 30_000,
+      graceMs: 10_000,
+    }),
+    link: {
+      port: 'JAEGER_PORT',
+      path: '/search?service=thousand-token-wood',
+      what: 'kept traces by service and attribute',
+    },
+    shows: async (settings, { trace }) => {
+      const bytes = await bytesFrom(url(settings, 'JAEGER_PORT', `/api/traces/${trace}`))
+      const { length } = spansIn(bytes)
+      return { spans: length, sentence: `finds its ${length} spans`, content: bytes.toString() }
+    },
+    stored: (settings) => {
+      const stored = new Map<string, number>()
+      return async (keys) => {
+        const ids = [...new Set(keys.filter((key) => !stored.has(key)).map((key) => key.split(' ')[0] ?? ''))]
+        const look = async () => {
+          for (let id = ids.pop(); id !== undefined; id = ids.pop()) {
+            const copies = new Map<string, number>()
+            for (const { spanID } of spansIn(await found(settings, id)))
+              copies.set(spanKey(id, spanID), (copies.get(spanKey(id, spanID)) ?? 0) + 1)
+            for (const [key, count] of copies) stored.set(key, count)
+          }
+        }
+        await Promise.all(Array.from({ length: LOOKUPS_AT_ONCE }, look))
+        return stored
+      }
+    },
+    answers: async function* (settings, traceIds) {
+      for (const id of traceIds) {
+        const bytes = await found(settings, id)
+        if (spansIn(bytes).length === 0)
+          throw new UserError(`Jaeger has lost trace ${id}, so nothing is known of its secrets.`)
+        yield { where: 'Jaeger', bytes }
+      }
+      const services = await bytesFrom(url(settings, 'JAEGER_PORT', '/api/services'))
+      yield { where: 'Jaeger: names of services', bytes: services }
+      for (const service of (JSON.parse(services.toString()) as { data: readonly string[] | null }).data ?? []) {
+        const path = `/api/operations?service=${encodeURIComponent(service)}`
+        yield { where: 'Jaeger: names of operations', bytes: await bytesFrom(url(settings, 'JAEGER_PORT', path)) }
+      }
+    },
+  },
+}
+
+/** What Jaeger answers about a trace; it answers 404 when it has none of it. */
+const found = (settings: Settings, id: string): Promise<Buffer> =>
+  bytesFrom(url(settings, 'JAEGER_PORT', `/api/traces/${id}`)).catch((error: Error) => {
+    if (/HTTP 404/.test(error.message)) return Buffer.from('{"data":[]}')
+    throw error
+  })
+
+const spansIn = (bytes: Buffer) =>
+  ((JSON.parse(bytes.toString()) as { data: readonly Trace[] | null }).data ?? []).flatMap(({ spans }) => spans)

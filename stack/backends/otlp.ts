@@ -1,0 +1,43 @@
+import { UserError } from '../../workbench/user-error.ts'
+import type { Settings } from '../settings.ts'
+import type { Backend } from './backend.ts'
+import { addressIn } from './elsewhere.ts'
+
+export const otlp: Backend = {
+  id: 'otlp',
+  title: 'OTLP',
+  endpointVariable: 'OTLP_BACKEND_ENDPOINT',
+  environment: (settings: Settings) => {
+    const headers = headersIn(settings.env.OTLP_BACKEND_HEADERS ?? '')
+    const endpoint = addressIn(settings, 'otlp', 'OTLP_BACKEND_ENDPOINT', {
+      example: 'https://api.honeycomb.io',
+      secret: Object.keys(headers).length > 0,
+    })
+    // The Collector reads a map from it, and takes a $ for the beginning of a variable.
+    return { OTLP_BACKEND_ENDPOINT: endpoint, OTLP_BACKEND_HEADER_MAP: JSON.stringify(headers).replaceAll('$', '$$$$') }
+  },
+}
+
+/**
+ * Reads headers as OpenTelemetry writes them in a variable: `name=value,name=value`, with values percent-encoded.
+ * Throws `UserError` that names no value, for a value is a secret.
+ */
+function headersIn(given: string): Record<string, string> {
+  const pairs = given.split(',').filter((pair) => pair.trim() !== '')
+  return Object.fromEntries(
+    pairs.map((pair, index) => {
+      const [, name = '', value = ''] = /^\s*([A-Za-z0-9!#$%&'*+.^_`|~-]+)\s*=\s*(.*?)\s*$/.exec(pair) ?? []
+      if (!name || !value)
+        throw new UserError(
+          `OTLP_BACKEND_HEADERS: header ${index + 1} has no name or no value. Write name=value, with commas between and %2C for a comma inside a value.`,
+        )
+      try {
+        return [name, decodeURIComponent(value)]
+      } catch {
+        throw new UserError(
+          `OTLP_BACKEND_HEADERS: the value of ${name} has a % that begins no code. Write %25 for a %.`,
+        )
+      }
+    }),
+  )
+}
