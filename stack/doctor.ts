@@ -1,6 +1,7 @@
 import { statfsSync } from 'node:fs'
 import { freemem, totalmem } from 'node:os'
 import { execa } from 'execa'
+import { chosenBackends, served } from './backends/backends.ts'
 import { isInDocker } from './docker.ts'
 import { dockerEngine } from './docker-engine.ts'
 import { findGrafana } from './grafana.ts'
@@ -31,8 +32,9 @@ export async function doctor(settings: Settings, say: (line: string) => void): P
   say(
     `${docker ? 'ok  ' : '-   '} ${'Docker'.padEnd(26)} ${docker ? engine.version : `${engine.why}: make up builds from source`}`,
   )
-  const built = (['collector', 'tempo', 'prometheus', 'phoenix'] as const).filter((part) => isBuilt(settings, part))
-  const all = built.length === 4
+  const recipes = ['collector', 'prometheus', ...served(chosenBackends(settings)).map(({ server }) => server.recipe)]
+  const built = recipes.filter((recipe) => isBuilt(settings, recipe))
+  const all = built.length === recipes.length
   say(`${all ? 'ok  ' : '-   '} ${'Built from source'.padEnd(26)} ${built.join(', ') || 'nothing yet'}`)
 
   row(true, 'Node', process.version)

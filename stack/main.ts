@@ -5,6 +5,7 @@ import { execa } from 'execa'
 import { onInterrupt } from '../sim/interrupt.ts'
 import { FORMATS, type Format } from '../workbench/draw.ts'
 import { UserError } from '../workbench/user-error.ts'
+import { chosenBackends } from './backends/backends.ts'
 import { bootNative, haltNative, reloadCollector, statusNative } from './boot.ts'
 import { type Boot, launcherFor } from './collectors.ts'
 import { bootDocker, haltDocker, hasDockerData, isInDocker, logsDocker, reloadDocker, statusDocker } from './docker.ts'
@@ -18,7 +19,7 @@ import { applyPrices } from './prices.ts'
 import { logFile, started } from './processes.ts'
 import { type Result, runBias, runMutation, runRecall } from './proof.ts'
 import { reload } from './reload.ts'
-import { ROOT, readSettings, type Settings, url } from './settings.ts'
+import { backendsFile, ROOT, readSettings, type Settings, url } from './settings.ts'
 import { verify } from './verify.ts'
 import { VIEWER_SIZE, view } from './viewer.ts'
 import {
@@ -44,6 +45,11 @@ const bootFile = (settings: Settings) => resolve(settings.state, 'boot')
 const remembered = (settings: Settings): Boot | undefined =>
   existsSync(bootFile(settings)) ? (readFileSync(bootFile(settings), 'utf8').trim() as Boot) : undefined
 
+/** Forgets how the stack was booted, and with which backends. */
+function forget(settings: Settings): void {
+  for (const file of [bootFile(settings), backendsFile(settings.state)]) rmSync(file, { force: true })
+}
+
 async function up(
   settings: Settings,
   { policy, boot: wanted }: { policy: string; boot: Boot | undefined },
@@ -55,6 +61,12 @@ async function up(
     throw new UserError(`BOOT=docker, but ${engine.why}. Mend that, or use BOOT=native.`)
   const boot: Boot = engine && 'version' in engine ? 'docker' : 'native'
   if (before && before !== boot) throw new UserError(`the stack was started with BOOT=${before}: make down first.`)
+  const backends = chosenBackends(settings)
+    .map(({ id }) => id)
+    .join()
+  const running = before && readFileSync(backendsFile(settings.state), 'utf8').trim()
+  if (running && running !== backends)
+    throw new UserError(`the stack was started with BACKENDS=${running}: make down first.`)
   say(
     boot === 'docker'
       ? `Docker ${(engine as { version: string }).version}`
@@ -62,13 +74,14 @@ async function up(
   )
   mkdirSync(settings.state, { recursive: true })
   writeFileSync(bootFile(settings), `${boot}\n`)
+  writeFileSync(backendsFile(settings.state), `${backends}\n`)
   const options = { policy, cancel: cancelled.signal, say }
   const began = Date.now()
   try {
     await (boot === 'native' ? bootNative(settings, options) : bootDocker(settings, options))
   } catch (error) {
     const some = boot === 'docker' ? await isInDocker(settings).catch(() => true) : started(settings).length > 0
-    if (!some) rmSync(bootFile(settings))
+    if (!some) forget(settings)
     throw error
   }
   say(`up after ${((Date.now() - began) / 1000).toFixed(0)} s\n`)
@@ -86,12 +99,11 @@ function links(settings: Settings, boot: Boot): string {
           'not on this machine',
           `make viewer shows the same boards (installs ${VIEWER_SIZE} once); or put grafana on PATH, or set GRAFANA_HOME`,
         ],
-    ['Phoenix', url(settings, 'PHOENIX_PORT', '/projects'), 'every kept conversation, with its messages and cost'],
-    [
-      'Tempo',
-      url(settings, 'TEMPO_PORT', '/api/search?q=%7B%20status%20%3D%20error%20%7D'),
-      'kept traces by TraceQL, here those with an error',
-    ],
+    ...chosenBackends(settings).map(({ title, server }) =>
+      server
+        ? [title, url(settings, server.link.port, server.link.path), server.link.what]
+        : [title, 'elsewhere', 'kept traces'],
+    ),
     [
       'Prometheus',
       url(settings, 'PROMETHEUS_PORT', '/api/v1/query?query=woodland_decisions_total'),
@@ -108,7 +120,7 @@ async function down(settings: Settings, { state }: { state: boolean }): Promise<
   const boot = remembered(settings)
   if (boot === 'docker' || (state && hasDockerData(settings))) await haltDocker(settings, state)
   await haltNative(settings, say)
-  rmSync(bootFile(settings), { force: true })
+  forget(settings)
   if (state) rmSync(settings.state, { recursive: true, force: true })
   say(
     state
@@ -325,6 +337,7 @@ onInterrupt(() => cancelled.abort(new UserError('stopped')))
 const VARIABLES = [
   'POLICY',
   'BOOT',
+  'BACKENDS',
   'SEED',
   'TICKS',
   'COUNT',

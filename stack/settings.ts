@@ -35,13 +35,16 @@ export type Settings = Readonly<{
   env: Readonly<Record<string, string>>
 }>
 
+/** Where the backends of a stack that is up are written down. */
+export const backendsFile = (state: string): string => resolve(state, 'backends')
+
 /**
  * What `make up` uses: `.stack/`, and what `.env` says unless the environment says otherwise. The backends of a stack that is
  * up are those that it was started with.
  * Throws `UserError` when a port is not one, or is given twice.
  */
 export function readSettings(state = resolve(ROOT, '.stack')): Settings {
-  const running = resolve(state, 'backends')
+  const running = backendsFile(state)
   if (!process.env.BACKENDS && existsSync(running)) process.env.BACKENDS = readFileSync(running, 'utf8').trim()
   const file = resolve(ROOT, '.env')
   if (existsSync(file)) process.loadEnvFile(file)
