@@ -85,10 +85,10 @@ test: check ## everything: check, then the real servers
 	@tsx --test --test-concurrency=1 $$(git ls-files --cached --others --exclude-standard 'test/*.test.ts')
 
 bench: $(installed) ## measure speed and size, as ratios within one run
-	@tsx stack/bench.ts
+	@tsx stack/commands/bench.ts
 
 rehearse: $(installed) ## try the Docker boot, crashes included, beside what runs; needs an engine
-	@tsx stack/rehearse.ts
+	@tsx stack/commands/rehearse.ts
 
 $(installed): package.json package-lock.json
 	@command -v npm >/dev/null || { echo 'npm is not installed: install Node.js 20 or newer from nodejs.org' >&2; exit 1; }

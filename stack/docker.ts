@@ -9,7 +9,7 @@ import { activatePolicy } from './policy.ts'
 import { holder, isFree } from './ports.ts'
 import { pricesToday } from './prices.ts'
 import { collectorOverlays, isRecording, senderEnvironment, tlsFiles } from './receiver-options.ts'
-import type { LastWords } from './reload.ts'
+import type { LastWords } from './service.ts'
 import { collectorEnvironment, recordings } from './services.ts'
 import { ROOT, type Settings, url } from './settings.ts'
 

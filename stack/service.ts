@@ -17,6 +17,9 @@ export type Service = Readonly<{
   beforeStop?: () => Promise<unknown>
 }>
 
+/** What the collector said last when it has ended, or was started anew; undefined while it lives. */
+export type LastWords = () => Promise<string | undefined>
+
 /** What every program sees of the environment: enough to run, nothing else that happens to be set. */
 export function environment(
   settings: Settings,

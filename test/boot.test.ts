@@ -18,7 +18,7 @@ import { bootNative, haltNative, reloadCollector, statusNative } from '../stack/
 import { launcherFor } from '../stack/collectors.ts'
 import { policyBefore, SHIPPED_POLICY } from '../stack/policy.ts'
 import { started } from '../stack/processes.ts'
-import { lastRecording, reload } from '../stack/reload.ts'
+import { lastRecording, reload } from '../stack/commands/reload.ts'
 import { activePolicy, tsx } from '../stack/services.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
 import { COMMITTED_RECORDING } from '../stack/workbench.ts'

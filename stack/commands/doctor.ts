@@ -1,14 +1,14 @@
 import { statfsSync } from 'node:fs'
 import { freemem, totalmem } from 'node:os'
 import { execa } from 'execa'
-import { chosenBackends, served } from './backends/backends.ts'
-import { isInDocker } from './docker.ts'
-import { dockerEngine } from './docker-engine.ts'
-import { findGrafana } from './grafana.ts'
-import { isBuilt } from './native.ts'
-import { holder, isFree } from './ports.ts'
-import { started } from './processes.ts'
-import { PORT_NAMES, ROOT, type Settings } from './settings.ts'
+import { chosenBackends, served } from '../backends/backends.ts'
+import { isInDocker } from '../docker.ts'
+import { dockerEngine } from '../docker-engine.ts'
+import { findGrafana } from '../grafana.ts'
+import { isBuilt } from '../native.ts'
+import { holder, isFree } from '../ports.ts'
+import { started } from '../processes.ts'
+import { PORT_NAMES, ROOT, type Settings } from '../settings.ts'
 
 /** What the native stack takes: resident memory, and disk for programs and the compilers' caches, in GB. */
 const NEEDS = { memoryGb: 1.5, diskGb: 15 }

@@ -1,19 +1,21 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { readClasses, study } from '../workbench/classes.ts'
-import type { Launcher } from '../workbench/collector.ts'
-import { readRecording, timeFactorOf } from '../workbench/recording.ts'
-import { comfortableSpeed, replayEach } from '../workbench/replay.ts'
-import { compare, type Diff } from '../workbench/table.ts'
-import { UserError } from '../workbench/user-error.ts'
-import { checkPolicy, policyBefore, putInForce, shownAs } from './policy.ts'
-import { activePolicy, slowCall } from './services.ts'
-import { ROOT, type Settings, url } from './settings.ts'
-import { CLASSES, COMMITTED_RECORDING, pricesOf, RECORDINGS } from './workbench.ts'
-
-/** What the collector said last when it has ended, or was started anew; undefined while it lives. */
-export type LastWords = () => Promise<string | undefined>
+import { readClasses, study } from '../../workbench/classes.ts'
+import type { Launcher } from '../../workbench/collector.ts'
+import { readRecording, timeFactorOf } from '../../workbench/recording.ts'
+import { comfortableSpeed, replayEach } from '../../workbench/replay.ts'
+import { compare, type Diff } from '../../workbench/table.ts'
+import { UserError } from '../../workbench/user-error.ts'
+import { reloadCollector } from '../boot.ts'
+import { launcherFor } from '../collectors.ts'
+import { reloadDocker } from '../docker.ts'
+import { checkPolicy, policyBefore, putInForce, shownAs } from '../policy.ts'
+import { remembered } from '../remembered.ts'
+import type { LastWords } from '../service.ts'
+import { activePolicy, slowCall } from '../services.ts'
+import { ROOT, type Settings, url } from '../settings.ts'
+import { CLASSES, COMMITTED_RECORDING, pricesOf, RECORDINGS } from '../workbench.ts'
 
 type ReloadRequest = Readonly<{
   policy: string
@@ -23,6 +25,23 @@ type ReloadRequest = Readonly<{
   /** Tells the running collector to read its policy again. */
   tell: () => Promise<LastWords>
 }>
+
+/** Checks a policy file and puts it in force in the stack that is up. Throws `UserError` as `reload` does, and when nothing is up. */
+export async function reloadStack(
+  settings: Settings,
+  {
+    policy,
+    recording,
+    ...options
+  }: Readonly<{ policy: string; recording?: string; cancel: AbortSignal; say: (line: string) => void }>,
+): Promise<void> {
+  const boot = remembered(settings)?.boot
+  if (!boot)
+    throw new UserError('the stack is not up, so there is nothing to reload: make up POLICY=… starts it with a policy.')
+  const launcher = await launcherFor(settings, options, boot)
+  const tell = () => (boot === 'docker' ? reloadDocker(settings) : reloadCollector(settings))
+  await reload(settings, { policy, recording, launcher, tell })
+}
 
 const READY_WITHIN_MS = 30_000
 const LOOK_AGAIN_MS = 50

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
-import { freePorts } from './ports.ts'
-import { readSettings } from './settings.ts'
+import { freePorts } from '../ports.ts'
+import { readSettings } from '../settings.ts'
 import { viewerServer } from './viewer.ts'
 
 test('the viewer hands on questions, and nothing else', async (t) => {

@@ -2,9 +2,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { extname, resolve } from 'node:path'
 import { Readable } from 'node:stream'
-import { UserError } from '../workbench/user-error.ts'
-import { holder, isFree } from './ports.ts'
-import { type PortName, ROOT, type Settings, url } from './settings.ts'
+import { UserError } from '../../workbench/user-error.ts'
+import { holder, isFree } from '../ports.ts'
+import { type PortName, ROOT, type Settings, url } from '../settings.ts'
 
 /** What installing the component libraries takes; said before it is done. */
 export const VIEWER_SIZE = '430 MB'

@@ -4,17 +4,17 @@ import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
-import packageJson from '../package.json' with { type: 'json' }
-import type { Entry } from '../sim/ledger.ts'
-import { sumOf } from '../workbench/collector.ts'
-import { UserError } from '../workbench/user-error.ts'
-import type { Tick } from './backends/backend.ts'
-import { chosenBackends, exporterOf } from './backends/backends.ts'
-import { freePorts } from './ports.ts'
-import { bytesFrom, prometheus } from './queries.ts'
-import { senderEnvironment } from './receiver-options.ts'
-import { tsx } from './services.ts'
-import { type Settings, url } from './settings.ts'
+import packageJson from '../../package.json' with { type: 'json' }
+import type { Entry } from '../../sim/ledger.ts'
+import { sumOf } from '../../workbench/collector.ts'
+import { UserError } from '../../workbench/user-error.ts'
+import type { Tick } from '../backends/backend.ts'
+import { chosenBackends, exporterOf } from '../backends/backends.ts'
+import { freePorts } from '../ports.ts'
+import { bytesFrom, prometheus } from '../queries.ts'
+import { senderEnvironment } from '../receiver-options.ts'
+import { tsx } from '../services.ts'
+import { type Settings, url } from '../settings.ts'
 
 /** How long one backend may take to show what was sent. Seen: 4 s. */
 const PATIENCE_MS = 60_000

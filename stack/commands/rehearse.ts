@@ -2,16 +2,16 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlin
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { execa } from 'execa'
-import packageJson from '../package.json' with { type: 'json' }
-import { onInterrupt } from '../sim/interrupt.ts'
-import { eventually } from '../test/stack.ts'
-import { IMAGES, type Image, makeStandIn } from '../test/stand-ins.ts'
-import { UserError } from '../workbench/user-error.ts'
-import { dockerEngine } from './docker-engine.ts'
-import { build, readRecipes } from './native.ts'
-import { portsOfItsOwn } from './ports.ts'
-import { phoenixSpans, prometheus, tempoSearch, tempoTrace } from './queries.ts'
-import { ROOT, readSettings, type Settings } from './settings.ts'
+import packageJson from '../../package.json' with { type: 'json' }
+import { onInterrupt } from '../../sim/interrupt.ts'
+import { eventually } from '../../test/stack.ts'
+import { IMAGES, type Image, makeStandIn } from '../../test/stand-ins.ts'
+import { UserError } from '../../workbench/user-error.ts'
+import { dockerEngine } from '../docker-engine.ts'
+import { build, readRecipes } from '../native.ts'
+import { portsOfItsOwn } from '../ports.ts'
+import { phoenixSpans, prometheus, tempoSearch, tempoTrace } from '../queries.ts'
+import { ROOT, readSettings, type Settings } from '../settings.ts'
 
 /** How long the images may take to come. A machine without a way to a registry hears so at once, as a rule. */
 const PULL_MS = 600_000

@@ -1,0 +1,72 @@
+import { UserError } from '../../workbench/user-error.ts'
+import { chosenBackends } from '../backends/backends.ts'
+import { bootNative } from '../boot.ts'
+import type { Boot } from '../collectors.ts'
+import { bootDocker, isInDocker } from '../docker.ts'
+import { dockerEngine } from '../docker-engine.ts'
+import { findGrafana } from '../grafana.ts'
+import { started } from '../processes.ts'
+import { forget, remember, remembered } from '../remembered.ts'
+import { type Settings, url } from '../settings.ts'
+import { VIEWER_SIZE } from './viewer.ts'
+
+type Options = Readonly<{ policy: string; boot: Boot | undefined; cancel: AbortSignal; say: (line: string) => void }>
+
+/** Starts everything and waits until it works. Throws `UserError` before anything is started when it cannot. */
+export async function up(settings: Settings, { policy, boot: wanted, cancel, say }: Options): Promise<void> {
+  const before = remembered(settings)
+  const way = wanted ?? before?.boot
+  const engine = way === 'native' ? undefined : await dockerEngine(settings.env)
+  if (way === 'docker' && engine && 'why' in engine)
+    throw new UserError(`BOOT=docker, but ${engine.why}. Mend that, or use BOOT=native.`)
+  const boot: Boot = engine && 'version' in engine ? 'docker' : 'native'
+  const backends = chosenBackends(settings)
+    .map(({ id }) => id)
+    .join()
+  for (const [name, then, now] of [
+    ['BOOT', before?.boot, boot],
+    ['BACKENDS', before?.backends, backends],
+  ])
+    if (then && then !== now) throw new UserError(`the stack was started with ${name}=${then}: make down first.`)
+  if (engine && 'version' in engine) say(`Docker ${engine.version}`)
+  else say(`native boot${engine ? `: ${engine.why}` : ''}`)
+  remember(settings, { boot, backends })
+  const began = Date.now()
+  try {
+    await (boot === 'native' ? bootNative : bootDocker)(settings, { policy, cancel, say })
+  } catch (error) {
+    const some = boot === 'docker' ? await isInDocker(settings).catch(() => true) : started(settings).length > 0
+    if (!some) forget(settings)
+    throw error
+  }
+  say(`up after ${((Date.now() - began) / 1000).toFixed(0)} s\n`)
+  say(links(settings, boot))
+}
+
+function links(settings: Settings, boot: Boot): string {
+  const grafana = boot === 'docker' || findGrafana(settings.env) !== undefined
+  const board = url(settings, 'GRAFANA_PORT', '/d/cost-and-latency-by-agent')
+  const rows = [
+    grafana
+      ? ['Grafana', board, 'cost and latency by agent; Explore for TraceQL']
+      : [
+          'Grafana',
+          'not on this machine',
+          `make viewer shows the same boards (installs ${VIEWER_SIZE} once); or put grafana on PATH, or set GRAFANA_HOME`,
+        ],
+    ...chosenBackends(settings).map(({ title, server }) =>
+      server
+        ? [title, url(settings, server.link.port, server.link.path), server.link.what]
+        : [title, 'elsewhere', 'kept traces'],
+    ),
+    [
+      'Prometheus',
+      url(settings, 'PROMETHEUS_PORT', '/api/v1/query?query=woodland_decisions_total'),
+      'metrics of every tick, kept or not',
+    ],
+    ['OTLP', url(settings, 'OTLP_HTTP_PORT'), 'point your own agents here'],
+  ]
+  const next =
+    'make verify  follows one marked tick through all of it\nmake status  what runs      make logs  what it says      make down  end'
+  return `${rows.map(([name, where, what]) => `${name?.padEnd(11)} ${where}\n            ${what}`).join('\n')}\n\n${next}`
+}
