@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { resolve } from 'node:path'
+import { after, before, test } from 'node:test'
+import { gunzipSync } from 'node:zlib'
+import { execa } from 'execa'
+import { build } from '../stack/native.ts'
+import { ROOT, type Settings } from '../stack/settings.ts'
+import { eventually, testPlace } from './stack.ts'
+
+const README = readFileSync(resolve(ROOT, 'collector/README.md'), 'utf8')
+const blocks = [...README.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, text = '']) => text)
+const otelcol = blocks.find((text) => text.includes('\notelcol ')) ?? assert.fail('there is no otelcol line')
+const docker = blocks.find((text) => text.startsWith('docker run ')) ?? assert.fail('there is no docker run line')
+
+let settings: Settings
+let folder: string
+
+before(async () => {
+  settings = await testPlace()
+  folder = mkdtempSync(resolve(tmpdir(), 'wood-alone-'))
+})
+after(() => {
+  for (const path of [folder, settings.state]) rmSync(path, { recursive: true, force: true })
+})
+
+test('collector/ alone, started by the line of its README, masks a failed call and hands it on', async () => {
+  cpSync(resolve(ROOT, 'collector'), resolve(folder, 'collector'), { recursive: true })
+  mkdirSync(resolve(folder, 'bin'))
+  const programs = await build(settings, ['collector'], { cancel: new AbortController().signal, say: () => {} })
+  symlinkSync(programs('otelcol-woodland'), resolve(folder, 'bin/otelcol'))
+
+  const taken: string[] = []
+  const backend = createServer(async (request, response) => {
+    const pieces: Buffer[] = []
+    for await (const piece of request) pieces.push(piece)
+    const body = Buffer.concat(pieces)
+    taken.push((request.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body).toString('latin1'))
+    response.writeHead(200, { 'content-type': 'application/x-protobuf' }).end()
+  }).listen(0, '127.0.0.1')
+  await once(backend, 'listening')
+
+  const { OTLP_GRPC_PORT, OTLP_HTTP_PORT, COLLECTOR_HEALTH_PORT, COLLECTOR_METRICS_PORT, COLLECTOR_EXPORTER_PORT } =
+    settings.ports
+  const ports = {
+    OTLP_GRPC_PORT,
+    OTLP_HTTP_PORT,
+    COLLECTOR_HEALTH_PORT,
+    COLLECTOR_METRICS_PORT,
+    COLLECTOR_EXPORTER_PORT,
+  }
+  const queue = resolve(folder, 'queue')
+  const line = otelcol.replace(/QUEUE_DIR=\S+/, `QUEUE_DIR=${queue}`).replace('\notelcol ', '\nexec otelcol ')
+  const collector = execa('sh', ['-c', line], {
+    cwd: folder,
+    env: {
+      PATH: `${resolve(folder, 'bin')}:${settings.env.PATH}`,
+      TEMPO_OTLP_ENDPOINT: `http://127.0.0.1:${(backend.address() as AddressInfo).port}`,
+      ...Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, String(port)])),
+    },
+    extendEnv: false,
+    reject: false,
+    all: true,
+  })
+  try {
+    await eventually(async () => {
+      if (collector.exitCode !== null) assert.fail((await collector).all)
+      assert.ok((await fetch(`http://127.0.0.1:${COLLECTOR_HEALTH_PORT}`)).ok)
+    }, 20)
+    const now = BigInt(Date.now()) * 1_000_000n
+    const span = {
+      traceId: 'a'.repeat(32),
+      spanId: 'b'.repeat(16),
+      name: 'chat',
+      startTimeUnixNano: String(now),
+      endTimeUnixNano: String(now + 1n),
+      status: { code: 2 },
+      attributes: [
+        { key: 'gen_ai.operation.name', value: { stringValue: 'chat' } },
+        { key: 'prompt', value: { stringValue: 'write to somebody@example.com soon' } },
+      ],
+    }
+    const sent = await fetch(`http://127.0.0.1:${OTLP_HTTP_PORT}/v1/traces`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] }),
+    })
+    assert.equal(sent.status, 200)
+    const text = await eventually(async () => {
+      assert.ok(taken.length > 0, 'nothing was handed on')
+      return taken.join('')
+    }, 20)
+    assert.match(text, /write to \*\*\*\* soon/)
+    assert.match(text, /keep-failed-calls/, 'the gates are set: the policy is written on the trace')
+    assert.ok(!text.includes('somebody'), 'the address is not masked')
+  } finally {
+    collector.kill()
+    await collector
+    backend.close()
+  }
+})
+
+test('both lines name the gates and the image of .env', () => {
+  const shipped = settings.env
+  for (const line of [otelcol, docker]) assert.ok(line.includes(`--feature-gates=${shipped.COLLECTOR_FEATURE_GATES}\n`))
+  assert.ok(docker.includes(` ${shipped.OTELCOL_IMAGE?.split('@')[0]} `))
+})
+
+test('the table has every variable that a file of collector/ reads, and no other', () => {
+  const files = globSync('collector/**/*.yaml', { cwd: ROOT }).map((file) => readFileSync(resolve(ROOT, file), 'utf8'))
+  const read = new Set(files.flatMap((text) => [...text.matchAll(/\$\{env:(\w+)/g)].map(([, name]) => name)))
+  // How long a recording may be is a matter of make record.
+  read.delete('RECORDING_FILE_MB')
+  const table = README.slice(README.indexOf('| variable |'))
+  const told = new Set([...table.matchAll(/^\|([^|]+)\|/gm)].flatMap(([, cell = '']) => cell.match(/[A-Z]\w+/g) ?? []))
+  assert.deepEqual([...told].sort(), [...read].sort())
+})
