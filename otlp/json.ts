@@ -7,7 +7,8 @@ export type AnyValue = Readonly<{
   stringValue?: string
   boolValue?: boolean
   intValue?: string | number
-  doubleValue?: number | 'NaN' | 'Infinity' | '-Infinity'
+  /** JSON has no NaN and no infinity: then this is their name, as a string, and `fromValue` reads it. */
+  doubleValue?: number
   arrayValue?: Readonly<{ values?: readonly AnyValue[] }>
   kvlistValue?: Readonly<{ values?: readonly Attribute[] }>
   /** In base64. */
@@ -66,7 +67,8 @@ export function toValue(value: unknown): AnyValue {
   if (typeof value === 'string') return text(value)
   if (typeof value === 'boolean') return { boolValue: value }
   if (typeof value === 'bigint') return integer(value)
-  if (typeof value === 'number') return { doubleValue: Number.isFinite(value) ? value : (`${value}` as 'NaN') }
+  if (typeof value === 'number')
+    return { doubleValue: Number.isFinite(value) ? value : (String(value) as unknown as number) }
   if (value === null) return {}
   if (Array.isArray(value)) return { arrayValue: { values: value.map(toValue) } }
   return { kvlistValue: { values: toAttributes(value as Readonly<Record<string, unknown>>) } }

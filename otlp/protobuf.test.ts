@@ -5,8 +5,8 @@ import { TraceState } from '@opentelemetry/core'
 import { JsonTraceSerializer, ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
-import { type AnyValue, spansOf, type TraceRequest, text, traceRequest } from './json.ts'
-import { decode, encode } from './protobuf.ts'
+import { type AnyValue, spansOf, type TraceRequest, text, toValue, traceRequest } from './json.ts'
+import { decode, decodeIds, encode } from './protobuf.ts'
 
 const EVERY_TYPE: Attributes = {
   text: 'a “text”, 😀',
@@ -91,8 +91,8 @@ test('what no SDK of JavaScript can say comes back, too', () => {
     { intValue: '9223372036854775807' },
     { intValue: '-9223372036854775808' },
     { doubleValue: 9000 },
-    { doubleValue: 'NaN' },
-    { doubleValue: '-Infinity' },
+    toValue(Number.NaN),
+    toValue(Number.NEGATIVE_INFINITY),
     { bytesValue: 'AP8H' },
     {
       kvlistValue: { values: [{ key: 'deep', value: { arrayValue: { values: [text('a'), { boolValue: false }] } } }] },
@@ -104,6 +104,21 @@ test('what no SDK of JavaScript can say comes back, too', () => {
   const read = decode(encode(request))
   assert.deepEqual(spansOf(read), spansOf(request))
   assert.deepEqual(JSON.parse(JSON.stringify(read)), read)
+})
+
+/** One field of a message, whose length is written in two bytes. */
+const field = (number: number, value: Buffer) =>
+  Buffer.concat([Buffer.from([number * 8 + 2, (value.length & 0x7f) | 0x80, value.length >> 7]), value])
+
+test('ids are read without the rest, also where the rest is nested too deep to be read', () => {
+  const request = traceRequest([{ ...IDS, name: 'chat' }], { resource: { 'service.name': 'forest' } })
+  assert.deepEqual(decodeIds(encode(request)), traceRequest([IDS]))
+  let value = Buffer.alloc(0)
+  for (let depth = 0; depth < 200; depth++) value = field(5, field(1, value))
+  const ids = [field(1, Buffer.from(IDS.traceId, 'hex')), field(2, Buffer.from(IDS.spanId, 'hex'))]
+  const body = field(1, field(2, field(2, Buffer.concat([...ids, field(9, field(2, value))]))))
+  assert.deepEqual(decodeIds(body), traceRequest([IDS]))
+  assert.throws(() => decode(body), /too deep/)
 })
 
 test('a request of nothing is one', () => assert.deepEqual(decode(Buffer.alloc(0)), { resourceSpans: [] }))

@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { nanosOf, nanosToMs, type Span } from '../../otlp/json.ts'
 import { type Launcher, type Running, startCollector, sumOf, withScratch } from '../../workbench/collector.ts'
 import { startPosting } from '../../workbench/post.ts'
-import { nanosToMs, type Span } from '../../workbench/recording.ts'
 import { replay } from '../../workbench/replay.ts'
 import { withVariables } from '../../workbench/variables.ts'
 import { BEGINNING, type Kind, MUST_KEEP, makeTrace, type Random, randomOf, requestOf } from '../traffic.ts'
@@ -583,7 +583,6 @@ const WRONG_CLOCKS: readonly ((startMs: number, endMs: number) => readonly [numb
   (start, end) => [0, end - start],
   () => [0, 0],
 ]
-const nanosOf = (ms: number) => String(BigInt(Math.round(ms)) * 1_000_000n)
 const wronglyTimed: Shape = (spans, random) => {
   const clock = WRONG_CLOCKS[random.below(WRONG_CLOCKS.length)]
   return spans.map((span) => {
