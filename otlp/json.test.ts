@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   attributeOf,
+  eachSpan,
   endOf,
   fromAttributes,
   fromValue,
@@ -11,7 +12,6 @@ import {
   nanosOf,
   nanosToMs,
   onlySpans,
-  placedSpans,
   resourceSpans,
   type Span,
   spansOf,
@@ -72,7 +72,7 @@ test('spans are found with what sent them, wherever parts are missing', () => {
   const request = { resourceSpans: [forest, {}, { scopeSpans: [{}] }, resourceSpans([three])] }
   assert.deepEqual(spansOf(request), [one, two, three])
   assert.deepEqual(
-    [...placedSpans(request)].map(({ span, scope, resource }) => [
+    [...eachSpan(request)].map(({ span, scope, resource }) => [
       span.name,
       scope?.name,
       fromAttributes(resource?.attributes)['service.name'],
@@ -83,8 +83,8 @@ test('spans are found with what sent them, wherever parts are missing', () => {
       ['three', undefined, undefined],
     ],
   )
-  assert.deepEqual([spansOf({}), [...placedSpans({})]], [[], []])
-  const [first] = placedSpans(request)
+  assert.deepEqual([spansOf({}), [...eachSpan({})]], [[], []])
+  const [first] = eachSpan(request)
   assert.equal(first?.span, one, 'nothing is copied')
 })
 

@@ -99,7 +99,7 @@ export const attributeOf = (attributes: readonly Attribute[] | undefined, key: s
 
 export type Plain = string | number | boolean | undefined | readonly Plain[] | Readonly<{ [key: string]: Plain }>
 
-/** As JavaScript has it. An integer beyond 2^53 is rounded: who needs it exact reads `intValue`. */
+/** As JavaScript has it. An integer beyond 2^53 is rounded; read `intValue` to have it exactly. */
 export function fromValue(value: AnyValue | undefined): Plain {
   const number = value?.intValue ?? value?.doubleValue
   if (number !== undefined) return Number(number)
@@ -111,11 +111,11 @@ export function fromValue(value: AnyValue | undefined): Plain {
 export const fromAttributes = (attributes: readonly Attribute[] = []): Readonly<Record<string, Plain>> =>
   Object.fromEntries(attributes.map(({ key, value }) => [key, fromValue(value)]))
 
-/** A span beside what sent it. */
-export type Placed = Readonly<{ span: Span; scope: Scope | undefined; resource: Resource | undefined }>
+/** A span with the scope and the resource that it came from. */
+export type SpanWithSource = Readonly<{ span: Span; scope: Scope | undefined; resource: Resource | undefined }>
 
-/** Nothing is copied: a request can hold thousands of spans. */
-export function* placedSpans({ resourceSpans = [] }: Partial<TraceRequest>): Generator<Placed> {
+/** Copies no span: a request can hold thousands. */
+export function* eachSpan({ resourceSpans = [] }: Partial<TraceRequest>): Generator<SpanWithSource> {
   for (const { resource, scopeSpans = [] } of resourceSpans)
     for (const { scope, spans = [] } of scopeSpans) for (const span of spans) yield { span, scope, resource }
 }

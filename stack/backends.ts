@@ -1,11 +1,11 @@
 import {
   type Attribute,
+  eachSpan,
   endOf,
   fromAttributes,
   hexOf,
   isError,
   type Plain,
-  placedSpans,
   startOf,
   type TraceRequest,
 } from '../otlp/json.ts'
@@ -84,7 +84,7 @@ export async function tempoTrace(settings: Settings, traceId: string): Promise<r
   const { trace = {} } = await get<{ trace?: Partial<TraceRequest> }>(
     url(settings, 'TEMPO_PORT', `/api/v2/traces/${traceId}`),
   )
-  return Array.from(placedSpans(trace), ({ span, scope, resource }) => ({
+  return Array.from(eachSpan(trace), ({ span, scope, resource }) => ({
     traceId: hexOf(span.traceId),
     spanId: hexOf(span.spanId),
     parentSpanId: hexOf(span.parentSpanId ?? ''),
