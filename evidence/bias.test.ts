@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { type Span, toAttributes, traceRequest } from '../otlp/json.ts'
 import { UserError } from '../workbench/user-error.ts'
 import { type Cell, drawsIn, estimating, isUnbiased } from './bias.ts'
 
-const attribute = (key: string, value: string | number) => ({
-  key,
-  value: typeof value === 'string' ? { stringValue: value } : { intValue: String(value) },
-})
-const span = (traceState: string | undefined, isError: boolean, attributes: Record<string, string | number>) => ({
+const span = (traceState: string | undefined, isError: boolean, attributes: Record<string, unknown>): Span => ({
   traceId: 'a'.repeat(32),
   ...(traceState ? { traceState } : {}),
   status: isError ? { code: 2 } : {},
-  attributes: Object.entries(attributes).map(([key, value]) => attribute(key, value)),
+  spanId: 'b'.repeat(16),
+  attributes: toAttributes(attributes),
 })
 const turn = (traceState: string | undefined, agent: string, isError = false) =>
   span(traceState, isError, { 'gen_ai.operation.name': 'invoke_agent', 'gen_ai.agent.name': agent })
@@ -20,10 +18,10 @@ const call = (traceState: string | undefined, agent: string, tokens: number) =>
     'gen_ai.operation.name': 'chat',
     'gen_ai.agent.name': agent,
     'gen_ai.request.model': 'small',
-    'gen_ai.usage.input_tokens': tokens - 1,
-    'gen_ai.usage.output_tokens': 1,
+    'gen_ai.usage.input_tokens': BigInt(tokens - 1),
+    'gen_ai.usage.output_tokens': 1n,
   })
-const line = (...spans: object[]) => Buffer.from(JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans }] }] }))
+const line = (...spans: readonly Span[]) => Buffer.from(JSON.stringify(traceRequest(spans)))
 
 const ONE_IN_TEN = 'ot=th:e6666666666666'
 const ALL = 'ot=th:0'

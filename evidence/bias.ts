@@ -1,7 +1,8 @@
+import { attributeOf, isError, type Span, spansOf } from '../otlp/json.ts'
 import type { PriceOf } from '../workbench/classes.ts'
 import type { Launcher } from '../workbench/collector.ts'
 import { drawIn, type Format } from '../workbench/draw.ts'
-import { attributeOf, type Otlp, type Request, type Span, spansOf } from '../workbench/recording.ts'
+import type { Request } from '../workbench/recording.ts'
 import { type Decisions, type List, replayEach, weightIn } from '../workbench/replay.ts'
 import { UserError } from '../workbench/user-error.ts'
 import { withVariables } from '../workbench/variables.ts'
@@ -132,7 +133,6 @@ const amountsOf = ({ model, inputTokens, outputTokens, failed }: Turn, priceOf: 
   USD: usdOf(priceOf, model, inputTokens, outputTokens),
 })
 
-type Kept = Span & Readonly<{ traceState?: string }>
 type Estimate = ReturnType<typeof estimating>
 
 /**
@@ -147,7 +147,7 @@ export function estimating(priceOf: PriceOf, weigh: (weight: number) => number =
     // Of one trace: what an agent did in it is kept or dropped together, so it has one share in the variance.
     const own = new Map<string, number>()
     const weights = new Set<number>()
-    for (const span of spansOf(JSON.parse(line.toString()) as Otlp) as readonly Kept[]) {
+    for (const span of spansOf(JSON.parse(line.toString()))) {
       weights.add(weightIn(span.traceState))
       const agent = attributeOf(span.attributes, 'gen_ai.agent.name')?.stringValue
       for (const [quantity, amount] of Object.entries(amountsIn(span, priceOf)))
@@ -176,9 +176,10 @@ export function estimating(priceOf: PriceOf, weigh: (weight: number) => number =
 }
 
 /** What one span says: a turn and whether it failed stand on the agent's span, tokens and model on that of the call. */
-function amountsIn({ attributes, status }: Span, priceOf: PriceOf): Partial<Amounts> {
+function amountsIn(span: Span, priceOf: PriceOf): Partial<Amounts> {
+  const { attributes } = span
   const operation = attributeOf(attributes, 'gen_ai.operation.name')?.stringValue
-  if (operation === 'invoke_agent') return { turns: 1, errors: status?.code === 2 ? 1 : 0 }
+  if (operation === 'invoke_agent') return { turns: 1, errors: isError(span) ? 1 : 0 }
   if (operation !== 'chat') return {}
   const number = (key: string) => Number(attributeOf(attributes, key)?.intValue ?? 0)
   const [input, output] = [number('gen_ai.usage.input_tokens'), number('gen_ai.usage.output_tokens')]

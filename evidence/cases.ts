@@ -3,8 +3,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isNode, LineCounter, type ParseOptions, parseDocument } from 'yaml'
 import { z } from 'zod'
+import { type Span, toAttributes, traceRequest } from '../otlp/json.ts'
 import type { Launcher } from '../workbench/collector.ts'
-import type { Request, Span, Value } from '../workbench/recording.ts'
+import type { Request } from '../workbench/recording.ts'
 import { type Decisions, type List, replayEach } from '../workbench/replay.ts'
 import { UserError } from '../workbench/user-error.ts'
 import { withVariables } from '../workbench/variables.ts'
@@ -53,7 +54,7 @@ const text = z.string(TEXT)
 const ATTRIBUTES = { error: 'attributes are a map; write attributes: { error.type: parse_error }' }
 const attributes = z.record(z.string(), z.unknown(), ATTRIBUTES)
 const TIMES = { error: 'times is a whole number from 1' }
-// In traffic a whole number is a bigint, so that 9000 and 9000.0 are two types, as they are in OTLP.
+// In traffic a whole number is a bigint, so that 9000 and 9000.0 are two types, as they are in OTLP; null is a value without one.
 const times = z.bigint(TIMES).positive(TIMES).transform(Number).default(1)
 const traffic = z
   .array(
@@ -139,7 +140,7 @@ function readCase(folder: string, name: string): Case {
     requests: requests.flatMap(({ at, times, resource, scope, spans }) =>
       Array.from({ length: times }, (_, turn) => {
         const sent = spans.flatMap((span, index) =>
-          Array.from({ length: span.times }, (_, copy): Span & { parentSpanId?: string } => {
+          Array.from({ length: span.times }, (_, copy): Span => {
             const idIn = (id: string) => digest(16, name, salt, span.trace, turn, id)
             const start = BigInt(BEGINNING_MS) * 1_000_000n + BigInt(at) + BigInt(span.start)
             return {
@@ -150,18 +151,11 @@ function readCase(folder: string, name: string): Case {
               startTimeUnixNano: String(start),
               endTimeUnixNano: String(start + BigInt(span.lasts)),
               status: { code: { unset: 0, ok: 1, error: 2 }[span.status] },
-              attributes: otlpAttributes(span.attributes),
+              attributes: toAttributes(span.attributes),
             }
           }),
         )
-        const body = {
-          resourceSpans: [
-            {
-              resource: { attributes: otlpAttributes(resource) },
-              scopeSpans: [{ scope: { name: scope }, spans: sent }],
-            },
-          ],
-        }
+        const body = traceRequest(sent, { resource, scope: { name: scope } })
         return { atMs: BEGINNING_MS + at / 1e6, body: Buffer.from(JSON.stringify(body)), spans: sent }
       }),
     ),
@@ -178,21 +172,6 @@ function readCase(folder: string, name: string): Case {
 /** Well mixed in every digit, for samplers look at parts of an id only. */
 const digest = (digits: number, ...of: readonly unknown[]) =>
   createHash('sha256').update(JSON.stringify(of)).digest('hex').slice(0, digits)
-
-type AnyValue = Value | { arrayValue: object } | { kvlistValue: object } | Record<string, never>
-const otlpAttributes = (of: Readonly<Record<string, unknown>>) =>
-  Object.entries(of).map(([key, value]) => ({ key, value: otlpValue(value) as Value }))
-
-/** YAML's own types are those of OTLP; null is a value that has none. */
-function otlpValue(value: unknown): AnyValue {
-  if (typeof value === 'string') return { stringValue: value }
-  if (typeof value === 'boolean') return { boolValue: value }
-  if (typeof value === 'bigint') return { intValue: String(value) }
-  if (typeof value === 'number') return { doubleValue: value }
-  if (Array.isArray(value)) return { arrayValue: { values: value.map(otlpValue) } }
-  if (value === null || value === undefined) return {}
-  return { kvlistValue: { values: otlpAttributes(value as Record<string, unknown>) } }
-}
 
 function read<T>(path: string, schema: z.ZodType<T>, options: ParseOptions = {}): T {
   if (!existsSync(path))

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { spansOf, type TraceRequest } from '../otlp/json.ts'
 import { readClasses, study } from '../workbench/classes.ts'
-import type { Otlp, Request } from '../workbench/recording.ts'
-import { spansOf } from '../workbench/recording.ts'
+import type { Request } from '../workbench/recording.ts'
 import { type Labelled, MODELS, MUST_KEEP, makeTraffic, PROFILES } from './traffic.ts'
 
 const WISH = { seed: 5, mustKeep: 10 * MUST_KEEP.length * PROFILES.length, perSecond: 1000, speed: 10 }
@@ -15,7 +15,7 @@ async function all(size = WISH) {
   return { labels, requests }
 }
 
-const sentIn = ({ body }: Request) => spansOf(JSON.parse(body.toString()) as Otlp)
+const sentIn = ({ body }: Request) => spansOf(JSON.parse(body.toString()) as TraceRequest)
 
 test('each trace is of the class that its label says, by classes.yaml', async () => {
   const { labels, requests } = await all()

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { Request, Span, Value } from '../workbench/recording.ts'
+import { type AnyValue, endOf, integer, resourceSpans, type Span, startOf, text } from '../otlp/json.ts'
+import type { Request } from '../workbench/recording.ts'
 
 /** What a trace of the generator is, and must therefore become. */
 export const MUST_KEEP = ['parse-error', 'self-buy', 'failed-call', 'slow-call', 'token-heavy'] as const
@@ -71,8 +72,8 @@ const twoParts = (first: (spans: readonly Span[]) => readonly Span[], gapMs: num
 }
 const moved = (span: Span, byMs: number): Span => ({
   ...span,
-  startTimeUnixNano: String(BigInt(span.startTimeUnixNano ?? 0) + BigInt(byMs) * 1_000_000n),
-  endTimeUnixNano: String(BigInt(span.endTimeUnixNano ?? 0) + BigInt(byMs) * 1_000_000n),
+  startTimeUnixNano: String(startOf(span) + BigInt(byMs) * 1_000_000n),
+  endTimeUnixNano: String(endOf(span) + BigInt(byMs) * 1_000_000n),
 })
 const shuffled = <T>(items: readonly T[], random: Random) =>
   items
@@ -167,7 +168,7 @@ export const PROFILES: readonly Profile[] = [
         random,
         {
           name: 'GET /',
-          attributes: [{ key: 'http.request.method', value: { stringValue: 'GET' } }],
+          attributes: [{ key: 'http.request.method', value: text('GET') }],
           [FOREIGN]: true,
         },
         3,
@@ -182,9 +183,9 @@ export const PROFILES: readonly Profile[] = [
         random,
         {
           attributes: [
-            { key: 'error.type', value: { intValue: '5' } },
+            { key: 'error.type', value: integer(5) },
             { key: 'gen_ai.operation.name', value: {} },
-            { key: 'woodland.tokens', value: { stringValue: 'many' } },
+            { key: 'woodland.tokens', value: text('many') },
           ],
         },
         2,
@@ -212,8 +213,6 @@ export const PROFILES: readonly Profile[] = [
 ]
 
 export const BEGINNING = new Date('2026-01-01T00:00:00Z')
-const text = (stringValue: string) => ({ stringValue })
-const integer = (number: number) => ({ intValue: String(number) })
 const SLOW_CALL_US = 2_000_000
 const TOKEN_HEAVY = 6000
 /** Refusals that no policy asks for: what can be said of them, a sample must tell. */
@@ -235,7 +234,7 @@ export function makeTrace(kind: Kind, random: Random): Readonly<{ spans: readonl
     parentSpanId: string | undefined,
     name: string,
     us: number,
-    attributes: Record<string, Value | undefined>,
+    attributes: Record<string, AnyValue | undefined>,
     more: object = {},
   ) => ({
     traceId,
@@ -378,19 +377,13 @@ function mixedUp(parts: readonly Sent[]): Sent[] {
 }
 
 export function requestOf(atMs: number, spans: readonly Span[]): Request {
-  const resource = (name: string, from: readonly Span[]) =>
-    from.length > 0
-      ? [{ resource: { attributes: [{ key: 'service.name', value: text(name) }] }, scopeSpans: [{ spans: from }] }]
-      : []
-  const resourceSpans = [
-    ...resource(
-      'thousand-token-wood',
-      spans.filter((span) => !(FOREIGN in span)),
-    ),
-    ...resource(
-      'next-door',
-      spans.filter((span) => FOREIGN in span),
-    ),
-  ]
-  return { atMs, spans, body: Buffer.from(JSON.stringify({ resourceSpans })) }
+  const isForeign = (span: Span) => FOREIGN in span
+  const services = [
+    ['thousand-token-wood', spans.filter((span) => !isForeign(span))],
+    ['next-door', spans.filter(isForeign)],
+  ] as const
+  const parts = services.flatMap(([name, from]) =>
+    from.length > 0 ? [resourceSpans(from, { resource: { 'service.name': name } })] : [],
+  )
+  return { atMs, spans, body: Buffer.from(JSON.stringify({ resourceSpans: parts })) }
 }

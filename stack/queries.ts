@@ -1,9 +1,20 @@
+import {
+  type Attribute,
+  eachSpan,
+  endOf,
+  fromAttributes,
+  hexOf,
+  isError,
+  type Plain,
+  startOf,
+  type TraceRequest,
+} from '../otlp/json.ts'
 import { type Settings, url } from './settings.ts'
 
 /** One answer of TraceQL search: a trace and how many of its spans matched. */
 export type Found = Readonly<{ traceID: string; spanSets?: readonly { matched: number; spans: readonly unknown[] }[] }>
 
-export type Value = string | number | boolean | readonly string[] | undefined
+type Values = Readonly<Record<string, Plain>>
 
 /** A span as Tempo returns it, flattened. Times are nanoseconds since 1970. */
 export type Span = Readonly<{
@@ -16,14 +27,12 @@ export type Span = Readonly<{
   end: bigint
   error: boolean
   statusMessage: string
-  attributes: Readonly<Record<string, Value>>
-  resource: Readonly<Record<string, Value>>
-  scope: Readonly<Record<string, Value>>
-  events: readonly { name: string; attributes: Readonly<Record<string, Value>> }[]
+  attributes: Values
+  resource: Values
+  scope: Values
+  events: readonly { name: string; attributes: Values }[]
   links: readonly { traceId: string; spanId: string }[]
 }>
-
-type Keys = readonly { key: string; value: Record<string, unknown> }[] | undefined
 
 /** What a server answers, byte for byte. Throws when it answers an error. */
 export async function bytesFrom(address: string, init: RequestInit = {}): Promise<Buffer> {
@@ -63,75 +72,37 @@ export async function tempoMetrics(
 ): Promise<readonly Series[]> {
   const now = Math.ceil(Date.now() / 1000) + 60
   const range = new URLSearchParams({ q: query, start: String(now - hours * 3600), end: String(now), step })
-  type Raw = { labels: Keys; samples?: readonly { value?: number }[] }
+  type Raw = { labels: readonly Attribute[]; samples?: readonly { value?: number }[] }
   const { series = [] } = await get<{ series?: readonly Raw[] }>(
     url(settings, 'TEMPO_PORT', `/api/metrics/query_range?${range}`),
   )
   return series.map(({ labels, samples = [] }) => ({
-    labels: Object.fromEntries(Object.entries(flat(labels)).map(([key, value]) => [key, String(value)])),
+    labels: Object.fromEntries(Object.entries(fromAttributes(labels)).map(([key, value]) => [key, String(value)])),
     values: samples.map(({ value = 0 }) => value),
   }))
 }
 
-type RawSpan = {
-  traceId: string
-  spanId: string
-  parentSpanId?: string
-  name: string
-  kind: string
-  startTimeUnixNano?: string
-  endTimeUnixNano?: string
-  status?: { code?: string; message?: string }
-  attributes?: Keys
-  events?: readonly { name: string; attributes?: Keys }[]
-  links?: readonly { traceId: string; spanId: string }[]
-}
-type RawTrace = {
-  trace?: {
-    resourceSpans?: readonly {
-      resource?: { attributes?: Keys }
-      scopeSpans?: readonly { scope?: { attributes?: Keys }; spans?: readonly RawSpan[] }[]
-    }[]
-  }
-}
-
 /** Every span of one trace; none when Tempo does not know it (it answers 200 then too). */
 export async function tempoTrace(settings: Settings, traceId: string): Promise<readonly Span[]> {
-  const { trace } = await get<RawTrace>(url(settings, 'TEMPO_PORT', `/api/v2/traces/${traceId}`))
-  return (trace?.resourceSpans ?? []).flatMap(({ resource, scopeSpans }) =>
-    (scopeSpans ?? []).flatMap(({ scope, spans }) =>
-      (spans ?? []).map((span) => ({
-        traceId: hex(span.traceId),
-        spanId: hex(span.spanId),
-        parentSpanId: hex(span.parentSpanId ?? ''),
-        name: span.name,
-        kind: span.kind,
-        start: BigInt(span.startTimeUnixNano ?? 0),
-        end: BigInt(span.endTimeUnixNano ?? 0),
-        error: span.status?.code === 'STATUS_CODE_ERROR',
-        statusMessage: span.status?.message ?? '',
-        attributes: flat(span.attributes),
-        resource: flat(resource?.attributes),
-        scope: flat(scope?.attributes),
-        events: (span.events ?? []).map(({ name, attributes }) => ({ name, attributes: flat(attributes) })),
-        links: (span.links ?? []).map((link) => ({ traceId: hex(link.traceId), spanId: hex(link.spanId) })),
-      })),
-    ),
+  const { trace = {} } = await get<{ trace?: Partial<TraceRequest> }>(
+    url(settings, 'TEMPO_PORT', `/api/v2/traces/${traceId}`),
   )
-}
-
-const hex = (base64: string) => Buffer.from(base64, 'base64').toString('hex')
-
-const flat = (keys: Keys): Record<string, Value> =>
-  Object.fromEntries((keys ?? []).map(({ key, value }) => [key, plain(value)]))
-
-function plain(value: Record<string, unknown>): Value {
-  if ('intValue' in value) return Number(value.intValue)
-  if ('arrayValue' in value) {
-    const { values = [] } = value.arrayValue as { values?: readonly Record<string, unknown>[] }
-    return values.map((item) => String(plain(item)))
-  }
-  return (value.stringValue ?? value.doubleValue ?? value.boolValue) as Value
+  return Array.from(eachSpan(trace), ({ span, scope, resource }) => ({
+    traceId: hexOf(span.traceId),
+    spanId: hexOf(span.spanId),
+    parentSpanId: hexOf(span.parentSpanId ?? ''),
+    name: span.name ?? '',
+    kind: String(span.kind),
+    start: startOf(span),
+    end: endOf(span),
+    error: isError(span),
+    statusMessage: span.status?.message ?? '',
+    attributes: fromAttributes(span.attributes),
+    resource: fromAttributes(resource?.attributes),
+    scope: fromAttributes(scope?.attributes),
+    events: (span.events ?? []).map(({ name = '', attributes }) => ({ name, attributes: fromAttributes(attributes) })),
+    links: (span.links ?? []).map((link) => ({ traceId: hexOf(link.traceId), spanId: hexOf(link.spanId) })),
+  }))
 }
 
 export type Sample = Readonly<{ labels: Readonly<Record<string, string>>; value: number }>

@@ -14,11 +14,12 @@ import { tmpdir } from 'node:os'
 import { delimiter, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { execa } from 'execa'
+import { traceRequest } from '../otlp/json.ts'
 import { bootNative, haltNative, reloadCollector, statusNative } from '../stack/boot.ts'
 import { launcherFor } from '../stack/collectors.ts'
+import { lastRecording, reload } from '../stack/commands/reload.ts'
 import { policyBefore, SHIPPED_POLICY } from '../stack/policy.ts'
 import { started } from '../stack/processes.ts'
-import { lastRecording, reload } from '../stack/commands/reload.ts'
 import { activePolicy, tsx } from '../stack/services.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
 import { COMMITTED_RECORDING } from '../stack/workbench.ts'
@@ -204,7 +205,7 @@ describe('make reload', () => {
   async function send(digit: string): Promise<void> {
     const ids = { traceId: digit.repeat(32), spanId: digit.repeat(16), parentSpanId: 'f'.repeat(16) }
     const times = { startTimeUnixNano: '1795223772000000000', endTimeUnixNano: '1795223772500000000' }
-    const body = JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [{ name: 'chat', ...ids, ...times }] }] }] })
+    const body = JSON.stringify(traceRequest([{ name: 'chat', ...ids, ...times }]))
     const headers = { 'content-type': 'application/json' }
     const { ok } = await fetch(url(settings, 'OTLP_HTTP_PORT', '/v1/traces'), { method: 'POST', headers, body })
     assert.ok(ok)

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { execa } from 'execa'
+import { nanosOf, traceRequest } from '../otlp/json.ts'
 import { prometheus, tempoSearch } from '../stack/queries.ts'
 import { type Settings, url } from '../stack/settings.ts'
 import { eventually, play, startStack, testPlace } from './stack.ts'
@@ -35,25 +36,16 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-const span = (name: string) => ({
-  resourceSpans: [
+const span = (name: string) =>
+  traceRequest([
     {
-      scopeSpans: [
-        {
-          spans: [
-            {
-              traceId: Buffer.from(name.padEnd(16)).toString('hex'),
-              spanId: '00f067aa0ba902b7',
-              name,
-              startTimeUnixNano: `${Date.now()}000000`,
-              endTimeUnixNano: `${Date.now() + 1}000000`,
-            },
-          ],
-        },
-      ],
+      traceId: Buffer.from(name.padEnd(16)).toString('hex'),
+      spanId: '00f067aa0ba902b7',
+      name,
+      startTimeUnixNano: nanosOf(Date.now()),
+      endTimeUnixNano: nanosOf(Date.now() + 1),
     },
-  ],
-})
+  ])
 
 const post = (name: string, authorization?: string) =>
   new Promise<number | undefined>((done, fail) => {

@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { resourceSpans, toAttributes } from '../otlp/json.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { activatePolicy, checkPolicy, SHIPPED_POLICY } from '../stack/policy.ts'
 import { activePolicy } from '../stack/services.ts'
@@ -176,10 +177,10 @@ const keepsOfHundred = (list: string): Promise<Readonly<{ kept: number; threshol
       name: 'chat',
       startTimeUnixNano: '1795223772000000000',
       endTimeUnixNano: '1795223772500000000',
-      attributes: [{ key: 'gen_ai.agent.name', value: { stringValue: index % 2 ? 'squirrel' : 'fox' } }],
+      attributes: toAttributes({ 'gen_ai.agent.name': index % 2 ? 'squirrel' : 'fox' }),
     }))
     // A request each, for an attribute of one trace is not to be found on another.
-    const body = JSON.stringify({ resourceSpans: spans.map((span) => ({ scopeSpans: [{ spans: [span] }] })) })
+    const body = JSON.stringify({ resourceSpans: spans.map((span) => resourceSpans([span])) })
     const headers = { 'content-type': 'application/json' }
     await fetch(`${collector.otlp}/v1/traces`, { method: 'POST', headers, body })
     await sleep(2500)

@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { execa } from 'execa'
+import { attributeOf, endOf, type Span, startOf } from '../otlp/json.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { tsx } from '../stack/services.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { askSweep, askWhy, CLASSES, COMMITTED_RECORDING } from '../stack/workbench.ts'
 import { readClasses, type Study, study } from '../workbench/classes.ts'
-import { attributeOf, readRecording, type Span } from '../workbench/recording.ts'
+import { readRecording } from '../workbench/recording.ts'
 import { type Decisions, replayEach } from '../workbench/replay.ts'
 import type { Swept } from '../workbench/sweep.ts'
 import { singlePolicies } from '../workbench/tune.ts'
@@ -62,8 +63,7 @@ function file(name: string, text: string): string {
 const why = async (trace: string | undefined, more: Partial<typeof asked> | { a: string } = {}): Promise<Why> =>
   JSON.parse(await askWhy(settings, { ...asked, ...more, trace }, quiet))
 const text = (span: Span, key: string) => attributeOf(span.attributes, key)?.stringValue
-const lastedMs = ({ startTimeUnixNano = 0, endTimeUnixNano = 0 }: Span) =>
-  Number(BigInt(endTimeUnixNano) - BigInt(startTimeUnixNano)) / 1e6
+const lastedMs = (span: Span) => Number(endOf(span) - startOf(span)) / 1e6
 const slowestMs = (trace: string) =>
   Math.max(...(spansOf.get(trace) ?? []).filter((span) => text(span, 'gen_ai.operation.name') === 'chat').map(lastedMs))
 const kept = () => decided.get(LIST) ?? new Map()

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { execa } from 'execa'
+import { type Span, toAttributes, traceRequest } from '../otlp/json.ts'
 import type { Entry } from '../sim/ledger.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
@@ -155,16 +156,16 @@ test('tune names the must-keep traces that another policy would lose, and ends w
 })
 
 describe('a recording made elsewhere', () => {
-  const span = (digit: string, more: object) => ({
+  const span = (digit: string, more: object): Span => ({
     traceId: digit.repeat(32),
     spanId: digit.repeat(16),
     name: 'chat',
     startTimeUnixNano: '1795223772000000000',
     endTimeUnixNano: '1795223772500000000',
-    attributes: [{ key: 'gen_ai.operation.name', value: { stringValue: 'chat' } }],
+    attributes: toAttributes({ 'gen_ai.operation.name': 'chat' }),
     ...more,
   })
-  const request = (...spans: object[]) => JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans }] }] })
+  const request = (...spans: readonly Span[]) => JSON.stringify(traceRequest(spans))
 
   test('needs no arrival times, and no root spans', async () => {
     const rootless = { parentSpanId: 'f'.repeat(16), status: { code: 2 } }

@@ -80,6 +80,7 @@ test('a search becomes one row a span, which knows its trace', () => {
 })
 
 const span = (spanId: string, parentSpanId: string, name: string, [start, end]: [number, number], agent = '') => ({
+  traceId: 'a'.repeat(32),
   spanId,
   parentSpanId,
   name,

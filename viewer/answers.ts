@@ -1,5 +1,16 @@
 /** What Prometheus and Tempo answer, as plain series and rows. Free of Grafana's packages, so that it is tested without them. */
 
+import {
+  type Attribute,
+  attributeOf,
+  endOf,
+  fromValue,
+  type Span,
+  spansOf,
+  startOf,
+  type TraceRequest,
+} from '../otlp/json.ts'
+
 type Labels = Record<string, string>
 export type Cell = string | number | boolean | undefined
 export type Row = Record<string, Cell>
@@ -26,13 +37,11 @@ export const prometheusRows = (result: Result, name: string): Row[] =>
 
 const numberOf = (text: string) => Number(text.replace('Inf', 'Infinity'))
 
-type Attribute = {
-  key: string
-  value: { stringValue?: string; intValue?: string; doubleValue?: number; boolValue?: boolean }
+/** A list or a map has no cell. */
+function cell({ value }: Attribute): Cell {
+  const plain = fromValue(value)
+  return typeof plain === 'object' ? undefined : plain
 }
-
-const cell = ({ value: { stringValue, intValue, doubleValue, boolValue } }: Attribute): Cell =>
-  intValue === undefined ? (stringValue ?? doubleValue ?? boolValue) : Number(intValue)
 
 type TempoSeries = { labels?: Attribute[]; value?: number; samples?: { timestampMs: string; value?: number }[] }
 
@@ -73,32 +82,21 @@ export const spanRows = (traces: Match[]): Row[] =>
     ),
   )
 
-type Span = {
-  spanId: string
-  parentSpanId?: string
-  name: string
-  startTimeUnixNano: string
-  endTimeUnixNano: string
-  attributes?: Attribute[]
-}
-export type StoredTrace = { resourceSpans?: { scopeSpans?: { spans?: Span[] }[] }[] }
-
 /**
  * A trace as the time each agent took, depth first. Agents think at once, so what is below a span can last longer
  * than the span: a bar is as wide as what it did itself and all that is below it. A colour is chosen by what stands
  * before the first dot of a label, or before a slash, so a label begins with the agent and has no slash.
  */
-export function flameRows({ resourceSpans = [] }: StoredTrace): Row[] {
-  const spans = resourceSpans.flatMap(({ scopeSpans = [] }) => scopeSpans.flatMap(({ spans = [] }) => spans))
+export function flameRows(trace: Partial<TraceRequest>): Row[] {
+  const spans = spansOf(trace)
   const known = new Set(spans.map(({ spanId }) => spanId))
   const below = Map.groupBy(spans, ({ parentSpanId = '' }) => (known.has(parentSpanId) ? parentSpanId : ''))
   const whole = { level: 0, label: 'trace', value: 0, self: 0 }
   const rows = [whole]
   const walk = (span: Span, level: number, above: string): number => {
-    const own = span.attributes?.find(({ key }) => key === 'gen_ai.agent.name')
-    const agent = own ? String(cell(own)) : above
-    const lasted = Number(BigInt(span.endTimeUnixNano) - BigInt(span.startTimeUnixNano))
-    const words = span.name.split(' ').filter((word) => word !== agent && !word.includes('/'))
+    const agent = String(fromValue(attributeOf(span.attributes, 'gen_ai.agent.name')) ?? above)
+    const lasted = Number(endOf(span) - startOf(span))
+    const words = (span.name ?? '').split(' ').filter((word) => word !== agent && !word.includes('/'))
     const row = { level, label: `${agent}. ${words.join(' ')}`, value: 0, self: 0 }
     rows.push(row)
     const children = below.get(span.spanId) ?? []

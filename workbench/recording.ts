@@ -2,30 +2,17 @@ import { closeSync, createReadStream, existsSync, fstatSync, openSync, readSync 
 import { basename } from 'node:path'
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
+import { attributeOf, nanosToMs, type Span, spansOf, type TraceRequest } from '../otlp/json.ts'
 import { UserError } from './user-error.ts'
 
-export type Value = Readonly<{
-  stringValue?: string
-  intValue?: string | number
-  doubleValue?: number
-  boolValue?: boolean
-}>
-export type Attribute = Readonly<{ key: string; value?: Value }>
-export type Span = Readonly<{
-  traceId: string
-  spanId: string
-  parentSpanId?: string
-  name?: string
-  startTimeUnixNano?: string | number
-  endTimeUnixNano?: string | number
-  attributes?: readonly Attribute[]
-  status?: Readonly<{ code?: number | string }>
-}>
-type Scope = Readonly<{ scope?: Readonly<{ attributes?: readonly Attribute[] }>; spans?: readonly Span[] }>
-type Resource = Readonly<{ resource?: Readonly<{ attributes?: readonly Attribute[] }>; scopeSpans?: readonly Scope[] }>
-
-/** The body of one OTLP request, as JSON holds it. */
-export type Otlp = Readonly<{ resourceSpans: readonly Resource[] }>
+// For looks.ts and classes.ts until they are rewritten.
+export {
+  type AnyValue as Value,
+  type Attribute,
+  attributeOf,
+  type Span,
+  type TraceRequest as Otlp,
+} from '../otlp/json.ts'
 
 /**
  * One request of a recording: when it arrived, in milliseconds since 1970, and what to send again. `body` and `spans`
@@ -42,12 +29,6 @@ const STAMP_ENDS = Buffer.from('"}}')
 /** Few and large pieces: the usual ones cost more in being handed over than in being unzipped. */
 const PIECE_BYTES = 256 * 1024
 const [NEWLINE, COMMA] = [10, 44]
-
-export const attributeOf = (attributes: readonly Attribute[] | undefined, key: string): Value | undefined =>
-  attributes?.find((attribute) => attribute.key === key)?.value
-
-export const spansOf = ({ resourceSpans }: Otlp): readonly Span[] =>
-  resourceSpans.flatMap(({ scopeSpans = [] }) => scopeSpans.flatMap(({ spans = [] }) => spans))
 
 /**
  * Reads a recording, one request at a time: OTLP JSON lines, plain or gzipped, ours or made elsewhere. Without
@@ -155,7 +136,7 @@ export async function* lines(pieces: AsyncIterable<Buffer> | Iterable<Buffer>): 
 const isBlank = (line: Buffer) => line.length < 80 && line.toString().trim() === ''
 
 function request(line: Buffer, where: string): Request {
-  let parsed: Otlp | undefined
+  let parsed: TraceRequest | undefined
   const otlp = () => {
     parsed ??= parse(line.toString(), where)
     return parsed
@@ -202,7 +183,7 @@ function withoutStamps(line: Buffer): Buffer {
   return Buffer.concat([...parts, line.subarray(from)])
 }
 
-function readStamps(line: Buffer, otlp: Otlp): Pick<Request, 'atMs' | 'body'> {
+function readStamps(line: Buffer, otlp: TraceRequest): Pick<Request, 'atMs' | 'body'> {
   const stamps = otlp.resourceSpans.flatMap(({ resource }) => {
     const stamp = attributeOf(resource?.attributes, ARRIVAL)
     return stamp ? [nanosToMs(stamp.intValue)] : []
@@ -214,9 +195,9 @@ function readStamps(line: Buffer, otlp: Otlp): Pick<Request, 'atMs' | 'body'> {
   }
 }
 
-function parse(text: string, where: string): Otlp {
+function parse(text: string, where: string): TraceRequest {
   const rule = 'each line is one whole OTLP trace request in JSON'
-  let otlp: Otlp
+  let otlp: TraceRequest
   try {
     otlp = JSON.parse(text)
   } catch {
@@ -238,9 +219,7 @@ function parse(text: string, where: string): Otlp {
   return otlp
 }
 
-export const nanosToMs = (nanos: string | number | undefined): number => Number(nanos ?? 0) / 1e6
-
-const withoutAnyStamp = (otlp: Otlp): Otlp => ({
+const withoutAnyStamp = (otlp: TraceRequest): TraceRequest => ({
   ...otlp,
   resourceSpans: otlp.resourceSpans.map((part) => ({
     ...part,

@@ -1,6 +1,7 @@
 import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { nanosOf, type Span, toAttributes, traceRequest } from '../otlp/json.ts'
 import type { Complaint, Trial } from './check.ts'
 import { type Launcher, NotStarted, startCollector } from './collector.ts'
 import { UserError } from './user-error.ts'
@@ -80,45 +81,26 @@ const id = (digit: string, length: number) => digit.repeat(length)
 
 /** Spans that have nothing, and spans that have everything with the types that senders use. */
 function probe() {
-  const now = Date.now() * 1_000_000
-  const span = (
-    index: number,
-    name: string,
-    attributes: Record<string, { stringValue: string } | { intValue: number }>,
-  ) => ({
+  const now = Date.now()
+  const span = (index: number, name: string, attributes: Record<string, unknown>): Span => ({
     traceId: id(String(index), 32),
     spanId: id(String(index), 16),
     name,
     kind: 1,
-    startTimeUnixNano: String(now),
-    endTimeUnixNano: String(now + 1_000_000),
-    attributes: Object.entries(attributes).map(([key, value]) => ({ key, value })),
+    startTimeUnixNano: nanosOf(now),
+    endTimeUnixNano: nanosOf(now + 1),
+    attributes: toAttributes(attributes),
   })
-  const text = (stringValue: string) => ({ stringValue })
-  const number = (intValue: number) => ({ intValue })
-  return {
-    resourceSpans: [
-      {
-        resource: { attributes: [{ key: 'service.name', value: text('policy-trial') }] },
-        scopeSpans: [
-          {
-            spans: [
-              span(1, 'bare', {}),
-              span(2, 'chat model', {
-                'gen_ai.operation.name': text('chat'),
-                'gen_ai.agent.name': text('fox'),
-                'gen_ai.usage.input_tokens': number(100),
-                'gen_ai.usage.output_tokens': number(10),
-                'error.type': text('timeout'),
-              }),
-              span(3, 'invoke_workflow tick', {
-                'gen_ai.operation.name': text('invoke_workflow'),
-                'woodland.tokens': number(5000),
-              }),
-            ],
-          },
-        ],
-      },
-    ],
-  }
+  const spans = [
+    span(1, 'bare', {}),
+    span(2, 'chat model', {
+      'gen_ai.operation.name': 'chat',
+      'gen_ai.agent.name': 'fox',
+      'gen_ai.usage.input_tokens': 100n,
+      'gen_ai.usage.output_tokens': 10n,
+      'error.type': 'timeout',
+    }),
+    span(3, 'invoke_workflow tick', { 'gen_ai.operation.name': 'invoke_workflow', 'woodland.tokens': 5000n }),
+  ]
+  return traceRequest(spans, { resource: { 'service.name': 'policy-trial' } })
 }

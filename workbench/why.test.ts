@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
+import type { Span, TraceRequest } from '../otlp/json.ts'
 import type { Class } from './classes.ts'
-import type { Otlp, Span } from './recording.ts'
 import { findTrace, type Why, whyReport } from './why.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'why-test-'))
@@ -26,7 +26,7 @@ const [ONE, TWO, THREE, FOUR] = ['aa11', 'aa22', 'BB33', 'cc44'].map((begins) =>
   string,
   string,
 ]
-const requests: readonly Otlp[] = [
+const requests: readonly TraceRequest[] = [
   { resourceSpans: [part('free', span(ONE), span(TWO)), part('gold', span(TWO))] },
   { resourceSpans: [part('free', span(THREE))] },
   { resourceSpans: [part('gold', span(ONE), span(FOUR, 'worth it')), part('free')] },

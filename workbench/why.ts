@@ -1,8 +1,9 @@
+import { onlySpans, spansOf, type TraceRequest } from '../otlp/json.ts'
 import { type Class, type PriceOf, study } from './classes.ts'
 import type { Launcher } from './collector.ts'
 import { drawIn, type Format } from './draw.ts'
 import { extent, type Look, looksAt, policiesIn, seenIn, shownLook, shownTime } from './looks.ts'
-import { type Otlp, type Request, readRecording, spansOf } from './recording.ts'
+import { type Request, readRecording } from './recording.ts'
 import { type List, replayEach } from './replay.ts'
 import { singlePolicies } from './tune.ts'
 import { UserError } from './user-error.ts'
@@ -85,16 +86,7 @@ async function others(path: string, shown: string, classes: readonly Class[]): P
 /** A request with only the spans of one trace, and their resources and scopes. Most requests need not be parsed for it. */
 function onlyTrace({ atMs, body }: Request, begins: string, isMeant: (id: string) => boolean): Request | undefined {
   if (!body.includes(`"${begins}`) && !body.includes(`"${begins.toUpperCase()}`)) return undefined
-  const { resourceSpans } = JSON.parse(body.toString()) as Otlp
-  const only: Otlp = {
-    resourceSpans: resourceSpans.flatMap((part) => {
-      const scopeSpans = (part.scopeSpans ?? []).flatMap((scope) => {
-        const spans = (scope.spans ?? []).filter(({ traceId }) => isMeant(traceId))
-        return spans.length > 0 ? [{ ...scope, spans }] : []
-      })
-      return scopeSpans.length > 0 ? [{ ...part, scopeSpans }] : []
-    }),
-  }
+  const only = onlySpans(JSON.parse(body.toString()), ({ traceId }) => isMeant(traceId))
   const spans = spansOf(only)
   return spans.length > 0 ? { atMs, spans, body: Buffer.from(JSON.stringify(only)) } : undefined
 }
@@ -132,7 +124,7 @@ export async function why(launcher: Launcher, { id, requests }: Found, question:
   const { traces } = await study(each(requests), classes, pricesOf)
   const trace = traces.get(id)
   const spans = requests.flatMap((request) => request.spans)
-  const seen = seenIn(requests.map(({ body }) => JSON.parse(body.toString()) as Otlp))
+  const seen = seenIn(requests.map(({ body }) => JSON.parse(body.toString()) as TraceRequest))
   return {
     trace: id,
     root: spans.find(({ parentSpanId }) => !parentSpanId)?.name,

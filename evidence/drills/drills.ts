@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { nanosToMs } from '../../workbench/recording.ts'
+import { nanosOf, nanosToMs } from '../../otlp/json.ts'
 import type { Outcome } from './balance.ts'
 import type { Behaviour } from './fault-proxy.ts'
 import { oddRequests } from './odd-requests.ts'
@@ -234,7 +234,6 @@ const WRONG_CLOCKS: readonly ((startMs: number, endMs: number) => readonly [numb
   (start, end) => [0, end - start],
   () => [0, 0],
 ]
-const nanosOf = (ms: number) => String(BigInt(Math.round(ms)) * 1_000_000n)
 const wronglyTimed: Shape = (spans, random) => {
   const clock = WRONG_CLOCKS[random.below(WRONG_CLOCKS.length)]
   return spans.map((span) => {

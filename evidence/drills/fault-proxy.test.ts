@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { traceRequest } from '../../otlp/json.ts'
+import { encode } from '../../otlp/protobuf.ts'
 import { makeTrace, randomOf } from '../traffic.ts'
 import { spanKey } from './balance.ts'
 import { spanKeys } from './fault-proxy.ts'
-import { protobufOf } from './odd-requests.ts'
 
 const field = (number: number, ...parts: readonly (Buffer | readonly number[])[]) => {
   const value = Buffer.concat(parts.map((part) => Buffer.from(part)))
@@ -30,10 +31,10 @@ test('the ids of all spans are read, past fields of every kind and of any length
   assert.deepEqual(spanKeys(Buffer.alloc(0)), [])
 })
 
-test('what the writer of odd requests writes is read', () => {
+test('what is written for odd requests is read', () => {
   const { spans } = makeTrace('routine', randomOf('a test'))
   assert.deepEqual(
-    spanKeys(protobufOf(spans)),
+    spanKeys(encode(traceRequest(spans))),
     spans.map(({ traceId, spanId }) => spanKey(traceId, spanId)),
   )
 })

@@ -2,6 +2,8 @@ import { once } from 'node:events'
 import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
+import { spansOf } from '../../otlp/json.ts'
+import { decodeIds } from '../../otlp/protobuf.ts'
 import { spanKey } from './balance.ts'
 
 /** How a fault proxy treats what comes. */
@@ -119,48 +121,6 @@ function handOn(agent: Agent, url: string, { headers }: IncomingMessage, body: B
   })
 }
 
-/** Field numbers of OTLP's protobuf: a request has resources, they have scopes, they have spans, and these have ids. */
-const [RESOURCE_SPANS, SCOPE_SPANS, SPANS] = [1, 2, 2]
-const [TRACE_ID, SPAN_ID] = [1, 2]
-
 /** The spans in an export request, as the exporter encodes it. */
-export function spanKeys(body: Buffer): readonly string[] {
-  const keys: string[] = []
-  for (const resource of parts(body, RESOURCE_SPANS))
-    for (const scope of parts(resource, SCOPE_SPANS))
-      for (const span of parts(scope, SPANS)) {
-        const [trace, id] = [TRACE_ID, SPAN_ID].map((field) => parts(span, field)[0]?.toString('hex') ?? '')
-        keys.push(spanKey(trace ?? '', id ?? ''))
-      }
-  return keys
-}
-
-const [VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES] = [0, 1, 2, 5]
-
-/** The values of one field of a protobuf message that have a length. Throws when it is none. */
-function parts(message: Buffer, wanted: number): Buffer[] {
-  const found: Buffer[] = []
-  let at = 0
-  const varint = () => {
-    let value = 0
-    for (let shift = 0; ; shift += 7) {
-      const byte = message[at++]
-      if (byte === undefined) throw new Error('the protobuf message is cut off')
-      value += (byte & 0x7f) * 2 ** shift
-      if (byte < 0x80) return value
-    }
-  }
-  while (at < message.length) {
-    const tag = varint()
-    const [field, kind] = [Math.floor(tag / 8), tag % 8]
-    if (kind === VARINT) varint()
-    else if (kind === EIGHT_BYTES) at += 8
-    else if (kind === FOUR_BYTES) at += 4
-    else if (kind === LENGTH) {
-      const length = varint()
-      if (field === wanted) found.push(message.subarray(at, at + length))
-      at += length
-    } else throw new Error(`the protobuf message has a field of kind ${kind}`)
-  }
-  return found
-}
+export const spanKeys = (body: Buffer): readonly string[] =>
+  spansOf(decodeIds(body)).map(({ traceId, spanId }) => spanKey(traceId, spanId))

@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib'
-import type { Span, Value } from '../../workbench/recording.ts'
+import { type Span, traceRequest } from '../../otlp/json.ts'
+import { encode } from '../../otlp/protobuf.ts'
 import { type Kind, MUST_KEEP, makeTrace, type Random, randomOf, requestOf } from '../traffic.ts'
 
 /** A request that no client should send. */
@@ -230,47 +231,5 @@ export function* oddRequests(seed: number, count: number): Generator<Odd> {
 }
 
 /** A request with these spans in OTLP's protobuf. */
-export function protobufOf(spans: readonly Span[]): Buffer {
-  const resource = field(1, attribute('service.name', { stringValue: 'thousand-token-wood' }))
-  return field(1, resource, field(2, ...spans.map((span) => field(2, spanFields(span)))))
-}
-
-const spanFields = ({ traceId, spanId, parentSpanId, name = '', ...span }: Span) =>
-  Buffer.concat([
-    field(1, Buffer.from(traceId, 'hex')),
-    field(2, Buffer.from(spanId, 'hex')),
-    ...(parentSpanId ? [field(4, Buffer.from(parentSpanId, 'hex'))] : []),
-    field(5, Buffer.from(name)),
-    fixed(7, span.startTimeUnixNano),
-    fixed(8, span.endTimeUnixNano),
-    ...(span.attributes ?? []).map(({ key, value }) => field(9, attributeFields(key, value))),
-    ...(span.status ? [field(15, number(3, BigInt(span.status.code ?? 0)))] : []),
-  ])
-
-const attribute = (key: string, value: Value) => field(1, attributeFields(key, value))
-const attributeFields = (key: string, value: Value = {}) =>
-  Buffer.concat([
-    field(1, Buffer.from(key)),
-    field(
-      2,
-      value.intValue === undefined ? field(1, Buffer.from(value.stringValue ?? '')) : number(3, BigInt(value.intValue)),
-    ),
-  ])
-
-const field = (tag: number, ...parts: readonly Buffer[]): Buffer => {
-  const value = Buffer.concat(parts)
-  return Buffer.concat([varint(BigInt(tag * 8 + 2)), varint(BigInt(value.length)), value])
-}
-const number = (tag: number, value: bigint) =>
-  Buffer.concat([varint(BigInt(tag * 8)), varint(BigInt.asUintN(64, value))])
-function fixed(tag: number, nanos: string | number = 0): Buffer {
-  const bytes = Buffer.alloc(8)
-  bytes.writeBigUInt64LE(BigInt(nanos))
-  return Buffer.concat([varint(BigInt(tag * 8 + 1)), bytes])
-}
-function varint(value: bigint): Buffer {
-  const bytes: number[] = []
-  let rest = value
-  for (; rest >= 128n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128)
-  return Buffer.from([...bytes, Number(rest)])
-}
+const protobufOf = (spans: readonly Span[]): Buffer =>
+  encode(traceRequest(spans, { resource: { 'service.name': 'thousand-token-wood' } }))

@@ -1,5 +1,6 @@
+import { type AnyValue, nanosOf, text as string, type TraceRequest } from '../../otlp/json.ts'
 import { type Random, randomOf } from '../traffic.ts'
-import { type AnyValue, ENCODINGS, type Encoding, HIDING, type Spelled, string, textOf } from './encodings.ts'
+import { ENCODINGS, type Encoding, HIDING, type Spelled, textOf } from './encodings.ts'
 import {
   type Field,
   METRIC_SLOTS,
@@ -135,10 +136,6 @@ function unseen(kind: Kind, random: Random, seen: Set<string>): Secret {
   }
 }
 
-const MS = 1_000_000n
-/** Whole milliseconds, so that times hold few digits that a number could be taken for. */
-const nano = (ms: number) => String(BigInt(ms) * MS)
-
 export const newSpan = (random: Random, atMs: number, traceId: string, parent?: string): Span => ({
   traceId,
   spanId: random.hex(16),
@@ -146,8 +143,8 @@ export const newSpan = (random: Random, atMs: number, traceId: string, parent?: 
   traceState: '',
   name: 'chat',
   kind: 1,
-  startTimeUnixNano: nano(atMs),
-  endTimeUnixNano: nano(atMs + 1000),
+  startTimeUnixNano: nanosOf(atMs),
+  endTimeUnixNano: nanosOf(atMs + 1000),
   attributes: [],
   status: { code: 0, message: '' },
   events: [],
@@ -159,14 +156,14 @@ const service = (name: string) => ({
   entityRefs: [{ schemaUrl: '', type: 'service', idKeys: ['service.name'], descriptionKeys: [] as string[] }],
 })
 
-/** Seconds are cut off so that all of a run begins within few moments. */
+/** Whole minutes, so that all of a run begins within few moments and times hold few digits that a number could be taken for. */
 const recently = () => Math.floor(Date.now() / 60_000) * 60_000 - 60_000
 
 export function newTrace(random: Random, name = SERVICE): Trace {
   const [traceId, atMs] = [random.hex(32), recently()]
   const bare = newSpan(random, atMs, traceId)
   const rich = newSpan(random, atMs, traceId, bare.spanId)
-  rich.events.push({ name: 'note', timeUnixNano: nano(atMs), attributes: [] })
+  rich.events.push({ name: 'note', timeUnixNano: nanosOf(atMs), attributes: [] })
   rich.links.push({ traceId: random.hex(32), spanId: random.hex(16), traceState: '', attributes: [] })
   const scope = { name: 'acorn', version: '1', attributes: [] }
   return { resource: service(name), schemaUrl: '', scopeSpans: [{ scope, schemaUrl: '', spans: [bare, rich] }] }
@@ -178,6 +175,7 @@ const PROMISES_EVERY = 10
 /** The service that all of the corpus comes from. */
 export const SERVICE = 'acorn-shop'
 
+export const bodyOf = (trace: Trace): string => JSON.stringify({ resourceSpans: [trace] } satisfies TraceRequest)
 export const traceIdOf = (trace: Trace): string => trace.scopeSpans[0].spans[0].traceId
 
 function oneTrace(random: Random, turn: number, seen: Set<string>): Sent {
@@ -187,12 +185,12 @@ function oneTrace(random: Random, turn: number, seen: Set<string>): Sent {
   const items = [...fill(TRACE_SLOTS, trace, random, turn, seen), ...hidden(trace, random, turn, seen)].map((item) =>
     promises && item.field.startsWith('link ') ? { ...item, field: `${item.field}, against a promise` } : item,
   )
-  return { signal: 'traces', traceIds: [traceIdOf(trace)], body: JSON.stringify({ resourceSpans: [trace] }), items }
+  return { signal: 'traces', traceIds: [traceIdOf(trace)], body: bodyOf(trace), items }
 }
 
 function oneMetrics(random: Random, turn: number, seen: Set<string>): Sent {
-  const timeUnixNano = nano(recently() + 30_000)
-  const at = { timeUnixNano, startTimeUnixNano: nano(recently()), attributes: [] }
+  const timeUnixNano = nanosOf(recently() + 30_000)
+  const at = { timeUnixNano, startTimeUnixNano: nanosOf(recently()), attributes: [] }
   const exemplar = () => ({
     filteredAttributes: [],
     timeUnixNano,

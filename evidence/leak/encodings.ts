@@ -1,14 +1,5 @@
+import { type AnyValue, toValue } from '../../otlp/json.ts'
 import type { Kind, Secret } from './kinds.ts'
-
-/** A value as OTLP in JSON holds it. */
-export type AnyValue =
-  | { stringValue: string }
-  | { intValue: string }
-  | { doubleValue: number }
-  | { boolValue: boolean }
-  | { bytesValue: string }
-  | { arrayValue: { values: readonly AnyValue[] } }
-  | { kvlistValue: { values: readonly { key: string; value: AnyValue }[] } }
 
 /** One way to write a secret down, and what to look for afterwards. */
 export type Spelled = Readonly<{ needles: readonly string[] } & ({ text: string } | { value: AnyValue })>
@@ -24,7 +15,6 @@ export type Encoding = Readonly<{
 }>
 
 export const textOf = ({ before, marker, after }: Secret): string => `${before}${marker}${after}`
-export const string = (text: string): AnyValue => ({ stringValue: text })
 
 /** Spells before, marker and after apart, so that the marker is known as it was written. */
 const byPart = (encode: (text: string) => string, around: (text: string) => string = (text) => text) => {
@@ -93,33 +83,29 @@ export const ENCODINGS: readonly Encoding[] = [
   {
     name: 'in a list',
     structured: true,
-    encode: holding((text) => ({ arrayValue: { values: [string('ok'), string(text)] } })),
+    encode: holding((text) => toValue(['ok', text])),
   },
   {
     name: 'in a map',
     structured: true,
-    encode: holding((text) => ({ kvlistValue: { values: [{ key: 'note', value: string(text) }] } })),
+    encode: holding((text) => toValue({ note: text })),
   },
   {
     name: 'as a key in a map',
     structured: true,
-    encode: holding((text) => ({ kvlistValue: { values: [{ key: text, value: string('yes') }] } })),
+    encode: holding((text) => toValue({ [text]: 'yes' })),
   },
   {
     name: 'deep in lists and maps',
     structured: true,
-    encode: holding((text) => ({
-      arrayValue: {
-        values: [{ kvlistValue: { values: [{ key: 'parts', value: { arrayValue: { values: [string(text)] } } }] } }],
-      },
-    })),
+    encode: holding((text) => toValue([{ parts: [text] }])),
   },
   {
     name: 'joined by U+200B in a list',
     structured: true,
     encode: (secret) => {
       const { text, needles } = byPart(joinedBy('\u200b'))(secret) as { text: string; needles: string[] }
-      return { value: { arrayValue: { values: [string(text)] } }, needles }
+      return { value: toValue([text]), needles }
     },
   },
   {

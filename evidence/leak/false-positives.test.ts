@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { string } from './encodings.ts'
+import { text as string } from '../../otlp/json.ts'
 import { falsePositivesIn, isHarmless, makeHarmlessTraces, percentAltered } from './false-positives.ts'
 
 const harmless = [...makeHarmlessTraces({ seed: 1, count: 1000 })]

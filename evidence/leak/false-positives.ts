@@ -1,14 +1,14 @@
+import { type AnyValue, type Attribute, integer, text, toValue } from '../../otlp/json.ts'
 import { type Random, randomOf } from '../traffic.ts'
-import { newTrace, traceIdOf } from './corpus.ts'
-import { type AnyValue, string } from './encodings.ts'
-import type { Attribute } from './fields.ts'
+import { bodyOf, newTrace, traceIdOf } from './corpus.ts'
 
 /** Values of an attribute that nobody minds, and that must arrive as they were sent. */
 type Make = (random: Random) => AnyValue
 
 const int =
   (low: number, high: number): Make =>
-  (random) => ({ intValue: String(low + random.below(high - low + 1)) })
+  (random) =>
+    integer(low + random.below(high - low + 1))
 const double =
   (high: number, digits: number): Make =>
   (random) => ({
@@ -17,14 +17,15 @@ const double =
 const oneOf =
   (...texts: readonly string[]): Make =>
   (random) =>
-    string(texts[random.below(texts.length)] ?? '')
+    text(texts[random.below(texts.length)] ?? '')
 const built =
   (build: (random: Random) => string): Make =>
   (random) =>
-    string(build(random))
+    text(build(random))
 const list =
   (...texts: readonly string[]): Make =>
-  () => ({ arrayValue: { values: texts.map(string) } })
+  () =>
+    toValue(texts)
 const yes: Make = (random) => ({ boolValue: random.below(2) === 0 })
 const digits = (count: number, random: Random) => Array.from({ length: count }, () => random.below(10)).join('')
 const uuid = (random: Random) => [8, 4, 4, 4, 12].map((count) => random.hex(count)).join('-')
@@ -190,7 +191,7 @@ const OTHERS: Readonly<Record<string, Make>> = {
   'price.amount': double(9000, 2),
   'started.at': built((random) => instant(random).toISOString()),
   'started.day': built((random) => instant(random).toISOString().slice(0, 10)),
-  'started.ms': (random) => ({ intValue: String(instant(random).getTime()) }),
+  'started.ms': (random) => integer(instant(random).getTime()),
   'started.ns': (random) => ({ intValue: `${instant(random).getTime()}${digits(6, random)}` }),
   'started.ns.text': built((random) => `${instant(random).getTime()}${digits(6, random)}`),
   'linked.trace': built((random) => random.hex(32)),
@@ -199,7 +200,7 @@ const OTHERS: Readonly<Record<string, Make>> = {
   'document.sha': built((random) => random.hex(64)),
   'document.id': built(uuid),
   'embedding.dimensions': int(256, 3072),
-  'retrieval.scores': () => ({ arrayValue: { values: [{ doubleValue: 0.91 }, { doubleValue: 0.42 }] } }),
+  'retrieval.scores': () => toValue([0.91, 0.42]),
   'build.version': built((random) => `1.${random.below(40)}.${random.below(20)}-rc.${1 + random.below(9)}`),
   'process.runtime.version': oneOf('24.21.0', '3.14.0', 'go1.26.1'),
   'user.note': built((random) => PROSE[random.below(PROSE.length)]?.(random) ?? ''),
@@ -210,7 +211,7 @@ const OTHERS: Readonly<Record<string, Make>> = {
 
 export const HARMLESS_SERVICE = 'harmless'
 
-export type HarmlessTrace = Readonly<{ traceId: string; attributes: readonly Attribute[]; body: string }>
+export type HarmlessTrace = Readonly<{ traceId: string; attributes: readonly Required<Attribute>[]; body: string }>
 
 /** Traces of which nothing may change. The attributes stand on the first of its two spans. */
 export function* makeHarmlessTraces({
@@ -223,7 +224,7 @@ export function* makeHarmlessTraces({
     const trace = newTrace(random, HARMLESS_SERVICE)
     const attributes = makers.map(([key, make]) => ({ key, value: make(random) }))
     trace.scopeSpans[0].spans[0].attributes.push(...attributes)
-    yield { traceId: traceIdOf(trace), attributes, body: JSON.stringify({ resourceSpans: [trace] }) }
+    yield { traceId: traceIdOf(trace), attributes, body: bodyOf(trace) }
   }
 }
 
@@ -235,7 +236,7 @@ export type Harm = Readonly<{
   altered: readonly Altered[]
 }>
 
-const bytesOf = ({ key, value }: Attribute) => key.length + Buffer.byteLength(JSON.stringify(value))
+const bytesOf = ({ key, value }: Required<Attribute>) => key.length + Buffer.byteLength(JSON.stringify(value))
 
 /** Bytes of a text that are not there any more: all but what both begin and end with. */
 function changed(was: string, became: string): number {

@@ -1,7 +1,6 @@
-import { type AnyValue, string } from './encodings.ts'
+import { type AnyValue, type Attribute, text as string } from '../../otlp/json.ts'
 
-/** A key and its value, as OTLP has them. */
-export type Attribute = { key: string; value: AnyValue }
+// Parts of OTLP that are always there and are filled in one by one.
 type Named = { name: string; attributes: Attribute[] }
 export type Span = Named & {
   traceId: string

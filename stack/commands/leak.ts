@@ -3,9 +3,9 @@ import { relative, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { makeCorpus, type Sent } from '../../evidence/leak/corpus.ts'
 import { falsePositivesIn, type HarmlessTrace, makeHarmlessTraces } from '../../evidence/leak/false-positives.ts'
-import type { Attribute } from '../../evidence/leak/fields.ts'
 import { isTight, judge, type Leaks, leakReport, readKnownLeaks } from '../../evidence/leak/leak.ts'
 import { searcherFor } from '../../evidence/leak/search.ts'
+import { type Attribute, spansOf, type TraceRequest } from '../../otlp/json.ts'
 import { sumOf, withScratch } from '../../workbench/collector.ts'
 import type { Format } from '../../workbench/draw.ts'
 import { UserError } from '../../workbench/user-error.ts'
@@ -78,7 +78,7 @@ async function leaksOf(settings: Settings, state: string, size: CorpusSize, { ca
     )
     say('  looking for them')
     await askEach(own, sent, look, cancel)
-    const spared = await spansOf(own, harmless)
+    const spared = await arrivedAttributes(own, harmless)
     searchAllFiles()
     await haltNative(own, () => {})
     // What is written last, on the way out.
@@ -166,21 +166,17 @@ async function arrived(
 const asSent = ({ traceId, body }: HarmlessTrace): Sent => ({ signal: 'traces', traceIds: [traceId], body, items: [] })
 
 /** The attributes of the harmless spans, as Tempo has them. */
-async function spansOf(
+async function arrivedAttributes(
   settings: Settings,
   harmless: readonly HarmlessTrace[],
 ): Promise<ReadonlyMap<string, readonly Attribute[]>> {
   const arrived = new Map<string, readonly Attribute[]>()
   for (const { traceId } of harmless) {
     const bytes = await bytesFrom(url(settings, 'TEMPO_PORT', `/api/v2/traces/${traceId}`))
-    type Trace = {
-      trace: { resourceSpans: readonly { scopeSpans: readonly { spans: readonly { attributes?: Attribute[] }[] }[] }[] }
-    }
-    const { trace } = JSON.parse(bytes.toString()) as Trace
-    const spans = trace.resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans))
+    const { trace } = JSON.parse(bytes.toString()) as { trace: TraceRequest }
     arrived.set(
       traceId,
-      spans.flatMap(({ attributes = [] }) => attributes),
+      spansOf(trace).flatMap(({ attributes = [] }) => attributes),
     )
   }
   return arrived
