@@ -1,12 +1,13 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type Random, randomOf } from '../../random/random.ts'
 import { type Launcher, type Running, startCollector, sumOf, withScratch } from '../../workbench/collector.ts'
 import { startPosting } from '../../workbench/post.ts'
 import { nanosToMs, type Span } from '../../workbench/recording.ts'
 import { replay } from '../../workbench/replay.ts'
 import { withVariables } from '../../workbench/variables.ts'
-import { BEGINNING, type Kind, MUST_KEEP, makeTrace, type Random, randomOf, requestOf } from '../traffic.ts'
+import { BEGINNING, type Kind, MUST_KEEP, makeTrace, requestOf } from '../traffic.ts'
 import {
   type Account,
   type Balance,

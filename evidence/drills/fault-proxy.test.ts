@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { makeTrace, randomOf } from '../traffic.ts'
+import { randomOf } from '../../random/random.ts'
+import { makeTrace } from '../traffic.ts'
 import { spanKey } from './balance.ts'
 import { spanKeys } from './fault-proxy.ts'
 import { protobufOf } from './odd-requests.ts'

@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib'
+import { type Random, randomOf } from '../../random/random.ts'
 import type { Span, Value } from '../../workbench/recording.ts'
-import { type Kind, MUST_KEEP, makeTrace, type Random, randomOf, requestOf } from '../traffic.ts'
+import { type Kind, MUST_KEEP, makeTrace, requestOf } from '../traffic.ts'
 
 /** A request that no client should send. */
 export type Odd = Readonly<{

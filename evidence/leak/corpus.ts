@@ -1,4 +1,4 @@
-import { type Random, randomOf } from '../traffic.ts'
+import { type Random, randomOf } from '../../random/random.ts'
 import { type AnyValue, ENCODINGS, type Encoding, HIDING, type Spelled, string, textOf } from './encodings.ts'
 import {
   type Field,

@@ -1,4 +1,4 @@
-import { type Random, randomOf } from '../traffic.ts'
+import { type Random, randomOf } from '../../random/random.ts'
 import { newTrace, traceIdOf } from './corpus.ts'
 import { type AnyValue, string } from './encodings.ts'
 import type { Attribute } from './fields.ts'

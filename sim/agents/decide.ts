@@ -1,6 +1,6 @@
 import type { ChatCompletionMessageParam } from 'openai/resources/chat/completions'
+import { roll } from '../../random/random.ts'
 import { type DesiredTrade, guard, type Refusal } from '../economy/market.ts'
-import { roll } from '../economy/random.ts'
 import type { AgentName, Order, World } from '../economy/world.ts'
 import { type Ask, errorType } from './ask.ts'
 import { type Decision, read } from './decision.ts'

@@ -1,5 +1,5 @@
 import type { ChatCompletionMessageParam } from 'openai/resources/chat/completions'
-import { roll } from '../economy/random.ts'
+import { roll } from '../../random/random.ts'
 import { seasonAt } from '../economy/seasons.ts'
 import { type AgentName, CREATURES, GOODS, type World } from '../economy/world.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { roll } from '../../random/random.ts'
 import { clear, type DesiredTrade, guard, type Trade } from './market.ts'
-import { roll } from './random.ts'
 import { AGENTS, type AgentName, GOODS, type Holdings, newWorld, type Order, totalGoods, type World } from './world.ts'
 
 const world = newWorld(7)

@@ -1,4 +1,4 @@
-import { roll } from './random.ts'
+import { roll } from '../../random/random.ts'
 import {
   type AgentName,
   type Cents,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { roll } from '../../random/random.ts'
 import { clear, type DesiredTrade, guard, type Trade } from './market.ts'
-import { roll } from './random.ts'
 import { harvest, seasonAt } from './seasons.ts'
 import { assertConserved, consume, feel, produce } from './step.ts'
 import {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { roll } from '../economy/random.ts'
+import { roll } from '../../random/random.ts'
 import { attemptsLost, draw, type Group, KINDS, type Kind, parseRate, ratesOf } from './faults.ts'
 
 /** What strikes one turn: one to three requests, of which the last decides, as `reply.ts` rolls them. */

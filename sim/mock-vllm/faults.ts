@@ -1,4 +1,4 @@
-import { roll } from '../economy/random.ts'
+import { roll } from '../../random/random.ts'
 
 /** What can go wrong, in groups that are drawn apart: at most one of a group strikes a request. */
 export const KINDS = {

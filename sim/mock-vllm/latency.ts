@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { roll } from '../economy/random.ts'
+import { roll } from '../../random/random.ts'
 
 /**
  * Seconds, as a 3B model takes on a small data-centre GPU: 600 prompt tokens and 60 of output are 0.2 + 0.5 s.

@@ -1,4 +1,4 @@
-import { roll } from '../economy/random.ts'
+import { roll } from '../../random/random.ts'
 
 /**
  * A person who does not exist, to be masked: names, domains, numbers and addresses from ranges reserved for

@@ -6,7 +6,7 @@ import { after, test } from 'node:test'
 import { type Tracer, trace } from '@opentelemetry/api'
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import OpenAI from 'openai'
-import { roll } from '../economy/random.ts'
+import { roll } from '../../random/random.ts'
 import { attemptsLost, type Kind, ratesOf } from './faults.ts'
 import { modelServer } from './server.ts'
 

@@ -1,4 +1,4 @@
-import { roll } from '../economy/random.ts'
+import { roll } from '../../random/random.ts'
 import type { Kind } from './faults.ts'
 import type { State } from './request.ts'
 
