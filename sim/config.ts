@@ -18,11 +18,12 @@ export type Config = Readonly<{
 }>
 
 /**
- * Limits of the world, in milliseconds of world time. The tick limit stays below the collector's
- * decision wait (20 s), so that a trace is judged whole. A request is given up early enough to try it again, a call
- * early enough to ask the fallback model: a stream that stalls is no request that times out.
+ * Limits of the world, in milliseconds of world time. All turns of a tick begin at once, so a tick takes no longer than a
+ * turn; that stays below the collector's decision wait (20 s), so that a trace is judged whole. A request ends early
+ * enough to try it again. A call ends early enough to ask the fallback model: a stream that stalls is no request that
+ * times out.
  */
-export const LIMITS = { tickMs: 15_000, agentMs: 12_000, callMs: 8_000, requestMs: 5_000 } as const
+export const LIMITS = { agentMs: 12_000, callMs: 8_000, requestMs: 5_000 } as const
 
 const count = (text: string) => {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 0 to 999999999.')

@@ -138,6 +138,11 @@ export const takeTurnWith =
     }
   }
 
+export const tokensOf = (turns: readonly Turn[]): number =>
+  turns
+    .flatMap(({ calls }) => calls)
+    .reduce((sum, { inputTokens, outputTokens }) => sum + inputTokens + outputTokens, 0)
+
 /** Reads a reply and sends what the guard lets through. A refused order is thrown away, the other side stands. */
 export const placeOrderWith =
   (send: (order: Order) => void): PlaceOrder =>

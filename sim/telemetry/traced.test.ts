@@ -10,9 +10,10 @@ import { askWith } from '../agents/ask.ts'
 import { placeOrderWith, takeTurnWith } from '../agents/decide.ts'
 import { runTool } from '../agents/tools.ts'
 import { type Message, seal } from '../economy/queue.ts'
+import { market, tickWith } from '../economy/tick.ts'
 import { AGENTS, GOODS, newWorld } from '../economy/world.ts'
 import type { Entry } from '../ledger.ts'
-import { market, playTickWith, run } from '../run.ts'
+import { run } from '../run.ts'
 import type { Capture } from './capture.ts'
 import { metersWith } from './meters.ts'
 import { tracedWith } from './traced.ts'
@@ -139,11 +140,11 @@ function wood(
     { model: 'big', fallbackModel: fallbackModel || undefined },
     undefined,
   )
-  const playTick = playTickWith({
-    takeTurn: wrap(takeTurn, traced.takeTurn),
-    market: wrap(market, traced.market),
+  const watchedTurn = wrap(takeTurn, traced.takeTurn)
+  const playTick = tickWith({
+    decide: (agent, world) => watchedTurn(agent, world, AbortSignal.timeout(limitMs)),
     receive: () => queue.splice(0),
-    tickLimits: () => ({ tick: AbortSignal.timeout(limitMs), agent: () => AbortSignal.timeout(limitMs) }),
+    market: wrap(market, traced.market),
   })
   const ledger: Entry[] = []
   const play = (ticks: number) =>
