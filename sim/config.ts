@@ -57,7 +57,7 @@ const httpUrl = (text: string) => {
 /** Every knob of the simulator, once: flag, default, unit, environment name. Prints and exits when one is wrong. */
 export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Config {
   const program = new Command('sim')
-    .description('Five woodland creatures trade; each asks a language model what to buy and sell.')
+    .description('Woodland creatures trade; each asks a language model what to buy and sell.')
     .version(packageJson.version)
     .addOption(
       new Option('--ticks <count>', 'ticks to play; 0 plays until stopped').env('TICKS').default(0).argParser(count),

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after, suite, test } from 'node:test'
+import { AGENTS } from './economy/world.ts'
 import type { Entry } from './ledger.ts'
 
 const main = new URL('main.ts', import.meta.url).pathname
@@ -82,10 +83,10 @@ suite('the simulator as a process', { concurrency: 3 }, () => {
     const [first, ...rest] = entries(path)
     assert.ok(first?.kind === 'run' && first.seed === 7)
     const count = (kind: Entry['kind']) => rest.filter((entry) => entry.kind === kind).length
-    assert.deepEqual([count('tick'), count('turn')], [3, 15])
-    assert.ok(count('call') >= 15)
+    assert.deepEqual([count('tick'), count('turn')], [3, 3 * AGENTS.length])
+    assert.ok(count('call') >= 3 * AGENTS.length)
     const last = rest.at(-1)
-    assert.ok(last?.kind === 'tick' && last.tick === 2 && last.pebbles === 50)
+    assert.ok(last?.kind === 'tick' && last.tick === 2 && last.pebbles === 10 * AGENTS.length)
   })
 
   test('a ledger is never overwritten: an existing file is one clear sentence, before anything is played', async () => {
@@ -132,7 +133,7 @@ suite('the simulator as a process', { concurrency: 3 }, () => {
     assert.equal(code, 0, said)
     const all = entries(path)
     const ticks = all.filter(({ kind }) => kind === 'tick').length
-    assert.equal(all.filter(({ kind }) => kind === 'turn').length, 5 * ticks)
+    assert.equal(all.filter(({ kind }) => kind === 'turn').length, AGENTS.length * ticks)
     assert.equal(all.at(-1)?.kind, 'tick')
     await until(() => !mocks.some(isAlive), 'the mock to end')
   })

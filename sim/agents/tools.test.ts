@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { newWorld } from '../economy/world.ts'
+import { newWorld, perGood } from '../economy/world.ts'
 import { runTool, toolDefinitions } from './tools.ts'
 
 const start = newWorld(1)
@@ -92,7 +92,7 @@ test('convert_units refuses what cannot be converted, and never answers null', (
 test('recent_prices tells the last price of one good or of all, in pebbles', () => {
   assert.deepEqual(call('recent_prices', { good: 'honey' }), { result: { honey: 1.25 } })
   assert.deepEqual(call('recent_prices', {}), {
-    result: { acorns: null, berries: null, mushrooms: null, firewood: null, honey: 1.25 },
+    result: { ...perGood(() => null), honey: 1.25 },
   })
   assert.equal(call('recent_prices', { good: 'truffles' }).type, 'bad_arguments')
 })
