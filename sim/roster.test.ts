@@ -13,8 +13,8 @@ const ROSTER = 'sim/economy/world.ts'
 const ROOMS = ['sim', 'vocabulary', 'random']
 const TICKS = 20
 
-/** The simulator with a sixth agent, which stands in the roster and nowhere else. */
-function withHedgehog(): string {
+/** The simulator with one more agent, which stands in the roster and nowhere else. */
+function withStoat(): string {
   const copy = mkdtempSync(join(tmpdir(), 'roster-'))
   for (const name of [...ROOMS, 'package.json', 'tsconfig.json'])
     cpSync(join(ROOT, name), join(copy, name), { recursive: true })
@@ -22,13 +22,13 @@ function withHedgehog(): string {
   const roster = readFileSync(join(copy, ROSTER), 'utf8')
   const lastLine = roster.match(/^ {2}\w+: \{ produces: .*\n(?=\})/m)?.[0]
   assert.ok(lastLine, `${ROSTER} lists no agents that this test can read`)
-  const hedgehog = "  hedgehog: { produces: 'mushrooms', needs: ['acorns', 'berries'] },\n"
-  writeFileSync(join(copy, ROSTER), roster.replace(lastLine, lastLine + hedgehog))
+  const stoat = "  stoat: { produces: 'mushrooms', needs: ['acorns', 'berries'] },\n"
+  writeFileSync(join(copy, ROSTER), roster.replace(lastLine, lastLine + stoat))
   return copy
 }
 
-test('a sixth agent is one line in one file: it decides, buys and sells, and the world still adds up', async (t) => {
-  const copy = withHedgehog()
+test('one more agent is one line in one file: it decides, buys and sells, and the world still adds up', async (t) => {
+  const copy = withStoat()
   t.after(() => rmSync(copy, { recursive: true }))
   const load = (path: string) => import(pathToFileURL(join(copy, 'sim', path)).href)
   const { placeOrderWith, takeTurnWith }: typeof import('./agents/decide.ts') = await load('agents/decide.ts')
@@ -78,19 +78,19 @@ test('a sixth agent is one line in one file: it decides, buys and sells, and the
     const { turns, clearings, after } = await playTick(state)
     assert.deepEqual(
       turns.map(({ agent, outcome }) => `${agent} ${outcome}`),
-      [...AGENTS, 'hedgehog'].map((agent) => `${agent} accepted`),
+      [...AGENTS, 'stoat'].map((agent) => `${agent} accepted`),
     )
     for (const { buyer, seller } of clearings.flatMap(({ trades }) => trades))
       roles.add(`${buyer} buys`).add(`${seller} sells`)
     state = after
   }
   assert.equal(totalPebbles(state.world), 1000 * (AGENTS.length + 1))
-  const expected = [...AGENTS, 'hedgehog'].flatMap((agent) => [`${agent} buys`, `${agent} sells`])
+  const expected = [...AGENTS, 'stoat'].flatMap((agent) => [`${agent} buys`, `${agent} sells`])
   assert.deepEqual([...roles].sort(), expected.sort())
 })
 
-test('with a sixth agent everything still type-checks: no other file has a list of its own', async (t) => {
-  const copy = withHedgehog()
+test('with one more agent everything still type-checks: no other file has a list of its own', async (t) => {
+  const copy = withStoat()
   t.after(() => rmSync(copy, { recursive: true }))
   await execa('tsc', ['--project', copy], { preferLocal: true, localDir: ROOT })
 })

@@ -17,6 +17,8 @@ import {
 
 const WINTER = 36
 
+const makersOf = (good: string) => AGENTS.filter((agent) => CREATURES[agent].produces === good).length
+
 const withGoods = (agent: AgentName, goods: Partial<Goods>, tick = 0): World => {
   const world = newWorld(1)
   const held = { ...world.agents[agent], goods: { ...perGood(() => 0), ...goods } }
@@ -50,7 +52,7 @@ test('each creature brings home its own good, and the report says exactly what c
     const { world: after, amounts } = produce(world)
     assert.deepEqual(
       amounts,
-      perGood((good) => harvest(seasonAt(tick), good)),
+      perGood((good) => harvest(seasonAt(tick), good) * makersOf(good)),
     )
     for (const agent of AGENTS) {
       for (const good of GOODS) {
