@@ -29,7 +29,7 @@ export async function findModelServer(config: Config): Promise<ModelServer> {
     [...process.execArgv, fileURLToPath(import.meta.resolve('./mock-vllm/main.ts')), '--port', '0'],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, TIME_FACTOR: String(config.timeFactor), OTEL_SERVICE_NAME: 'vllm' },
+      env: { ...process.env, TIME_FACTOR: String(config.timeFactor), OTEL_SERVICE_NAME: 'mock-vllm' },
       detached: true, // Ctrl-C is for the simulator, which ends the mock when it no longer needs it
     },
   )
@@ -37,7 +37,7 @@ export async function findModelServer(config: Config): Promise<ModelServer> {
   const stop = () => void mock.kill()
   process.on('exit', stop)
   const url = await Promise.race([announced(mock.stdout), once(mock, 'exit').then(() => undefined)])
-  if (!url) throw new Error('the mock model server did not start; it says why above')
+  if (!url) throw new Error('mock-vllm did not start. Read its message above.')
   return check(`${url}/v1`, config, stop)
 }
 

@@ -35,8 +35,10 @@ for (const [name, value] of Object.entries(process.env)) if (value === '') delet
 const flag = (flags: string, env: string, value: string | number, help: string) =>
   new Option(flags, help).env(env).default(value)
 
-const { host, port, preset, rate, ...settings } = new Command('vllm')
-  .description('A mock model server that speaks the dialect of vLLM and is wrong on purpose, seeded and by rate.')
+const { host, port, preset, rate, ...settings } = new Command('mock-vllm')
+  .description(
+    'A mock model server. It speaks the dialect of vLLM, and makes mistakes on purpose: seeded, and at rates you choose.',
+  )
   .addOption(flag('--host <address>', 'VLLM_HOST', '127.0.0.1', 'address to listen on'))
   .addOption(flag('--port <port>', 'VLLM_PORT', 8000, 'TCP port; 0 takes a free one').argParser(whole(0, 65_535)))
   .addOption(flag('--model <name>', 'VLLM_MODEL', 'Qwen/Qwen2.5-3B-Instruct', 'model served'))
@@ -96,7 +98,7 @@ server.listen(port, host, () => {
   const address = server.address()
   const bound = typeof address === 'object' && address ? address.port : port
   console.log(
-    `vllm mock: ${settings.model} at http://${host}:${bound}/v1, preset ${preset}, time factor ${settings.timeFactor}`,
+    `mock-vllm: ${settings.model} at http://${host}:${bound}/v1, preset ${preset}, time factor ${settings.timeFactor}`,
   )
 })
 

@@ -90,7 +90,7 @@ export function modelServer(settings: Settings, tracer: Tracer): Server {
       else await handle?.(incoming, out)
     } catch (error) {
       if (out.destroyed) return // the client went away: nobody is left to tell
-      console.error(`vllm mock: ${method} ${path} failed: ${error instanceof Error ? error.message : error}`)
+      console.error(`mock-vllm: ${method} ${path} failed: ${error instanceof Error ? error.message : error}`)
       if (out.headersSent) out.destroy()
       else refuse(out, problem(500))
     }

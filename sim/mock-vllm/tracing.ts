@@ -21,7 +21,7 @@ export function tracingFrom(env: NodeJS.ProcessEnv): Tracing {
   const endpoint = env.OTEL_EXPORTER_OTLP_ENDPOINT || env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT
   const exporter = new OTLPTraceExporter(endpoint ? {} : { url: 'http://127.0.0.1:4318/v1/traces' })
   const defaults = {
-    'service.name': 'vllm',
+    'service.name': 'mock-vllm',
     'openinference.project.name': 'thousand-token-wood',
     'woodland.links': 'ids-only',
   }
