@@ -33,7 +33,10 @@ function used(patterns: readonly string[], ...uses: readonly RegExp[]): Readonly
   assert.ok(files.length > 0, `no file matches ${patterns}`)
   return new Map(
     files.flatMap((file) => {
-      const text = readFileSync(resolve(ROOT, file), 'utf8').replaceAll('\\"', '"')
+      // Links of boards hold queries with quotes and blanks escaped.
+      const text = readFileSync(resolve(ROOT, file), 'utf8')
+        .replaceAll('\\"', '"')
+        .replaceAll(/%[0-9A-F]{2}/g, ' ')
       return uses.flatMap((use) => [...text.matchAll(use)].map(([, name]) => [name ?? '', file] as const))
     }),
   )
