@@ -123,7 +123,8 @@ export function modelServer(settings: Settings, tracer: Tracer): Server {
         await pause(REFUSAL_SECONDS, gone.signal)
         return tryAgain(fault, 429, span, out)
       }
-      const broken = await generate({ request, engine, fault, id, arrived, span, out, gone: gone.signal })
+      const job = { request, engine, fault, id, arrived, span, out, gone: gone.signal }
+      const broken = await engine.queue.add(() => generate(job), { signal: gone.signal })
       if (broken === 'server_error') tryAgain(broken, 500, span, out)
       if (broken === 'stall') {
         if (!gone.signal.aborted) await once(gone.signal, 'abort')
@@ -139,51 +140,46 @@ export function modelServer(settings: Settings, tracer: Tracer): Server {
     }
   }
 
-  /** Holds one of the engine's places while it thinks, and writes as it goes. Returns what broke it, if anything did. */
+  /** Thinks, and writes as it goes, while it holds one of the engine's places. Returns the fault that broke it, or null. */
   async function generate(job: Job): Promise<Fault> {
     const { request, engine, fault, gone } = job
     const key = [request.seed, request.toolRounds]
-    const leave = await engine.queue.enter(gone)
-    try {
-      const scheduled = now()
-      const reply = replyTo(request, engine.rates)
-      const count = reply.pieces.length
-      const work = {
-        promptTokens: request.promptTokens,
-        outputTokens: count,
-        speed: engine.speed,
-        slow: fault === 'slow',
-      }
-      const { prefillSeconds, decodeSeconds } = timingOf(work, ...key)
-      await pause(prefillSeconds, gone)
-      if (fault === 'server_error') return fault
-
-      const firstToken = now()
-      const breaks = fault === 'stall' || fault === 'dropped'
-      const midway = request.body.stream && roll(...key, 'midway') < BREAKS_MIDWAY
-      const shown = !breaks ? count : midway ? Math.ceil(count / 2) : 0
-      const answer = answerTo(request, reply, job.id, job.out)
-      if (!request.body.stream) await pause(breaks ? 0 : decodeSeconds, gone)
-      else if (shown > 0) {
-        answer.begin()
-        const each = decodeSeconds / count
-        for (let sent = 0; sent < shown; ) {
-          const due = sent === 0 ? 1 : Math.floor(((now() - firstToken) * timeFactor) / each)
-          const upTo = Math.min(shown, Math.max(sent + 1, due))
-          answer.text(reply.pieces.slice(sent, upTo).join(''))
-          sent = upTo
-          const rest = each * (shown - sent)
-          if (rest > 0) await pause(Math.min(rest, Math.max(each, (CHUNK_MS / 1000) * timeFactor)), gone)
-        }
-      }
-      if (breaks) return fault
-
-      finish(job, reply, scheduled, firstToken)
-      answer.end()
-      return null
-    } finally {
-      leave()
+    const scheduled = now()
+    const reply = replyTo(request, engine.rates)
+    const count = reply.pieces.length
+    const work = {
+      promptTokens: request.promptTokens,
+      outputTokens: count,
+      speed: engine.speed,
+      slow: fault === 'slow',
     }
+    const { prefillSeconds, decodeSeconds } = timingOf(work, ...key)
+    await pause(prefillSeconds, gone)
+    if (fault === 'server_error') return fault
+
+    const firstToken = now()
+    const breaks = fault === 'stall' || fault === 'dropped'
+    const midway = request.body.stream && roll(...key, 'midway') < BREAKS_MIDWAY
+    const shown = !breaks ? count : midway ? Math.ceil(count / 2) : 0
+    const answer = answerTo(request, reply, job.id, job.out)
+    if (!request.body.stream) await pause(breaks ? 0 : decodeSeconds, gone)
+    else if (shown > 0) {
+      answer.begin()
+      const each = decodeSeconds / count
+      for (let sent = 0; sent < shown; ) {
+        const due = sent === 0 ? 1 : Math.floor(((now() - firstToken) * timeFactor) / each)
+        const upTo = Math.min(shown, Math.max(sent + 1, due))
+        answer.text(reply.pieces.slice(sent, upTo).join(''))
+        sent = upTo
+        const rest = each * (shown - sent)
+        if (rest > 0) await pause(Math.min(rest, Math.max(each, (CHUNK_MS / 1000) * timeFactor)), gone)
+      }
+    }
+    if (breaks) return fault
+
+    finish(job, reply, scheduled, firstToken)
+    answer.end()
+    return null
   }
 
   /** Ends the span before the last byte is sent, so that it ends before its parent in the client. */
