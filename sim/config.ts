@@ -21,8 +21,8 @@ export type Config = Readonly<{
 /**
  * Limits of the world, in milliseconds of world time. All turns of a tick begin at once, so a tick takes no longer than a
  * turn; that stays below the collector's decision wait (20 s), so that a trace is judged whole. A request ends early
- * enough to try it again. A call ends early enough to ask the fallback model: a stream that stalls is no request that
- * times out.
+ * enough to try it again. A call ends early enough to ask the fallback model, because the limit of a request
+ * does not end a stream that stalls.
  */
 export const LIMITS = { agentMs: 12_000, callMs: 8_000, requestMs: 5_000 } as const
 

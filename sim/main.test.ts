@@ -53,7 +53,7 @@ const entries = (path: string): Entry[] =>
     .split('\n')
     .map((line) => JSON.parse(line))
 
-/** The mock servers that a simulator has started: its children, as the kernel knows them. */
+/** Each mock-vllm that a simulator has started: the kernel lists them as its children. */
 function childrenOf({ pid }: ChildProcess): readonly number[] {
   const path = `/proc/${pid}/task/${pid}/children`
   return existsSync(path) ? readFileSync(path, 'utf8').trim().split(/\s+/).filter(Boolean).map(Number) : []
@@ -76,7 +76,7 @@ async function until(holds: () => boolean, what: string): Promise<void> {
 
 // Each waits for processes most of its time, so they wait together.
 suite('the simulator as a process', { concurrency: 3 }, () => {
-  test('three ticks against its own mock end with code 0 and a ledger', async () => {
+  test('three ticks against its own mock-vllm end with code 0 and a ledger', async () => {
     const path = join(folder, 'new', 'ledger.jsonl')
     const { code, said } = await sim(['--ticks', '3', ...quick, '--ledger', path])
     assert.equal(code, 0, said)
@@ -107,7 +107,7 @@ suite('the simulator as a process', { concurrency: 3 }, () => {
     )
   })
 
-  test('a model that the server does not serve is named, with those it does, and the mock is ended', async () => {
+  test('a model that the server does not serve is named, with those it does, and mock-vllm is ended', async () => {
     const { child, ended } = await start(['--ticks', '1', '--model', 'gpt-acorn'])
     let mocks: readonly number[] = []
     await until(() => {
@@ -119,10 +119,10 @@ suite('the simulator as a process', { concurrency: 3 }, () => {
     assert.match(said, /sim: the model server at \S+ does not serve "gpt-acorn"\. It serves: Qwen\/\S+/)
     assert.doesNotMatch(said, /\n\s+at /)
     assert.ok(mocks.length > 0)
-    await until(() => !mocks.some(isAlive), 'the mock to end')
+    await until(() => !mocks.some(isAlive), 'mock-vllm to end')
   })
 
-  test('SIGTERM ends the run after the tick that has begun: code 0, whole lines, no mock left behind', async () => {
+  test('SIGTERM ends the run after the tick that has begun: code 0, whole lines, no mock-vllm left behind', async () => {
     const path = join(folder, 'stopped.jsonl')
     const { child, ended } = await start([...quick, ...oddFactor, '--ledger', path])
     await until(() => existsSync(path) && readFileSync(path, 'utf8').includes('"kind":"tick"'), 'the first tick')
@@ -135,7 +135,7 @@ suite('the simulator as a process', { concurrency: 3 }, () => {
     const ticks = all.filter(({ kind }) => kind === 'tick').length
     assert.equal(all.filter(({ kind }) => kind === 'turn').length, AGENTS.length * ticks)
     assert.equal(all.at(-1)?.kind, 'tick')
-    await until(() => !mocks.some(isAlive), 'the mock to end')
+    await until(() => !mocks.some(isAlive), 'mock-vllm to end')
   })
 
   test('wrong usage ends with code 1 and the rule', async () => {

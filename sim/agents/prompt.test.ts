@@ -44,7 +44,7 @@ test('the prompt ends with a line `State: {json}` that tells an agent all it kno
   })
 })
 
-test('each agent is told who it is, what it makes and needs, and the shape of the answer', () => {
+test('the prompt says to each agent who it is, what it makes and needs, and the shape of the answer', () => {
   for (const agent of AGENTS) {
     const system = textOf(promptFor(agent, newWorld(1), undefined), 'system')
     for (const word of [agent, CREATURES[agent].produces, ...CREATURES[agent].needs, '"buy"', '"sell"', '"mood"']) {

@@ -102,7 +102,7 @@ test('the year turns, and turns again', () => {
   )
 })
 
-test('what an agent says of its mood moves it, within bounds; the silent keep theirs', () => {
+test('what an agent says of its mood moves it, within bounds; an agent that says nothing keeps its mood', () => {
   const { agents } = feel(newWorld(1), { fox: 0.2, bear: 1, rabbit: 0 })
   assert.deepEqual([agents.fox.mood, agents.bear.mood, agents.squirrel.mood], [0.5, 0.9, 0.8])
   let world = newWorld(1)

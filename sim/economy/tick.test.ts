@@ -64,7 +64,7 @@ const sell = (good: Good, price: number, quantity = 1): DesiredTrade => ({ side:
 const buy = (good: Good, price: number, quantity = 1): DesiredTrade => ({ side: 'buy', good, price, quantity })
 const bookOf = (state: State) => state.book.map((message) => open(message).order.id)
 
-/** Anything a model might say, most of it foolish. */
+/** Any order that a model might place; most are foolish. */
 function wildDesires(agent: AgentName, { seed, tick, agents }: World): readonly DesiredTrade[] {
   const dice = (...key: (string | number)[]) => roll(seed, tick, agent, ...key)
   const from = <T>(items: readonly T[], key: string, n: number) => items[Math.floor(dice(key, n) * items.length)] as T
@@ -76,7 +76,7 @@ function wildDesires(agent: AgentName, { seed, tick, agents }: World): readonly 
   }))
 }
 
-/** The least a trader can do: bid more for what it lacks, ask less for what it has too much of. */
+/** The simplest trader: it bids more for what it lacks and asks less for what it has too much of. */
 function simpleDesires(agent: AgentName, { seed, tick, agents, prices }: World): readonly DesiredTrade[] {
   const { goods, pebbles } = agents[agent]
   const { produces, needs } = CREATURES[agent]
@@ -129,7 +129,7 @@ test('what is left of an order that was partly filled waits too', async () => {
   )
 })
 
-test('an order that waited is guarded again: who is broke by then is refused', async () => {
+test('an order that waited is guarded again: an agent with no pebbles left is refused', async () => {
   const play = wood((agent, { tick }) => {
     if (agent === 'fox' && tick === 0) return [buy('honey', 900)]
     if (agent === 'bear' && tick === 1) return [sell('honey', 900)]
@@ -146,7 +146,7 @@ test('an order that waited is guarded again: who is broke by then is refused', a
   )
 })
 
-test('who decides first changes nothing', async () => {
+test('the order in which agents decide changes nothing', async () => {
   const desires: Desires = (agent) => [agent === 'rabbit' ? sell('berries', 90) : buy('berries', 100)]
   const slow = (names: readonly AgentName[]) => (agent: AgentName) => 3 * names.indexOf(agent) + 1
   const one = await wood(desires, { delay: slow(['fox', 'bear', 'squirrel', 'beaver', 'rabbit']) })(start)

@@ -4,7 +4,7 @@ import { type Override, PRESETS, parseRate, ratesOf } from './faults.ts'
 import { modelServer, type Settings } from './server.ts'
 import { tracingFrom } from './tracing.ts'
 
-/** Open requests may end by themselves this long, then spans are flushed: a stop takes less than 2 s, collector or not. */
+/** Open requests may take this long to end, then spans are flushed. A stop takes less than 2 s, with or without a collector. */
 const GRACE_MS = 300
 const FLUSH_MS = 1200
 

@@ -37,7 +37,7 @@ type Job = Readonly<{
 const VERSION = '0.22.1+mock' // the vLLM whose dialect this is
 const MAX_BODY_BYTES = 4 * 1024 * 1024
 const FALLBACK_SPEED = 1.7
-/** A stream wakes up at most this often and sends all tokens due, as vLLM does to a slow reader: 100 requests/s cost little. */
+/** A stream wakes up at most this often and sends all tokens that are due, so that 100 requests a second cost little. */
 const CHUNK_MS = 20
 /** Share of dropped and stalled streams that break in the middle; the others break before their first byte. */
 const BREAKS_MIDWAY = 1 / 3
@@ -89,13 +89,13 @@ export function modelServer(settings: Settings, tracer: Tracer): Server {
       else if (allowed !== method) refuse(out.setHeader('allow', allowed), problem(405))
       else await handle?.(incoming, out)
     } catch (error) {
-      if (out.destroyed) return // the client went away: nobody is left to tell
+      if (out.destroyed) return // the client went away
       console.error(`mock-vllm: ${method} ${path} failed: ${error instanceof Error ? error.message : error}`)
       if (out.headersSent) out.destroy()
       else refuse(out, problem(500))
     }
   })
-  // A client that ticks every 5 s must not meet a connection just being closed: Node's default is 5 s.
+  // Node closes an idle connection after 5 s, the pace of a client that ticks every 5 s. Close much later.
   server.keepAliveTimeout = 75_000
   return server
 
@@ -132,11 +132,11 @@ export function modelServer(settings: Settings, tracer: Tracer): Server {
       }
       if (broken === 'dropped') {
         fail(span, broken)
-        out.socket?.destroySoon() // after what was written has left, or a stream would never break in the middle
+        out.socket?.destroySoon() // sends what was written first, so that a stream can break in the middle
       }
     } catch (error) {
       if (!gone.signal.aborted) throw error
-      metrics.aborted(request.model) // the span is not ended: after an abort vLLM sends none
+      metrics.aborted(request.model) // the span does not end: vLLM sends no span after an abort
     }
   }
 
@@ -207,7 +207,7 @@ export function modelServer(settings: Settings, tracer: Tracer): Server {
     endSpan(span)
   }
 
-  /** `retry-after` as every client reads it; `retry-after-ms` because the openai client reads it first, and for a 500 too. */
+  /** Every client reads `retry-after`. The openai client reads `retry-after-ms` first, and for a 500 too. */
   function tryAgain(fault: keyof typeof RETRY_SECONDS, status: number, span: Span, out: ServerResponse): void {
     const ms = Math.ceil((RETRY_SECONDS[fault] * 1000) / timeFactor)
     if (fault === 'rate_limit') out.setHeader('retry-after', String(ms / 1000))
@@ -216,7 +216,7 @@ export function modelServer(settings: Settings, tracer: Tracer): Server {
   }
 }
 
-/** Retries repeat the body and so the draw; only a slow model stays slow, the other faults pass after a few attempts. */
+/** A retry repeats the body, so it draws the same fault. A slow model stays slow; other faults pass after a few attempts. */
 function faultOf({ seed, toolRounds, agent }: ChatRequest, rates: Rates, attempt: number): Fault {
   const fault = draw('transport', rates, agent, seed, toolRounds)
   return fault === 'slow' || attempt < attemptsLost(seed, toolRounds) ? fault : null
@@ -227,12 +227,12 @@ function fail(span: Span, type: string): void {
   endSpan(span)
 }
 
-/** A millisecond early: the SDK starts spans on whole milliseconds, so two processes see one moment up to that far apart. */
+/** A millisecond early: the SDK rounds the start of a span to milliseconds, so two processes may differ by that much. */
 function endSpan(span: Span): void {
   span.end(Date.now() - 1)
 }
 
-/** The whole body, or null when it is too large; what is too much is read and thrown away, so that the client hears the answer. */
+/** The whole body, or null when it is too large. The rest is read and thrown away, so that the client reads the answer. */
 async function bodyOf(incoming: IncomingMessage): Promise<string | null> {
   const parts: Buffer[] = []
   let bytes = 0

@@ -385,7 +385,7 @@ test('a refused order fails its place_order and the turn, never the chat', async
   assert.deepEqual(failure(only('chat big', 'bear')), FINE)
 })
 
-test('a repaired reply says so and is no error', async () => {
+test('a repaired reply says so and is not an error', async () => {
   await wood(busy).play(1)
   const placed = only('execute_tool place_order', 'fox')
   assert.deepEqual([failure(placed), attribute(placed, WOODLAND.REPAIRED)], [FINE, true])
@@ -623,7 +623,7 @@ for (const capture of ['metadata', 'off'] as const) {
   })
 }
 
-test('metadata tells who spoke and how long, off tells neither', async () => {
+test('metadata says who spoke and how long; off says neither', async () => {
   await sentWith('metadata')
   const [chat] = spans('chat big', 'squirrel')
   const messages = JSON.parse(String(chat && attribute(chat, GEN_AI.INPUT_MESSAGES)))
