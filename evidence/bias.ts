@@ -1,4 +1,5 @@
 import { attributeOf, isError, type Span, spansOf } from '../otlp/json.ts'
+import { randomOf } from '../random/random.ts'
 import type { PriceOf } from '../workbench/classes.ts'
 import type { Launcher } from '../workbench/collector.ts'
 import { drawIn, type Format } from '../workbench/draw.ts'
@@ -6,7 +7,7 @@ import type { Request } from '../workbench/recording.ts'
 import { type Decisions, type List, replayEach, weightIn } from '../workbench/replay.ts'
 import { UserError } from '../workbench/user-error.ts'
 import { withVariables } from '../workbench/variables.ts'
-import { AGENTS, type Kind, MUST_KEEP, makeTrace, randomOf, requestOf, type Turn } from './traffic.ts'
+import { AGENTS, type Kind, MUST_KEEP, makeTrace, requestOf, type Turn } from './traffic.ts'
 
 /** What is estimated: turns that agents took, those that failed, and what their model calls used and cost. */
 const QUANTITIES = ['turns', 'errors', 'tokens', 'USD'] as const

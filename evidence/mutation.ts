@@ -1,4 +1,5 @@
 import { parse, stringify } from 'yaml'
+import { randomOf } from '../random/random.ts'
 import type { Launcher } from '../workbench/collector.ts'
 import { drawIn, type Format } from '../workbench/draw.ts'
 import type { Request } from '../workbench/recording.ts'
@@ -6,7 +7,7 @@ import { type Decisions, type List, replayEach, type Traffic } from '../workbenc
 import { UserError } from '../workbench/user-error.ts'
 import { withVariables } from '../workbench/variables.ts'
 import { type Case, judgeCases } from './cases.ts'
-import { BEGINNING, MUST_KEEP, makeTrace, makeTraffic, randomOf, requestOf } from './traffic.ts'
+import { BEGINNING, MUST_KEEP, makeTrace, makeTraffic, requestOf } from './traffic.ts'
 
 /** The shipped list with one mistake in it. */
 export type Mutant = Readonly<{ name: string; text: string }>

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import { type AnyValue, endOf, integer, resourceSpans, type Span, startOf, text } from '../otlp/json.ts'
+import { type Random, randomOf } from '../random/random.ts'
 import type { Request } from '../workbench/recording.ts'
 
 /** What a trace of the generator is, and must therefore become. */
@@ -19,30 +19,6 @@ export type Turn = Readonly<{
   outputTokens: number
   failed: boolean
 }>
-
-/** Rolls the same numbers for the same key. */
-export type Random = Readonly<{
-  number: () => number
-  below: (count: number) => number
-  hex: (digits: number) => string
-}>
-
-export function randomOf(...key: readonly (string | number)[]): Random {
-  let bytes = Buffer.alloc(0)
-  let turn = 0
-  const take = (count: number) => {
-    if (bytes.length < count) {
-      bytes = createHash('sha512')
-        .update(`${key.join(' ')} ${turn++}`)
-        .digest()
-    }
-    const taken = bytes.subarray(0, count)
-    bytes = bytes.subarray(count)
-    return taken
-  }
-  const number = () => take(6).readUIntBE(0, 6) / 2 ** 48
-  return { number, below: (count) => Math.floor(number() * count), hex: (digits) => take(digits / 2).toString('hex') }
-}
 
 type Part = Readonly<{ afterMs: number; spans: readonly Span[] }>
 type Parts = (spans: readonly Span[], random: Random) => readonly Part[]

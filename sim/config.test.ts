@@ -49,7 +49,7 @@ function reading(argv: readonly string[], env: NodeJS.ProcessEnv = {}): Config {
   }
 }
 
-test('without a word it plays for ever, a tick every 5 s, against the mock', () => {
+test('without options it plays for ever, a tick every 5 s, against mock-vllm', () => {
   assert.deepEqual(
     { ...reading([]) },
     {
@@ -65,7 +65,7 @@ test('without a word it plays for ever, a tick every 5 s, against the mock', () 
   )
 })
 
-test('every knob can be turned by flag and by environment, and the flag wins', () => {
+test('every option has a flag and a variable, and the flag wins', () => {
   const knobs: [flag: string, name: string, text: string, key: keyof Config, value: unknown][] = [
     ['--ticks', 'TICKS', '12', 'ticks', 12],
     ['--seed', 'SEED', '7', 'seed', 7],
@@ -89,7 +89,7 @@ test('every knob can be turned by flag and by environment, and the flag wins', (
   assert.equal(reading([], { VLLM_API_KEY: 'secret' }).apiKey, 'secret')
 })
 
-test('an empty variable means unset: so make and Compose pass them along', () => {
+test('an empty variable means unset: make and Compose pass variables on that way', () => {
   const names = [
     'TICKS',
     'SEED',
@@ -146,8 +146,7 @@ test('--help lists every variable that is read, and ends with code 0', () => {
   for (const name of [...names, ...more]) assert.ok(said.includes(name), name)
 })
 
-test('the limits nest: a request within a turn, a turn within a tick, a tick within the wait of the sampler', () => {
+test('the limits nest: a request fits twice into a turn, and a tick ends 5 s before the sampler decides', () => {
   assert.ok(2 * LIMITS.requestMs < LIMITS.agentMs)
-  assert.ok(LIMITS.agentMs < LIMITS.tickMs)
-  assert.ok(LIMITS.tickMs < 20_000)
+  assert.ok(LIMITS.agentMs < 15_000)
 })

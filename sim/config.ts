@@ -1,5 +1,6 @@
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
+import { decimal, option, optionsOf, whole } from './options.ts'
 import { CAPTURES, type Capture } from './telemetry/capture.ts'
 
 export type Config = Readonly<{
@@ -18,22 +19,12 @@ export type Config = Readonly<{
 }>
 
 /**
- * Limits of the world, in milliseconds of world time. The tick limit stays below the collector's
- * decision wait (20 s), so that a trace is judged whole. A request is given up early enough to try it again, a call
- * early enough to ask the fallback model: a stream that stalls is no request that times out.
+ * Limits of the world, in milliseconds of world time. All turns of a tick begin at once, so a tick takes no longer than a
+ * turn; that stays below the collector's decision wait (20 s), so that a trace is judged whole. A request ends early
+ * enough to try it again. A call ends early enough to ask the fallback model, because the limit of a request
+ * does not end a stream that stalls.
  */
-export const LIMITS = { tickMs: 15_000, agentMs: 12_000, callMs: 8_000, requestMs: 5_000 } as const
-
-const count = (text: string) => {
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 0 to 999999999.')
-  return Number(text)
-}
-
-const factor = (text: string) => {
-  const value = Number(text)
-  if (!(value >= 0.1 && value <= 1000)) throw new InvalidArgumentError('It must be a number from 0.1 to 1000.')
-  return value
-}
+export const LIMITS = { agentMs: 12_000, callMs: 8_000, requestMs: 5_000 } as const
 
 const DAY_MS = 86_400_000
 const UNITS = { ms: 1, s: 1000, m: 60_000 } as const
@@ -53,57 +44,54 @@ const httpUrl = (text: string) => {
   return text.replace(/\/$/, '')
 }
 
-/** Every knob of the simulator, once: flag, default, unit, environment name. Prints and exits when one is wrong. */
+/** Every option of the simulator, once: flag, variable, default, unit. Prints and exits when one is wrong. */
 export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Config {
   const program = new Command('sim')
-    .description('Five woodland creatures trade; each asks a language model what to buy and sell.')
+    .description('Woodland creatures trade. Each asks a language model what to buy and what to sell.')
     .version(packageJson.version)
+    .addOption(option('--ticks <count>', 'TICKS', 'ticks to play; 0 plays until stopped', 0, whole(0, 999_999_999)))
+    .addOption(option('--seed <number>', 'SEED', 'same seed and same answers, same world', 1, whole(0, 999_999_999)))
     .addOption(
-      new Option('--ticks <count>', 'ticks to play; 0 plays until stopped').env('TICKS').default(0).argParser(count),
-    )
-    .addOption(
-      new Option('--seed <number>', 'same seed and same answers, same world').env('SEED').default(1).argParser(count),
-    )
-    .addOption(
-      new Option('--tick-interval <duration>', 'time from one tick to the next, in world time')
-        .env('TICK_INTERVAL')
+      option('--tick-interval <duration>', 'TICK_INTERVAL', 'world time from one tick to the next')
         .default(5000, '5s')
         .argParser(duration),
     )
     .addOption(
-      new Option('--time-factor <number>', 'how many times faster than the clock world time runs')
-        .env('TIME_FACTOR')
-        .default(1)
-        .argParser(factor),
+      option(
+        '--time-factor <number>',
+        'TIME_FACTOR',
+        'how much faster than the clock world time runs',
+        1,
+        decimal(0.1, 1000),
+      ),
     )
     .addOption(
-      new Option('--base-url <url>', 'an OpenAI-compatible server; without it the mock server stands in')
-        .env('VLLM_BASE_URL')
-        .argParser(httpUrl),
+      option(
+        '--base-url <url>',
+        'VLLM_BASE_URL',
+        'an OpenAI-compatible server; without it mock-vllm stands in',
+      ).argParser(httpUrl),
     )
-    .addOption(new Option('--model <name>', 'model to ask').env('VLLM_MODEL').default('Qwen/Qwen2.5-3B-Instruct'))
-    .addOption(new Option('--fallback-model <name>', 'model to ask when the first fails').env('VLLM_FALLBACK_MODEL'))
+    .addOption(option('--model <name>', 'VLLM_MODEL', 'model to ask', 'Qwen/Qwen2.5-3B-Instruct'))
+    .addOption(option('--fallback-model <name>', 'VLLM_FALLBACK_MODEL', 'model to ask when the first fails'))
+    .addOption(option('--ledger <file>', 'LEDGER', 'write what happened as JSON lines; the file must not exist'))
+    .addOption(option('--rumour <text>', 'RUMOUR', 'a sentence that every prompt carries'))
     .addOption(
-      new Option('--ledger <file>', 'write what happened as JSON lines; the file must not exist').env('LEDGER'),
-    )
-    .addOption(new Option('--rumour <text>', 'a sentence that every prompt carries').env('RUMOUR'))
-    .addOption(
-      new Option('--content-capture <how much>', 'what leaves of prompts and replies: all, their shape, nothing')
-        .env('CONTENT_CAPTURE')
-        .choices(CAPTURES)
-        .default('full'),
+      option(
+        '--content-capture <how much>',
+        'CONTENT_CAPTURE',
+        'what is sent of prompts and replies: all of it, only its shape, or nothing',
+        'full',
+      ).choices(CAPTURES),
     )
     .option('--console', 'print spans to the terminal instead of sending them', false)
     .addHelpText(
       'after',
-      '\nThe key of the model server comes from VLLM_API_KEY; without an address it is looked for on port 8000 (VLLM_PORT)' +
-        '\nof this machine, and the mock is started when nothing answers there. Telemetry follows the standard OTEL_* variables;' +
-        '\nOTEL_EXPORTER_OTLP_ENDPOINT is http://127.0.0.1:4318 by default.',
+      '\nVLLM_API_KEY holds the key of the model server. Without --base-url the simulator looks for a server on port 8000' +
+        '\n(VLLM_PORT) of this machine, and starts mock-vllm when nothing answers there. Telemetry follows the standard' +
+        '\nOTEL_* variables; OTEL_EXPORTER_OTLP_ENDPOINT is http://127.0.0.1:4318 by default.',
     )
     .showHelpAfterError('(--help lists every option)')
     .configureOutput({ outputError: (text, write) => write(text) })
-  // An empty variable means unset: make and Compose pass them along that way.
-  for (const option of program.options) if (option.envVar && env[option.envVar] === '') delete env[option.envVar]
-  const options = program.parse(argv, { from: 'user' }).opts()
-  return { ...options, apiKey: env.VLLM_API_KEY || 'EMPTY' } as Config
+  return { ...optionsOf<Omit<Config, 'apiKey'>>(program, argv), apiKey: env.VLLM_API_KEY || 'EMPTY' }
 }

@@ -25,7 +25,7 @@ async function interrupted(...gapsMs: readonly number[]) {
   return { said: stdout.split('\n'), exitCode }
 }
 
-test('an interrupt that is passed on a second time is one', async () => {
+test('an interrupt that arrives twice within a second counts as one', async () => {
   assert.deepEqual(await interrupted(0, 100), { said: ['ready', 'stopping', 'done'], exitCode: 0 })
 })
 

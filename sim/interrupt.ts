@@ -1,4 +1,4 @@
-/** tsx, which starts these programs, passes a Ctrl-C on when its child seems not to have heard it: an echo, no second one. */
+/** tsx starts these programs and may pass one Ctrl-C on to them twice. A signal within this time is the same one. */
 const ECHO_MS = 1000
 
 /** Calls `stop` at the first Ctrl-C or SIGTERM. A second one ends the process at once, with 130. */

@@ -2,7 +2,7 @@ import { createWriteStream, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { finished } from 'node:stream/promises'
 
-/** Every line of a ledger. It is written by the run itself: telemetry neither reads nor writes it. */
+/** Every line of a ledger. The run itself writes it; telemetry does not read or write it. */
 export type Entry =
   | Readonly<{ kind: 'run'; run: string; seed: number; model: string; timeFactor: number; started: string }>
   | Readonly<{
@@ -51,7 +51,7 @@ function create(path: string): number {
     return openSync(path, 'wx')
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    const why = code === 'EEXIST' ? 'something is there already, and a ledger is never overwritten' : message
+    const why = code === 'EEXIST' ? 'the file exists, and a ledger is never overwritten' : message
     throw new Error(`the ledger "${path}" cannot be made: ${why}. Name another file with --ledger or LEDGER.`)
   }
 }

@@ -1,16 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import OpenAI from 'openai'
 import { askWith } from './agents/ask.ts'
-import { placeOrderWith, takeTurnWith } from './agents/decide.ts'
+import { placeOrderWith, type Turn, takeTurnWith, tokensOf } from './agents/decide.ts'
 import { runTool } from './agents/tools.ts'
 import { LIMITS, readConfig } from './config.ts'
 import { type Message, seal } from './economy/queue.ts'
 import { seasonAt } from './economy/seasons.ts'
+import { market, type Tick, tickWith, tradesOf } from './economy/tick.ts'
 import { AGENTS, newWorld } from './economy/world.ts'
 import { onInterrupt } from './interrupt.ts'
 import { type Ledger, openLedger } from './ledger.ts'
 import { findModelServer } from './model-server.ts'
-import { market, playTickWith, run, type Tick, tradesOf } from './run.ts'
+import { run } from './run.ts'
 import { metersWith } from './telemetry/meters.ts'
 import { setTelemetryDefaults, startTelemetry } from './telemetry/sdk.ts'
 import { tracedWith } from './telemetry/traced.ts'
@@ -48,23 +49,24 @@ async function main(): Promise<void> {
   const limit = (worldMs: number) => AbortSignal.timeout(Math.ceil(worldMs / config.timeFactor))
   const ask = askWith(client, clock)
   const queue: Message[] = []
-  const takeTurn = takeTurnWith(
-    {
-      ask: traced.ask(({ signal, ...question }) =>
-        ask({ ...question, signal: AbortSignal.any([signal, limit(LIMITS.callMs)]) }),
-      ),
-      useTool: traced.useTool((call, _agent, world) => runTool(call, world)),
-      placeOrder: traced.placeOrder(placeOrderWith((order) => queue.push(seal(order, traced.carrier())))),
-      clock,
-    },
-    { model: config.model, fallbackModel: server.fallbackModel },
-    config.rumour,
+  const takeTurn = traced.takeTurn(
+    takeTurnWith(
+      {
+        ask: traced.ask(({ signal, ...question }) =>
+          ask({ ...question, signal: AbortSignal.any([signal, limit(LIMITS.callMs)]) }),
+        ),
+        useTool: traced.useTool((call, _agent, world) => runTool(call, world)),
+        placeOrder: traced.placeOrder(placeOrderWith((order) => queue.push(seal(order, traced.carrier())))),
+        clock,
+      },
+      { model: config.model, fallbackModel: server.fallbackModel },
+      config.rumour,
+    ),
   )
-  const playTick = playTickWith({
-    takeTurn: traced.takeTurn(takeTurn),
-    market: traced.market(market),
+  const playTick = tickWith({
+    decide: (agent, world) => takeTurn(agent, world, limit(LIMITS.agentMs)),
     receive: () => queue.splice(0),
-    tickLimits: () => ({ tick: limit(LIMITS.tickMs), agent: () => limit(LIMITS.agentMs) }),
+    market: traced.market(market),
   })
 
   const to = config.console ? 'this terminal' : process.env.OTEL_EXPORTER_OTLP_ENDPOINT
@@ -106,14 +108,14 @@ const account = (started: number, delivered: number, to: string | undefined) =>
 
 const say = (line: string) => console.error(line)
 
-function progress(played: Tick, ms: number): string {
-  const { before, turns, tokens } = played
+function progress(played: Tick<Turn>, ms: number): string {
+  const { before, turns } = played
   const { tick } = before
   const failed = turns
     .filter(({ outcome }) => outcome !== 'accepted')
     .map(({ agent, outcome }) => `${agent} ${outcome}`)
   const rest = failed.length > 0 ? `  ${failed.join(', ')}` : ''
-  return `tick ${String(tick).padStart(4)}  ${seasonAt(tick)}  ${tradesOf(played)} trades  ${tokens} tokens  ${(ms / 1000).toFixed(2)} s${rest}`
+  return `tick ${String(tick).padStart(4)}  ${seasonAt(tick)}  ${tradesOf(played)} trades  ${tokensOf(turns)} tokens  ${(ms / 1000).toFixed(2)} s${rest}`
 }
 
 function newScore() {
@@ -121,7 +123,7 @@ function newScore() {
     AGENTS.map((agent) => [agent, { pebbles: 0, mood: 0, inputTokens: 0, outputTokens: 0, calls: 0, refusals: 0 }]),
   )
   return {
-    add(tick: Tick) {
+    add(tick: Tick<Turn>) {
       for (const { agent, calls, refused } of tick.turns) {
         const row = rows.get(agent)
         if (!row) continue

@@ -11,8 +11,8 @@ const DEFAULT_URL = `http://127.0.0.1:${process.env.VLLM_PORT || 8000}/v1`
 export type ModelServer = Readonly<{ url: string; fallbackModel: string | undefined; stop: () => void }>
 
 /**
- * Finds the server to ask: the one that was named, else one at the default address, else our mock as a
- * process of its own. Throws a plain sentence when it does not answer or does not serve the models asked for.
+ * Finds the server to ask: the one that was named, else one at the default address, else mock-vllm as a process of its
+ * own. Throws when the server does not answer or does not serve the models that are wanted.
  */
 export async function findModelServer(config: Config): Promise<ModelServer> {
   if (config.baseUrl) return check(config.baseUrl, config, () => {})
@@ -29,15 +29,15 @@ export async function findModelServer(config: Config): Promise<ModelServer> {
     [...process.execArgv, fileURLToPath(import.meta.resolve('./mock-vllm/main.ts')), '--port', '0'],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, TIME_FACTOR: String(config.timeFactor), OTEL_SERVICE_NAME: 'vllm' },
-      detached: true, // Ctrl-C is for the simulator, which ends the mock when it no longer needs it
+      env: { ...process.env, TIME_FACTOR: String(config.timeFactor), OTEL_SERVICE_NAME: 'mock-vllm' },
+      detached: true, // a Ctrl-C must not reach mock-vllm: the simulator ends it after its last tick
     },
   )
   mock.unref()
   const stop = () => void mock.kill()
   process.on('exit', stop)
   const url = await Promise.race([announced(mock.stdout), once(mock, 'exit').then(() => undefined)])
-  if (!url) throw new Error('the mock model server did not start; it says why above')
+  if (!url) throw new Error('mock-vllm did not start. Read its message above.')
   return check(`${url}/v1`, config, stop)
 }
 
@@ -58,7 +58,7 @@ async function check(url: string, { model, fallbackModel, apiKey }: Config, stop
       const why = error instanceof Error ? error.message : String(error)
       throw new Error(
         `the model server at ${url} does not answer: ${why}\n` +
-          'Start it, correct VLLM_BASE_URL or VLLM_API_KEY, or unset VLLM_BASE_URL to play with the mock server.',
+          'Start it, correct VLLM_BASE_URL or VLLM_API_KEY, or unset VLLM_BASE_URL to play with mock-vllm.',
       )
     },
   )

@@ -322,7 +322,7 @@ test('nothing is left: no file in the temporary folder, no collector of ours', a
   const { stdout } = await execa('ps', ['-A', '-o', 'ppid=,args='])
   const ours = stdout.split('\n').filter((line) => {
     const isChild = Number.parseInt(line, 10) === process.pid
-    return /otelcol-woodland|sim\/(main|vllm)/.test(line) && (isChild || line.includes(folder))
+    return /otelcol-woodland|sim\/(main|mock-vllm)/.test(line) && (isChild || line.includes(folder))
   })
   assert.deepEqual(ours, [])
 })

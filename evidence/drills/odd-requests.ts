@@ -1,7 +1,8 @@
 import { gzipSync } from 'node:zlib'
 import { type Span, traceRequest } from '../../otlp/json.ts'
 import { encode } from '../../otlp/protobuf.ts'
-import { type Kind, MUST_KEEP, makeTrace, type Random, randomOf, requestOf } from '../traffic.ts'
+import { type Random, randomOf } from '../../random/random.ts'
+import { type Kind, MUST_KEEP, makeTrace, requestOf } from '../traffic.ts'
 
 /** A request that no client should send. */
 export type Odd = Readonly<{

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { randomOf } from '../traffic.ts'
+import { randomOf } from '../../random/random.ts'
 import { type Item, makeCorpus } from './corpus.ts'
 import { ENCODINGS, HIDING } from './encodings.ts'
 import { METRIC_SLOTS, TRACE_SLOTS } from './fields.ts'

@@ -1,5 +1,5 @@
 import { type AnyValue, nanosOf, text as string, type TraceRequest } from '../../otlp/json.ts'
-import { type Random, randomOf } from '../traffic.ts'
+import { type Random, randomOf } from '../../random/random.ts'
 import { ENCODINGS, type Encoding, HIDING, type Spelled, textOf } from './encodings.ts'
 import {
   type Field,

@@ -1,5 +1,5 @@
 import { type AnyValue, type Attribute, integer, text, toValue } from '../../otlp/json.ts'
-import { type Random, randomOf } from '../traffic.ts'
+import { type Random, randomOf } from '../../random/random.ts'
 import { bodyOf, newTrace, traceIdOf } from './corpus.ts'
 
 /** Values of an attribute that nobody minds, and that must arrive as they were sent. */

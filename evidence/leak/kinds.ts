@@ -1,4 +1,4 @@
-import type { Random } from '../traffic.ts'
+import type { Random } from '../../random/random.ts'
 
 /**
  * A made value that is personal or secret. `marker` is the part of it that nobody may find again: long and random

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { randomOf } from '../traffic.ts'
+import { randomOf } from '../../random/random.ts'
 import { searcherFor } from './search.ts'
 
 const found = (needles: readonly string[], text: string) => [

@@ -240,7 +240,7 @@ test('one side refused leaves the other standing', () => {
   const placement = placeOrderWith((order) => sent.push(order))(reply, 'fox', world, 1)
   assert.ok(placement.readable)
   assert.deepEqual(placement.refused, [
-    { wish: { side: 'buy', good: 'mushrooms', price: 100, quantity: 1 }, reason: 'self_buy' },
+    { desired: { side: 'buy', good: 'mushrooms', price: 100, quantity: 1 }, reason: 'self_buy' },
   ])
   assert.deepEqual(
     sent.map(({ id, price, quantity }) => [id, price, quantity]),

@@ -1,6 +1,6 @@
 import type { ChatCompletionMessageParam } from 'openai/resources/chat/completions'
+import { roll } from '../../random/random.ts'
 import { type DesiredTrade, guard, type Refusal } from '../economy/market.ts'
-import { roll } from '../economy/random.ts'
 import type { AgentName, Order, World } from '../economy/world.ts'
 import { type Ask, errorType } from './ask.ts'
 import { type Decision, read } from './decision.ts'
@@ -22,7 +22,7 @@ export type Call = Readonly<{
   ms: number
 }>
 
-export type Refused = Readonly<{ wish: DesiredTrade; reason: Refusal }>
+export type Refused = Readonly<{ desired: DesiredTrade; reason: Refusal }>
 
 export type Placement =
   | Readonly<{ readable: false; why: string }>
@@ -138,7 +138,12 @@ export const takeTurnWith =
     }
   }
 
-/** Reads a reply and sends what the guard lets through. A refused order is thrown away, the other side stands. */
+export const tokensOf = (turns: readonly Turn[]): number =>
+  turns
+    .flatMap(({ calls }) => calls)
+    .reduce((sum, { inputTokens, outputTokens }) => sum + inputTokens + outputTokens, 0)
+
+/** Reads a reply and sends the orders that the guard accepts. A refused order is thrown away; the other side stands. */
 export const placeOrderWith =
   (send: (order: Order) => void): PlaceOrder =>
   (reply, agent, world) => {
@@ -150,16 +155,16 @@ export const placeOrderWith =
     for (const side of ['buy', 'sell'] as const) {
       const { good, price, quantity } = decision[side] ?? {}
       if (good === undefined || price === undefined || quantity === undefined) continue
-      const wish = { side, good, price: Math.max(1, Math.round(price * 100)), quantity }
-      const reason = guard(agent, wish, world.agents[agent])
-      if (reason) refused.push({ wish, reason })
+      const desired = { side, good, price: Math.max(1, Math.round(price * 100)), quantity }
+      const reason = guard(agent, desired, world.agents[agent])
+      if (reason) refused.push({ desired, reason })
       else
         orders.push({
           id: `${world.tick}-${agent}-${side}`,
           tick: world.tick,
           agent,
-          ...wish,
-          good: wish.good as Order['good'],
+          ...desired,
+          good: desired.good as Order['good'],
         })
     }
     for (const order of orders) send(order)

@@ -24,7 +24,7 @@ test('a plain object is read as it stands, whatever white space is around it', (
   }
 })
 
-test('what small models put around the object is taken off, and said', () => {
+test('text that small models put around the object is taken off, and the reading says so', () => {
   const around: Record<string, string> = {
     fence: `\`\`\`json\n${json}\n\`\`\``,
     prose: `Sure! I am {hungry}, so:\n${json}\nHope this helps {smile}.`,

@@ -8,12 +8,12 @@ export type Decision = z.infer<typeof Decision>
 
 export type Reading = { readable: true; decision: Decision; repaired: boolean } | { readable: false; why: string }
 
-/** Each opening brace costs one walk through the reply, and real replies hold a few: bounds what a hostile one can cost. */
+/** Each opening brace costs one walk through the reply. Real replies hold a few; this limits the cost of a hostile one. */
 const MAX_BRACES = 100
 
 /**
  * Reads a model's reply. Tolerates what small models put around JSON (a reasoning block, a code fence,
- * prose) and says when it had to; never guesses at broken JSON, because a guessed order moves money.
+ * prose) and says when it had to. It never guesses at broken JSON, because a guessed order moves money.
  */
 export function read(reply: string): Reading {
   let why: string | undefined
@@ -42,7 +42,7 @@ function* candidates(reply: string): Generator<string> {
   }
 }
 
-/** A draft inside reasoning is no decision, even when the block never ends or the chat template swallowed its opening tag. */
+/** A draft inside reasoning is not a decision. The block may never end, and a chat template may drop its opening tag. */
 const withoutReasoning = (reply: string): string => reply.split('</think>').at(-1)?.split('<think>')[0] ?? ''
 
 function closing(text: string, start: number): number {

@@ -19,7 +19,9 @@ const turn = (change: Partial<Turn> = {}): Turn => ({
 })
 
 const refused = (...reasons: Refusal[]) =>
-  turn({ refused: reasons.map((reason) => ({ wish: { side: 'buy', good: 'honey', price: 1, quantity: 1 }, reason })) })
+  turn({
+    refused: reasons.map((reason) => ({ desired: { side: 'buy', good: 'honey', price: 1, quantity: 1 }, reason })),
+  })
 
 const scores = (evaluations: readonly Evaluation[]) =>
   Object.fromEntries(evaluations.map(({ name, score }) => [name, score]))
@@ -32,7 +34,7 @@ test('a turn that was read and kept to the rules passes', () => {
   ])
 })
 
-test('of a turn without a decision only the reading can be judged', () => {
+test('a turn without a decision is judged by its reading only', () => {
   assert.deepEqual(evaluate(turn({ decision: undefined, outcome: 'parse_error' })), [
     { name: 'readable', score: 0, label: 'fail' },
   ])

@@ -14,7 +14,7 @@ const verdict = (name: string, good: boolean): Evaluation => ({
   label: good ? 'pass' : 'fail',
 })
 
-/** What can be said of a turn as soon as it ends, without asking another model. */
+/** Judges a turn as soon as it ends, without another model. */
 export function evaluate(turn: Turn): readonly Evaluation[] {
   const readable = verdict('readable', turn.decision !== undefined)
   if (!turn.decision) return [readable]

@@ -1,7 +1,7 @@
 import type { ChatCompletionMessageParam } from 'openai/resources/chat/completions'
-import { roll } from '../economy/random.ts'
+import { roll } from '../../random/random.ts'
 import { seasonAt } from '../economy/seasons.ts'
-import { type AgentName, CREATURES, GOODS, type World } from '../economy/world.ts'
+import { AGENTS, type AgentName, CREATURES, GOODS, type World } from '../economy/world.ts'
 
 /** The experiment: the same question asked in two ways, so that boards have an A and a B to compare. */
 export const EXPERIMENT = { id: 'trade-prompt', prompt: 'trade' }
@@ -42,7 +42,7 @@ export function promptFor(agent: AgentName, world: World, rumour: string | undef
     ),
   }
   const system =
-    `You are the ${agent} of a small wood, where five creatures trade. You make ${produces}; ` +
+    `You are the ${agent} of a small wood, where ${AGENTS.length} creatures trade. You make ${produces}; ` +
     `each day you need ${needs.join(' and ')}. ${advice} Answer with one JSON object: ` +
     '{"buy":{"good","price","quantity"},"sell":{"good","price","quantity"},"mood":0..1}. ' +
     'Prices are pebbles for one unit; buy or sell may be null.'

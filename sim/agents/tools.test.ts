@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { newWorld } from '../economy/world.ts'
+import { newWorld, perGood } from '../economy/world.ts'
 import { runTool, toolDefinitions } from './tools.ts'
 
 const start = newWorld(1)
@@ -34,7 +34,7 @@ test('calculate knows arithmetic, precedence and brackets', () => {
   assert.deepEqual(calculate('7 % 4 / 2'), { result: 1.5 })
 })
 
-test('calculate answers with an error where there is no number', () => {
+test('calculate answers with an error when the result is not a number', () => {
   for (const expression of ['1 / 0', '0 / 0', '9e307 * 9e307', '', '1 +', '2 ** 3', '"a" + 1', '1, 2', 'true', '[1]']) {
     const { type, error } = calculate(expression)
     assert.equal(type, 'bad_arguments', expression)
@@ -92,12 +92,12 @@ test('convert_units refuses what cannot be converted, and never answers null', (
 test('recent_prices tells the last price of one good or of all, in pebbles', () => {
   assert.deepEqual(call('recent_prices', { good: 'honey' }), { result: { honey: 1.25 } })
   assert.deepEqual(call('recent_prices', {}), {
-    result: { acorns: null, berries: null, mushrooms: null, firewood: null, honey: 1.25 },
+    result: { ...perGood(() => null), honey: 1.25 },
   })
   assert.equal(call('recent_prices', { good: 'truffles' }).type, 'bad_arguments')
 })
 
-test('an unknown tool is answered with the names of those there are', () => {
+test('the answer to an unknown tool lists the tools there are', () => {
   for (const name of ['place_order', '', 'constructor', '__proto__', 'toString']) {
     const { type, error } = call(name, {})
     assert.equal(type, 'unknown_tool', name)
@@ -105,7 +105,7 @@ test('an unknown tool is answered with the names of those there are', () => {
   }
 })
 
-test('arguments that are no JSON, no object or of the wrong type go back as an error', () => {
+test('arguments that are not JSON, not an object or of the wrong type go back as an error', () => {
   for (const args of ['', '{', 'null', '[]', '"1+1"', '{}', '{"expression":2}', '{"expression":null}']) {
     const { content, error } = raw('calculate', args)
     assert.equal(error, 'bad_arguments', args)

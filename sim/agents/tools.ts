@@ -54,7 +54,7 @@ export const toolDefinitions: ChatCompletionTool[] = Object.entries(TOOLS).map((
 
 export const isTool = (name: string): boolean => Object.hasOwn(TOOLS, name)
 
-/** Runs one tool call of a model. Never throws: what is wrong with the call goes back to the model as its result. */
+/** Runs one tool call of a model. Never throws: the model gets the error as its result. */
 export function runTool(call: ToolCall, world: World): ToolResult {
   const tool = isTool(call.name) ? TOOLS[call.name] : undefined
   if (!tool) return failure('unknown_tool', `there is no tool "${call.name}", only ${Object.keys(TOOLS).join(', ')}`)

@@ -1,4 +1,4 @@
-import { roll } from './random.ts'
+import { roll } from '../../random/random.ts'
 import {
   type AgentName,
   type Cents,
@@ -13,7 +13,7 @@ import {
 export const REFUSALS = ['self_buy', 'cannot_afford', 'nothing_to_sell', 'unknown_good', 'bad_quantity'] as const
 export type Refusal = (typeof REFUSALS)[number]
 
-/** What an agent asks for, before anyone has looked at it. */
+/** A trade that an agent asks for. The guard has not looked at it yet. */
 export type DesiredTrade = Readonly<{ side: Order['side']; good: string; price: Cents; quantity: number }>
 
 export type Trade = Readonly<{
@@ -33,23 +33,24 @@ export type Clearing = Readonly<{
   unfilled: readonly Order[]
 }>
 
-/** A creature eats one unit a meal, so nobody needs to move more than this at once. */
+/** A creature eats one unit a meal, so nobody needs more than this at once. */
 const MAX_QUANTITY = 10
 
 const isGood = (name: string): name is Good => (GOODS as readonly string[]).includes(name)
 
-/** Looks at one order against what its agent holds now: the reason it is refused, or null when it may stand. */
-export function guard(agent: AgentName, wish: DesiredTrade, holdings: Holdings): Refusal | null {
-  if (!isGood(wish.good)) return 'unknown_good'
-  if (!Number.isInteger(wish.quantity) || wish.quantity < 1 || wish.quantity > MAX_QUANTITY) return 'bad_quantity'
-  if (wish.side === 'sell') return holdings.goods[wish.good] < wish.quantity ? 'nothing_to_sell' : null
-  if (wish.good === CREATURES[agent].produces) return 'self_buy'
-  return holdings.pebbles < wish.price * wish.quantity ? 'cannot_afford' : null
+/** Checks a trade against what its agent holds now. Answers why it is refused, or null when it may stand. */
+export function guard(agent: AgentName, desired: DesiredTrade, holdings: Holdings): Refusal | null {
+  if (!isGood(desired.good)) return 'unknown_good'
+  if (!Number.isInteger(desired.quantity) || desired.quantity < 1 || desired.quantity > MAX_QUANTITY)
+    return 'bad_quantity'
+  if (desired.side === 'sell') return holdings.goods[desired.good] < desired.quantity ? 'nothing_to_sell' : null
+  if (desired.good === CREATURES[agent].produces) return 'self_buy'
+  return holdings.pebbles < desired.price * desired.quantity ? 'cannot_afford' : null
 }
 
 /**
- * Matches the orders for one good at one price and settles them. Best price goes first, then the older
- * order, then a seeded order of agents: never arrival, which would make the world depend on latency.
+ * Matches the orders for one good at one price and settles them. The best price goes first, then the older order, then a
+ * seeded order of agents. The order of arrival never counts: with it the world would depend on latency.
  */
 export function clear(world: World, good: Good, orders: readonly Order[]): { world: World; clearing: Clearing } {
   const refused: { order: Order; reason: Refusal }[] = []
@@ -71,7 +72,7 @@ export function clear(world: World, good: Good, orders: readonly Order[]): { wor
   const buys = standing('buy')
   const buyers = new Set(buys.map(({ order }) => order.agent))
   const offers = standing('sell')
-  const sells = offers.filter(({ order }) => !buyers.has(order.agent)) // nobody trades with itself
+  const sells = offers.filter(({ order }) => !buyers.has(order.agent)) // an agent does not trade with itself
 
   const matches: { buy: Order; sell: Order; quantity: number }[] = []
   let price: Cents | null = null

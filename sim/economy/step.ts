@@ -12,7 +12,7 @@ import {
   type World,
 } from './world.ts'
 
-/** More than this of a food does not keep until the next tick: hoarding must cost something. */
+/** Food beyond this amount spoils before the next tick: hoarding must cost something. */
 const LARDER = 8
 
 const MEAL_CHEERS = 0.04
@@ -55,7 +55,7 @@ function afterMeal(agent: AgentName, world: World): Holdings {
   return { pebbles, mood: clampMood(mood + cheer), goods: left }
 }
 
-/** What an agent says of its mood pulls it halfway there; meals do the rest. */
+/** An agent's mood moves halfway to the mood that the agent names. Meals do the rest. */
 export function feel(world: World, moods: Readonly<Partial<Record<AgentName, number>>>): World {
   const agents = perAgent((agent) => {
     const holdings = world.agents[agent]
@@ -64,12 +64,12 @@ export function feel(world: World, moods: Readonly<Partial<Record<AgentName, num
   return { ...world, agents }
 }
 
-/** The world does not add up. A bug in this program, never the creatures' doing. */
+/** The world does not add up. That is a bug in this program: no decision of an agent can cause it. */
 export class NotConserved extends Error {}
 
 /**
- * Throws `NotConserved` when pebbles changed in total, or goods changed other than by production and consumption.
- * That is never the creatures' doing: it is a bug in this program, and the run must not go on.
+ * Throws `NotConserved` when the pebbles changed in total, or when goods changed other than by production and
+ * consumption. The run must not go on after that.
  */
 export function assertConserved(before: World, after: World, produced: Goods, consumed: Goods): void {
   const held = totalPebbles(before)

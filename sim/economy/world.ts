@@ -1,7 +1,10 @@
 export const GOODS = ['acorns', 'berries', 'mushrooms', 'firewood', 'honey'] as const
 export type Good = (typeof GOODS)[number]
 
-/** Everything a creature is born with. The telemetry, the prompt and the boards read the roster from here. */
+/**
+ * The roster: who lives in the wood. To add an agent, add a line (and its good, when it makes a new one); nothing else
+ * in sim/ names an agent. Boards, budgets and policies take agents from the data, not from here.
+ */
 export const CREATURES = {
   squirrel: { produces: 'acorns', needs: ['berries', 'firewood'] },
   rabbit: { produces: 'berries', needs: ['mushrooms', 'firewood'] },

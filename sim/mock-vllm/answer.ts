@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { Reply } from './reply.ts'
 import type { ChatRequest, Problem } from './request.ts'
 
-/** A reply on its way to the client: `begin`, `text` as often as there is some, `end`. A plain answer goes whole, at the end. */
+/** Writes a reply to the client: `begin`, then `text` for each part, then `end`. A plain answer is sent whole, at the end. */
 export type Answer = Readonly<{ begin: () => void; text: (text: string) => void; end: () => void }>
 
 export function answerTo(

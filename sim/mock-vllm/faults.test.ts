@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { roll } from '../economy/random.ts'
+import { roll } from '../../random/random.ts'
 import { attemptsLost, draw, type Group, KINDS, type Kind, parseRate, ratesOf } from './faults.ts'
 
 /** What strikes one turn: one to three requests, of which the last decides, as `reply.ts` rolls them. */
@@ -46,7 +46,7 @@ test('by default every kind comes more than once in five minutes, on average', (
   }
 })
 
-test('chaos strikes about every third turn, leaky most with personal data, calm none', () => {
+test('chaos strikes about every third turn, leaky puts personal data into most, calm strikes none', () => {
   const struck = (preset: string) => shareOf(turns(preset, 5000), ({ kinds }) => kinds.length > 0)
   assert.ok(Math.abs(struck('chaos') - 1 / 3) < 0.04, `${struck('chaos')}`)
   assert.equal(struck('calm'), 0)
@@ -74,15 +74,15 @@ test('an override wins over the preset, one for an agent over one for all', () =
 test('a wrong rate is refused with its value, the rule and the fix', () => {
   assert.throws(
     () => parseRate('slo=1'),
-    /"slo=1" names no kind of fault; write KIND=RATE or KIND@AGENT=RATE with one of slow, /,
+    /"slo=1" does not name a kind of fault; write KIND=RATE or KIND@AGENT=RATE with one of slow, /,
   )
-  assert.throws(() => parseRate('prose'), /"prose" names no kind/)
+  assert.throws(() => parseRate('prose'), /"prose" does not name a kind/)
   for (const text of ['slow=2', 'slow=-1', 'slow=x', 'slow=', 'slow@fox=NaN']) {
     assert.throws(() => parseRate(text), {
       message: `"${text}" has no rate between 0 and 1; write for example slow=0.05`,
     })
   }
-  assert.throws(() => ratesOf('storm', []), /"storm" is no preset; use one of default, calm/)
+  assert.throws(() => ratesOf('storm', []), /"storm" is not a preset; use one of default, calm/)
 })
 
 test('a fault lasts 1 to 3 attempts, mostly 1', () => {

@@ -1,6 +1,6 @@
-import { roll } from '../economy/random.ts'
+import { roll } from '../../random/random.ts'
 
-/** What can go wrong, in groups that are drawn apart: at most one of a group strikes a request. */
+/** What can go wrong, in groups. Each group is drawn by itself, and at most one of a group strikes a request. */
 export const KINDS = {
   transport: ['slow', 'stall', 'rate_limit', 'server_error', 'dropped'],
   tool: ['unknown_tool', 'bad_arguments'],
@@ -20,8 +20,8 @@ const kinds: readonly Kind[] = Object.values(KINDS).flat()
  * The share of chances at which each kind strikes: transport per request, tool per tool call, the rest per final answer.
  *
  * default: each kind comes once in about 100 turns, so a tick of 5 turns every 5 s (300 turns in 5 minutes) shows it about
- * three times; what costs a turn nothing may come oftener. Yet 70 % of ticks must be routine, so that sampling has something
- * to drop. A turn makes 1 + 0.35 × 1.2 = 1.42 requests, and is not routine by
+ * three times; a fault that costs a turn nothing may come more often. Yet 70 % of ticks must be routine, so that sampling
+ * has something to drop. A turn makes 1 + 0.35 × 1.2 = 1.42 requests, and is not routine by
  *   malformed .011 + truncated .010 + prose .010 + self_buy .013                                 = .044  per final answer
  *   slow .008 + stall .005 + (rate_limit .020 + server_error .010) × .1
  *     + dropped .008 × (1/3 + 2/3 × .1) = .019, × 1.42 requests                                   = .027
@@ -40,7 +40,7 @@ export const PRESETS: Readonly<Record<string, Readonly<Partial<Record<Kind, numb
   default: usual,
   calm: {},
   winter: { ...usual, slow: 0.05, overspend: 0.1 },
-  // About a third of turns, and worse things than usual: what clients repair by themselves stays rare.
+  // About a third of turns, with worse faults than usual: those that clients repair by themselves stay rare.
   chaos: {
     ...{ slow: 0.03, stall: 0.012, rate_limit: 0.025, server_error: 0.025, dropped: 0.015 },
     ...{ unknown_tool: 0.05, bad_arguments: 0.05 },
@@ -57,7 +57,7 @@ export function parseRate(text: string): Override {
   const known = kinds.find((name) => name === kind)
   if (!known)
     throw new Error(
-      `"${text}" names no kind of fault; write KIND=RATE or KIND@AGENT=RATE with one of ${kinds.join(', ')}`,
+      `"${text}" does not name a kind of fault; write KIND=RATE or KIND@AGENT=RATE with one of ${kinds.join(', ')}`,
     )
   const share = rate.trim() === '' ? Number.NaN : Number(rate)
   if (!(share >= 0 && share <= 1))
@@ -65,10 +65,10 @@ export function parseRate(text: string): Override {
   return { kind: known, agent, rate: share }
 }
 
-/** The rates of a preset with what the overrides change; an override for one agent wins over one for all, a later over an earlier. */
+/** The rates of a preset, with overrides. One for an agent wins over one for all agents; a later one wins over an earlier one. */
 export function ratesOf(preset: string, overrides: readonly Override[]): Rates {
   const base = PRESETS[preset]
-  if (!base) throw new Error(`"${preset}" is no preset; use one of ${Object.keys(PRESETS).join(', ')}`)
+  if (!base) throw new Error(`"${preset}" is not a preset; use one of ${Object.keys(PRESETS).join(', ')}`)
   const find = (kind: Kind, agent: string | null) =>
     overrides.findLast((o) => o.kind === kind && o.agent === agent)?.rate
   return (kind, agent) => find(kind, agent) ?? find(kind, null) ?? base[kind] ?? 0

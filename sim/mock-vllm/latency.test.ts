@@ -20,32 +20,45 @@ test('an ordinary decision takes 0.4 to 0.9 s, a slow one 2.5 to 5 s, and seeds 
 test('the queue lets in the limit and then first in, first out', async () => {
   const queue = queueOf(2)
   const order: string[] = []
-  const never = new AbortController().signal
-  const enter = async (name: string) => {
-    const leave = await queue.enter(never)
-    order.push(name)
-    return leave
-  }
-  const [first, second] = await Promise.all([enter('a'), enter('b')])
-  const waiting = [enter('c'), enter('d')]
-  assert.deepEqual([queue.running(), queue.waiting()], [2, 2])
-  second?.()
-  ;(await waiting[0])?.()
-  first?.()
-  ;(await waiting[1])?.()
+  const leave: Record<string, () => void> = {}
+  const enter = (name: string) =>
+    queue.add(() => {
+      order.push(name)
+      return new Promise<void>((resolve) => {
+        leave[name] = resolve
+      })
+    })
+  const all = ['a', 'b', 'c', 'd'].map(enter)
+  assert.deepEqual([queue.pending, queue.size], [2, 2])
+  leave.b?.()
+  await all[1]
+  assert.deepEqual(order, ['a', 'b', 'c'])
+  leave.c?.()
+  await all[2]
+  leave.a?.()
+  leave.d?.()
+  await Promise.all(all)
   assert.deepEqual(order, ['a', 'b', 'c', 'd'])
-  assert.deepEqual([queue.running(), queue.waiting()], [0, 0])
+  assert.deepEqual([queue.pending, queue.size], [0, 0])
 })
 
-test('who gives up while waiting takes no place', async () => {
+test('a request that gives up while it waits takes no place', async () => {
   const queue = queueOf(1)
-  const leave = await queue.enter(new AbortController().signal)
+  let leave = () => {}
+  const first = queue.add(
+    () =>
+      new Promise<void>((resolve) => {
+        leave = resolve
+      }),
+  )
   const impatient = new AbortController()
-  const waiting = queue.enter(impatient.signal)
+  const never = () => assert.fail('it was let in')
+  const waiting = queue.add(never, { signal: impatient.signal })
   impatient.abort()
   await assert.rejects(waiting, { name: 'AbortError' })
-  assert.equal(queue.waiting(), 0)
+  assert.equal(queue.size, 0)
   leave()
-  assert.equal(queue.running(), 0)
-  await assert.rejects(queue.enter(impatient.signal), { name: 'AbortError' })
+  await first
+  assert.equal(queue.pending, 0)
+  await assert.rejects(queue.add(never, { signal: impatient.signal }), { name: 'AbortError' })
 })

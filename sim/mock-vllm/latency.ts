@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { roll } from '../economy/random.ts'
+import PQueue from 'p-queue'
+import { roll } from '../../random/random.ts'
 
 /**
  * Seconds, as a 3B model takes on a small data-centre GPU: 600 prompt tokens and 60 of output are 0.2 + 0.5 s.
@@ -32,43 +33,7 @@ export const pauseWith =
   (seconds, signal) =>
     sleep((seconds * 1000) / timeFactor, undefined, { signal })
 
-export type Queue = Readonly<{
-  running: () => number
-  waiting: () => number
-  /** Resolves to the function that leaves again. Throws when the signal fires first. */
-  enter: (signal: AbortSignal) => Promise<() => void>
-}>
+export type Queue = PQueue
 
 /** First in, first out, above `limit` at once: classic vLLM queues and does not refuse. */
-export function queueOf(limit: number): Queue {
-  const waiting: (() => void)[] = []
-  let running = 0
-  const leave = () => {
-    const next = waiting.shift()
-    if (next) next()
-    else running--
-  }
-  return {
-    running: () => running,
-    waiting: () => waiting.length,
-    enter: async (signal) => {
-      signal.throwIfAborted()
-      if (running < limit) running++
-      else {
-        await new Promise<void>((resolve, reject) => {
-          const giveUp = () => {
-            waiting.splice(waiting.indexOf(turn), 1)
-            reject(signal.reason)
-          }
-          const turn = () => {
-            signal.removeEventListener('abort', giveUp)
-            resolve()
-          }
-          waiting.push(turn)
-          signal.addEventListener('abort', giveUp, { once: true })
-        })
-      }
-      return leave
-    },
-  }
-}
+export const queueOf = (limit: number): Queue => new PQueue({ concurrency: limit })

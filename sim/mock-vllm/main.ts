@@ -1,25 +1,15 @@
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
+import { decimal, option, optionsOf, whole } from '../options.ts'
 import { type Override, PRESETS, parseRate, ratesOf } from './faults.ts'
 import { modelServer, type Settings } from './server.ts'
 import { tracingFrom } from './tracing.ts'
 
-/** Open requests may end by themselves this long, then spans are flushed: a stop takes less than 2 s, collector or not. */
+/** Open requests may take this long to end, then spans are flushed. A stop takes less than 2 s, with or without a collector. */
 const GRACE_MS = 300
 const FLUSH_MS = 1200
 
 type Flags = Omit<Settings, 'rates'> &
   Readonly<{ host: string; port: number; preset: string; rate: readonly Override[] }>
-
-function number(rule: string, holds: (value: number) => boolean): (text: string) => number {
-  return (text) => {
-    const value = text.trim() === '' ? Number.NaN : Number(text)
-    if (!holds(value)) throw new InvalidArgumentError(`It must be ${rule}.`)
-    return value
-  }
-}
-
-const whole = (least: number, most: number) =>
-  number(`a whole number from ${least} to ${most}`, (n) => Number.isInteger(n) && n >= least && n <= most)
 
 function rates(text: string, previous: readonly Override[]): readonly Override[] {
   try {
@@ -29,57 +19,40 @@ function rates(text: string, previous: readonly Override[]): readonly Override[]
   }
 }
 
-// An empty variable means unset: make and Compose pass them along that way.
-for (const [name, value] of Object.entries(process.env)) if (value === '') delete process.env[name]
-
-const flag = (flags: string, env: string, value: string | number, help: string) =>
-  new Option(flags, help).env(env).default(value)
-
-const { host, port, preset, rate, ...settings } = new Command('vllm')
-  .description('A mock model server that speaks the dialect of vLLM and is wrong on purpose, seeded and by rate.')
-  .addOption(flag('--host <address>', 'VLLM_HOST', '127.0.0.1', 'address to listen on'))
-  .addOption(flag('--port <port>', 'VLLM_PORT', 8000, 'TCP port; 0 takes a free one').argParser(whole(0, 65_535)))
-  .addOption(flag('--model <name>', 'VLLM_MODEL', 'Qwen/Qwen2.5-3B-Instruct', 'model served'))
+const program = new Command('mock-vllm')
+  .description(
+    'A mock model server. It speaks the dialect of vLLM, and makes mistakes on purpose: seeded, and at rates you choose.',
+  )
+  .addOption(option('--host <address>', 'VLLM_HOST', 'address to listen on', '127.0.0.1'))
+  .addOption(option('--port <port>', 'VLLM_PORT', 'TCP port; 0 takes a free one', 8000, whole(0, 65_535)))
+  .addOption(option('--model <name>', 'VLLM_MODEL', 'model to serve', 'Qwen/Qwen2.5-3B-Instruct'))
   .addOption(
-    flag(
+    option(
       '--fallback-model <name>',
       'VLLM_FALLBACK_MODEL',
+      'second model: faster, no faults',
       'Qwen/Qwen2.5-1.5B-Instruct',
-      'second model: faster, without faults',
     ),
   )
-  .addOption(flag('--preset <name>', 'VLLM_PRESET', 'default', 'how much goes wrong').choices(Object.keys(PRESETS)))
+  .addOption(option('--preset <name>', 'VLLM_PRESET', 'how much goes wrong', 'default').choices(Object.keys(PRESETS)))
   .addOption(
-    new Option(
-      '--rate <KIND[@AGENT]=RATE>',
-      'share (0..1) at which one kind of fault strikes, over the preset; repeatable',
-    )
-      .env('VLLM_RATES')
+    option('--rate <KIND[@AGENT]=RATE>', 'VLLM_RATES', 'share (0..1) of one kind of fault, over the preset; repeatable')
       .default([], 'the preset')
       .argParser(rates),
   )
   .addOption(
-    flag('--max-num-seqs <n>', 'VLLM_MAX_NUM_SEQS', 16, 'requests answered at once; more queue').argParser(
-      whole(1, 1e5),
-    ),
+    option('--max-num-seqs <n>', 'VLLM_MAX_NUM_SEQS', 'requests answered at once; more wait', 16, whole(1, 1e5)),
   )
   .addOption(
-    flag('--max-model-len <n>', 'VLLM_MAX_MODEL_LEN', 8192, 'tokens of prompt and output together').argParser(
-      whole(1, 1e7),
-    ),
+    option('--max-model-len <n>', 'VLLM_MAX_MODEL_LEN', 'tokens of prompt and output together', 8192, whole(1, 1e7)),
   )
-  .addOption(
-    flag('--time-factor <x>', 'TIME_FACTOR', 1, 'every latency (seconds) is divided by it').argParser(
-      number('a number from 0.01 to 10000', (n) => n >= 0.01 && n <= 10_000),
-    ),
-  )
+  .addOption(option('--time-factor <x>', 'TIME_FACTOR', 'every latency is divided by it', 1, decimal(0.01, 10_000)))
   .addHelpText(
     'after',
-    '\nTraces go to OTEL_EXPORTER_OTLP_ENDPOINT (default http://127.0.0.1:4318); OTEL_TRACES_EXPORTER=none: nowhere.',
+    '\nTraces go to OTEL_EXPORTER_OTLP_ENDPOINT (default http://127.0.0.1:4318); OTEL_TRACES_EXPORTER=none sends none.',
   )
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
-  .parse()
-  .opts<Flags>()
+const { host, port, preset, rate, ...settings } = optionsOf<Flags>(program, process.argv.slice(2))
 
 const tracing = tracingFrom(process.env)
 const server = modelServer({ ...settings, rates: ratesOf(preset, rate) }, tracing.tracer)
@@ -96,7 +69,7 @@ server.listen(port, host, () => {
   const address = server.address()
   const bound = typeof address === 'object' && address ? address.port : port
   console.log(
-    `vllm mock: ${settings.model} at http://${host}:${bound}/v1, preset ${preset}, time factor ${settings.timeFactor}`,
+    `mock-vllm: ${settings.model} at http://${host}:${bound}/v1, preset ${preset}, time factor ${settings.timeFactor}`,
   )
 })
 

@@ -43,8 +43,8 @@ export function metricsOf(queues: ReadonlyMap<string, Queue>): Metrics {
       },
     })
 
-  gauge('vllm:num_requests_running', 'Requests being answered.', (queue) => queue.running())
-  gauge('vllm:num_requests_waiting', 'Requests waiting in line.', (queue) => queue.waiting())
+  gauge('vllm:num_requests_running', 'Requests being answered.', (queue) => queue.pending)
+  gauge('vllm:num_requests_waiting', 'Requests waiting in line.', (queue) => queue.size)
   const promptTokens = counter('vllm:prompt_tokens_total', 'Prompt tokens processed.')
   const outputTokens = counter('vllm:generation_tokens_total', 'Tokens generated.')
   const success = counter('vllm:request_success_total', 'Requests finished, by reason.', [

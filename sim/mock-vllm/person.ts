@@ -1,8 +1,8 @@
-import { roll } from '../economy/random.ts'
+import { roll } from '../../random/random.ts'
 
 /**
- * A person who does not exist, to be masked: names, domains, numbers and addresses from ranges reserved for
- * examples wherever there is one, yet with check digits that hold.
+ * An invented person, whose data must be masked. Names, domains, numbers and addresses come from ranges that are reserved
+ * for examples, where such a range exists. Check digits are correct.
  */
 export function personalNote(...key: readonly (string | number)[]): string {
   const dice = (name: string, sides: number) => Math.floor(roll(...key, name) * sides)

@@ -99,7 +99,7 @@ test('tool calls can be wrong in name or arguments', () => {
     JSON.parse(replyTo(request(seed, { tools, tool_choice: 'required' }), always()).pieces.join(''))
 })
 
-test('to somebody without a State it says a sentence, or JSON when that is asked for', () => {
+test('a request without a State gets a sentence, or JSON when it asks for JSON', () => {
   const messages = [{ role: 'user', content: 'Who are you?' }]
   assert.match(text(1, 'malformed', { messages }), /^I read your 1 messages; .*\.$/)
   assert.match(text(1, 'personal_data', { messages }), /^I read .* For the receipt: /)

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { roll } from '../economy/random.ts'
+import { roll } from '../../random/random.ts'
 import { draw, type Kind, type Rates } from './faults.ts'
 import { personalNote } from './person.ts'
 import type { ChatRequest } from './request.ts'

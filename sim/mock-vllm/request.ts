@@ -49,7 +49,7 @@ export type ChatRequest = Readonly<{
   body: z.infer<typeof Body>
   model: string
   agent: string
-  /** Every roll for this request starts with it: the seed, or a hash of the messages where there is none. */
+  /** Every roll for this request starts with it: the seed, or a hash of the messages when the request has no seed. */
   seed: string
   /** Rounds of tool calls since the last user message. */
   toolRounds: number
@@ -130,7 +130,7 @@ function stateOf(messages: z.infer<typeof Body>['messages']): State | null {
     try {
       return State.parse(JSON.parse(line))
     } catch {
-      return null // somebody else's `State:`: this is no creature of ours
+      return null // another program wrote this `State:`: it is not one of our agents
     }
   }
   return null

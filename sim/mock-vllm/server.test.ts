@@ -6,7 +6,7 @@ import { after, test } from 'node:test'
 import { type Tracer, trace } from '@opentelemetry/api'
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import OpenAI from 'openai'
-import { roll } from '../economy/random.ts'
+import { roll } from '../../random/random.ts'
 import { attemptsLost, type Kind, ratesOf } from './faults.ts'
 import { modelServer } from './server.ts'
 
@@ -234,7 +234,7 @@ test('metrics count what was asked and answered', async () => {
   assert.deepEqual(await read(), [usage?.prompt_tokens, usage?.completion_tokens, 1, 1])
 })
 
-test('bad requests are told why, in the shape of vLLM', async () => {
+test('a bad request is answered with the reason, in the shape of vLLM', async () => {
   const { url } = await serve()
   const path = `${url}/v1/chat/completions`
   const post = (body: string | Uint8Array<ArrayBuffer>) => fetch(path, { method: 'POST', body })
@@ -323,7 +323,7 @@ test('a request is a SERVER span of the caller’s trace, with times and counts 
   assert.equal(JSON.stringify(span.attributes).includes('acorns'), false)
 })
 
-test('a failed request is a span with an error, an aborted one is none', async () => {
+test('a failed request is a span with an error; an aborted request sends no span', async () => {
   const exporter = new InMemorySpanExporter()
   const tracer = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }).getTracer('test')
   const failing = await serve({ tracer, kind: 'server_error' })

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import { type Span, SpanStatusCode, type Tracer } from '@opentelemetry/api'
-import { roll } from '../economy/random.ts'
+import { roll } from '../../random/random.ts'
 import { answerTo, refuse, send } from './answer.ts'
 import { attemptsLost, draw, type Kind, type Rates } from './faults.ts'
 import { pauseWith, type Queue, queueOf, timingOf } from './latency.ts'
@@ -37,7 +37,7 @@ type Job = Readonly<{
 const VERSION = '0.22.1+mock' // the vLLM whose dialect this is
 const MAX_BODY_BYTES = 4 * 1024 * 1024
 const FALLBACK_SPEED = 1.7
-/** A stream wakes up at most this often and sends all tokens due, as vLLM does to a slow reader: 100 requests/s cost little. */
+/** A stream wakes up at most this often and sends all tokens that are due, so that 100 requests a second cost little. */
 const CHUNK_MS = 20
 /** Share of dropped and stalled streams that break in the middle; the others break before their first byte. */
 const BREAKS_MIDWAY = 1 / 3
@@ -89,13 +89,13 @@ export function modelServer(settings: Settings, tracer: Tracer): Server {
       else if (allowed !== method) refuse(out.setHeader('allow', allowed), problem(405))
       else await handle?.(incoming, out)
     } catch (error) {
-      if (out.destroyed) return // the client went away: nobody is left to tell
-      console.error(`vllm mock: ${method} ${path} failed: ${error instanceof Error ? error.message : error}`)
+      if (out.destroyed) return // the client went away
+      console.error(`mock-vllm: ${method} ${path} failed: ${error instanceof Error ? error.message : error}`)
       if (out.headersSent) out.destroy()
       else refuse(out, problem(500))
     }
   })
-  // A client that ticks every 5 s must not meet a connection just being closed: Node's default is 5 s.
+  // Node closes an idle connection after 5 s, the pace of a client that ticks every 5 s. Close much later.
   server.keepAliveTimeout = 75_000
   return server
 
@@ -123,7 +123,8 @@ export function modelServer(settings: Settings, tracer: Tracer): Server {
         await pause(REFUSAL_SECONDS, gone.signal)
         return tryAgain(fault, 429, span, out)
       }
-      const broken = await generate({ request, engine, fault, id, arrived, span, out, gone: gone.signal })
+      const job = { request, engine, fault, id, arrived, span, out, gone: gone.signal }
+      const broken = await engine.queue.add(() => generate(job), { signal: gone.signal })
       if (broken === 'server_error') tryAgain(broken, 500, span, out)
       if (broken === 'stall') {
         if (!gone.signal.aborted) await once(gone.signal, 'abort')
@@ -131,59 +132,54 @@ export function modelServer(settings: Settings, tracer: Tracer): Server {
       }
       if (broken === 'dropped') {
         fail(span, broken)
-        out.socket?.destroySoon() // after what was written has left, or a stream would never break in the middle
+        out.socket?.destroySoon() // sends what was written first, so that a stream can break in the middle
       }
     } catch (error) {
       if (!gone.signal.aborted) throw error
-      metrics.aborted(request.model) // the span is not ended: after an abort vLLM sends none
+      metrics.aborted(request.model) // the span does not end: vLLM sends no span after an abort
     }
   }
 
-  /** Holds one of the engine's places while it thinks, and writes as it goes. Returns what broke it, if anything did. */
+  /** Thinks, and writes as it goes, while it holds one of the engine's places. Returns the fault that broke it, or null. */
   async function generate(job: Job): Promise<Fault> {
     const { request, engine, fault, gone } = job
     const key = [request.seed, request.toolRounds]
-    const leave = await engine.queue.enter(gone)
-    try {
-      const scheduled = now()
-      const reply = replyTo(request, engine.rates)
-      const count = reply.pieces.length
-      const work = {
-        promptTokens: request.promptTokens,
-        outputTokens: count,
-        speed: engine.speed,
-        slow: fault === 'slow',
-      }
-      const { prefillSeconds, decodeSeconds } = timingOf(work, ...key)
-      await pause(prefillSeconds, gone)
-      if (fault === 'server_error') return fault
-
-      const firstToken = now()
-      const breaks = fault === 'stall' || fault === 'dropped'
-      const midway = request.body.stream && roll(...key, 'midway') < BREAKS_MIDWAY
-      const shown = !breaks ? count : midway ? Math.ceil(count / 2) : 0
-      const answer = answerTo(request, reply, job.id, job.out)
-      if (!request.body.stream) await pause(breaks ? 0 : decodeSeconds, gone)
-      else if (shown > 0) {
-        answer.begin()
-        const each = decodeSeconds / count
-        for (let sent = 0; sent < shown; ) {
-          const due = sent === 0 ? 1 : Math.floor(((now() - firstToken) * timeFactor) / each)
-          const upTo = Math.min(shown, Math.max(sent + 1, due))
-          answer.text(reply.pieces.slice(sent, upTo).join(''))
-          sent = upTo
-          const rest = each * (shown - sent)
-          if (rest > 0) await pause(Math.min(rest, Math.max(each, (CHUNK_MS / 1000) * timeFactor)), gone)
-        }
-      }
-      if (breaks) return fault
-
-      finish(job, reply, scheduled, firstToken)
-      answer.end()
-      return null
-    } finally {
-      leave()
+    const scheduled = now()
+    const reply = replyTo(request, engine.rates)
+    const count = reply.pieces.length
+    const work = {
+      promptTokens: request.promptTokens,
+      outputTokens: count,
+      speed: engine.speed,
+      slow: fault === 'slow',
     }
+    const { prefillSeconds, decodeSeconds } = timingOf(work, ...key)
+    await pause(prefillSeconds, gone)
+    if (fault === 'server_error') return fault
+
+    const firstToken = now()
+    const breaks = fault === 'stall' || fault === 'dropped'
+    const midway = request.body.stream && roll(...key, 'midway') < BREAKS_MIDWAY
+    const shown = !breaks ? count : midway ? Math.ceil(count / 2) : 0
+    const answer = answerTo(request, reply, job.id, job.out)
+    if (!request.body.stream) await pause(breaks ? 0 : decodeSeconds, gone)
+    else if (shown > 0) {
+      answer.begin()
+      const each = decodeSeconds / count
+      for (let sent = 0; sent < shown; ) {
+        const due = sent === 0 ? 1 : Math.floor(((now() - firstToken) * timeFactor) / each)
+        const upTo = Math.min(shown, Math.max(sent + 1, due))
+        answer.text(reply.pieces.slice(sent, upTo).join(''))
+        sent = upTo
+        const rest = each * (shown - sent)
+        if (rest > 0) await pause(Math.min(rest, Math.max(each, (CHUNK_MS / 1000) * timeFactor)), gone)
+      }
+    }
+    if (breaks) return fault
+
+    finish(job, reply, scheduled, firstToken)
+    answer.end()
+    return null
   }
 
   /** Ends the span before the last byte is sent, so that it ends before its parent in the client. */
@@ -211,7 +207,7 @@ export function modelServer(settings: Settings, tracer: Tracer): Server {
     endSpan(span)
   }
 
-  /** `retry-after` as every client reads it; `retry-after-ms` because the openai client reads it first, and for a 500 too. */
+  /** Every client reads `retry-after`. The openai client reads `retry-after-ms` first, and for a 500 too. */
   function tryAgain(fault: keyof typeof RETRY_SECONDS, status: number, span: Span, out: ServerResponse): void {
     const ms = Math.ceil((RETRY_SECONDS[fault] * 1000) / timeFactor)
     if (fault === 'rate_limit') out.setHeader('retry-after', String(ms / 1000))
@@ -220,7 +216,7 @@ export function modelServer(settings: Settings, tracer: Tracer): Server {
   }
 }
 
-/** Retries repeat the body and so the draw; only a slow model stays slow, the other faults pass after a few attempts. */
+/** A retry repeats the body, so it draws the same fault. A slow model stays slow; other faults pass after a few attempts. */
 function faultOf({ seed, toolRounds, agent }: ChatRequest, rates: Rates, attempt: number): Fault {
   const fault = draw('transport', rates, agent, seed, toolRounds)
   return fault === 'slow' || attempt < attemptsLost(seed, toolRounds) ? fault : null
@@ -231,12 +227,12 @@ function fail(span: Span, type: string): void {
   endSpan(span)
 }
 
-/** A millisecond early: the SDK starts spans on whole milliseconds, so two processes see one moment up to that far apart. */
+/** A millisecond early: the SDK rounds the start of a span to milliseconds, so two processes may differ by that much. */
 function endSpan(span: Span): void {
   span.end(Date.now() - 1)
 }
 
-/** The whole body, or null when it is too large; what is too much is read and thrown away, so that the client hears the answer. */
+/** The whole body, or null when it is too large. The rest is read and thrown away, so that the client reads the answer. */
 async function bodyOf(incoming: IncomingMessage): Promise<string | null> {
   const parts: Buffer[] = []
   let bytes = 0

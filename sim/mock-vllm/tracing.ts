@@ -11,8 +11,8 @@ const propagator = new W3CTraceContextPropagator()
 export type Tracing = Readonly<{ tracer: Tracer; shutdown: () => Promise<void> }>
 
 /**
- * Spans to OTLP/HTTP, configured by the standard environment. No diag logger is set, so a missing collector
- * costs spans and nothing else: not a line of output, not a millisecond of a reply.
+ * Spans to OTLP/HTTP, configured by the standard environment. No diag logger is set: without a collector the spans are
+ * lost, but nothing is printed and no reply waits.
  */
 export function tracingFrom(env: NodeJS.ProcessEnv): Tracing {
   if (env.OTEL_TRACES_EXPORTER === 'none' || env.OTEL_SDK_DISABLED === 'true') {
@@ -21,7 +21,7 @@ export function tracingFrom(env: NodeJS.ProcessEnv): Tracing {
   const endpoint = env.OTEL_EXPORTER_OTLP_ENDPOINT || env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT
   const exporter = new OTLPTraceExporter(endpoint ? {} : { url: 'http://127.0.0.1:4318/v1/traces' })
   const defaults = {
-    'service.name': 'vllm',
+    'service.name': 'mock-vllm',
     'openinference.project.name': 'thousand-token-wood',
     'woodland.links': 'ids-only',
   }
@@ -35,7 +35,7 @@ export function tracingFrom(env: NodeJS.ProcessEnv): Tracing {
   return { tracer: provider.getTracer(NAME), shutdown: () => provider.shutdown() }
 }
 
-/** The server's part of a client's trace. One that is never ended, as after an abort, is never exported: so does vLLM. */
+/** The server's part of a client's trace. A span that never ends, as after an abort, is never exported, as with vLLM. */
 export const startRequestSpan = (tracer: Tracer, headers: IncomingHttpHeaders): Span =>
   tracer.startSpan(
     'llm_request',

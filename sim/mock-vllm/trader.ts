@@ -1,4 +1,4 @@
-import { roll } from '../economy/random.ts'
+import { roll } from '../../random/random.ts'
 import type { Kind } from './faults.ts'
 import type { State } from './request.ts'
 
@@ -26,7 +26,7 @@ export function decide(state: State, ...key: readonly (string | number)[]): Deci
   const stock = (good: string) => goods[good] ?? 0
   const whim = (name: string) => 1 + 0.04 * (2 * roll(...key, name) - 1)
   const price = (good: string) => (1 - ANCHOR) * (state.last_prices[good] ?? USUAL_PRICE) + ANCHOR * USUAL_PRICE
-  // The rich pay and ask more, the poor less; without it one creature ends up with all the pebbles and trade dies.
+  // The rich pay and ask more, the poor less. Without this one creature ends up with all the pebbles, and trade stops.
   const ease = Math.min(3, Math.max(0.5, (pebbles / 10) ** 0.7))
   const urgency = (good: string) => (state.season === 'winter' && good === 'firewood' ? 1.15 : 1)
 

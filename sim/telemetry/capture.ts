@@ -4,8 +4,8 @@ import { isTool } from '../agents/tools.ts'
 import { GOODS } from '../economy/world.ts'
 
 /**
- * How much leaves this process of what models were asked and answered: all of it; who spoke, what kind of part it was and
- * how long; nothing.
+ * How much of prompts and replies leaves this process. full: all of it. metadata: who spoke, the kind of each part and its
+ * length. off: nothing.
  */
 export const CAPTURES = ['full', 'metadata', 'off'] as const
 export type Capture = (typeof CAPTURES)[number]
@@ -19,7 +19,7 @@ const CONTENT: readonly string[] = [
   OPENINFERENCE.OUTPUT,
 ]
 
-/** Names that a model chooses: it may invent one, and then it is free text. */
+/** A model chooses these names. It may invent one, and then the name is free text. */
 const isGood = (name: string) => GOODS.some((good) => good === name)
 const CHOSEN: Readonly<Record<string, (name: string) => boolean>> = {
   [GEN_AI.TOOL_NAME]: (name) => isTool(name) || name === 'place_order',
@@ -51,8 +51,8 @@ function outline(json: string): string {
   return JSON.stringify(messages.map((message) => ({ ...message, parts: message.parts.map(part) })))
 }
 
-/** What may be told of some attributes. */
-export function told(capture: Capture, attributes: Attributes): Attributes {
+/** The part of some attributes that may leave. */
+export function allowedOf(capture: Capture, attributes: Attributes): Attributes {
   if (capture === 'full') return attributes
   const entries = Object.entries(attributes).flatMap(([key, value]): [string, AttributeValue | undefined][] => {
     if (CONTENT.includes(key))
@@ -63,11 +63,11 @@ export function told(capture: Capture, attributes: Attributes): Attributes {
   return Object.fromEntries(entries)
 }
 
-/** A word that says what went wrong; anything longer may quote a reply. */
+/** One word that says what went wrong. A longer text may quote a reply. */
 const isWord = (text: string) => /^[a-z0-9_]+$/.test(text)
 
-/** Makes a span tell no more than it may, whoever fills it: nothing that is set later gets past. */
-export function discreet(span: Span, capture: Capture): Span {
+/** Limits a span to what may leave, also for what is set later. */
+export function limited(span: Span, capture: Capture): Span {
   if (capture === 'full') return span
   const plain = {
     setAttribute: span.setAttribute.bind(span),
@@ -76,15 +76,15 @@ export function discreet(span: Span, capture: Capture): Span {
   }
   // setAttributes of the SDK sets each with setAttribute.
   span.setAttribute = (key, value) => {
-    const { [key]: rest } = told(capture, { [key]: value })
+    const { [key]: rest } = allowedOf(capture, { [key]: value })
     return rest === undefined ? span : plain.setAttribute(key, rest)
   }
   span.addEvent = (name, second, third) =>
     typeof second === 'object' && !Array.isArray(second) && !(second instanceof Date)
-      ? plain.addEvent(name, told(capture, second), third)
+      ? plain.addEvent(name, allowedOf(capture, second), third)
       : plain.addEvent(name, second, third)
   span.setStatus = ({ code, message }) => plain.setStatus(message && isWord(message) ? { code, message } : { code })
-  // Names what was thrown, and quotes it.
+  // It would quote the error.
   span.recordException = () => {}
   return span
 }

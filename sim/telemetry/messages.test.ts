@@ -21,7 +21,7 @@ const answer = (change: Partial<Answer>): Answer => ({
 
 const call = { id: 'call-1', name: 'calculate', arguments: '{"expression":"1+1"}' }
 
-test('messages are told in the parts of the GenAI conventions, in order', () => {
+test('messages are written in the parts of the GenAI conventions, in order', () => {
   const messages: ChatCompletionMessageParam[] = [
     { role: 'system', content: 'You are the fox.' },
     { role: 'user', content: 'State: {}' },
@@ -40,7 +40,7 @@ test('messages are told in the parts of the GenAI conventions, in order', () => 
   ])
 })
 
-test('an answer is told with its finish reason, with text and tool calls or neither', () => {
+test('an answer is written with its finish reason, with text, tool calls, both or neither', () => {
   assert.deepEqual(JSON.parse(outputMessages(answer({ text: 'hi', toolCalls: [call] }))), [
     {
       role: 'assistant',

@@ -23,7 +23,7 @@ export function metersWith(meter: Meter) {
   const mood = meter.createGauge(METRICS.MOOD)
   const price = meter.createGauge(METRICS.PRICE, { unit: '{pebble}' })
 
-  // A counter that is first seen at 1 has no increase: say the zeros of what can be foreseen.
+  // A counter whose first value is 1 shows no increase, so the labels that are known start at zero.
   for (const agent of AGENTS) {
     retries.add(0, { [GEN_AI.AGENT]: agent })
     for (const outcome of ['accepted', 'parse_error', 'timeout', ...REFUSALS]) {

@@ -8,7 +8,7 @@ export function endRequest(span: Span, scope: TurnScope | undefined): void {
   span.end()
 }
 
-/** A `fetch` with one span for each HTTP attempt. It ends with the body, or with the call when the body never does. */
+/** A `fetch` with one span for each HTTP attempt. The span ends with the body, or with the call when the body never ends. */
 export const fetchWith =
   (begin: Begin, meters: Meters, server: Attributes) =>
   (send: typeof fetch): typeof fetch =>
@@ -42,7 +42,7 @@ export const fetchWith =
           return response
         }
         const end = () => endRequest(span, scope)
-        // The client cancels the body of an answer that it asks again for; its wait is no part of this attempt.
+        // The client cancels the body of an answer before it tries again. The wait after that does not belong to this attempt.
         const passing = new TransformStream({ flush: end, cancel: response.ok ? () => {} : end })
         return new Response(response.body.pipeThrough(passing), response)
       })

@@ -25,7 +25,7 @@ const SDK_DEFAULTS = {
   OTEL_NODE_EXPERIMENTAL_SDK_METRICS: 'true',
 }
 
-/** Puts the defaults in place. Called first, so that a mock server we start has them too. */
+/** Sets the defaults. Call it first, so that a mock-vllm that is started has them too. */
 export function setTelemetryDefaults(): void {
   for (const [name, value] of Object.entries(SDK_DEFAULTS)) process.env[name] ||= value
 }
@@ -40,7 +40,7 @@ const FLUSH_LIMIT_MS = 5000
 export function startTelemetry({ run, toConsole }: { readonly run: string; readonly toConsole: boolean }) {
   const delivered = { spans: 0 }
   const sdk = new NodeSDK({
-    // Only what we say and the environment adds: host names and command lines are nobody's business.
+    // Only these and what the environment adds. Host names and command lines stay private.
     resourceDetectors: [envDetector],
     resource: defaultResource().merge(
       resourceFromAttributes({

@@ -11,9 +11,9 @@ import {
   trace,
 } from '@opentelemetry/api'
 import { OTHER } from '../../vocabulary/attributes.ts'
-import { type Capture, discreet, told } from './capture.ts'
+import { allowedOf, type Capture, limited } from './capture.ts'
 
-/** What a turn carries along its own spans: who takes it, the last call of its first attempt, which requests are open. */
+/** What the spans of one turn share: its agent, the last call of its first attempt, and the requests that are open. */
 export type TurnScope = { readonly agent: string; firstAttempt?: SpanContext; readonly requests: Set<Span> }
 
 const TURN = createContextKey('woodland.turn')
@@ -39,14 +39,14 @@ export type Begin = (
 
 /**
  * Starts spans, with name, kind and attributes from the start so that a sampler can see them, and counts them. Every span
- * of the simulator is made here, so none tells more than it may.
+ * of the simulator is made here, so the limit of content capture holds for all.
  */
 export function spansWith(tracer: Tracer, capture: Capture): { begin: Begin; started: () => number } {
   let started = 0
   return {
     begin: (name, kind, attributes, options = {}) => {
       started++
-      return discreet(tracer.startSpan(name, { kind, attributes: told(capture, attributes), ...options }), capture)
+      return limited(tracer.startSpan(name, { kind, attributes: allowedOf(capture, attributes), ...options }), capture)
     },
     started: () => started,
   }

@@ -5,7 +5,7 @@ import { isTool } from '../agents/tools.ts'
 import { content } from './messages.ts'
 import { type Begin, fail, inside } from './spans.ts'
 
-/** Tells of what an agent does with a reply: the tools it calls, and the orders it places, which is a tool too. */
+/** Spans for what an agent does with a reply: the tools it calls, and the orders it places. To place orders is a tool too. */
 export function toolsWith(begin: Begin) {
   const useTool =
     (use: UseTool): UseTool =>
@@ -39,11 +39,11 @@ export function toolsWith(begin: Begin) {
         const { orders, refused, repaired } = placement
         span.setAttribute(GEN_AI.TOOL_RESULT, JSON.stringify(orders.map(inPebbles)))
         if (repaired) span.setAttribute(WOODLAND.REPAIRED, true).addEvent(EVENTS.REPAIRED)
-        for (const { wish, reason } of refused) {
+        for (const { desired, reason } of refused) {
           span.addEvent(EVENTS.REFUSED, {
             [WOODLAND.REASON]: reason,
-            [WOODLAND.GOOD]: content(wish.good),
-            [WOODLAND.SIDE]: wish.side,
+            [WOODLAND.GOOD]: content(desired.good),
+            [WOODLAND.SIDE]: desired.side,
           })
         }
         if (refused[0]) fail(span, refused[0].reason)

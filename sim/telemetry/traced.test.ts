@@ -10,9 +10,10 @@ import { askWith } from '../agents/ask.ts'
 import { placeOrderWith, takeTurnWith } from '../agents/decide.ts'
 import { runTool } from '../agents/tools.ts'
 import { type Message, seal } from '../economy/queue.ts'
+import { market, tickWith } from '../economy/tick.ts'
 import { AGENTS, GOODS, newWorld } from '../economy/world.ts'
 import type { Entry } from '../ledger.ts'
-import { market, playTickWith, run } from '../run.ts'
+import { run } from '../run.ts'
 import type { Capture } from './capture.ts'
 import { metersWith } from './meters.ts'
 import { tracedWith } from './traced.ts'
@@ -94,7 +95,7 @@ const halfway = (body: Body, signal: AbortSignal | undefined) => {
   )
 }
 
-/** Five creatures, a scripted model and everything between them that `main.ts` composes, watched or not. */
+/** The creatures, a scripted model and everything between them that `main.ts` composes, watched or not. */
 function wood(
   model: Model,
   { watched = true, retries = 0, fallbackModel = '', limitMs = 5000, capture = 'full' as Capture } = {},
@@ -139,11 +140,11 @@ function wood(
     { model: 'big', fallbackModel: fallbackModel || undefined },
     undefined,
   )
-  const playTick = playTickWith({
-    takeTurn: wrap(takeTurn, traced.takeTurn),
-    market: wrap(market, traced.market),
+  const watchedTurn = wrap(takeTurn, traced.takeTurn)
+  const playTick = tickWith({
+    decide: (agent, world) => watchedTurn(agent, world, AbortSignal.timeout(limitMs)),
     receive: () => queue.splice(0),
-    tickLimits: () => ({ tick: AbortSignal.timeout(limitMs), agent: () => AbortSignal.timeout(limitMs) }),
+    market: wrap(market, traced.market),
   })
   const ledger: Entry[] = []
   const play = (ticks: number) =>
@@ -225,40 +226,20 @@ const busy: Model = ({ agent, tick, nth, body }) => {
 
 test('the trace of a tick is the tree that world.md promises', async () => {
   await wood(busy).play(1)
-  assert.equal(
-    tree(only('invoke_workflow woodland_tick')),
-    `
-invoke_workflow woodland_tick INTERNAL
-  invoke_agent bear INTERNAL
-    chat big CLIENT
-      POST CLIENT
-    execute_tool place_order INTERNAL
-  invoke_agent beaver INTERNAL
-    chat big CLIENT
-      POST CLIENT
-    execute_tool place_order INTERNAL
-  invoke_agent fox INTERNAL
-    chat big CLIENT
-      POST CLIENT
-    execute_tool place_order INTERNAL
-  invoke_agent rabbit INTERNAL
-    chat big CLIENT
-      POST CLIENT
-    execute_tool place_order INTERNAL
-    chat big CLIENT
-      POST CLIENT
-    execute_tool place_order INTERNAL
-  invoke_agent squirrel INTERNAL
-    chat big CLIENT
-      POST CLIENT
-    execute_tool calculate INTERNAL
-    chat big CLIENT
-      POST CLIENT
-    execute_tool place_order INTERNAL
-  process market CONSUMER
-  process market CONSUMER
-  process market CONSUMER`.trim(),
-  )
+  const chat = ['    chat big CLIENT', '      POST CLIENT']
+  const order = '    execute_tool place_order INTERNAL'
+  const turns: Readonly<Record<string, readonly string[]>> = {
+    rabbit: [...chat, order, ...chat, order],
+    squirrel: [...chat, '    execute_tool calculate INTERNAL', ...chat, order],
+  }
+  assert.deepEqual(tree(only('invoke_workflow woodland_tick')).split('\n'), [
+    'invoke_workflow woodland_tick INTERNAL',
+    ...AGENTS.toSorted().flatMap((agent) => [
+      `  invoke_agent ${agent} INTERNAL`,
+      ...(turns[agent] ?? [...chat, order]),
+    ]),
+    ...Array(3).fill('  process market CONSUMER'),
+  ])
   const served = spans('POST').length // the model server adds a span of its own to each
   assert.ok(ended.length + served <= 50, `${ended.length + served} spans`)
 })
@@ -305,8 +286,8 @@ test('the root tells the tick: what world.md lists, with the tokens of all its c
     [WOODLAND.TICK]: 0,
     [WOODLAND.SEED]: 5,
     [WOODLAND.TRADES]: 2,
-    [WOODLAND.PEBBLES_TOTAL]: 50,
-    [WOODLAND.TOKENS]: 7 * 110,
+    [WOODLAND.PEBBLES_TOTAL]: 10 * AGENTS.length,
+    [WOODLAND.TOKENS]: (AGENTS.length + 2) * 110,
     [OPENINFERENCE.KIND]: 'CHAIN',
   }
   for (const [key, value] of Object.entries(expected)) assert.equal(attribute(root, key), value, key)
@@ -404,7 +385,7 @@ test('a refused order fails its place_order and the turn, never the chat', async
   assert.deepEqual(failure(only('chat big', 'bear')), FINE)
 })
 
-test('a repaired reply says so and is no error', async () => {
+test('a repaired reply says so and is not an error', async () => {
   await wood(busy).play(1)
   const placed = only('execute_tool place_order', 'fox')
   assert.deepEqual([failure(placed), attribute(placed, WOODLAND.REPAIRED)], [FINE, true])
@@ -463,7 +444,7 @@ test('each HTTP attempt is a span of its own that ends before the next begins, a
   assert.deepEqual(failure(chat), FINE)
   assert.deepEqual(eventsOf(chat), [EVENTS.RETRY, EVENTS.RETRY])
   const sent = new Set(requests.map(({ traceparent }) => traceparent))
-  assert.equal(sent.size, 7)
+  assert.equal(sent.size, AGENTS.length + 2)
   for (const post of spans('POST')) assert.ok(sent.has(`00-${traceId(post)}-${id(post)}-01`))
   const retries = (await metrics()).find(({ descriptor }) => descriptor.name === METRICS.RETRIES)
   assert.equal(retries?.dataPoints.find(({ attributes }) => attributes[GEN_AI.AGENT] === 'fox')?.value, 2)
@@ -573,13 +554,10 @@ test('decisions count turns, not attempts, and begin at zero so that the first h
   assert.equal((await counted(METRICS.TRADES, WOODLAND.GOOD)).length, GOODS.length)
   await play(1)
   const made = (await counted(METRICS.DECISIONS, OTHER.OUTCOME)).filter(([, , value]) => value !== 0)
-  assert.deepEqual(made.sort(), [
-    ['bear', 'self_buy', 1],
-    ['beaver', 'accepted', 1],
-    ['fox', 'accepted', 1],
-    ['rabbit', 'accepted', 1],
-    ['squirrel', 'accepted', 1],
-  ])
+  assert.deepEqual(
+    made.sort(),
+    AGENTS.toSorted().map((agent) => [agent, agent === 'bear' ? 'self_buy' : 'accepted', 1]),
+  )
 })
 
 test('each turn is judged: readable, allowed, affordable, and traded when it offered something', async () => {
@@ -622,7 +600,7 @@ async function sentWith(capture: Capture): Promise<string> {
 }
 
 /** What every prompt says, in words. */
-const PROMPT = 'five creatures trade'
+const PROMPT = 'creatures trade'
 
 test('by default the content of messages is sent: the collector masks it', async () => {
   const sent = await sentWith('full')
@@ -634,7 +612,7 @@ for (const capture of ['metadata', 'off'] as const) {
     const sent = await sentWith(capture)
     for (const word of [CANARY, PROMPT, 'You are', 'I would like', 'expression']) assert.ok(!sent.includes(word), word)
     assert.deepEqual(
-      ['squirrel', 'fox', 'rabbit', 'beaver', 'bear'].filter((agent) => !sent.includes(`invoke_agent ${agent}`)),
+      AGENTS.filter((agent) => !sent.includes(`invoke_agent ${agent}`)),
       [],
     )
     const [chat] = spans('chat big', 'squirrel')
@@ -645,7 +623,7 @@ for (const capture of ['metadata', 'off'] as const) {
   })
 }
 
-test('metadata tells who spoke and how long, off tells neither', async () => {
+test('metadata says who spoke and how long; off says neither', async () => {
   await sentWith('metadata')
   const [chat] = spans('chat big', 'squirrel')
   const messages = JSON.parse(String(chat && attribute(chat, GEN_AI.INPUT_MESSAGES)))

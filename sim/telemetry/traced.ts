@@ -10,13 +10,13 @@ import {
 } from '@opentelemetry/api'
 import { EVENTS, GEN_AI, OPENINFERENCE, OTHER, WOODLAND } from '../../vocabulary/attributes.ts'
 import { type Ask, errorType, REQUEST } from '../agents/ask.ts'
-import type { TakeTurn } from '../agents/decide.ts'
+import { type TakeTurn, type Turn, tokensOf } from '../agents/decide.ts'
 import { type Evaluation, evaluate, evaluateTrade } from '../agents/evaluation.ts'
 import { EXPERIMENT } from '../agents/prompt.ts'
 import { type Carrier, open } from '../economy/queue.ts'
 import { NotConserved } from '../economy/step.ts'
+import { type Market, type PlayTick, type Tick, tradesOf } from '../economy/tick.ts'
 import { CREATURES, perGood, totalPebbles } from '../economy/world.ts'
-import { type Market, type PlayTick, type Tick, tradesOf } from '../run.ts'
 import type { Capture } from './capture.ts'
 import { content, inputMessages, outputMessages } from './messages.ts'
 import type { Meters } from './meters.ts'
@@ -40,7 +40,7 @@ type Setting = Readonly<{
 export function tracedWith({ tracer, meters, run, server, clock, capture }: Setting) {
   const { begin, started } = spansWith(tracer, capture)
   let lastTick: SpanContext | undefined
-  const traceIds = new WeakMap<Tick, string>()
+  const traceIds = new WeakMap<Tick<Turn>, string>()
   const serverAttributes = {
     [OTHER.SERVER_ADDRESS]: server.hostname,
     [OTHER.SERVER_PORT]: Number(server.port || (server.protocol === 'https:' ? 443 : 80)),
@@ -57,7 +57,7 @@ export function tracedWith({ tracer, meters, run, server, clock, capture }: Sett
   }
 
   const playTick =
-    (play: PlayTick): PlayTick =>
+    (play: PlayTick<Turn>): PlayTick<Turn> =>
     async (state) => {
       const { world } = state
       const span = begin(
@@ -92,7 +92,7 @@ export function tracedWith({ tracer, meters, run, server, clock, capture }: Sett
         span.setAttributes({
           [WOODLAND.TRADES]: tradesOf(tick),
           [WOODLAND.PEBBLES_TOTAL]: totalPebbles(tick.after.world) / 100,
-          [WOODLAND.TOKENS]: tick.tokens,
+          [WOODLAND.TOKENS]: tokensOf(tick.turns),
           [OPENINFERENCE.OUTPUT]: JSON.stringify(tick.clearings.flatMap(({ trades }) => trades.map(inPebbles))),
         })
         return tick
@@ -125,7 +125,7 @@ export function tracedWith({ tracer, meters, run, server, clock, capture }: Sett
       const failed = turn.outcome !== 'accepted'
       const { buy, sell, mood } = turn.decision ?? {}
       span.setAttributes({
-        [WOODLAND.TOKENS]: turn.calls.reduce((sum, call) => sum + call.inputTokens + call.outputTokens, 0),
+        [WOODLAND.TOKENS]: tokensOf([turn]),
         [OTHER.EXPERIMENT]: EXPERIMENT.id,
         [OTHER.VARIANT]: turn.variant,
         ...(mood === undefined
@@ -262,7 +262,7 @@ export function tracedWith({ tracer, meters, run, server, clock, capture }: Sett
     ...toolsWith(begin),
     market,
     carrier,
-    traceOf: (tick: Tick) => traceIds.get(tick) ?? '',
+    traceOf: (tick: Tick<Turn>) => traceIds.get(tick) ?? '',
     spans: started,
   }
 }
