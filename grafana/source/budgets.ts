@@ -1,7 +1,7 @@
 import { stringify } from 'yaml'
 import { z } from 'zod'
 import { COST_EVERY_SECONDS, series } from './metrics.ts'
-import { parseSettings, readText } from './settings.ts'
+import { parseSettings, readText } from './settings-file.ts'
 
 /** What agents may spend, in USD for any 24 hours. */
 export type Budgets = Readonly<{ default: number; agents: Readonly<Record<string, number>> }>
