@@ -36,7 +36,7 @@ const OVER_TIME = new RegExp(
   [
     String.raw`(?:rate|increase|\w+_over_time)\(${SERIES}\[${WINDOW}\](?: offset ${WINDOW})?\)`,
     // When it last grew.
-    String.raw`timestamp\(sum\(${SERIES}\) > sum\(${SERIES} offset 5s\)\)`,
+    String.raw`timestamp\((sum (?:by \(\w+\))? \()${SERIES}\) > \1${SERIES} offset 5s\)\)`,
   ].join('|'),
   'g',
 )

@@ -115,6 +115,8 @@ type Drawn = Look &
     signed?: boolean
     /** The words for an empty answer. */
     none?: string
+    /** The legend says the most that each series had, so that zero is seen. */
+    most?: boolean
   }>
 
 /** What happens over time, one line, area or bar for each series. */
@@ -135,6 +137,7 @@ export const overTime = (
     softMax,
     signed,
     none,
+    most,
   }: Drawn,
   ...targets: readonly (PrometheusQuery | TempoQuery)[]
 ) => {
@@ -154,7 +157,7 @@ export const overTime = (
         .displayMode(LegendDisplayMode.List)
         .placement(LegendPlacement.Bottom)
         .showLegend(true)
-        .calcs([]),
+        .calcs(most ? ['max'] : []),
     )
     .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending))
   for (const target of targets) panel.withTarget(target)
@@ -176,8 +179,13 @@ export const overTime = (
 }
 
 /** Rows. */
-export const table = (title: string, { width = 12, height = 8, none = NO_TRAFFIC }: Size & { none?: string } = {}) =>
-  new TablePanel().title(title).span(width).height(height).noValue(none).colorScheme(neutral).showHeader(true)
+export const table = (
+  title: string,
+  { width = 12, height = 8, none = NO_TRAFFIC, step }: Size & Readonly<{ none?: string; step?: string }> = {},
+) => {
+  const panel = new TablePanel().title(title).span(width).height(height).noValue(none).colorScheme(neutral)
+  return (step ? panel.interval(step) : panel).showHeader(true)
+}
 
 /** A PromQL question over the range, one line for each series. */
 export const line = (refId: string, expr: string, legend: string) =>

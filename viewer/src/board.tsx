@@ -11,7 +11,7 @@ export type BoardModel = { uid: string; title: string; description: string; time
   panels: PanelModel[]
 }
 
-const REFRESH_MS = 10_000
+const REFRESH_MS = 30_000
 const ALL = '$__all'
 
 /** A board of Grafana, drawn from its JSON. What is chosen stands in the address, as in Grafana. */

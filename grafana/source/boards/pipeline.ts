@@ -40,8 +40,9 @@ const figures = [
 ]
 
 const stages = sideBySide(
-  table('How far do spans get?', { height: 12 }).description(
-    'One stage below the other. Between 4 and 5 it gets fewer by design: that is sampling. Find the first stage whose last move is long ago while the one above still moves: the fault lies between the two. All long ago: the agents have stopped.',
+  // Kept spans come in bursts: over less than two minutes a backend that works well would show 0 a minute.
+  table('How far do spans get?', { height: 12, step: '2m' }).description(
+    'One stage below the other; a minute is the mean of the last two. Between 4 and 5 it gets fewer by design: that is sampling. Find the first stage whose last move is long ago while the one above still moves: the fault lies between the two. All long ago: the agents have stopped.',
   ),
   [key('stage', 'Stage', width(220))],
   [
@@ -123,6 +124,7 @@ export const pipeline: Board = {
         step: STEP,
         softMax: 5,
         none: 'nothing lost',
+        most: true,
         coloursInTurn: true,
         colours: {
           'given up by the agents': 'dark-green',
@@ -136,7 +138,7 @@ export const pipeline: Board = {
       line('sending', ask.notSentByExporter, `not delivered: ${EXPORTER}`),
       line('queueing', ask.notQueuedByExporter, `queue full: ${EXPORTER}`),
     ).description(
-      'Spans in each half minute that did not get on, by place: lost in the agents, refused or failed in the collector, refused for good by a backend, or turned away by a full queue. Empty is right. Work on the first in the order of the legend: what is lost early never gets further.',
+      'Spans in each half minute that did not get on, by place: lost in the agents, refused or failed in the collector, refused for good by a backend, or turned away by a full queue. The legend has the most in one half minute; all zero is right. Work on the first in the order of the legend: what is lost early never gets further.',
     ),
     overTime(
       'What does Tempo not keep whole?',
@@ -146,6 +148,8 @@ export const pipeline: Board = {
         as: 'bars',
         step: STEP,
         softMax: 5,
+        none: 'nothing lost',
+        most: true,
         colours: {
           'discarded: live_traces_exceeded': 'orange',
           'discarded: trace_too_large': 'dark-orange',
@@ -158,7 +162,7 @@ export const pipeline: Board = {
       line('cut', ask.truncated, 'values cut'),
       line('blocks', ask.failedFlushes, 'blocks not written'),
     ).description(
-      'In each half minute: spans that Tempo discarded, by its reason, values it cut, and blocks it could not write. Flat at zero is right. Blocks that fail: the disk is full or not writable (make doctor). Cut values: see the figure above.',
+      'In each half minute: spans that Tempo discarded, by its reason, values it cut, and blocks it could not write. The legend has the most in one half minute; all zero is right. Blocks that fail: the disk is full or not writable (make doctor). Cut values: see the figure above.',
     ),
     overTime(
       'How busy is the model server?',
