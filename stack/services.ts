@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
+import { writeDashboards } from '../grafana/source/dashboards.ts'
 import { LIVE_RECORDING } from '../workbench/recording.ts'
 import { findGrafana } from './grafana.ts'
 import type { Programs } from './native.ts'
@@ -69,6 +70,9 @@ export const collectorArguments = (settings: Settings): string[] => [
 
 /** Where recordings of live traffic are written. */
 export const recordings = (settings: Settings): string => resolve(settings.state, 'recordings')
+
+/** The boards as Grafana reads them: with links to the ports of this stack. `make up` writes them, in both boots. */
+export const dashboards = (settings: Settings): string => resolve(settings.state, 'dashboards')
 
 export const activePolicy = (settings: Settings): string => resolve(settings.state, 'policies/active.yaml')
 
@@ -217,22 +221,25 @@ export function services(settings: Settings, programs: Programs): readonly Servi
         {
           name: 'grafana',
           holds: ['GRAFANA_PORT'],
-          command: () => ({
-            file: grafana.binary,
-            args: ['server', '--homepath', grafana.home, '--config', resolve(ROOT, 'grafana/grafana.ini')],
-            env: environment(settings, {
-              GF_PATHS_DATA: data('grafana'),
-              GF_PATHS_LOGS: resolve(settings.state, 'logs'),
-              GF_PATHS_PLUGINS: resolve(data('grafana'), 'plugins'),
-              GF_PATHS_PROVISIONING: resolve(ROOT, 'grafana/provisioning'),
-              GF_SERVER_HTTP_ADDR: '127.0.0.1',
-              GF_SERVER_HTTP_PORT: String(settings.ports.GRAFANA_PORT),
-              PROMETHEUS_URL: url(settings, 'PROMETHEUS_PORT'),
-              TEMPO_URL: url(settings, 'TEMPO_PORT'),
-              DASHBOARDS_DIR: resolve(ROOT, 'grafana/dashboards'),
-              GOMEMLIMIT: '350MiB',
-            }),
-          }),
+          command: () => {
+            writeDashboards(dashboards(settings), settings.ports)
+            return {
+              file: grafana.binary,
+              args: ['server', '--homepath', grafana.home, '--config', resolve(ROOT, 'grafana/grafana.ini')],
+              env: environment(settings, {
+                GF_PATHS_DATA: data('grafana'),
+                GF_PATHS_LOGS: resolve(settings.state, 'logs'),
+                GF_PATHS_PLUGINS: resolve(data('grafana'), 'plugins'),
+                GF_PATHS_PROVISIONING: resolve(ROOT, 'grafana/provisioning'),
+                GF_SERVER_HTTP_ADDR: '127.0.0.1',
+                GF_SERVER_HTTP_PORT: String(settings.ports.GRAFANA_PORT),
+                PROMETHEUS_URL: url(settings, 'PROMETHEUS_PORT'),
+                TEMPO_URL: url(settings, 'TEMPO_PORT'),
+                DASHBOARDS_DIR: dashboards(settings),
+                GOMEMLIMIT: '350MiB',
+              }),
+            }
+          },
           ready: url(settings, 'GRAFANA_PORT', '/api/health'),
           readyWithinMs: 60_000,
           graceMs: 10_000,

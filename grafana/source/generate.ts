@@ -1,13 +1,16 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { render } from './board.ts'
 import { boards } from './boards.ts'
 import { readRecipes, renderCookbook } from './cookbook.ts'
+import { writeDashboards } from './dashboards.ts'
+import { portOf } from './links.ts'
 import { generatedRules } from './rules.ts'
 
 const ROOM = fileURLToPath(new URL('..', import.meta.url))
+const LIVE = join(ROOM, '..', '.stack', 'dashboards')
 const shown = (path: string) => relative(process.cwd(), path)
 
 /** Every file that is generated, by its path. Nothing else lies in dashboards/. */
@@ -59,6 +62,8 @@ const main = (check: boolean) => {
   const changed = check ? outdated(files) : write(files)
   for (const path of changed)
     console.log(`${check ? 'differs' : files.has(path) ? 'written' : 'removed'}: ${shown(path)}`)
+  // A running Grafana reads its own copy, which make up has made.
+  if (!check && existsSync(LIVE)) writeDashboards(LIVE, { PHOENIX_PORT: portOf('PHOENIX_PORT', process.env) })
   if (!check && changed.length === 0) console.log(`${files.size} files are as the source says`)
   if (check && changed.length > 0)
     throw new Error('generated files differ from their source; run make boards and commit them')
