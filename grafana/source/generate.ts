@@ -8,6 +8,7 @@ import { readRecipes, renderCookbook } from './cookbook.ts'
 import { writeDashboards } from './dashboards.ts'
 import { portOf } from './links.ts'
 import { generatedRules } from './rules.ts'
+import { fillIn } from './settings.ts'
 
 const ROOM = fileURLToPath(new URL('..', import.meta.url))
 const LIVE = join(ROOM, '..', '.stack', 'dashboards')
@@ -21,6 +22,7 @@ export const generated = (): ReadonlyMap<string, string> =>
       `${JSON.stringify(render(board), null, 2)}\n`,
     ]),
     [join(ROOM, '..', 'docs', 'traceql.md'), renderCookbook(readRecipes())],
+    [join(ROOM, 'rules', 'alerts.rules.yaml'), fillIn('grafana/alerts.yaml')],
     ...[...generatedRules(shown(ROOM))].map(([name, text]): [string, string] => [join(ROOM, 'rules', name), text]),
   ])
 
