@@ -166,6 +166,13 @@ for (const board of boards) {
     }
   })
 
+  test(`${board.uid}: no question names a backend's exporter or an agent, so that each is found by its label`, () => {
+    for (const { expr = '', query = '', panel } of targets) {
+      assert.doesNotMatch(expr, /\bexporter *[=!]|otlp_http\//, panel)
+      assert.doesNotMatch(`${expr} ${query}`, /gen_ai[._]agent[._]name *!?=~? *"(?!\$|")/, panel)
+    }
+  })
+
   test(`${board.uid}: exemplars come from kept traces only, or they would open nothing`, () => {
     for (const target of targets as (Target & { exemplar?: boolean; panel?: string })[]) {
       assert.equal(target.exemplar ?? false, /traces_kept_\w+_bucket/.test(target.expr ?? ''), target.panel)

@@ -57,7 +57,7 @@ const spent = (record: string, window: string) => ({
 
 const literal = (name: string) => name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 
-/** Whoever has spent something in the last day has a budget: its own, or the default. */
+/** Every agent that has spent something in the last day has a budget: its own, or the default. */
 export const renderBudgetRules = ({ default: usual, agents }: Budgets): string => {
   const listed = Object.keys(agents)
   const others = listed.length > 0 ? `{gen_ai_agent_name!~${JSON.stringify(listed.map(literal).join('|'))}}` : ''

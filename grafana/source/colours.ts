@@ -11,7 +11,7 @@ export const AGENT_COLOURS: Readonly<Record<string, string>> = {
   bear: 'purple',
 }
 
-/** Kinds of refusal are no agents: darker shades, so that the two are not mistaken for each other. */
+/** Kinds of refusal have darker shades than agents, so that nobody takes one for the other. */
 export const REFUSAL_COLOURS: Readonly<Record<string, string>> = {
   parse_error: 'dark-red',
   self_buy: 'dark-purple',
@@ -22,7 +22,7 @@ export const REFUSAL_COLOURS: Readonly<Record<string, string>> = {
   timeout: '#808080',
 }
 
-/** Kept and dropped are no verdict on anyone: red stays for what a person must act on. */
+/** Neither kept nor dropped is bad. Red means that a person must act. */
 export const VERDICT_COLOURS = {
   kept: 'blue',
   dropped: '#808080',

@@ -310,7 +310,7 @@ export const tinted = (colours: Readonly<Record<string, string>>): Property[] =>
   },
 ]
 
-/** Cells whose shade is their share of the largest one; nothing is written as nothing. */
+/** The shade of a cell is its share of the largest one. Zero is a dash. */
 export const heat = (panel: TablePanel, nameColumn: string) =>
   panel
     .decimals(0)

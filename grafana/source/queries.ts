@@ -52,7 +52,7 @@ const tokensOfArm = counted(
   'range',
   `${BY_ARM.slice(0, -1)}, gen_ai_request_model, gen_ai_token_type)`,
 )
-/** The two ways in which the same is asked. Charged at the prices of now, for the cost rule does not tell them apart. */
+/** The two ways of asking the same question. Costs are at the prices of now, because the cost rule does not tell the two apart. */
 export const byArm = {
   turns: turnsOfArm,
   refused: `${refusedOfArm} / ${turnsOfArm}`,

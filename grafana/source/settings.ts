@@ -45,10 +45,10 @@ export const settings = {
   slowCall: defaultOf('SLOW_CALL', POLICY),
   /** Tokens of one tick. The shipped list keeps every tick with as many. */
   tokenHeavy: defaultOf('TOKEN_HEAVY', POLICY),
-  /** Tokens of one turn. An ordinary turn uses 500 to 1,000; below this, the newest hundred would all be routine. */
+  /** Tokens of one turn. An ordinary turn uses some 500, and one in ten more than this: with less, the newest hundred would be routine. */
   costlyTurn: 1000,
 
-  /** Model calls in one turn. One or two are usual, and the simulator stops at six, so its mean is never above this. */
+  /** Model calls in one turn, as a mean. Our recordings have 1.5, and 5 in their longest turn. */
   callsPerTurn: 4,
   /** Percent of an agent's turns. The simulator has 7, and 14 in the worst ten minutes of two hours. */
   refusedPercent: 30,

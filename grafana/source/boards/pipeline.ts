@@ -10,7 +10,7 @@ const { queuePercent, refusesAtMiB } = settings
 
 const figures = [
   figure('Not answering', ask.targetsDown, { unit: 'short', decimals: 0, redAbove: 1 }).description(
-    'Servers that Prometheus asks for metrics and that did not answer last time. If it is red, the table below names the server; see its log (make logs) and start it again (make up). A backend that is not asked, as Phoenix, shows in the queue and the failures of its exporter.',
+    'Servers that Prometheus asks for metrics and that did not answer last time. If it is red, the table below names the server; see its log (make logs) and start it again (make up). A backend that has no metrics, such as Phoenix, shows in the queue and the failures of its exporter.',
   ),
   figure('Lost by the agents', ask.lostByAgentsInRange, { unit: 'short', decimals: 0, redAbove: 1 }).description(
     'Spans in the range that the SDK of an agent gave up: its queue was full, or no collector took them in time. They are in no number of the collector. If it is red, look whether the collector answered then; if it did, raise OTEL_BSP_MAX_QUEUE_SIZE.',
@@ -54,7 +54,7 @@ const stages = sideBySide(
 )
 
 const targets = sideBySide(
-  table('Who answers Prometheus?', { height: 7, none: 'nobody is asked' }).description(
+  table('Who answers Prometheus?', { height: 7, none: 'no server is asked' }).description(
     `Each server that is asked for metrics every ${settings.scrapeInterval}. Down, or a last answer long ago: see its log. Slow (seconds): the machine is busy, or there are too many series. Samples that only grow: something puts a name or an id into a label.`,
   ),
   [key('job', 'Server', width(85)), key('instance', 'Address', width(135))],
@@ -206,7 +206,7 @@ export const pipeline: Board = {
       line('read', ask.readPerSecond, 'read'),
       line('written', ask.writtenPerSecond, 'written'),
     ).description(
-      'Tokens that the model server reads and writes, all models. Written tokens are what keeps it busy. If both fall while requests wait, it has reached its limit; if they fall together with requests, agents ask less.',
+      'Tokens that the model server reads and writes, all models. Writing tokens is what keeps it busy. If both fall while requests wait, it has reached its limit; if they fall together with requests, agents ask less.',
     ),
     overTime(
       'How much does Tempo take in?',
@@ -221,7 +221,7 @@ export const pipeline: Board = {
       line('collector', ask.collectorMemory, 'collector'),
       line('tempo', ask.tempoMemory, 'Tempo'),
     ).description(
-      `Resident memory of the collector and of Tempo. The collector refuses data from ${refusesAtMiB} MiB of heap on (memory_limiter). A saw is normal; a slope that never falls is not: in the collector look for waiting traces and full queues, in Tempo for long queries.`,
+      `Resident memory of the collector and of Tempo. The collector refuses data from ${refusesAtMiB} MiB of heap on (memory_limiter). Ups and downs are normal; a slope that never falls is not: in the collector look for waiting traces and full queues, in Tempo for long queries.`,
     ),
     overTime(
       'How many cores are busy?',

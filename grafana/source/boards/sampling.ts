@@ -21,7 +21,7 @@ const figures = [
     'Share of the spans received that were sent to no backend: what sampling saves. It follows the traces kept; where the two differ, kept traces are longer or shorter than others. Metrics still count all of them.',
   ),
   figure('Not stored a day', ask.bytesNotStoredPerDay, { unit: 'bytes', decimals: 1, step: STEP }).description(
-    'What keeping everything would add in a day, at the pace of now: spans thrown away times the mean size of a span as Tempo receives it. Blocks on disk are smaller, as they are packed. If it is little, keep more.',
+    'What keeping everything would add in a day, at the pace of now: spans thrown away times the mean size of a span as Tempo receives it. Blocks on disk are smaller, as they are packed. If that is little, you can keep more.',
   ),
   figure('Dropped too early', ask.evictedInRange, { unit: 'short', decimals: 0, redAbove: 1 }).description(
     'Traces that were pushed out before they could be judged, because num_traces in collector/config.yaml were waiting already. Nothing is known of them but their metrics. If it is red, raise num_traces, and the memory with it.',
