@@ -1,7 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Command } from 'commander'
 import { render } from './board.ts'
 import { boards } from './boards.ts'
 import { readRecipes, renderCookbook } from './cookbook.ts'
@@ -59,26 +58,18 @@ const write = (files: ReadonlyMap<string, string>) => {
   return changed
 }
 
-const main = (check: boolean) => {
+const main = () => {
   const files = generated()
-  const changed = check ? outdated(files) : write(files)
-  for (const path of changed)
-    console.log(`${check ? 'differs' : files.has(path) ? 'written' : 'removed'}: ${shown(path)}`)
+  const changed = write(files)
+  for (const path of changed) console.log(`${files.has(path) ? 'written' : 'removed'}: ${shown(path)}`)
+  if (changed.length === 0) console.log(`${files.size} files are as the source says`)
   // A running Grafana reads its own copy, which make up has made.
-  if (!check && existsSync(LIVE)) writeDashboards(LIVE, { PHOENIX_PORT: portOf('PHOENIX_PORT', process.env) })
-  if (!check && changed.length === 0) console.log(`${files.size} files are as the source says`)
-  if (check && changed.length > 0)
-    throw new Error('generated files differ from their source; run make boards and commit them')
+  if (existsSync(LIVE)) writeDashboards(LIVE, { PHOENIX_PORT: portOf('PHOENIX_PORT', process.env) })
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { check } = new Command('generate')
-    .description('Writes grafana/dashboards and grafana/rules from grafana/source, prices.yaml and budgets.yaml.')
-    .option('--check', 'write nothing; fail when a committed file differs', false)
-    .parse()
-    .opts<{ check: boolean }>()
   try {
-    main(check)
+    main()
   } catch (error) {
     console.error(error instanceof Error ? error.message : error)
     process.exitCode = 1
