@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs'
 import { delimiter, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
+import { writeDashboards } from '../grafana/source/dashboards.ts'
 import { UserError } from '../workbench/user-error.ts'
 import { chosenBackends, collectorFile, served } from './backends/backends.ts'
 import { launcherFor } from './collectors.ts'
@@ -10,7 +11,7 @@ import { holder, isFree } from './ports.ts'
 import { pricesToday } from './prices.ts'
 import { collectorOverlays, isRecording, senderEnvironment, tlsFiles } from './receiver-options.ts'
 import type { LastWords } from './service.ts'
-import { collectorEnvironment, recordings } from './services.ts'
+import { collectorEnvironment, dashboards, recordings } from './services.ts'
 import { ROOT, type Settings, url } from './settings.ts'
 
 type Say = (line: string) => void
@@ -156,6 +157,7 @@ export async function bootDocker(
   if (!running.includes('collector'))
     await activatePolicy(settings, policy, await launcherFor(settings, { cancel, say }, 'docker'))
 
+  writeDashboards(dashboards(settings), settings.ports)
   writeFileSync(dataMark(settings), `${name}\n`)
   const up = ['up', '--detach', '--wait', '--wait-timeout', '240']
   const failed = `docker compose up failed; its reason is above, more in: make logs. ${NATIVE} (after make down)`

@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { writeDashboards } from '../grafana/source/dashboards.ts'
 import { LIVE_RECORDING } from '../workbench/recording.ts'
 import { chosenBackends, collectorFile, served } from './backends/backends.ts'
 import { findGrafana } from './grafana.ts'
@@ -45,6 +46,9 @@ export const collectorArguments = (settings: Settings, files: readonly string[] 
 
 /** Where recordings of live traffic are written. */
 export const recordings = (settings: Settings): string => resolve(settings.state, 'recordings')
+
+/** The boards as Grafana reads them: with links to the ports of this stack. `make up` writes them, in both boots. */
+export const dashboards = (settings: Settings): string => resolve(settings.state, 'dashboards')
 
 export const activePolicy = (settings: Settings): string => resolve(settings.state, 'policies/active.yaml')
 
@@ -153,22 +157,25 @@ export function services(settings: Settings, programs: Programs): readonly Servi
         {
           name: 'grafana',
           holds: ['GRAFANA_PORT'],
-          command: () => ({
-            file: grafana.binary,
-            args: ['server', '--homepath', grafana.home, '--config', resolve(ROOT, 'grafana/grafana.ini')],
-            env: environment(settings, {
-              GF_PATHS_DATA: dataFolder(settings, 'grafana'),
-              GF_PATHS_LOGS: resolve(settings.state, 'logs'),
-              GF_PATHS_PLUGINS: resolve(dataFolder(settings, 'grafana'), 'plugins'),
-              GF_PATHS_PROVISIONING: resolve(ROOT, 'grafana/provisioning'),
-              GF_SERVER_HTTP_ADDR: '127.0.0.1',
-              GF_SERVER_HTTP_PORT: String(settings.ports.GRAFANA_PORT),
-              PROMETHEUS_URL: url(settings, 'PROMETHEUS_PORT'),
-              TEMPO_URL: url(settings, 'TEMPO_PORT'),
-              DASHBOARDS_DIR: resolve(ROOT, 'grafana/dashboards'),
-              GOMEMLIMIT: '350MiB',
-            }),
-          }),
+          command: () => {
+            writeDashboards(dashboards(settings), settings.ports)
+            return {
+              file: grafana.binary,
+              args: ['server', '--homepath', grafana.home, '--config', resolve(ROOT, 'grafana/grafana.ini')],
+              env: environment(settings, {
+                GF_PATHS_DATA: dataFolder(settings, 'grafana'),
+                GF_PATHS_LOGS: resolve(settings.state, 'logs'),
+                GF_PATHS_PLUGINS: resolve(dataFolder(settings, 'grafana'), 'plugins'),
+                GF_PATHS_PROVISIONING: resolve(ROOT, 'grafana/provisioning'),
+                GF_SERVER_HTTP_ADDR: '127.0.0.1',
+                GF_SERVER_HTTP_PORT: String(settings.ports.GRAFANA_PORT),
+                PROMETHEUS_URL: url(settings, 'PROMETHEUS_PORT'),
+                TEMPO_URL: url(settings, 'TEMPO_PORT'),
+                DASHBOARDS_DIR: dashboards(settings),
+                GOMEMLIMIT: '350MiB',
+              }),
+            }
+          },
           ready: url(settings, 'GRAFANA_PORT', '/api/health'),
           readyWithinMs: 60_000,
           graceMs: 10_000,

@@ -22,7 +22,7 @@ import { bootDocker, composeEnvironment, reloadDocker } from '../stack/docker.ts
 import { dockerEngine } from '../stack/docker-engine.ts'
 import { build, type Programs, readRecipes } from '../stack/native.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
-import { activePolicy, services as nativeServices, writePrometheusFiles } from '../stack/services.ts'
+import { activePolicy, dashboards, services as nativeServices, writePrometheusFiles } from '../stack/services.ts'
 import { type PortName, ROOT, type Settings } from '../stack/settings.ts'
 import { testPlace } from './stack.ts'
 
@@ -184,13 +184,13 @@ test('what ends by itself is waited for by a service that lasts, or up --wait wo
 })
 
 test('what is mounted from here is in git and read-only; data is in named volumes', async () => {
-  const policies = resolve(settings.state, 'policies')
+  const written = [resolve(settings.state, 'policies'), dashboards(settings)]
   for (const [name, { volumes }] of entries(services)) {
     for (const { type, source, read_only } of volumes ?? []) {
       if (type === 'volume') continue
       assert.equal(type, 'bind')
       assert.ok(read_only, `${name} may write to ${source}`)
-      if (source === policies) continue
+      if (written.includes(source)) continue
       const { stdout } = await execa('git', ['ls-files', '--', source], { cwd: ROOT })
       assert.notEqual(stdout, '', `${name} mounts ${source}, which is not in git`)
     }

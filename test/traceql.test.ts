@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { type Recipe, readRecipes } from '../grafana/source/cookbook.ts'
+import { settings as settingsOfBoards } from '../grafana/source/settings.ts'
 import type { Entry } from '../sim/ledger.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { type Span, tempoMetrics, tempoSearch, tempoTrace } from '../stack/queries.ts'
@@ -94,7 +95,7 @@ const searches: Readonly<Record<string, Check>> = {
       turns.map((turn) => turn.ms),
       WATCHES_DIFFER_MS,
     )
-    const query = recipe('slow-turns-of-one-agent').query.replace('2s', `${ms}ms`)
+    const query = recipe('slow-turns-of-one-agent').query.replace(settingsOfBoards.slowCall, `${ms}ms`)
     return { query, expected: traces(turns.filter((turn) => turn.ms > ms)) }
   },
   'slow-calls': () => {
@@ -102,7 +103,7 @@ const searches: Readonly<Record<string, Check>> = {
       of('call').map((call) => call.ms),
       WATCHES_DIFFER_MS,
     )
-    const query = recipe('slow-calls').query.replace('2s', `${ms}ms`)
+    const query = recipe('slow-calls').query.replace(settingsOfBoards.slowCall, `${ms}ms`)
     return { query, expected: traces(of('call').filter((call) => call.ms > ms)) }
   },
   'waited-in-the-queue': () => ({
@@ -162,7 +163,7 @@ const searches: Readonly<Record<string, Check>> = {
       of('tick').map(({ tokens }) => tokens),
       1,
     )
-    const query = recipe('token-heavy-ticks').query.replace('6000', String(limit))
+    const query = recipe('token-heavy-ticks').query.replace(settingsOfBoards.tokenHeavy, String(limit))
     return { query, expected: traces(of('tick').filter(({ tokens }) => tokens >= limit)) }
   },
   'ticks-with-few-trades': () => {
@@ -201,7 +202,7 @@ const sums: Readonly<Record<string, () => Counts>> = {
     const failed = of('turn').filter(({ outcome }) => outcome !== 'accepted')
     return count(failed.map(({ outcome }) => outcome))
   },
-  'dearest-models': () => {
+  'models-that-write-most': () => {
     const calls = of('call').filter(({ outcome }) => outcome === 'ok')
     return count(
       calls.map(({ agent, model }) => `${agent} ${model}`),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { globSync, readdirSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { test } from 'node:test'
 import { openings, publishedTo } from './masked-exits.ts'
@@ -17,13 +17,16 @@ const overlays = readdirSync(resolve(ROOT, 'collector'), { recursive: true, enco
 /** It replays what is masked already, into a scratch file, and sends nothing anywhere. */
 const REPLAY = 'workbench/replay.yaml'
 
+const BACKENDS = globSync('collector/backends/*.yaml', { cwd: ROOT }).map(read)
+
 test('nothing leaves the shipped collector unmasked, prints content, or can be reached by others', () => {
-  assert.deepEqual(openings(SHIPPED), [])
+  assert.ok(BACKENDS.length >= 5)
+  assert.deepEqual(openings(SHIPPED, ...BACKENDS), [])
 })
 
 test('nor with any overlay, but for the replay of what is masked, which reaches a scratch file and nothing else', () => {
   assert.ok(overlays.length >= 3)
-  for (const overlay of overlays) assert.deepEqual(openings(SHIPPED, read(overlay)), [], overlay)
+  for (const overlay of overlays) assert.deepEqual(openings(SHIPPED, ...BACKENDS, read(overlay)), [], overlay)
   const replayed = openings(SHIPPED, read(REPLAY)).map((opening) => opening.split(' ')[0])
   assert.deepEqual(replayed.sort(), ['file/kept', 'nop'])
 })
@@ -51,14 +54,14 @@ const without = (text: string, ...parts: readonly string[]) =>
   }, text)
 const WITH_DEBUG = `
 exporters: { debug: { verbosity: detailed } }
-service: { pipelines: { traces/kept: { exporters: [otlp_http/tempo, debug] } } }
+service: { pipelines: { traces/tempo: { exporters: [otlp_http/tempo, debug] } } }
 `
 
 for (const [mistake, files, reason] of [
   [
     'the redactor left out of traces',
     [without(SHIPPED, ' redaction/mask,')],
-    /otlp_http\/tempo is reached without the redactor: otlp → traces\/every → forward\/kept → traces\/kept/,
+    /otlp_http\/tempo is reached without the redactor: otlp → traces\/in → forward\/judge → traces\/judge → forward\/stored → traces\/tempo/,
   ],
   ['unpack left out', [without(SHIPPED, ' transform/unpack,')], /without the redactor/],
   [
@@ -80,7 +83,7 @@ for (const [mistake, files, reason] of [
     'an exporter in front of the redactor by a connector',
     [
       SHIPPED,
-      'connectors: { forward/raw: null }\nservice: { pipelines: { traces/in: { receivers: [otlp], exporters: [forward/raw] }, traces/out: { receivers: [forward/raw], exporters: [otlp_http/phoenix] } } }',
+      'connectors: { forward/raw: null }\nservice: { pipelines: { traces/early: { receivers: [otlp], exporters: [forward/raw] }, traces/out: { receivers: [forward/raw], exporters: [otlp_http/phoenix] } } }',
     ],
     /forward\/raw → traces\/out → otlp_http\/phoenix/,
   ],
@@ -109,7 +112,8 @@ for (const [mistake, files, reason] of [
   ],
 ] as const) {
   test(`refused: ${mistake}`, () => {
-    assert.match(openings(...files).join('\n'), reason)
+    const [shipped, ...overlays] = files
+    assert.match(openings(shipped, ...BACKENDS, ...overlays).join('\n'), reason)
   })
 }
 

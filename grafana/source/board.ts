@@ -33,8 +33,8 @@ export const render = ({ uid, title, description, variables, links, panels }: Bo
     .readonly()
     .timezone('browser')
     .time({ from: 'now-15m', to: 'now' })
-    // Twice a scrape. At 5 s a laptop that also runs the stack cancels questions before they are answered.
-    .refresh('10s')
+    // At 10 s a slow machine that also runs the stack cancels questions before they are answered, and panels stay blank.
+    .refresh('30s')
     .tooltip(DashboardCursorSync.Crosshair)
     .variables([prometheusVariable(), tempoVariable(), ...variables])
     .annotation(alerts())
@@ -51,8 +51,8 @@ const alerts = () =>
     .hide(false)
     .iconColor('red')
     .expr(alertStarts)
-    .titleFormat('{{alertname}}')
-    .textFormat('{{gen_ai_agent_name}} {{gen_ai_request_model}}')
+    .titleFormat('{{alert}}')
+    .textFormat('Alerting, in the menu, says what it means and what to do first.')
     .step('15s')
 
 /**

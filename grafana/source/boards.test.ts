@@ -36,7 +36,7 @@ const OVER_TIME = new RegExp(
   [
     String.raw`(?:rate|increase|\w+_over_time)\(${SERIES}\[${WINDOW}\](?: offset ${WINDOW})?\)`,
     // When it last grew.
-    String.raw`timestamp\(sum\(${SERIES}\) > sum\(${SERIES} offset 5s\)\)`,
+    String.raw`timestamp\((sum (?:by \(\w+\))? \()${SERIES}\) > \1${SERIES} offset 5s\)\)`,
   ].join('|'),
   'g',
 )
@@ -163,6 +163,13 @@ for (const board of boards) {
     for (const { expr = '', panel } of targets) {
       if (/(?:gen_ai|traces)_\w+_duration_seconds/.test(expr))
         assert.match(expr, /gen_ai_operation_name="(chat|invoke_agent)"/, panel)
+    }
+  })
+
+  test(`${board.uid}: no question names a backend's exporter or an agent, so that each is found by its label`, () => {
+    for (const { expr = '', query = '', panel } of targets) {
+      assert.doesNotMatch(expr, /\bexporter *[=!]|otlp_http\//, panel)
+      assert.doesNotMatch(`${expr} ${query}`, /gen_ai[._]agent[._]name *!?=~? *"(?!\$|")/, panel)
     }
   })
 

@@ -1,7 +1,7 @@
 import { stringify } from 'yaml'
 import { z } from 'zod'
 import { COST_EVERY_SECONDS, series } from './metrics.ts'
-import { parseSettings, readText } from './settings.ts'
+import { parseSettings, readText } from './settings-file.ts'
 
 /** What agents may spend, in USD for any 24 hours. */
 export type Budgets = Readonly<{ default: number; agents: Readonly<Record<string, number>> }>
@@ -45,7 +45,7 @@ export const readBudgets = (path: string): Budgets => parseBudgets(readText(path
 export const parseBudgets = (text: string, path = 'grafana/budgets.yaml'): Budgets =>
   parseSettings(text, path, file, 'keep one of the two').data
 
-const HEADER = `# What each agent has spent, and what it may spend in a day. The alerts on both are in alerts.rules.yaml.
+const HEADER = `# What each agent has spent, and what it may spend in a day. The alerts on both are in grafana/alerts.yaml.
 # Generated from grafana/budgets.yaml; Prometheus loads it. Do not edit: edit the budgets, then run make prices.
 `
 
@@ -57,7 +57,7 @@ const spent = (record: string, window: string) => ({
 
 const literal = (name: string) => name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 
-/** Whoever has spent something in the last day has a budget: its own, or the default. */
+/** Every agent that has spent something in the last day has a budget: its own, or the default. */
 export const renderBudgetRules = ({ default: usual, agents }: Budgets): string => {
   const listed = Object.keys(agents)
   const others = listed.length > 0 ? `{gen_ai_agent_name!~${JSON.stringify(listed.map(literal).join('|'))}}` : ''
@@ -72,6 +72,6 @@ export const renderBudgetRules = ({ default: usual, agents }: Budgets): string =
     })),
     { record: series.budget, expr: `${series.spent.day}${others} * 0 + ${usual}` },
   ]
-  // A day of points every 5 s is much to add up: every 10 s is often enough.
+  // A day has many points to add up, one every 5 s: every 10 s is often enough.
   return HEADER + stringify({ groups: [{ name: 'spending', interval: '10s', rules }] }, { lineWidth: 0 })
 }

@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { TextMode, PanelBuilder as TextPanel } from '@grafana/grafana-foundation-sdk/text'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { exploreFixed, onThisMachine } from './links.ts'
+import { fillIn } from './settings.ts'
 
 const recipe = z.strictObject({
   id: z.string().regex(/^[a-z0-9]+(-[a-z0-9]+)*$/),
@@ -18,10 +17,8 @@ const recipe = z.strictObject({
 /** A question in TraceQL with what its answer shows. */
 export type Recipe = Readonly<z.infer<typeof recipe>>
 
-const FILE = join(import.meta.dirname, '..', 'traceql.yaml')
-
 /** The recipes of grafana/traceql.yaml. Throws what is wrong with which of them. */
-export const readRecipes = (text = readFileSync(FILE, 'utf8')): readonly Recipe[] => {
+export const readRecipes = (text = fillIn('grafana/traceql.yaml')): readonly Recipe[] => {
   const read = z.array(recipe).min(1).safeParse(parse(text))
   if (!read.success) throw new Error(`grafana/traceql.yaml: ${z.prettifyError(read.error)}`)
   const ids = read.data.map(({ id }) => id)

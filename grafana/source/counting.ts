@@ -10,7 +10,7 @@ export const counted = (counter: string, window: 'range' | 'rate_interval' = 'ra
   return `sum ${by} ((increase(${within}) and ${before}) or (last_over_time(${within}) unless ${before}))`
 }
 
-/** The same where none is good news. */
+/** The same, and 0 when there is nothing to count. */
 export const countedOrNone = (counter: string, window: 'range' | 'rate_interval' = 'range') =>
   `${counted(counter, window)} or vector(0)`
 
@@ -18,21 +18,24 @@ export const countedOrNone = (counter: string, window: 'range' | 'rate_interval'
 export const perMinute = (counter: string, by = '') => `sum ${by} (rate(${counter}[$__rate_interval])) * 60`
 
 /** Seconds since a counter last grew, to the scrape. */
-export const sinceItGrew = (counter: string) =>
-  `time() - max_over_time(timestamp(sum(${counter}) > sum(${counter} offset 5s))[$__range:5s])`
+export const sinceItGrew = (counter: string, by = '') =>
+  `time() - max_over_time(timestamp(sum ${by} (${counter}) > sum ${by} (${counter} offset 5s))[$__range:5s])`
 
-/** Rows of one column, each under its name; names sort as they should be read. */
+/** The rows of one column, each under its name. Names begin with a number where the order matters. */
 export const named = (label: string, questions: Readonly<Record<string, string>>) =>
   Object.entries(questions)
     .map(([name, expr]) => `label_replace(${expr}, "${label}", "${name}", "", "")`)
     .join(' or ')
 
+/** Rows with a new name, in which $1 is the value of a label. */
+export const renamed = (expr: string, from: string, to: string, name: string) =>
+  `sum without (${from}) (label_replace(${expr}, "${to}", "${name}", "${from}", "(.+)"))`
+
 /**
  * Gives a question of Prometheus the label that Tempo puts on the answers of a TraceQL metric, quotes included,
  * so that Grafana can lay the two side by side in one row.
  */
-export const likeTempo = (expr: string, label: string, attribute: string) =>
-  `sum without (${label}) (label_replace(${expr}, "${attribute}", "\\"$1\\"", "${label}", "(.+)"))`
+export const likeTempo = (expr: string, label: string, attribute: string) => renamed(expr, label, attribute, '\\"$1\\"')
 
 /** The name of the series that was clicked. */
 export const CLICKED_SERIES = filledIn('__field.displayName')

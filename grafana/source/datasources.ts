@@ -34,5 +34,5 @@ const agents = () =>
 export const agentVariable = () =>
   agents().multi(true).includeAll(true).allValue('.*').current({ text: 'All', value: '$__all' })
 
-/** For a board about one agent. It opens with one, for an empty selector would show nothing. */
-export const oneAgentVariable = () => agents().multi(false).includeAll(false).current({ text: 'fox', value: 'fox' })
+/** For a board about one agent. It names none, so it opens with the first that is there. */
+export const oneAgentVariable = () => agents().multi(false).includeAll(false)

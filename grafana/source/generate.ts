@@ -1,13 +1,16 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Command } from 'commander'
 import { render } from './board.ts'
 import { boards } from './boards.ts'
 import { readRecipes, renderCookbook } from './cookbook.ts'
+import { writeDashboards } from './dashboards.ts'
+import { portOf } from './links.ts'
 import { generatedRules } from './rules.ts'
+import { fillIn } from './settings.ts'
 
 const ROOM = fileURLToPath(new URL('..', import.meta.url))
+const LIVE = join(ROOM, '..', '.stack', 'dashboards')
 const shown = (path: string) => relative(process.cwd(), path)
 
 /** Every file that is generated, by its path. Nothing else lies in dashboards/. */
@@ -18,6 +21,7 @@ export const generated = (): ReadonlyMap<string, string> =>
       `${JSON.stringify(render(board), null, 2)}\n`,
     ]),
     [join(ROOM, '..', 'docs', 'traceql.md'), renderCookbook(readRecipes())],
+    [join(ROOM, 'rules', 'alerts.rules.yaml'), fillIn('grafana/alerts.yaml')],
     ...[...generatedRules(shown(ROOM))].map(([name, text]): [string, string] => [join(ROOM, 'rules', name), text]),
   ])
 
@@ -54,24 +58,18 @@ const write = (files: ReadonlyMap<string, string>) => {
   return changed
 }
 
-const main = (check: boolean) => {
+const main = () => {
   const files = generated()
-  const changed = check ? outdated(files) : write(files)
-  for (const path of changed)
-    console.log(`${check ? 'differs' : files.has(path) ? 'written' : 'removed'}: ${shown(path)}`)
-  if (!check && changed.length === 0) console.log(`${files.size} files are as the source says`)
-  if (check && changed.length > 0)
-    throw new Error('generated files differ from their source; run make boards and commit them')
+  const changed = write(files)
+  for (const path of changed) console.log(`${files.has(path) ? 'written' : 'removed'}: ${shown(path)}`)
+  if (changed.length === 0) console.log(`${files.size} files are as the source says`)
+  // A running Grafana reads its own copy, which make up has made.
+  if (existsSync(LIVE)) writeDashboards(LIVE, { PHOENIX_PORT: portOf('PHOENIX_PORT', process.env) })
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { check } = new Command('generate')
-    .description('Writes grafana/dashboards and grafana/rules from grafana/source, prices.yaml and budgets.yaml.')
-    .option('--check', 'write nothing; fail when a committed file differs', false)
-    .parse()
-    .opts<{ check: boolean }>()
   try {
-    main(check)
+    main()
   } catch (error) {
     console.error(error instanceof Error ? error.message : error)
     process.exitCode = 1

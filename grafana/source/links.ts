@@ -56,9 +56,15 @@ export const exploreFixed = (traceql: string, kind: 'search' | 'metrics'): strin
 
 const SETTINGS = parseEnv(readFileSync(join(import.meta.dirname, '..', '..', '.env'), 'utf8'))
 
-/** Where a server answers that ships with this project, as long as nobody gives it another port. */
-export const onThisMachine = (port: 'GRAFANA_PORT' | 'PHOENIX_PORT', path: string): string =>
-  `http://127.0.0.1:${SETTINGS[port]}${path}`
+type Port = 'GRAFANA_PORT' | 'PHOENIX_PORT'
+
+/** The port of a server that ships with this project: the one in .env, unless the environment given here has another. */
+export const portOf = (port: Port, env: Readonly<Record<string, string | undefined>> = {}) =>
+  Number(env[port] || SETTINGS[port])
+
+/** Where such a server answers. What is committed has the ports of .env; make up writes boards with those of the stack. */
+export const onThisMachine = (port: Port, path: string, env = {}): string =>
+  `http://127.0.0.1:${portOf(port, env)}${path}`
 
 /** Phoenix's page of the trace of a row in a table of spans. */
 export const phoenixTrace = onThisMachine(

@@ -14,6 +14,7 @@ import {
   StackingMode,
   TableCellBackgroundDisplayMode,
   TableCellDisplayMode,
+  TableSortByFieldStateBuilder,
   TooltipDisplayMode,
   VisibilityMode,
   VizLegendOptionsBuilder,
@@ -40,15 +41,11 @@ import {
 import { PanelBuilder as TimeSeriesPanel } from '@grafana/grafana-foundation-sdk/timeseries'
 import { prometheusRef, tempoRef } from './datasources.ts'
 
-/** The manners of every panel. What one panel does differently stands in its board. */
-export type Asked = {
-  /** A question someone on call would ask, or a plain noun. */
-  readonly title: string
-  /** What it shows, and what to do when it looks bad. */
-  readonly description: string
-  readonly width: number
-  readonly height: number
-}
+/** How large a panel is, on a grid of 24 columns. */
+type Size = Readonly<{ width?: number; height?: number }>
+
+/** The title of a panel is a question that someone on call would ask. Its description says what to do when it looks bad. */
+type Look = Size & Readonly<{ unit: string; decimals?: number; step?: string }>
 
 export const NO_TRAFFIC = 'no traffic'
 
@@ -61,57 +58,98 @@ const emptyIsNoTraffic: ValueMapping[] = [
 
 const neutral = new FieldColorBuilder().mode(FieldColorModeId.Fixed).fixedColor('text')
 const paletteByName = new FieldColorBuilder().mode(FieldColorModeId.PaletteClassicByName)
+const paletteInTurn = new FieldColorBuilder().mode(FieldColorModeId.PaletteClassic)
+const byThreshold = new FieldColorBuilder().mode(FieldColorModeId.Thresholds)
 
-export const steps = (...others: readonly Threshold[]): ThresholdsConfigBuilder =>
-  new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps([{ value: null, color: 'text' }, ...others])
+const steps = (...all: readonly Threshold[]) =>
+  new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps([...all])
 
-/** One number. It has a colour only where a person must act. */
-export const figure = ({ title, description, width, height }: Asked, expr: string, unit: string) =>
-  new StatPanel()
+/** One number. It is red only where a person must act: above one bound, or below another. */
+export const figure = (
+  title: string,
+  expr: string,
+  {
+    unit,
+    decimals,
+    step,
+    redAbove,
+    redBelow,
+    width = 6,
+    height = 3,
+  }: Look & Readonly<{ redAbove?: number; redBelow?: number }>,
+) => {
+  const panel = new StatPanel()
     .title(title)
-    .description(description)
     .span(width)
     .height(height)
     .datasource(prometheusRef)
     .unit(unit)
     .noValue(NO_TRAFFIC)
     .mappings(emptyIsNoTraffic)
-    .colorScheme(neutral)
+    .colorScheme(redAbove === undefined && redBelow === undefined ? neutral : byThreshold)
     .colorMode(BigValueColorMode.Value)
     .graphMode(BigValueGraphMode.None)
     .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']))
     .withTarget(now('A', expr))
+  if (decimals !== undefined) panel.decimals(decimals)
+  if (step) panel.interval(step)
+  if (redAbove !== undefined) panel.thresholds(steps({ value: null, color: 'text' }, { value: redAbove, color: 'red' }))
+  if (redBelow !== undefined) panel.thresholds(steps({ value: null, color: 'red' }, { value: redBelow, color: 'text' }))
+  return panel
+}
 
-/** Red as soon as it is above a bound. */
-export const redAbove = (panel: StatPanel, bound: number) =>
-  panel
-    .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.Thresholds))
-    .thresholds(steps({ value: bound, color: 'red' }))
+type Drawn = Look &
+  Readonly<{
+    /** Lines; areas on top of each other, whose upper edge is the total; or bars, for what happens now and then. */
+    as?: 'lines' | 'areas' | 'bars'
+    /** For durations: one step up is twice as long, as in the histograms, so that p50 stays readable beside an outlier. */
+    doubling?: boolean
+    /** By the names of the series. Others have one of Grafana's, chosen by the name, which is the same on every board. */
+    colours?: Readonly<Record<string, string>>
+    /** Others have the next one of Grafana's: for few series that must differ, and two names can have one colour. */
+    coloursInTurn?: boolean
+    max?: number
+    softMin?: number
+    softMax?: number
+    /** Lines may fall below zero. */
+    signed?: boolean
+    /** The words for an empty answer. */
+    none?: string
+    /** The legend says the most that each series had, so that zero is seen. */
+    most?: boolean
+  }>
 
-/** Red as soon as it is below a bound. */
-export const redBelow = (panel: StatPanel, bound: number) =>
-  panel.colorScheme(new FieldColorBuilder().mode(FieldColorModeId.Thresholds)).thresholds(
-    new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps([
-      { value: null, color: 'red' },
-      { value: bound, color: 'text' },
-    ]),
-  )
-
-/** Lines over time, from zero upwards. */
-export const overTime = (asked: Asked, unit: string) => signed(asked, unit).min(0)
-
-/** Lines over time that may fall below zero. */
-export const signed = ({ title, description, width, height }: Asked, unit: string) =>
-  new TimeSeriesPanel()
+/** What happens over time, one line, area or bar for each series. */
+export const overTime = (
+  title: string,
+  {
+    unit,
+    decimals,
+    step,
+    width = 12,
+    height = 8,
+    as = 'lines',
+    doubling,
+    colours = {},
+    coloursInTurn,
+    max,
+    softMin,
+    softMax,
+    signed,
+    none,
+    most,
+  }: Drawn,
+  ...targets: readonly (PrometheusQuery | TempoQuery)[]
+) => {
+  const panel = new TimeSeriesPanel()
     .title(title)
-    .description(description)
     .span(width)
     .height(height)
-    .datasource(prometheusRef)
+    .datasource(targets.some((target) => target instanceof TempoQuery) ? tempoRef : prometheusRef)
     .unit(unit)
-    .noValue(NO_TRAFFIC)
-    .colorScheme(paletteByName)
-    .lineWidth(2)
+    .noValue(none ?? NO_TRAFFIC)
+    .colorScheme(coloursInTurn ? paletteInTurn : paletteByName)
+    .lineWidth({ lines: 2, areas: 1, bars: 0 }[as])
     .lineInterpolation(LineInterpolation.Linear)
     .showPoints(VisibilityMode.Never)
     .legend(
@@ -119,46 +157,34 @@ export const signed = ({ title, description, width, height }: Asked, unit: strin
         .displayMode(LegendDisplayMode.List)
         .placement(LegendPlacement.Bottom)
         .showLegend(true)
-        .calcs([]),
+        .calcs(most ? ['max'] : []),
     )
     .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending))
-
-/** Areas on top of each other: the upper edge is the total. */
-export const stacked = (panel: TimeSeriesPanel) =>
-  panel.stacking(new StackingConfigBuilder().mode(StackingMode.Normal).group('A')).fillOpacity(30).lineWidth(1)
-
-/** Bars on top of each other, for what happens now and then. */
-export const bars = (panel: TimeSeriesPanel) =>
-  stacked(panel).drawStyle(GraphDrawStyle.Bars).fillOpacity(80).lineWidth(0)
-
-/** Rows, and the words for none. */
-export const table = ({ title, description, width, height }: Asked, none: string) =>
-  new TablePanel()
-    .title(title)
-    .description(description)
-    .span(width)
-    .height(height)
-    .noValue(none)
-    .colorScheme(neutral)
-    .showHeader(true)
-
-/** The answers of several questions as one row for each thing they are about: its fields by the names to show, in their order. */
-export const sideBySide = (columns: Readonly<Record<string, string>>) => [
-  { id: 'filterFieldsByName', options: { exclude: { names: ['Time'] } } },
-  { id: 'merge', options: {} },
-  {
-    id: 'organize',
-    options: {
-      renameByName: columns,
-      indexByName: Object.fromEntries(Object.keys(columns).map((field, index) => [field, index])),
-    },
-  },
-]
-
-/** For durations: one step up is twice as long, as in the histograms, so that p50 stays readable beside an outlier. */
-export const doubling = (panel: TimeSeriesPanel) => {
-  panel.scaleDistribution(new ScaleDistributionConfigBuilder().type(ScaleDistribution.Log).log(2))
+  for (const target of targets) panel.withTarget(target)
+  for (const [name, colour] of Object.entries(colours))
+    panel.overrideByName(name, [{ id: 'color', value: { mode: 'fixed', fixedColor: colour } }])
+  if (as !== 'lines')
+    panel
+      .stacking(new StackingConfigBuilder().mode(StackingMode.Normal).group('A'))
+      .fillOpacity(as === 'bars' ? 80 : 30)
+  if (as === 'bars') panel.drawStyle(GraphDrawStyle.Bars)
+  if (doubling) panel.scaleDistribution(new ScaleDistributionConfigBuilder().type(ScaleDistribution.Log).log(2))
+  if (!signed) panel.min(0)
+  if (decimals !== undefined) panel.decimals(decimals)
+  if (step) panel.interval(step)
+  if (max !== undefined) panel.max(max)
+  if (softMin !== undefined) panel.axisSoftMin(softMin)
+  if (softMax !== undefined) panel.axisSoftMax(softMax)
   return panel
+}
+
+/** Rows. */
+export const table = (
+  title: string,
+  { width = 12, height = 8, none = NO_TRAFFIC, step }: Size & Readonly<{ none?: string; step?: string }> = {},
+) => {
+  const panel = new TablePanel().title(title).span(width).height(height).noValue(none).colorScheme(neutral)
+  return (step ? panel.interval(step) : panel).showHeader(true)
 }
 
 /** A PromQL question over the range, one line for each series. */
@@ -207,49 +233,84 @@ const traceMetric = (refId: string, traceql: string, type: MetricsQueryType) =>
     .exemplars(FEW)
     .filters([])
 
-type Overridable<P> = { overrideByName(name: string, properties: { id: string; value: unknown }[]): P }
-
-const fixed = (colour: string) => ({ id: 'color', value: { mode: 'fixed', fixedColor: colour } })
-
-/** Gives each name its colour, whatever else is on the panel. */
-export const coloured = <P extends Overridable<P>>(panel: P, colours: Readonly<Record<string, string>>): P =>
-  Object.entries(colours).reduce((coloured, [name, colour]) => coloured.overrideByName(name, [fixed(colour)]), panel)
+type Property = { id: string; value: unknown }
 
 // Nine columns fit a board on a 1280 pixel screen with the menu open; Grafana's own minimum is 150.
 const NARROW = 70
 
 /** How a table column is written. */
-export const column = (unit: string, decimals: number) => [
+export const written = (unit: string, decimals: number): Property[] => [
   { id: 'custom.minWidth', value: NARROW },
   { id: 'unit', value: unit },
   { id: 'decimals', value: decimals },
 ]
 
-export const width = (pixels: number) => [{ id: 'custom.width', value: pixels }]
+export const width = (pixels: number): Property => ({ id: 'custom.width', value: pixels })
 
-/** Writes each name in a column in its colour. */
-export const tinted = <P extends Overridable<P>>(
-  panel: P,
+/** What a row is about: the label, and how the column is called. */
+type Key = Readonly<{ label: string; name: string; properties: readonly Property[] }>
+export const key = (label: string, name: string, ...properties: readonly Property[]): Key => ({
+  label,
+  name,
+  properties,
+})
+
+/** A number in each row, and the question that it answers. */
+export type Column = Readonly<{ refId: string; name: string; expr: string; properties: readonly Property[] }>
+export const column = (
+  refId: string,
   name: string,
-  colours: Readonly<Record<string, string>>,
-): P =>
-  panel.overrideByName(name, [
-    { id: 'custom.cellOptions', value: { type: 'color-text' } },
-    { id: 'custom.minWidth', value: NARROW },
+  expr: string,
+  unit: string,
+  decimals: number,
+  ...properties: readonly Property[]
+): Column => ({ refId, name, expr, properties: [...written(unit, decimals), ...properties] })
+
+/** The answers of several questions side by side: one row for each thing they are about, in the order of a column. */
+export const sideBySide = (panel: TablePanel, keys: readonly Key[], columns: readonly Column[], sortBy?: string) => {
+  for (const { refId, expr } of columns) panel.withTarget(rows(refId, expr))
+  for (const { name, properties } of [...keys, ...columns])
+    if (properties.length > 0) panel.overrideByName(name, [...properties])
+  const names = [
+    ...keys.map(({ label, name }) => [label, name] as const),
+    ...columns.map(({ refId, name }) => [`Value #${refId}`, name] as const),
+  ]
+  panel.transformations([
+    { id: 'filterFieldsByName', options: { exclude: { names: ['Time'] } } },
+    { id: 'merge', options: {} },
     {
-      id: 'mappings',
-      value: [
-        {
-          type: MappingType.ValueToText,
-          options: Object.fromEntries(
-            Object.entries(colours).map(([text, color], index) => [text, { text, color, index }]),
-          ),
-        },
-      ],
+      id: 'organize',
+      options: {
+        renameByName: Object.fromEntries(names),
+        indexByName: Object.fromEntries(names.map(([field], index) => [field, index])),
+      },
     },
   ])
+  return sortBy ? panel.sortBy([sorted(sortBy, !keys.some(({ name }) => name === sortBy))]) : panel
+}
 
-/** Cells whose shade is their share of the largest one; nothing is written as nothing. */
+/** Names from A to Z; numbers from the largest. */
+export const sorted = (name: string, descending = true) =>
+  new TableSortByFieldStateBuilder().displayName(name).desc(descending)
+
+/** Each name in a column in its colour. */
+export const tinted = (colours: Readonly<Record<string, string>>): Property[] => [
+  { id: 'custom.cellOptions', value: { type: 'color-text' } },
+  { id: 'custom.minWidth', value: NARROW },
+  {
+    id: 'mappings',
+    value: [
+      {
+        type: MappingType.ValueToText,
+        options: Object.fromEntries(
+          Object.entries(colours).map(([text, color], index) => [text, { text, color, index }]),
+        ),
+      },
+    ],
+  },
+]
+
+/** The shade of a cell is its share of the largest one. Zero is a dash. */
 export const heat = (panel: TablePanel, nameColumn: string) =>
   panel
     .decimals(0)

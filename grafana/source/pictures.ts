@@ -19,14 +19,20 @@ const browser =
 
 /** Photographs every board of the running Grafana for the README. */
 async function photograph(): Promise<void> {
-  if (!browser) throw new Error(`no browser: install one of ${BROWSERS.join(', ')}, or name it with CHROMIUM=…`)
-  const answers = await fetch(onThisMachine('GRAFANA_PORT', '/api/health')).catch(() => undefined)
-  if (!answers?.ok) throw new Error('Grafana does not answer: make up starts it; let it run for ten minutes')
+  if (!browser)
+    throw new Error(
+      `no browser is found, and pictures need one: install ${BROWSERS[0]}, or type make pictures CHROMIUM=/path/to/it`,
+    )
+  const answers = await fetch(onThisMachine('GRAFANA_PORT', '/api/health', process.env)).catch(() => undefined)
+  if (!answers?.ok)
+    throw new Error(
+      'Grafana does not answer, and pictures show the running one: type make up, wait ten minutes, and try again',
+    )
   const profile = mkdtempSync(join(tmpdir(), 'pictures-'))
   try {
     for (const { uid } of boards) {
       const file = join(FOLDER, `${uid}.png`)
-      const board = onThisMachine('GRAFANA_PORT', `/d/${uid}?from=now-10m&to=now&kiosk&theme=dark`)
+      const board = onThisMachine('GRAFANA_PORT', `/d/${uid}?from=now-10m&to=now&kiosk&theme=dark`, process.env)
       await execa(browser, [
         ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
         ...['--headless', '--disable-gpu', '--no-first-run', '--disable-background-networking'],

@@ -1,9 +1,8 @@
-import { counted, countedOrNone, named, perMinute, sinceItGrew } from './counting.ts'
+import { counted, countedOrNone, named, perMinute, renamed, sinceItGrew } from './counting.ts'
 import { collector, model, sdk, tempo } from './metrics.ts'
 
 /** What the board of the pipeline asks: one stage after the other, in the direction in which spans flow. */
 const all = (name: string) => `${name}{}`
-const to = (exporter: string) => `${collector.sentSpans}{exporter="otlp_http/${exporter}"}`
 const LOST = `${sdk.processed}{error_type!=""}`
 const BY_EXPORTER = 'by (exporter)'
 const BY_MODEL = 'by (model_name)'
@@ -16,18 +15,20 @@ const STAGES: Readonly<Record<string, string>> = {
   '2 agents hand it over': `${sdk.processed}{error_type=""}`,
   '3 collector accepts it': all(collector.acceptedSpans),
   '4 sampler judges its trace': all(collector.judged),
-  '5 Tempo is sent it': to('tempo'),
-  '5 Phoenix is sent it': to('phoenix'),
   '6 Tempo takes it in': all(tempo.spans),
   '7 metric points accepted': all(collector.acceptedPoints),
   '8 metric points offered': all(collector.sentPoints),
   '9 model server answers': all(model.finished),
 }
-const column = (question: (counter: string) => string) =>
-  named('stage', Object.fromEntries(Object.entries(STAGES).map(([stage, counter]) => [stage, question(counter)])))
+/** One row for each stage, and for each exporter, whatever the backends are. */
+const column = (question: (counter: string, by?: string) => string) => {
+  const stages = Object.entries(STAGES).map(([stage, counter]) => [stage, question(counter)])
+  const sent = question(all(collector.sentSpans), BY_EXPORTER)
+  return `${named('stage', Object.fromEntries(stages))} or ${renamed(sent, 'exporter', 'stage', '5 sent to $1')}`
+}
 
 export const stagePerMinute = column(perMinute)
-export const stageInRange = column((counter) => counted(counter))
+export const stageInRange = column((counter, by) => counted(counter, 'range', by))
 export const stageAge = column(sinceItGrew)
 
 export const acceptedPerSecond = perSecond(all(collector.acceptedSpans))
@@ -49,8 +50,11 @@ export const notDeliveredInRange = `(${inRange.notSent}) + (${inRange.notQueued}
 const { agents, refused, failed } = lost('rate_interval')
 
 export { agents as lostByAgents, failed, refused }
-export const notSentByExporter = counted(all(collector.sendFailedSpans), 'rate_interval', BY_EXPORTER)
-export const notQueuedByExporter = counted(all(collector.enqueueFailedSpans), 'rate_interval', BY_EXPORTER)
+
+/** The Collector counts a failure only from the first one on. Before that it is zero, for each exporter with a queue. */
+const orNone = (failures: string) => `${failures} or 0 * sum ${BY_EXPORTER} (${all(collector.queueSize)})`
+export const notSentByExporter = orNone(counted(all(collector.sendFailedSpans), 'rate_interval', BY_EXPORTER))
+export const notQueuedByExporter = orNone(counted(all(collector.enqueueFailedSpans), 'rate_interval', BY_EXPORTER))
 
 export const targetsDown = 'count(up{} == 0) or vector(0)'
 export const targetUp = 'max by (job, instance) (up{})'

@@ -78,8 +78,9 @@ const unpriced = {
   labels: { severity: 'warning' },
   annotations: {
     summary: 'A model without a price is in use: what the cost board shows is too low',
-    description:
-      'No price holds today for the {{ $labels.gen_ai_token_type }} tokens of {{ $labels.gen_ai_request_model }}. Add the model to grafana/prices.yaml and run make prices.',
+    description: 'Add the model to grafana/prices.yaml and run make prices.',
+    detail:
+      'No price holds today for the {{ $labels.gen_ai_token_type }} tokens of {{ $labels.gen_ai_request_model }}.',
   },
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { parseSettings, readText } from './settings.ts'
+import { parseSettings, readText } from './settings-file.ts'
 
 /** What a provider asks. */
 export type TokenPrice = Readonly<{

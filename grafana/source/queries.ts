@@ -52,7 +52,7 @@ const tokensOfArm = counted(
   'range',
   `${BY_ARM.slice(0, -1)}, gen_ai_request_model, gen_ai_token_type)`,
 )
-/** The two ways in which the same is asked. Charged at the prices of now, for the cost rule does not tell them apart. */
+/** The two ways of asking the same question. Costs are at the prices of now, because the cost rule does not tell the two apart. */
 export const byArm = {
   turns: turnsOfArm,
   refused: `${refusedOfArm} / ${turnsOfArm}`,
@@ -88,8 +88,12 @@ export const refusedShareInRangeByAgent = `(${refusedInRange(BY_AGENT)} or 0 * $
 export const refusedPerMinuteByKind = `sum by (outcome) (rate(${refused}[$__rate_interval])) * 60`
 export const refusedInRangeByAgentAndKind = `round(${refusedInRange('by (gen_ai_agent_name, outcome)')})`
 
-/** A firing alert as one point where it starts. The bare series would paint the whole plot while it fires. */
-export const alertStarts = 'ALERTS{alertstate="firing"} unless ALERTS{alertstate="firing"} offset 15s'
+/**
+ * A firing alert as one point where it starts. The bare series would paint the whole plot while it fires. Grafana writes
+ * the name of a label that an alert lacks, so one label holds the alert and what of it is known.
+ */
+export const alertStarts =
+  'label_join(ALERTS{alertstate="firing"} unless ALERTS{alertstate="firing"} offset 15s, "alert", " ", "alertname", "gen_ai_agent_name", "gen_ai_request_model", "exporter", "job")'
 
 const turns = 'span.gen_ai.operation.name = "invoke_agent" && span.gen_ai.agent.name'
 const NEWEST = 'with (most_recent=true)'

@@ -8,6 +8,7 @@ import { COST_EVERY_SECONDS, collector, series, spans, tempo } from './metrics.t
 const judged = `${collector.judged}{}`
 const kept = `${collector.judged}{sampled="true"}`
 const votes = `${collector.votes}{sampled="true"}`
+const BY_EXPORTER = 'by (exporter)'
 const BY_POLICY = 'by (policy)'
 const BY_AGENT = 'by (gen_ai_agent_name)'
 
@@ -24,7 +25,6 @@ export const lateJoined = countedOrNone(`${collector.late}{sampled="true"}`, 'ra
 export const lateLost = countedOrNone(`${collector.late}{sampled="false"}`, 'rate_interval')
 export const evicted = countedOrNone(`${collector.evicted}{}`, 'rate_interval')
 
-export const votesPerMinuteByPolicy = perMinute(votes, BY_POLICY)
 export const POLICY = 'instrumentation.tailsampling.policy'
 const policyRow = (expr: string) => likeTempo(expr, 'policy', POLICY)
 const votesInRange = counted(votes, 'range', BY_POLICY)
@@ -47,14 +47,15 @@ export const tracesOfPolicy = `{ ${root} && ${POLICY} = "${CLICKED_SERIES}" } wi
 export const keptTraces = `{ ${root} } | select(${POLICY}) with (most_recent=true)`
 
 const accepted = `${collector.acceptedSpans}{}`
-const stored = `${collector.sentSpans}{exporter="otlp_http/tempo"}`
+/** Each backend is sent every kept span: what the one has that got most was stored. */
+const stored = `max(${counted(`${collector.sentSpans}{}`, 'range', BY_EXPORTER)})`
 const bytesPerSpan = `sum(increase(${tempo.bytes}{}[$__range])) / sum(increase(${tempo.spans}{}[$__range]))`
-const thrownAwayShare = `clamp_min(1 - (${countedOrNone(stored)}) / ${counted(accepted)}, 0)`
+const thrownAwayShare = `clamp_min(1 - (${stored} or vector(0)) / ${counted(accepted)}, 0)`
 export const spansThrownAwayShare = thrownAwayShare
 /** Tempo is told only of what was kept: what was not is taken to be of the same size. */
 export const bytesNotStoredPerDay = `(${thrownAwayShare}) * sum(rate(${accepted}[$__rate_interval])) * (${bytesPerSpan}) * 86400`
 export const spansAccepted = `sum(rate(${accepted}[$__rate_interval]))`
-export const spansStored = `sum(rate(${stored}[$__rate_interval]))`
+export const spansStored = `max(sum ${BY_EXPORTER} (rate(${collector.sentSpans}{}[$__rate_interval])))`
 
 export const AGENT = 'span.gen_ai.agent.name'
 const agentRow = (expr: string) => likeTempo(expr, 'gen_ai_agent_name', AGENT)

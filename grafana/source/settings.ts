@@ -1,101 +1,82 @@
 import { readFileSync } from 'node:fs'
-import { isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml'
-import type { z } from 'zod'
+import { join, relative } from 'node:path'
+import { parse } from 'yaml'
 
-type Path = readonly PropertyKey[]
-type Defect = Readonly<{ line: number; key: string; value: string; rule: string }>
+const ROOT = join(import.meta.dirname, '..', '..')
+const POLICY = 'collector/policies/woodland.yaml'
+const COLLECTOR = 'collector/config.yaml'
 
-/** What a settings file holds, and how to refuse it when it breaks a rule that its schema cannot tell. */
-export type Settings<T> = Readonly<{
-  data: T
-  refuseAt: (places: readonly Readonly<{ keys: Path; rule: string }>[]) => void
-}>
+const text = (file: string) => readFileSync(join(ROOT, file), 'utf8')
 
-const shown = (value: unknown) => (value === undefined ? 'missing' : value === null ? 'empty' : JSON.stringify(value))
+/** A value that YAML leaves to the environment, with its default. */
+const WITH_DEFAULT = /\$\{(?:env:)?(\w+):-([^}]+)\}/
 
-const refuse = (path: string, defects: readonly Defect[]): never => {
-  const lines = [...defects]
-    .sort((a, b) => a.line - b.line)
-    .map(({ line, key, value, rule }) => `${path}:${line}: ${key} is ${value}: ${rule}`)
-  throw new Error(lines.join('\n'))
+/** The default of a variable in a file of the Collector. */
+export const defaultOf = (variable: string, file: string, found = text(file)): string => {
+  for (const [, name, value = ''] of found.matchAll(new RegExp(WITH_DEFAULT, 'g'))) if (name === variable) return value
+  throw new Error(
+    `${file} must read ${variable} with a default, because the boards show that number: write \${env:${variable}:-…} there, or change ${relative(ROOT, import.meta.filename)}`,
+  )
 }
 
-/** The text of a settings file. Throws with its name when there is none. */
-export const readText = (path: string, what: string) => {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (cause) {
-    throw new Error(`${path}: cannot be read: the ${what} file must exist; restore it with git checkout`, { cause })
-  }
-}
-
-/** Reads YAML by a schema. Throws one line for each defect: the file, the line, the value, the rule and the fix. */
-export const parseSettings = <T>(
-  text: string,
-  path: string,
-  schema: z.ZodType<T>,
-  whatToDoWithTwins: string,
-): Settings<T> => {
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
-  const [syntax] = document.errors
-  if (syntax) {
-    const { line } = lines.linePos(syntax.pos[0])
-    const quoted = JSON.stringify(text.split('\n')[line - 1]?.trim() ?? '')
-    const rule =
-      syntax.code === 'DUPLICATE_KEY'
-        ? `a key stands once; ${whatToDoWithTwins}`
-        : `the file is YAML; ${syntax.message}`
-    return refuse(path, [{ line, key: 'the text', value: quoted, rule }])
-  }
-
-  const lineOf = (keys: Path): number => {
-    for (let length = keys.length; length >= 0; length -= 1) {
-      const offset = startOf(document, keys.slice(0, length))
-      if (offset !== undefined) return lines.linePos(offset).line
-    }
-    return 1
-  }
-  const defect = (keys: Path, rule: string): Defect => ({
-    line: lineOf(keys),
-    key: keys.join('.') || 'the file',
-    value: shown(plain(document.getIn(keys))),
-    rule,
-  })
-
-  const parsed = schema.safeParse(document.toJS())
-  if (!parsed.success) {
-    const misspelled = parsed.error.issues.filter(({ code }) => code === 'unrecognized_keys').map(({ path: at }) => at)
-    const isConsequence = (at: Path) =>
-      document.getIn(at) === undefined && misspelled.some((parent) => parent.join() === at.slice(0, -1).join())
-    return refuse(
-      path,
-      parsed.error.issues.flatMap((issue): readonly Defect[] => {
-        const places: readonly Path[] =
-          issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...issue.path, key]) : [issue.path]
-        return places.filter((place) => !isConsequence(place)).map((place) => defect(place, issue.message))
-      }),
+/** The value at a path of keys in a YAML file; of one that is left to the environment, the default. */
+export const valueAt = (file: string, path: string, found = text(file)): string => {
+  const keys = path.split('/')
+  const value = keys.reduce<unknown>(
+    (inner, key) => (inner as Record<string, unknown> | undefined)?.[key],
+    parse(found, { merge: true }),
+  )
+  if (typeof value !== 'string' && typeof value !== 'number')
+    throw new Error(
+      `${file} must have ${keys.join('.')}, because the boards show that number: write it there, or change ${relative(ROOT, import.meta.filename)}`,
     )
-  }
-  return {
-    data: parsed.data,
-    refuseAt: (places) => {
-      if (places.length > 0)
-        refuse(
-          path,
-          places.map(({ keys, rule }) => defect(keys, rule)),
-        )
-    },
-  }
+  return WITH_DEFAULT.exec(String(value))?.[2] ?? String(value)
 }
 
-const plain = (value: unknown): unknown =>
-  typeof value === 'object' && value !== null && 'toJSON' in value ? (value as { toJSON(): unknown }).toJSON() : value
+const sampler = (key: string) => valueAt(COLLECTOR, `processors/tail_sampling/${key}`)
+const limiter = (key: string) => Number(valueAt(COLLECTOR, `processors/memory_limiter/${key}`))
 
-const startOf = (document: ReturnType<typeof parseDocument>, keys: Path): number | undefined => {
-  const key = keys.at(-1)
-  const parent = document.getIn(keys.slice(0, -1), true)
-  const pair = isMap(parent) ? parent.items.find((item) => isScalar(item.key) && item.key.value === key) : undefined
-  const node = (pair?.key ?? document.getIn(keys, true)) as Node | null | undefined
-  return node?.range?.[0]
-}
+/**
+ * Numbers that boards, alerts and TraceQL questions share. Each stands once: what another file decides is read from there.
+ * In grafana/alerts.yaml and grafana/traceql.yaml they are written as ${name}.
+ */
+export const settings = {
+  /** The shipped list keeps every slower model call, so a link to slow calls finds them all. A turn with one is slow too. */
+  slowCall: defaultOf('SLOW_CALL', POLICY),
+  /** Tokens of one tick. The shipped list keeps every tick with as many. */
+  tokenHeavy: defaultOf('TOKEN_HEAVY', POLICY),
+  /** Tokens of one turn. An ordinary turn uses some 500, and one in ten more than this: with less, the newest hundred would be routine. */
+  costlyTurn: 1000,
+
+  /** Model calls in one turn, as a mean. Our recordings have 1.5, and 5 in their longest turn. */
+  callsPerTurn: 4,
+  /** Percent of an agent's turns. The simulator has 7, and 14 in the worst ten minutes of two hours. */
+  refusedPercent: 30,
+  /** Percent of an agent's turns. The simulator has 1, and 4 in the worst ten minutes of two hours. */
+  selfBuyPercent: 10,
+  /** Seconds, of the p95 of a turn. The simulator has 1 to 2.6 for five minutes on end; raise it for a slower model. */
+  slowTurnSeconds: 5,
+  /** Percent of a budget that is left: nine tenths are spent, and there is time to act before all of it is. */
+  budgetLeftPercent: 10,
+  /** Times faster than the budget allows, in an hour: the budget of a day is gone in eight. */
+  budgetBurn: 3,
+  /** Percent of a queue. Half a queue is time to act; what does not fit is lost. */
+  queuePercent: 50,
+
+  decisionWait: sampler('decision_wait'),
+  decisionWaitAfterRoot: sampler('decision_wait_after_root_received'),
+  waitingTraces: Number(sampler('num_traces')).toLocaleString('en'),
+  /** The memory limiter refuses data above its soft limit: the limit less the room for spikes. */
+  refusesAtMiB: limiter('limit_mib') - limiter('spike_limit_mib'),
+  largestAttributeKiB: Number(valueAt('grafana/tempo.yaml', 'distributor/max_attribute_bytes')) / 1024,
+  scrapeInterval: valueAt('grafana/prometheus.yaml', 'global/scrape_interval'),
+} as const
+
+/** A text with ${name} replaced by the setting of that name. */
+export const fillIn = (file: string, found = text(file)): string =>
+  found.replace(/\$\{(\w+)\}/g, (_, name: string) => {
+    if (name in settings) return String(settings[name as keyof typeof settings])
+    throw new Error(
+      `${file} names \${${name}}, which is no setting: use one of ${Object.keys(settings).join(', ')}, or add it to ${relative(ROOT, import.meta.filename)}`,
+    )
+  })

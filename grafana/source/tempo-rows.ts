@@ -1,8 +1,24 @@
 import { MappingType } from '@grafana/grafana-foundation-sdk/dashboard'
 import type { PanelBuilder as TablePanel } from '@grafana/grafana-foundation-sdk/table'
-import { countNow, rows } from './panels.ts'
+import { type Column, countNow, rows, sorted, width, written } from './panels.ts'
 
-type Calculated = Readonly<{ name: string; left: string; operator: '-' | '/' | '*'; right: string }>
+/** A column that is worked out from two others. */
+type Calculated = Readonly<{ name: string; left: string; operator: '-' | '/' | '*'; right: string }> &
+  Pick<Column, 'properties'>
+/** A column of how many Tempo holds. */
+type Stored = Readonly<{ stored: string }> & Pick<Column, 'properties'>
+/** A question that is only calculated with. */
+type Hidden = Readonly<{ hidden: string; expr: string }>
+
+export const stored = (name: string): Stored => ({ stored: name, properties: written('locale', 0) })
+export const calculated = (
+  name: string,
+  [left, operator, right]: readonly [string, Calculated['operator'], string],
+  unit: string,
+  decimals: number,
+): Calculated => ({ name, left, operator, right, properties: written(unit, decimals) })
+
+const nameOf = (column: Column | Stored | Calculated) => ('stored' in column ? column.stored : column.name)
 
 /**
  * One row for each value of an attribute: how many Tempo holds, and what Prometheus says, side by side. Only one TraceQL
@@ -12,25 +28,35 @@ export const besideTempo = (
   panel: TablePanel,
   {
     attribute,
+    name,
+    pixels,
+    colours = {},
+    words = {},
     traceql,
-    ...asked
+    columns,
+    hidden = [],
+    sortBy,
   }: Readonly<{
     /** By which the TraceQL metric is grouped; the questions must have it as a label, see `likeTempo`. */
     attribute: string
+    /** How its column is called, how wide it is, and the colours of its values and other words for them. */
+    name: string
+    pixels: number
+    colours?: Readonly<Record<string, string>>
+    words?: Readonly<Record<string, string>>
     traceql: string
-    /** The columns in their order: the attribute, what Tempo holds, the questions, and what is calculated from them. */
-    columns: readonly string[]
-    stored: string
-    questions: Readonly<Record<string, string>>
-    calculated?: readonly Calculated[]
-    /** Questions that are only calculated with. */
-    hidden?: readonly string[]
+    /** In their order. The refId of a question is the name of its column. */
+    columns: readonly (Column | Stored | Calculated)[]
+    hidden?: readonly Hidden[]
+    sortBy: string
   }>,
 ): TablePanel => {
-  const names = Object.keys(asked.questions)
-  const [first = ''] = asked.columns
+  const asked = [
+    ...columns.filter((column) => 'expr' in column),
+    ...hidden.map((one) => ({ ...one, name: one.hidden })),
+  ]
   panel.datasource({ type: 'datasource', uid: '-- Mixed --' }).withTarget(countNow('stored', traceql))
-  for (const [name, expr] of Object.entries(asked.questions)) panel.withTarget(rows(name, expr))
+  for (const { name, expr } of asked) panel.withTarget(rows(name, expr))
   panel
     .withTransformation({ id: 'labelsToFields', options: { mode: 'columns' } })
     .withTransformation({ id: 'filterFieldsByName', options: { exclude: { names: ['Time', 'time'] } } })
@@ -39,18 +65,19 @@ export const besideTempo = (
       id: 'organize',
       options: {
         renameByName: {
-          [attribute]: first,
+          [attribute]: name,
           // With one question Grafana leaves its name out.
-          ...Object.fromEntries(names.map((name) => [names.length === 1 ? 'Value' : `Value #${name}`, name])),
+          ...Object.fromEntries(asked.map(({ name }) => [asked.length === 1 ? 'Value' : `Value #${name}`, name])),
         },
       },
     })
-    // Tempo does not answer for what it does not hold. A sum over that one column makes it zero.
-    .withTransformation({
+  // Tempo does not answer for what it does not hold. A sum over that one column makes it zero.
+  for (const { stored } of columns.filter((column) => 'stored' in column))
+    panel.withTransformation({
       id: 'calculateField',
-      options: { mode: 'reduceRow', reduce: { reducer: 'sum', include: ['value'] }, alias: asked.stored },
+      options: { mode: 'reduceRow', reduce: { reducer: 'sum', include: ['value'] }, alias: stored },
     })
-  for (const { name, left, operator, right } of asked.calculated ?? []) {
+  for (const { name, left, operator, right } of columns.filter((column) => 'operator' in column)) {
     const binary = {
       left: { matcher: { id: 'byName', options: left } },
       operator,
@@ -58,27 +85,27 @@ export const besideTempo = (
     }
     panel.withTransformation({ id: 'calculateField', options: { mode: 'binary', binary, alias: name } })
   }
-  return panel.withTransformation({
-    id: 'organize',
-    options: {
-      excludeByName: Object.fromEntries(['value', ...(asked.hidden ?? [])].map((name) => [name, true])),
-      indexByName: Object.fromEntries(asked.columns.map((name, index) => [name, index])),
-    },
-  })
+  for (const column of columns) panel.overrideByName(nameOf(column), [...column.properties])
+  const order = [name, ...columns.map(nameOf)]
+  return panel
+    .withTransformation({
+      id: 'organize',
+      options: {
+        excludeByName: Object.fromEntries(['value', ...hidden.map(({ hidden }) => hidden)].map((name) => [name, true])),
+        indexByName: Object.fromEntries(order.map((name, index) => [name, index])),
+      },
+    })
+    .overrideByName(name, [width(pixels), ...withoutQuotes(colours, words)])
+    .sortBy([sorted(sortBy)])
 }
 
-/** Writes each name in a column in its colour. Tempo puts names in quotes, which are left out. */
-export const tintedQuoted = (
-  panel: TablePanel,
-  name: string,
-  colours: Readonly<Record<string, string>>,
-  words: Readonly<Record<string, string>> = {},
-): TablePanel => {
+/** Tempo puts names in quotes. They are left out, and each name is written in its colour or in another word. */
+const withoutQuotes = (colours: Readonly<Record<string, string>>, words: Readonly<Record<string, string>>) => {
   const known = [
     ...Object.entries(colours).map(([text, color]) => [text, { text, color }] as const),
     ...Object.entries(words).map(([value, text]) => [value, { text }] as const),
   ]
-  return panel.overrideByName(name, [
+  return [
     { id: 'custom.cellOptions', value: { type: 'color-text' } },
     {
       id: 'mappings',
@@ -93,5 +120,5 @@ export const tintedQuoted = (
         },
       ],
     },
-  ])
+  ]
 }

@@ -1,7 +1,6 @@
-import { TableSortByFieldStateBuilder } from '@grafana/grafana-foundation-sdk/common'
-import { AGENT_COLOURS } from './agents.ts'
+import { AGENT_COLOURS } from './colours.ts'
 import { phoenixTrace } from './links.ts'
-import { type Asked, column, spans, table, tinted } from './panels.ts'
+import { sorted, spans, table, tinted, written } from './panels.ts'
 
 /** Columns in their order. Tempo adds what the question filters by; those are left out. */
 const COLUMNS = {
@@ -16,24 +15,21 @@ const COLUMNS = {
 const LEFT_OUT = ['Trace Service', 'Trace Name', 'Name', 'gen_ai.operation.name', 'status']
 
 /** The turns that a TraceQL question finds, each a link to its trace; when it began leads to its conversation. */
-export const turnsTable = (asked: Asked, traceql: string, sortBy: string) =>
-  tinted(
-    table(asked, 'none kept in this range')
-      .withTarget(spans('turns', traceql))
-      .withTransformation({
-        id: 'organize',
-        options: {
-          excludeByName: Object.fromEntries(LEFT_OUT.map((name) => [name, true])),
-          renameByName: COLUMNS,
-          indexByName: Object.fromEntries(Object.keys(COLUMNS).map((name, index) => [name, index])),
-        },
-      })
-      .overrideByName('Tokens', column('short', 1))
-      // Not on the turn itself: its own link, to the trace in Tempo, would be lost.
-      .overrideByName('Start time', [
-        { id: 'links', value: [{ title: 'Read it in Phoenix', url: phoenixTrace, targetBlank: true }] },
-      ])
-      .sortBy([new TableSortByFieldStateBuilder().displayName(sortBy).desc(true)]),
-    'Agent',
-    AGENT_COLOURS,
-  )
+export const turnsTable = (title: string, traceql: string, sortBy: string) =>
+  table(title, { width: 24, none: 'none kept in this range' })
+    .withTarget(spans('turns', traceql))
+    .withTransformation({
+      id: 'organize',
+      options: {
+        excludeByName: Object.fromEntries(LEFT_OUT.map((name) => [name, true])),
+        renameByName: COLUMNS,
+        indexByName: Object.fromEntries(Object.keys(COLUMNS).map((name, index) => [name, index])),
+      },
+    })
+    .overrideByName('Agent', tinted(AGENT_COLOURS))
+    .overrideByName('Tokens', written('short', 1))
+    // Not on the turn itself: its own link, to the trace in Tempo, would be lost.
+    .overrideByName('Start time', [
+      { id: 'links', value: [{ title: 'Read it in Phoenix', url: phoenixTrace, targetBlank: true }] },
+    ])
+    .sortBy([sorted(sortBy)])

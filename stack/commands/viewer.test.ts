@@ -9,7 +9,10 @@ import { viewerServer } from './viewer.ts'
 test('the viewer hands on questions, and nothing else', async (t) => {
   const [PROMETHEUS_PORT = 0, TEMPO_PORT = 0] = await freePorts(2)
   const settings = readSettings()
-  const server = viewerServer({ ...settings, ports: { ...settings.ports, PROMETHEUS_PORT, TEMPO_PORT } })
+  const server = viewerServer({
+    ...settings,
+    ports: { ...settings.ports, PROMETHEUS_PORT, TEMPO_PORT, PHOENIX_PORT: 7006 },
+  })
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   t.after(() => server.close().closeAllConnections())
   const { port } = server.address() as AddressInfo
@@ -31,6 +34,8 @@ test('the viewer hands on questions, and nothing else', async (t) => {
   assert.equal(await status('GET', '/tempo/shutdown'), 404)
   assert.equal(await status('GET', '/boards.json'), 200)
   assert.equal(await status('GET', '/d/pipeline'), 200)
+  const boards = await (await fetch(`http://127.0.0.1:${port}/boards.json`)).text()
+  assert.deepEqual([...new Set(boards.match(/http:\/\/[^/]+(?=\/redirects\/)/g))], ['http://127.0.0.1:7006'])
   assert.equal(await status('GET', '/..%2f..%2fpackage.json'), 404)
   assert.equal(await status('GET', '/../index.html'), 404)
   assert.equal(await status('GET', '/boards.json', 'elsewhere.example:80'), 403)

@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { extname, resolve } from 'node:path'
 import { Readable } from 'node:stream'
+import { dashboardsFor } from '../../grafana/source/dashboards.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { holder, isFree } from '../ports.ts'
 import { type PortName, ROOT, type Settings, url } from '../settings.ts'
@@ -9,7 +10,6 @@ import { type PortName, ROOT, type Settings, url } from '../settings.ts'
 /** What installing the component libraries takes; said before it is done. */
 export const VIEWER_SIZE = '430 MB'
 
-const BOARDS = resolve(ROOT, 'grafana/dashboards')
 const DIST = resolve(ROOT, 'viewer/dist')
 const ICONS = resolve(ROOT, 'viewer/node_modules/@grafana/ui/dist/public')
 const FONT = resolve(ROOT, 'viewer/node_modules/@fontsource-variable/inter/files/inter-latin-wght-normal.woff2')
@@ -72,10 +72,8 @@ async function answer(settings: Settings, request: IncomingMessage, response: Se
     return
   }
   if (method !== 'GET') return end(response, 405, 'this only shows')
-  if (pathname === '/boards.json') {
-    const boards = readdirSync(BOARDS).map((name) => readFileSync(resolve(BOARDS, name), 'utf8'))
-    return end(response, 200, `[${boards.join(',')}]`)
-  }
+  if (pathname === '/boards.json')
+    return end(response, 200, `[${[...dashboardsFor(settings.ports).values()].join(',')}]`)
   if (/^\/(?:$|d\/|explore$|trace\/)/.test(pathname))
     return end(response, 200, readFileSync(resolve(ROOT, 'viewer/index.html')), 'text/html')
   // The components look for their font and their icons where a Grafana server has them.

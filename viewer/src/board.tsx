@@ -4,14 +4,14 @@ import { json, rangeNow, scale } from './ask.ts'
 import { Panel, type PanelModel } from './panel.tsx'
 
 // biome-ignore lint/suspicious/noExplicitAny: the boards are checked against Grafana's own types where they are made.
-type Variable = { name: string; current: { value: string }; [setting: string]: any }
+type Variable = { name: string; current?: { value: string }; [setting: string]: any }
 type Link = { title: string; url?: string }
 export type BoardModel = { uid: string; title: string; description: string; time: { from: string }; links: Link[] } & {
   templating: { list: Variable[] }
   panels: PanelModel[]
 }
 
-const REFRESH_MS = 10_000
+const REFRESH_MS = 30_000
 const ALL = '$__all'
 
 /** A board of Grafana, drawn from its JSON. What is chosen stands in the address, as in Grafana. */
@@ -32,7 +32,7 @@ export function Board({ board: { time, templating, links, panels } }: { board: B
     history.replaceState(null, '', `${location.pathname}?${changed}`)
     setParams(changed)
   }
-  const chosen = ({ name, current }: Variable) => params.get(`var-${name}`) ?? current.value
+  const chosen = ({ name, current }: Variable) => params.get(`var-${name}`) ?? current?.value ?? ''
   const lookup = (wanted: string) => {
     const variable = templating.list.find(({ name }) => name === wanted)
     return variable && (chosen(variable) === ALL ? variable.allValue : chosen(variable))
@@ -73,6 +73,11 @@ function Values({ variable: { name, label, definition, includeAll }, value, choo
     const [, metric = '', wanted] = /^label_values\((.+), *(\w+)\)$/.exec(definition) ?? []
     json(`/prom/api/v1/label/${wanted}/values`, { 'match[]': metric }).then(({ data }) => setValues(data))
   }, [definition])
+  const [first] = values
+  useEffect(() => {
+    // As in Grafana, a variable that names nothing has the first value that is there.
+    if (value === '' && first) choose(`var-${name}`, first)
+  })
   const all: Record<string, string> = includeAll ? { [ALL]: 'All' } : {}
   const names = { ...all, [value]: value, ...Object.fromEntries(values.map((one) => [one, one])), ...all }
   return <Select label={label} value={value} names={names} choose={(chosen) => choose(`var-${name}`, chosen)} />

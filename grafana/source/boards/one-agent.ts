@@ -1,210 +1,39 @@
-import { AGENT_COLOURS, REFUSAL_COLOURS } from '../agents.ts'
 import type { Board } from '../board.ts'
-import { CHECK_COLOURS } from '../colours.ts'
+import { AGENT_COLOURS, CHECK_COLOURS, REFUSAL_COLOURS } from '../colours.ts'
 import { questionsPanel } from '../cookbook.ts'
 import { oneAgentVariable } from '../datasources.ts'
 import { allAgentsBoard, boardLink, exploreTraces, link } from '../links.ts'
 import * as own from '../one-agent-queries.ts'
-import {
-  bars,
-  coloured,
-  column,
-  doubling,
-  figure,
-  line,
-  NO_TRAFFIC,
-  overTime,
-  rows,
-  sideBySide,
-  table,
-} from '../panels.ts'
+import { column, figure, key, line, overTime, sideBySide, table, width } from '../panels.ts'
 import * as ask from '../queries.ts'
+import { settings } from '../settings.ts'
 import { turnsTable } from '../turns.ts'
 
-const SLOW_TURN = '2s'
-const DEAR_TURN = 1000
 const STEP = '30s'
 const AGENT = '{{gen_ai_agent_name}}'
-const SMALL = { width: 8, height: 3 }
+const { slowCall, costlyTurn } = settings
+const colours = AGENT_COLOURS
 
 const figures = [
-  figure(
-    {
-      title: 'Cost in range',
-      description:
-        'USD that this agent spent between the two ends of the chosen range. If it is too much, see below whether it is many calls a turn or many tokens a call.',
-      ...SMALL,
-    },
-    ask.spentInRange,
-    'currencyUSD',
-  ).decimals(4),
-  figure(
-    {
-      title: 'Calls per turn',
-      description:
-        'Model calls for one decision, over the range. Two or three are usual: a tool or two, then the answer. Above six it loops: open its longest turns and read what it is told after each call.',
-      ...SMALL,
-    },
-    own.callsPerTurn,
-    'short',
-  ).decimals(1),
-  figure(
-    {
-      title: 'Turns refused',
-      description:
-        'Share of its turns in the range that ended without an accepted order. The kinds are below; one kind alone is a habit that the prompt can cure.',
-      ...SMALL,
-    },
-    ask.refusedShareInRange,
-    'percentunit',
-  ).decimals(1),
-  figure(
-    {
-      title: 'p95 of a turn',
-      description:
-        'Of 100 of its turns in the range, 95 were faster. If it is high and the call beside it is not, the agent asks too often; if both are, the model server is slow.',
-      ...SMALL,
-    },
-    ask.durationInRange(0.95, 'invoke_agent'),
-    's',
-  ).decimals(2),
-  figure(
-    {
-      title: 'p95 of a call',
-      description:
-        'One chat call of this agent with its retries. Compare it with the other agents on the board of all: if only this one is slow, its prompts are long.',
-      ...SMALL,
-    },
-    ask.durationInRange(0.95, 'chat'),
-    's',
-  ).decimals(2),
-  figure(
-    {
-      title: 'Retries a minute',
-      description:
-        'HTTP requests that had to be sent again for this agent. Now and then is nothing; a steady rate means that the model server refuses or drops it, and every retry is a wait.',
-      ...SMALL,
-    },
-    own.retriesPerMinute,
-    'suffix:/min',
-  ).decimals(1),
-]
-
-const holdings = coloured(
-  overTime(
-    {
-      title: 'Is it getting richer?',
-      description:
-        'Pebbles of this agent. All pebbles together never change, so what it gains others lose. A flat line at the bottom means that it can buy nothing, whatever it decides.',
-      width: 8,
-      height: 8,
-    },
-    'short',
-  )
-    .decimals(2)
-    .withTarget(line('pebbles', own.pebbles, AGENT)),
-  AGENT_COLOURS,
-)
-
-const moods = coloured(
-  overTime(
-    {
-      title: 'How does it feel?',
-      description:
-        'Mood from 0.1 to 1, as the agent says of itself and as hunger and cold push it. A fall that stays means that it goes without what it needs: look at its refusals.',
-      width: 8,
-      height: 8,
-    },
-    'percentunit',
-  )
-    .max(1)
-    .withTarget(line('mood', own.mood, AGENT)),
-  AGENT_COLOURS,
-)
-
-const scores = coloured(
-  overTime(
-    {
-      title: 'Which checks does it pass?',
-      description:
-        'Share of its turns that pass each check: readable, allowed, affordable, traded. Readable falls first when a model is too small; traded falls when prices are off.',
-      width: 8,
-      height: 8,
-    },
-    'percentunit',
-  )
-    .max(1)
-    .interval(STEP)
-    .withTarget(line('score', ask.scoreByCheck, '{{gen_ai_evaluation_name}}')),
-  CHECK_COLOURS,
-)
-
-const tokens = overTime(
-  {
-    title: 'How long are its prompts and replies?',
-    description:
-      'Tokens per call, read and written. Prompts grow with the history and with what tools answer; replies grow when the model begins to explain itself instead of answering.',
-    width: 12,
-    height: 8,
-  },
-  'short',
-)
-  .interval(STEP)
-  .withTarget(line('in', own.tokensPerCall('input'), 'read'))
-  .withTarget(line('out', own.tokensPerCall('output'), 'written'))
-
-const duration = doubling(
-  overTime(
-    {
-      title: 'How long are its turns?',
-      description:
-        'p95 and p50 of its turns. If only p95 rises, a few turns retry or wait; if p50 rises too, every turn got slower. Click a point to open its slow turns.',
-      width: 12,
-      height: 8,
-    },
-    's',
+  figure('Cost in range', ask.spentInRange, { unit: 'currencyUSD', decimals: 4, width: 8 }).description(
+    'USD that this agent spent between the two ends of the chosen range. If it is too much, see below whether it is many calls a turn or many tokens a call.',
   ),
-)
-  .interval('1m')
-  .withTarget(line('p95', ask.durationByAgent(0.95, 'invoke_agent'), 'p95'))
-  .withTarget(line('p50', ask.durationByAgent(0.5, 'invoke_agent'), 'p50'))
-  .dataLinks([link(`Its turns over ${SLOW_TURN}`, exploreTraces(ask.slowTurnsOfClicked(SLOW_TURN)))])
-
-const refusals = coloured(
-  bars(
-    overTime(
-      {
-        title: 'What is it refused for?',
-        description:
-          'Its refused turns per minute by kind. parse_error: the reply could not be read. self_buy: it buys what it makes. timeout: the model server took too long. Click a bar to open such turns.',
-        width: 12,
-        height: 8,
-      },
-      'suffix:/min',
-    ),
-  )
-    .interval(STEP)
-    .withTarget(line('refused', ask.refusedPerMinuteByKind, '{{outcome}}'))
-    .dataLinks([link('Turns refused like this', exploreTraces(ask.refusedTurnsOfClickedKind))]),
-  REFUSAL_COLOURS,
-)
-
-const tools = table(
-  {
-    title: 'Which tools does it use?',
-    description:
-      'Tool calls of this agent in the range, and how many went wrong. place_order is how a decision is handed in; it goes wrong when the order is refused. A tool that always fails is asked for in a way it does not understand.',
-    width: 12,
-    height: 8,
-  },
-  NO_TRAFFIC,
-)
-  .withTarget(rows('calls', own.toolsInRange))
-  .withTarget(rows('errors', own.toolErrorsInRange))
-  .transformations(sideBySide({ span_name: 'Tool', 'Value #calls': 'Calls', 'Value #errors': 'Errors' }))
-  .overrideByName('Tool', [{ id: 'custom.width', value: 210 }])
-  .overrideByName('Calls', column('short', 0))
-  .overrideByName('Errors', column('short', 0))
+  figure('Calls per turn', own.callsPerTurn, { unit: 'short', decimals: 1, width: 8 }).description(
+    `Model calls for one decision, over the range. One or two are usual: perhaps a tool, then the answer. Above ${settings.callsPerTurn} it loops, and AgentLoops fires: open its longest turns and read what it is told after each call.`,
+  ),
+  figure('Turns refused', ask.refusedShareInRange, { unit: 'percentunit', decimals: 1, width: 8 }).description(
+    'Share of its turns in the range that ended without an accepted order. The kinds are below; one kind alone is a habit that the prompt can cure.',
+  ),
+  figure('p95 of a turn', ask.durationInRange(0.95, 'invoke_agent'), { unit: 's', decimals: 2, width: 8 }).description(
+    'Of 100 of its turns in the range, 95 were faster. If it is high and the call beside it is not, the agent asks too often; if both are, the model server is slow.',
+  ),
+  figure('p95 of a call', ask.durationInRange(0.95, 'chat'), { unit: 's', decimals: 2, width: 8 }).description(
+    'One chat call of this agent with its retries. Compare it with the other agents on the board of all: if only this one is slow, its prompts are long.',
+  ),
+  figure('Retries a minute', own.retriesPerMinute, { unit: 'suffix:/min', decimals: 1, width: 8 }).description(
+    'HTTP requests that had to be sent again for this agent. Now and then is nothing; a steady rate means that the model server refuses or drops it, and every retry is a wait.',
+  ),
+]
 
 export const oneAgent: Board = {
   uid: 'one-agent',
@@ -218,44 +47,72 @@ export const oneAgent: Board = {
   ],
   panels: [
     ...figures,
-    holdings,
-    moods,
-    scores,
-    tokens,
-    duration,
-    refusals,
-    tools,
-    turnsTable(
-      {
-        title: `Which of its turns took longer than ${SLOW_TURN}?`,
-        description:
-          'The newest hundred such turns whose trace was kept, slowest first. Open one: the widest bar in the waterfall is the reason.',
-        width: 24,
-        height: 8,
-      },
-      ask.slowTurns(SLOW_TURN),
-      'Duration',
+    overTime(
+      'Is it getting richer?',
+      { unit: 'short', decimals: 2, width: 8, colours },
+      line('pebbles', own.pebbles, AGENT),
+    ).description(
+      'Pebbles of this agent. All pebbles together never change, so what it gains others lose. A flat line at the bottom means that it can buy nothing, whatever it decides.',
     ),
-    turnsTable(
-      {
-        title: 'Which of its turns were dear?',
-        description: `The newest hundred kept turns with more than ${DEAR_TURN} tokens, dearest first. Open one and see which call has the long prompt; its text is easier to read in Phoenix: click when it began.`,
-        width: 24,
-        height: 8,
-      },
-      own.turnsByTokens(DEAR_TURN),
-      'Tokens',
+    overTime(
+      'How does it feel?',
+      { unit: 'percentunit', max: 1, width: 8, colours },
+      line('mood', own.mood, AGENT),
+    ).description(
+      'Mood from 0.1 to 1: what the agent says of itself, moved by hunger and cold. A fall that stays means that it goes without what it needs: look at its refusals.',
     ),
-    turnsTable(
-      {
-        title: 'Which of its turns failed?',
-        description:
-          'The newest hundred of its turns that ended in an error and whose trace was kept. Open one and read the place_order span: it says what was wrong with the reply.',
-        width: 24,
-        height: 8,
-      },
-      ask.failedTurns,
-      'Start time',
+    overTime(
+      'Which checks does it pass?',
+      { unit: 'percentunit', max: 1, step: STEP, width: 8, colours: CHECK_COLOURS },
+      line('score', ask.scoreByCheck, '{{gen_ai_evaluation_name}}'),
+    ).description(
+      'Share of its turns that pass each check: readable, allowed, affordable, traded. Readable falls first when a model is too small; traded falls when prices are off.',
+    ),
+    overTime(
+      'How long are its prompts and replies?',
+      { unit: 'short', step: STEP },
+      line('in', own.tokensPerCall('input'), 'read'),
+      line('out', own.tokensPerCall('output'), 'written'),
+    ).description(
+      'Tokens per call, read and written. Prompts grow with the history and with what tools answer; replies grow when the model begins to explain itself instead of answering.',
+    ),
+    overTime(
+      'How long are its turns?',
+      { unit: 's', doubling: true, step: '1m' },
+      line('p95', ask.durationByAgent(0.95, 'invoke_agent'), 'p95'),
+      line('p50', ask.durationByAgent(0.5, 'invoke_agent'), 'p50'),
+    )
+      .dataLinks([link(`Its turns over ${slowCall}`, exploreTraces(ask.slowTurnsOfClicked(slowCall)))])
+      .description(
+        'p95 and p50 of its turns. If only p95 rises, a few turns retry or wait; if p50 rises too, every turn got slower. Click a point to open its slow turns.',
+      ),
+    overTime(
+      'What is it refused for?',
+      { unit: 'suffix:/min', as: 'bars', step: STEP, colours: REFUSAL_COLOURS },
+      line('refused', ask.refusedPerMinuteByKind, '{{outcome}}'),
+    )
+      .dataLinks([link('Turns refused like this', exploreTraces(ask.refusedTurnsOfClickedKind))])
+      .description(
+        'Its refused turns per minute by kind. parse_error: the reply could not be read. self_buy: it buys what it makes. timeout: the model server took too long. Click a bar to open such turns.',
+      ),
+    sideBySide(
+      table('Which tools does it use?').description(
+        'Tool calls of this agent in the range, and how many went wrong. An agent hands in its decision with place_order; that goes wrong when the order is refused. If a tool always fails, the agent asks for it in a way that it does not understand.',
+      ),
+      [key('span_name', 'Tool', width(210))],
+      [
+        column('calls', 'Calls', own.toolsInRange, 'short', 0),
+        column('errors', 'Errors', own.toolErrorsInRange, 'short', 0),
+      ],
+    ),
+    turnsTable(`Which of its turns took longer than ${slowCall}?`, ask.slowTurns(slowCall), 'Duration').description(
+      'The newest hundred such turns whose trace was kept, slowest first. Open one: the widest bar in the waterfall is the reason.',
+    ),
+    turnsTable('Which of its turns were costly?', own.turnsByTokens(costlyTurn), 'Tokens').description(
+      `The newest hundred kept turns with more than ${costlyTurn} tokens, the longest first. Open one and see which call has the long prompt; its text is easier to read in Phoenix: click its start time.`,
+    ),
+    turnsTable('Which of its turns failed?', ask.failedTurns, 'Start time').description(
+      'The newest hundred of its turns that ended in an error and whose trace was kept. Open one and read the place_order span: it says what was wrong with the reply.',
     ),
     questionsPanel(24, 15),
   ],

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { parse } from 'yaml'
+import { writeDashboards } from '../grafana/source/dashboards.ts'
+import { composeEnvironment } from './docker.ts'
+import type { Programs } from './native.ts'
+import { services } from './services.ts'
+import { ROOT, readSettings, type Settings } from './settings.ts'
+
+/** A stack whose Phoenix has another port than in .env. */
+function moved(context: TestContext): Settings {
+  const state = mkdtempSync(join(tmpdir(), 'wood-boards-'))
+  context.after(() => rmSync(state, { recursive: true }))
+  const home = join(state, 'grafana')
+  for (const file of ['bin/grafana', 'conf/defaults.ini', 'public/index.html']) {
+    mkdirSync(resolve(home, file, '..'), { recursive: true })
+    writeFileSync(join(home, file), '')
+  }
+  const settings = readSettings(state)
+  return { ...settings, ports: { ...settings.ports, PHOENIX_PORT: 7006 }, env: { ...settings.env, GRAFANA_HOME: home } }
+}
+
+const addressesIn = (folder: string) =>
+  readdirSync(folder).flatMap((name) => readFileSync(join(folder, name), 'utf8').match(/https?:\/\/[^/"\\ ]+/g) ?? [])
+
+test('with Phoenix on another port, every link of the boards that a native Grafana reads leads there', (context) => {
+  const settings = moved(context)
+  const programs: Programs = () => ''
+  const grafana = services(settings, programs).find(({ name }) => name === 'grafana')
+  const folder = grafana?.command().env.DASHBOARDS_DIR ?? ''
+  assert.deepEqual(readdirSync(folder), readdirSync(resolve(ROOT, 'grafana/dashboards')))
+  assert.deepEqual([...new Set(addressesIn(folder))], ['http://127.0.0.1:7006'])
+})
+
+test('Grafana in Docker reads the same folder', (context) => {
+  const settings = moved(context)
+  const { STACK_STATE = '' } = composeEnvironment(settings)
+  const { grafana } = parse(readFileSync(resolve(ROOT, 'docker-compose.yml'), 'utf8'), { merge: true }).services
+  const mount = grafana.volumes.find(({ target }: { target?: string }) => target === grafana.environment.DASHBOARDS_DIR)
+  const folder = mount.source.replace(/\$\{STACK_STATE:-[^}]+\}/, STACK_STATE)
+  writeDashboards(resolve(settings.state, 'dashboards'), settings.ports)
+  assert.deepEqual([...new Set(addressesIn(folder))], ['http://127.0.0.1:7006'])
+})
+
+test('a board that is no longer there goes from the folder too', (context) => {
+  const settings = moved(context)
+  const folder = resolve(settings.state, 'dashboards')
+  writeDashboards(folder, settings.ports)
+  writeFileSync(join(folder, 'old.json'), '{}')
+  writeDashboards(folder, settings.ports)
+  assert.ok(!readdirSync(folder).includes('old.json'))
+})
