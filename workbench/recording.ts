@@ -11,6 +11,7 @@ export type Value = Readonly<{
   boolValue?: boolean
 }>
 export type Attribute = Readonly<{ key: string; value?: Value }>
+export type Event = Readonly<{ name?: string; attributes?: readonly Attribute[] }>
 export type Span = Readonly<{
   traceId: string
   spanId: string
@@ -19,6 +20,7 @@ export type Span = Readonly<{
   startTimeUnixNano?: string | number
   endTimeUnixNano?: string | number
   attributes?: readonly Attribute[]
+  events?: readonly Event[]
   status?: Readonly<{ code?: number | string }>
 }>
 type Scope = Readonly<{ scope?: Readonly<{ attributes?: readonly Attribute[] }>; spans?: readonly Span[] }>
