@@ -89,7 +89,9 @@ function settingsOf(policy: Policy): readonly Mistake[] {
   const own = (policy[type] ?? {}) as Settings
   const other = INSTEAD[type]
   if (other) return [[`${other} instead`, { type: other }]]
-  const more = (MORE[type] ?? []).map((one): Mistake => [told(one), { ...own, ...one }])
+  const isNew = (one: Settings) =>
+    Object.entries(one).some(([key, value]) => own[key] !== value && typeof own[key] !== 'boolean')
+  const more = (MORE[type] ?? []).filter(isNew).map((one): Mistake => [told(one), { ...own, ...one }])
   const events: Mistake[] =
     type === 'ottl_condition' && own.span
       ? [['on events instead of spans', { error_mode: 'ignore', spanevent: own.span }]]
@@ -118,7 +120,11 @@ function wrong(key: string, value: unknown): readonly Wrong[] {
       .flat()
       .flatMap((one, at, all) => conditionsLike(String(one)).map(([what, text]): Wrong => [what, all.with(at, text)]))
   if (typeof value === 'boolean') return [[`${key}: ${!value}`, !value]]
-  if (typeof value === 'number') return [-1, 1].map((by): Wrong => [`${key}: ${value + by}`, value + by])
+  // Of a rate one more or less is what another second brings anyway.
+  if (typeof value === 'number')
+    return (RATES.test(key) ? [Math.ceil(value / 10), value * 10] : [value - 1, value + 1]).map(
+      (other): Wrong => [`${key}: ${other}`, other],
+    )
   if (typeof value === 'string') return wrongText(key, value)
   if (Array.isArray(value))
     return value.flatMap((item, at) => [
@@ -130,6 +136,7 @@ function wrong(key: string, value: unknown): readonly Wrong[] {
 }
 
 const CONDITIONS = ['span', 'spanevent']
+const RATES = /_per_second$|^burst_capacity$/
 const nth = (at: number) => `${at + 1}.`
 const isPolicy = (value: unknown): value is Policy =>
   typeof value === 'object' && value !== null && 'name' in value && 'type' in value
