@@ -58,7 +58,7 @@ export type BiasSize = Readonly<{ seed: number; traces: number; salts: number; p
  */
 export async function biasOf(
   launcher: Launcher,
-  { config, shipped }: Readonly<{ config: string; shipped: string }>,
+  shipped: string,
   { seed, traces, salts, priceOf }: BiasSize,
   weigh: (weight: number) => number = (weight) => weight,
 ): Promise<Bias> {
@@ -78,7 +78,7 @@ export async function biasOf(
     const kept = await replayEach(
       { ...launcher, say: () => {} },
       { requests, speed: SPEED, slowCall: '' },
-      { config, lists: some.map(({ list }) => list) },
+      some.map(({ list }) => list),
     )
     for (const { estimate, list } of some) {
       const decisions: Decisions = kept.get(list.name) ?? new Map()

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import { parse, stringify } from 'yaml'
+import { TYPES } from '../workbench/check.ts'
 import { missed, mutantsOf, mutationReport, type Verdict } from './mutation.ts'
 
 const shipped = readFileSync(join(import.meta.dirname, '../collector/policies/woodland.yaml'), 'utf8')
@@ -25,6 +26,91 @@ test('every policy has mutants of its own, and of its settings', () => {
     assert.ok(names.filter((mutant) => mutant.startsWith(`${name}: `)).length >= 5, name)
   }
 })
+
+/** One policy of each type, with every setting that it reads (0.161). */
+const OF_EACH_TYPE: readonly { type: string; [settings: string]: unknown }[] = [
+  { type: 'always_sample' },
+  { type: 'latency', latency: { threshold_ms: 2000, upper_threshold_ms: 9000 } },
+  { type: 'numeric_attribute', numeric_attribute: { key: 'a', min_value: 5, max_value: 9, invert_match: false } },
+  { type: 'probabilistic', probabilistic: { hash_salt: 'x', sampling_percentage: 10 } },
+  { type: 'status_code', status_code: { status_codes: ['ERROR', 'UNSET'] } },
+  {
+    type: 'string_attribute',
+    string_attribute: {
+      key: 'a',
+      values: ['b', 'c'],
+      enabled_regex_matching: true,
+      cache_max_size: 5,
+      invert_match: true,
+    },
+  },
+  { type: 'rate_limiting', rate_limiting: { spans_per_second: 50, burst_capacity: 100 } },
+  {
+    type: 'composite',
+    composite: {
+      max_total_spans_per_second: 100,
+      policy_order: ['one', 'two'],
+      composite_sub_policy: [
+        { name: 'one', type: 'status_code', status_code: { status_codes: ['OK'] } },
+        { name: 'two', type: 'always_sample' },
+      ],
+      rate_allocation: [{ policy: 'one', percent: 50 }],
+    },
+  },
+  { type: 'and', and: { and_sub_policy: [{ name: 'one', type: 'latency', latency: { threshold_ms: 5 } }] } },
+  { type: 'not', not: { not_sub_policy: { name: 'one', type: 'span_count', span_count: { min_spans: 5 } } } },
+  { type: 'drop', drop: { drop_sub_policy: [{ name: 'one', type: 'latency', latency: { threshold_ms: 5 } }] } },
+  { type: 'span_count', span_count: { min_spans: 2, max_spans: 9 } },
+  { type: 'trace_state', trace_state: { key: 'a', values: ['b'] } },
+  { type: 'boolean_attribute', boolean_attribute: { key: 'a', value: true, invert_match: false } },
+  {
+    type: 'ottl_condition',
+    ottl_condition: {
+      error_mode: 'ignore',
+      span: ['span.attributes["a"] == "b"', '(span.end_time - span.start_time) > Duration("300ms")'],
+      spanevent: ['spanevent.name == "retry"'],
+    },
+  },
+  { type: 'bytes_limiting', bytes_limiting: { bytes_per_second: 500, burst_capacity: 900 } },
+  { type: 'trace_flags' },
+]
+
+describe('every type of policy has mutants, of each of its settings', () => {
+  test('that there are', () => assert.deepEqual(OF_EACH_TYPE.map(({ type }) => type).sort(), [...TYPES].sort()))
+
+  for (const policy of OF_EACH_TYPE) {
+    test(policy.type, () => {
+      const list = [{ name: 'keep-it', ...policy }]
+      const own = mutantsOf(stringify(list)).filter(({ name }) => name.startsWith('keep-it: '))
+      assert.ok(own.length > 0, 'none')
+      const texts = own.map(({ text }) => text)
+      assert.deepEqual(
+        [new Set(texts).size, texts.includes(stringify(list))],
+        [texts.length, false],
+        'no two are the same',
+      )
+      const changedIn = (path: readonly PropertyKey[]) => {
+        const at = (of: unknown) => path.reduce<unknown>((node, key) => (node as never)?.[key], of)
+        const before = JSON.stringify(at(list))
+        return texts.map((text) => JSON.stringify(at(parse(text)))).filter((after) => after && after !== before).length
+      }
+      for (const path of leavesOf(policy[policy.type] ?? {}, [0, policy.type]))
+        assert.ok(changedIn(path) > 0, `${path.join('.')} is never wrong`)
+    })
+  }
+
+  test('a bound written out is moved as one that is a variable', () =>
+    assert.deepEqual(
+      ofOne(OF_EACH_TYPE.find(({ type }) => type === 'ottl_condition') ?? {}).filter((name) => name.includes('bound')),
+      ['a longer bound', 'a shorter bound', 'a bound in another unit'],
+    ))
+})
+
+/** Where each value stands, but for names, and what a mutant leaves out or replaces as a whole. */
+function leavesOf(value: unknown, path: readonly PropertyKey[]): readonly (readonly PropertyKey[])[] {
+  if (typeof value !== 'object' || value === null) return ['name', 'type'].includes(String(path.at(-1))) ? [] : [path]
+  return Object.entries(value).flatMap(([key, inner]) => leavesOf(inner, [...path, key]))
+}
 
 test('each guard against a missing attribute is left out once', () => {
   const condition = 'span.attributes["a"] != nil and span.attributes["b"] != nil and span.attributes["a"] + 1 == 2'

@@ -2,6 +2,7 @@ import { parse, stringify } from 'yaml'
 import { randomOf } from '../random/random.ts'
 import type { Launcher } from '../workbench/collector.ts'
 import { drawIn, type Format } from '../workbench/draw.ts'
+import { durationOf } from '../workbench/duration.ts'
 import type { Request } from '../workbench/recording.ts'
 import { type Decisions, type List, replayEach, type Traffic } from '../workbench/replay.ts'
 import { UserError } from '../workbench/user-error.ts'
@@ -65,52 +66,94 @@ export function mutantsOf(text: string): readonly Mutant[] {
   ]
 }
 
-/** Mistakes in the settings of one policy. */
-function settingsOf(policy: Policy): readonly (readonly [what: string, settings: Settings])[] {
-  const own = policy[policy.type] as Settings
-  const within = (more: Settings) => ({ [policy.type]: { ...own, ...more } })
-  const without = (key: string) => ({
-    [policy.type]: Object.fromEntries(Object.entries(own).filter(([name]) => name !== key)),
-  })
-  if (policy.type === 'ottl_condition') {
-    const [condition = ''] = own.span as string[]
-    const turned = conditionsLike(condition).map(([what, text]) => [what, within({ span: [text] })] as const)
-    return [
-      ...turned,
-      ['without error_mode', without('error_mode')],
-      ['error_mode: propagate', within({ error_mode: 'propagate' })],
-      ['on events instead of spans', { [policy.type]: { error_mode: 'ignore', spanevent: own.span } }],
-    ]
-  }
-  if (policy.type === 'numeric_attribute') {
-    const moved = (key: string, by: number) =>
-      within({ [key]: String(own[key]).replace(/\d+(?=\}?$)/, (digits) => String(Number(digits) + by)) })
-    const numbers = (settings: Settings) => ({
-      [policy.type]: Object.fromEntries(
-        Object.entries(settings[policy.type] as Settings).map(([key, value]) => [
-          key,
-          /^\d+$/.test(String(value)) ? Number(value) : value,
-        ]),
-      ),
-    })
-    return [
-      ['its lower bound one higher', numbers(moved('min_value', 1))],
-      ['its lower bound one lower', numbers(moved('min_value', -1))],
-      ['its upper bound one higher', numbers(moved('max_value', 1))],
-      ['its upper bound one lower', numbers(moved('max_value', -1))],
-      ['another key', within({ key: `${own.key}s` })],
-      ['inverted', within({ invert_match: true })],
-      ['without its lower bound', without('min_value')],
-      ['without its upper bound', without('max_value')],
-    ]
-  }
-  if (policy.type === 'probabilistic') {
-    return [
-      ...[0, 1, 9, 11, 100].map((percent) => [`${percent} %`, within({ sampling_percentage: percent })] as const),
-      ['another hash', within({ hash_salt: 'pepper' })],
-    ]
-  }
-  return []
+type Mistake = readonly [what: string, settings: Settings]
+
+/** What else a policy of a type may be told, beside mistakes in what it is told already: see `mistakesIn`. */
+const MORE: Readonly<Record<string, readonly Settings[]>> = {
+  numeric_attribute: [{ invert_match: true }],
+  string_attribute: [{ invert_match: true }],
+  boolean_attribute: [{ invert_match: true }],
+  probabilistic: [
+    { sampling_percentage: 0 },
+    { sampling_percentage: 1 },
+    { sampling_percentage: 100 },
+    { hash_salt: 'pepper' },
+  ],
+  ottl_condition: [{ error_mode: 'propagate' }],
+}
+/** Of a type that has no settings, the type itself is the mistake. */
+const INSTEAD: Readonly<Record<string, string>> = { always_sample: 'trace_flags', trace_flags: 'always_sample' }
+
+/** Mistakes in the settings of one policy, whatever its type: a table of settings of types would miss the next one. */
+function settingsOf(policy: Policy): readonly Mistake[] {
+  const { type } = policy
+  const own = (policy[type] ?? {}) as Settings
+  const other = INSTEAD[type]
+  if (other) return [[`${other} instead`, { type: other }]]
+  const isNew = (one: Settings) =>
+    Object.entries(one).some(([key, value]) => own[key] !== value && typeof own[key] !== 'boolean')
+  const more = (MORE[type] ?? []).filter(isNew).map((one): Mistake => [told(one), { ...own, ...one }])
+  const events: Mistake[] =
+    type === 'ottl_condition' && own.span
+      ? [['on events instead of spans', { error_mode: 'ignore', spanevent: own.span }]]
+      : []
+  return [...mistakesIn(own), ...more, ...events].map(([what, settings]) => [what, { [type]: settings }])
+}
+
+const told = (settings: Settings) =>
+  Object.entries(settings)
+    .map(([key, value]) => `${key}: ${value}`)
+    .join(', ')
+
+/** Each setting left out, and each of its values wrong in each way that its kind can be. */
+function mistakesIn(settings: Settings): readonly Mistake[] {
+  return Object.entries(settings).flatMap(([key, value]) => [
+    [`without ${key}`, Object.fromEntries(Object.entries(settings).filter(([name]) => name !== key))] as const,
+    ...wrong(key, value).map(([what, other]): Mistake => [what, { ...settings, [key]: other }]),
+  ])
+}
+
+type Wrong = readonly [what: string, value: unknown]
+
+function wrong(key: string, value: unknown): readonly Wrong[] {
+  if (CONDITIONS.includes(key))
+    return [value]
+      .flat()
+      .flatMap((one, at, all) => conditionsLike(String(one)).map(([what, text]): Wrong => [what, all.with(at, text)]))
+  if (typeof value === 'boolean') return [[`${key}: ${!value}`, !value]]
+  // Of a rate one more or less is what another second brings anyway.
+  if (typeof value === 'number')
+    return (RATES.test(key) ? [Math.ceil(value / 10), value * 10] : [value - 1, value + 1]).map(
+      (other): Wrong => [`${key}: ${other}`, other],
+    )
+  if (typeof value === 'string') return wrongText(key, value)
+  if (Array.isArray(value))
+    return value.flatMap((item, at) => [
+      ...(value.length > 1 ? [[`${key} without its ${nth(at)}`, value.toSpliced(at, 1)] as const] : []),
+      ...(isPolicy(item) ? inner(item) : wrong(key, item)).map(([what, other]): Wrong => [what, value.with(at, other)]),
+    ])
+  if (isPolicy(value)) return inner(value)
+  return typeof value === 'object' && value !== null ? mistakesIn(value as Settings) : []
+}
+
+const CONDITIONS = ['span', 'spanevent']
+const RATES = /_per_second$|^burst_capacity$/
+const nth = (at: number) => `${at + 1}.`
+const isPolicy = (value: unknown): value is Policy =>
+  typeof value === 'object' && value !== null && 'name' in value && 'type' in value
+const inner = (policy: Policy): readonly Wrong[] =>
+  settingsOf(policy).map(([what, settings]) => [`${policy.name}: ${what}`, { ...policy, ...settings }])
+
+/** A word misspelt, another status, or the default of a number moved: `${env:NAME:-6000}`. */
+function wrongText(key: string, value: string): readonly Wrong[] {
+  const [, before, digits, after] = /^(\$\{env:\w+:-)(\d+)(\})$/.exec(value) ?? []
+  if (digits !== undefined)
+    return [-1, 1].map((by): Wrong => [`${key}: ${Number(digits) + by}`, `${before}${Number(digits) + by}${after}`])
+  if (key === 'status_codes')
+    return ['OK', 'ERROR', 'UNSET']
+      .filter((code) => code !== value)
+      .map((code): Wrong => [`${value} turned into ${code}`, code])
+  return key === 'error_mode' || key === 'name' ? [] : [[`${key}: "${value}" misspelt`, `${value}s`]]
 }
 
 /** A condition with one word or sign of it wrong, for each that it has. */
@@ -120,9 +163,6 @@ function conditionsLike(condition: string): readonly (readonly [what: string, te
     ['and turned into or', ' and ', ' or '],
     ['> turned into >=', ') > ', ') >= '],
     ['> turned into <', ') > ', ') < '],
-    ['a longer bound', ':-2s}', ':-2001ms}'],
-    ['a shorter bound', ':-2s}', ':-1999ms}'],
-    ['a bound in another unit', ':-2s}', ':-2ms}'],
     ['the span looked for on the resource', 'span.attributes', 'resource.attributes'],
     ['errors turned into successes', 'STATUS_CODE_ERROR', 'STATUS_CODE_OK'],
     ['errors turned into no status', 'STATUS_CODE_ERROR', 'STATUS_CODE_UNSET'],
@@ -130,12 +170,22 @@ function conditionsLike(condition: string): readonly (readonly [what: string, te
     ['the operation left out', 'span.attributes["gen_ai.operation.name"] == "chat" and ', ''],
     ['a sign forgotten', '==', '='],
   ]
+  const [, bound = ''] = /(?::-|Duration\(")([\d.]+m?s)[}"]/.exec(condition) ?? []
+  const milliseconds = (durationOf(bound) ?? 0) / 1e6
+  const bounds =
+    bound &&
+    ([
+      ['a longer bound', `${milliseconds + 1}ms`],
+      ['a shorter bound', `${milliseconds - 1}ms`],
+      ['a bound in another unit', bound.endsWith('ms') ? bound.replace('ms', 's') : bound.replace('s', 'ms')],
+    ] as const)
   const guards = condition.match(/[\w.]+\["[^"]+"\] != nil and /g) ?? []
   const words = [...condition.matchAll(/"([a-z_.]+)"/g)].map(([, word = '']) => word)
   return [
     ...turns
       .filter(([, from]) => condition.includes(from))
       .map(([what, from, to]) => [what, condition.replace(from, to)] as const),
+    ...(bounds || []).map(([what, other]) => [what, condition.replace(bound, other)] as const),
     ...guards.map((guard) => [`no guard "${guard.trim()}"`, condition.replace(guard, '')] as const),
     ...words.map((word) => [`"${word}" misspelt`, condition.replace(`"${word}"`, `"${word}s"`)] as const),
   ]
@@ -152,12 +202,7 @@ export type Check = (mutant: Mutant) => Promise<string | undefined>
 export async function tryMutants(
   launcher: Launcher,
   shipped: string,
-  {
-    cases,
-    check,
-    config,
-    others,
-  }: { cases: readonly Case[]; check: Check; config: string; others: readonly Traffic[] },
+  { cases, check, others }: { cases: readonly Case[]; check: Check; others: readonly Traffic[] },
 ): Promise<readonly Verdict[]> {
   const mutants = mutantsOf(shipped)
   launcher.say(`  ${mutants.length} mutants are read`)
@@ -174,12 +219,12 @@ export async function tryMutants(
   await Promise.all(Array.from({ length: AT_ONCE }, checker))
   const lists: List[] = mutants.filter(({ name }) => !refused.has(name))
   launcher.say(`  ${refused.size} are refused by the check; ${lists.length} run on ${cases.length} cases`)
-  const failures = await judgeCases(launcher, cases, { config, lists: [{ name: SHIPPED, text: shipped }, ...lists] })
+  const failures = await judgeCases(launcher, cases, [{ name: SHIPPED, text: shipped }, ...lists])
   const [own] = failures.get(SHIPPED) ?? []
   if (own) throw new UserError(`the shipped list itself fails ${own.name}: ${own.why}. ${MEND}`)
   const survivors = lists.filter(({ name }) => failures.get(name)?.length === 0)
   launcher.say(`  ${survivors.length} are left; they run on other traffic`)
-  const different = await otherwise(launcher, { shipped, config, survivors, others })
+  const different = await otherwise(launcher, { shipped, survivors, others })
   return mutants.map(({ name: mutant }): Verdict => {
     const why = refused.get(mutant)
     if (why) return { mutant, caught: 'by the check', why }
@@ -231,39 +276,57 @@ async function* makePairs(): AsyncGenerator<Request> {
       }
 }
 
-/** Which lists decide other traffic otherwise than the shipped one, and how many traces they were asked about. */
+/**
+ * Which lists decide other traffic otherwise than the shipped one, and how many traces they were asked about. A trace of
+ * which a part came late, in one sampler and not in another, is no difference: so those that differ are asked again, slower,
+ * and what tells a list from the shipped one is a trace that tells it each time.
+ */
 async function otherwise(
   launcher: Launcher,
-  size: { shipped: string; config: string; survivors: readonly List[]; others: readonly Traffic[] },
+  { shipped, survivors, others }: { shipped: string; survivors: readonly List[]; others: readonly Traffic[] },
 ): Promise<Readonly<{ names: ReadonlySet<string>; traces: number }>> {
-  const { shipped, config, survivors, others } = size
-  // The shipped list twice: when the two differ, so may all others, and for no reason of their own.
-  const control = [SHIPPED, `${SHIPPED}, too`]
-  const lists = [...control.map((name) => ({ name, text: shipped })), ...survivors]
-  const written = lists.map(({ name, text }) => ({ name, text: withVariables(text, {}) }))
   const seen = new Set<string>()
   const watch = ({ spans }: { spans: readonly { traceId: string }[] }) => {
     for (const { traceId } of spans) seen.add(traceId)
   }
-  const names = new Set<string>()
-  const asked = survivors.length > 0 ? others : []
-  const answers = await Promise.all(
-    asked.map((traffic) => replayEach(launcher, { ...traffic, watch }, { config, lists: written })),
-  )
-  for (const decided of answers) {
-    const asShipped = decisionsAsText(decided.get(SHIPPED))
-    for (const { name } of written) if (decisionsAsText(decided.get(name)) !== asShipped) names.add(name)
+  const tell = async (some: readonly List[], stretch: number): Promise<ReadonlyMap<string, ReadonlySet<string>>> => {
+    const written = [{ name: SHIPPED, text: shipped }, ...some]
+    const lists = written.map(({ name, text }) => ({ name, text: withVariables(text, {}) }))
+    const answers = await Promise.all(
+      others.map((traffic) => replayEach(launcher, { ...traffic, watch, stretch }, lists)),
+    )
+    const telling = (name: string) =>
+      answers.flatMap((decided) => [...unlike(decided.get(SHIPPED) ?? new Map(), decided.get(name) ?? new Map())])
+    return new Map(some.map(({ name }) => [name, new Set(telling(name))]))
   }
-  if (control.some((name) => names.has(name)))
-    throw new UserError(`the shipped list twice in one collector decided in two ways. ${MEND}`)
-  return { names, traces: seen.size }
+  let open = survivors
+  let differing = new Map<string, ReadonlySet<string>>()
+  for (const stretch of TRIES_AT) {
+    if (open.length === 0) break
+    const told = await tell(open, stretch)
+    differing = new Map(
+      open.flatMap(({ name }): [string, ReadonlySet<string>][] => {
+        const each = told.get(name) ?? new Set()
+        const before = differing.get(name) ?? each
+        const both = new Set([...each].filter((id) => before.has(id)))
+        return both.size > 0 ? [[name, both]] : []
+      }),
+    )
+    open = open.filter(({ name }) => differing.has(name))
+  }
+  return { names: new Set(differing.keys()), traces: seen.size }
 }
 
-const decisionsAsText = (decisions: Decisions | undefined) =>
-  [...(decisions ?? [])]
-    .map(([id, { policy, spans }]) => `${id} ${policy} ${spans}`)
-    .sort()
-    .join()
+/** How many times slower other traffic goes, one try after the other. */
+const TRIES_AT = [1, 3]
+
+/** The traces that two lists decide otherwise. */
+function* unlike(one: Decisions, other: Decisions): Generator<string> {
+  for (const id of new Set([...one.keys(), ...other.keys()])) {
+    const [a, b] = [one.get(id), other.get(id)]
+    if (a?.policy !== b?.policy || a?.spans !== b?.spans) yield id
+  }
+}
 
 /** Mutants that behave otherwise than the shipped list and were found by nothing. */
 export const missed = (verdicts: readonly Verdict[]) =>

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import { spansOf, type TraceRequest } from '../otlp/json.ts'
-import { readClasses, study } from '../workbench/classes.ts'
 import type { Request } from '../workbench/recording.ts'
 import { type Labelled, MODELS, MUST_KEEP, makeTraffic, PROFILES } from './traffic.ts'
 
@@ -16,20 +14,6 @@ async function all(size = WISH) {
 }
 
 const sentIn = ({ body }: Request) => spansOf(JSON.parse(body.toString()) as TraceRequest)
-
-test('each trace is of the class that its label says, by classes.yaml', async () => {
-  const { labels, requests } = await all()
-  const classes = readClasses(join(import.meta.dirname, '../workbench/classes.yaml'), {})
-  async function* bodies() {
-    for (const request of requests) yield { atMs: request.atMs, spans: sentIn(request) }
-  }
-  const { traces } = await study(bodies(), classes, () => () => 0)
-  assert.equal(traces.size, labels.length)
-  for (const { id, kind, profile, spans } of labels) {
-    const trace = traces.get(id)
-    assert.deepEqual([trace?.classes, trace?.spans], [[kind], spans], `${id} ${kind}, ${profile}`)
-  }
-})
 
 test('every class arrives in every way, and routine traces do, too', async () => {
   const { labels } = await all()

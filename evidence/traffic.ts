@@ -1,6 +1,10 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { type AnyValue, endOf, integer, resourceSpans, type Span, startOf, text } from '../otlp/json.ts'
 import { type Random, randomOf } from '../random/random.ts'
+import { durationOf } from '../workbench/duration.ts'
 import type { Request } from '../workbench/recording.ts'
+import { defaultOf } from '../workbench/variables.ts'
 
 /** What a trace of the generator is, and must therefore become. */
 export const MUST_KEEP = ['parse-error', 'self-buy', 'failed-call', 'slow-call', 'token-heavy'] as const
@@ -189,8 +193,10 @@ export const PROFILES: readonly Profile[] = [
 ]
 
 export const BEGINNING = new Date('2026-01-01T00:00:00Z')
-const SLOW_CALL_US = 2_000_000
-const TOKEN_HEAVY = 6000
+/** What is slow and what is heavy is what the list that ships takes for it. */
+const SHIPPED = readFileSync(join(import.meta.dirname, '../collector/policies/woodland.yaml'), 'utf8')
+const SLOW_CALL_US = (durationOf(defaultOf(SHIPPED, 'SLOW_CALL')) ?? 0) / 1000
+const TOKEN_HEAVY = Number(defaultOf(SHIPPED, 'TOKEN_HEAVY'))
 /** Refusals that no policy asks for: what can be said of them, a sample must tell. */
 const REFUSALS = ['cannot_afford', 'nothing_to_sell', 'unknown_good', 'bad_quantity'] as const
 const REFUSED_SHARE = 0.3

@@ -42,7 +42,6 @@ export async function runMutation(settings: Settings, format: Format, options: O
   const verdicts = await tryMutants(launcher, readText(SHIPPED_POLICY), {
     cases,
     check,
-    config: readText('collector/config.yaml'),
     others: [{ requests: () => readRecording(recording), speed: SPEED, slowCall: '' }, ...madeTraffic(OTHER_TRACES)],
   })
   return { text: mutationReport(verdicts, format), holds: missed(verdicts).length === 0 }
@@ -82,8 +81,7 @@ export async function runBias(
   weigh?: (weight: number) => number,
 ): Promise<Result> {
   const size = { seed: wholeNumber('SEED', seed), traces, salts, priceOf: pricesOf(BEGINNING) }
-  const lists = { config: readText('collector/config.yaml'), shipped: readText(SHIPPED_POLICY) }
   const launcher = await launcherFor(settings, options)
-  const bias = await biasOf(launcher, lists, size, weigh)
+  const bias = await biasOf(launcher, readText(SHIPPED_POLICY), size, weigh)
   return { text: biasReport(bias, size, format), holds: isUnbiased(bias) }
 }

@@ -1,16 +1,17 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { isPerToken } from '../grafana/source/prices.ts'
-import { type PriceOf, readClasses, study } from '../workbench/classes.ts'
-import type { Command } from '../workbench/collector.ts'
+import { type Class, classified, classLists, type PriceOf, readClasses, study } from '../workbench/classes.ts'
+import type { Command, Launcher } from '../workbench/collector.ts'
 import type { Format } from '../workbench/draw.ts'
 import { record, type World } from '../workbench/record.ts'
 import { readRecording, timeFactorOf } from '../workbench/recording.ts'
-import { comfortableSpeed } from '../workbench/replay.ts'
+import { comfortableSpeed, replayEach } from '../workbench/replay.ts'
 import { type Findings, goldenTable, report } from '../workbench/report.ts'
 import { readRange, sweep, sweepReport } from '../workbench/sweep.ts'
 import { tune } from '../workbench/tune.ts'
 import { UserError } from '../workbench/user-error.ts'
+import { variablesIn } from '../workbench/variables.ts'
 import { findTrace, why, whyReport } from '../workbench/why.ts'
 import { launcherFor } from './collectors.ts'
 import { checkPolicy, SHIPPED_POLICY } from './policy.ts'
@@ -99,9 +100,8 @@ async function findingsOf(
   if (speed !== undefined && !(Number(speed) >= 1)) throw new UserError(`SPEED=${speed} must be a number from 1.`)
   const path = resolve(ROOT, recording)
   const threshold = slowCall(settings, await timeFactorOf(path))
-  const env = { ...settings.env, SLOW_CALL: threshold }
-  const read = readClasses(resolve(ROOT, classes), env)
   const launcher = await launcherFor(settings, options)
+  const read = await classesOf(launcher, classes, { ...settings.env, SLOW_CALL: threshold })
   for (const file of new Set([a, ...(b ? [b] : [])])) await checkPolicy(launcher, file)
   const side = (file: string) => ({ path: resolve(ROOT, file), shown: relative(ROOT, resolve(ROOT, file)) })
   const findings = await tune(launcher, {
@@ -112,9 +112,23 @@ async function findingsOf(
     speed: speed === undefined ? undefined : Number(speed),
     classes: read,
     pricesOf,
-    config: readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8'),
   })
   return { ...findings, recording: relative(ROOT, path) }
+}
+
+/**
+ * The classes of a file. What they leave open is what the shipped list takes for it. A file of the user's own is tried
+ * in the real collector first. Throws `UserError` with every defect.
+ */
+export async function classesOf(
+  launcher: Launcher,
+  file: string,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<readonly Class[]> {
+  const shipped = variablesIn(readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8'), env)
+  const read = readClasses(resolve(ROOT, file), { ...env, ...Object.fromEntries(shipped) })
+  if (file !== CLASSES) await checkPolicy({ ...launcher, say: () => {} }, file)
+  return read
 }
 
 const GOLDEN = {
@@ -175,6 +189,9 @@ export type AskedWhy = Readonly<{
   format: Format
 }>
 
+/** At which a recording is replayed when nobody waits for its table. */
+const FAST = 20
+
 /** Says why one trace of a recording is kept or dropped. Throws `UserError` when there is no such trace. */
 export async function askWhy(
   settings: Settings,
@@ -184,15 +201,18 @@ export async function askWhy(
   const path = resolve(ROOT, recording)
   const timeFactor = await timeFactorOf(path)
   const env = { SLOW_CALL: slowCall(settings, timeFactor), TOKEN_HEAVY: settings.env.TOKEN_HEAVY ?? '' }
-  const read = readClasses(resolve(ROOT, classes), { ...settings.env, ...env })
-  const found = await findTrace({ path, shown: relative(ROOT, path) }, trace, read)
   const launcher = await launcherFor(settings, options)
+  const read = await classesOf(launcher, classes, { ...settings.env, ...env })
+  const traffic = { requests: () => readRecording(path), speed: FAST, slowCall: env.SLOW_CALL }
+  const quiet = { ...launcher, say: () => {} }
+  const found = await findTrace({ path, shown: relative(ROOT, path) }, trace, async (known) =>
+    classified(known, read, await replayEach(quiet, traffic, classLists(read))),
+  )
   const failed = new AbortController()
   const lent = { ...launcher, cancel: AbortSignal.any([launcher.cancel, failed.signal]) }
-  const config = readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8')
   const answer = async () => {
     const list = readFileSync(resolve(ROOT, a), 'utf8')
-    return why(lent, found, { list, config, env, classes: read, pricesOf, timeFactor })
+    return why(lent, found, { list, env, classes: read, pricesOf, timeFactor })
   }
   // Both take seconds, mostly in waiting. What the check says of a list comes first.
   const [checked, answered] = await Promise.allSettled([
@@ -220,10 +240,10 @@ export async function askSweep(
   const path = resolve(ROOT, recording)
   const timeFactor = await timeFactorOf(path)
   const threshold = slowCall(settings, timeFactor)
-  const read = readClasses(resolve(ROOT, classes), { ...settings.env, SLOW_CALL: threshold })
   const launcher = await launcherFor(settings, options)
+  const read = await classesOf(launcher, classes, { ...settings.env, SLOW_CALL: threshold })
   const list = await checkPolicy(launcher, a)
-  const found = await study(readRecording(path), read, pricesOf)
+  const found = await study(readRecording(path), pricesOf)
   const traffic = {
     requests: () => readRecording(path),
     speed: speed === undefined ? comfortableSpeed(found.toMs - found.fromMs) : Number(speed),
@@ -232,7 +252,6 @@ export async function askSweep(
   const request = {
     list,
     range,
-    config: readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8'),
     env: { SLOW_CALL: threshold, TOKEN_HEAVY: settings.env.TOKEN_HEAVY },
     timeFactor,
   }

@@ -6,7 +6,7 @@ import { type Failure, judgeCases, readCases } from '../evidence/cases.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
-import { singlePolicies } from '../workbench/tune.ts'
+import { singlePolicies } from '../workbench/single-policies.ts'
 import { testPlace } from './stack.ts'
 
 const cases = readCases(resolve(ROOT, 'evidence/cases'))
@@ -26,9 +26,8 @@ before(async () => {
   // The thresholds of who runs this must not become those of the list that ships.
   settings = await testPlace({ SLOW_CALL: '9s', TOKEN_HEAVY: '9000' })
   const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: () => {} }, 'native')
-  const config = readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8')
   const lists = [{ name: 'shipped', text: shipped }, ...policies.map(({ name }) => without(name))]
-  failures = await judgeCases(launcher, cases, { config, lists })
+  failures = await judgeCases(launcher, cases, lists)
 })
 
 after(() => rmSync(settings.state, { recursive: true, force: true }))

@@ -85,9 +85,8 @@ for (const kilobytes of [1, 1500, 3000]) {
 }
 
 test('so it does when many lists are asked at once', async () => {
-  const config = readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8')
   const lists = [{ name: 'all', text: readFileSync(list, 'utf8') }]
-  await refused(replayEach(withLimit(launcher, 1500), traffic, { config, lists }))
+  await refused(replayEach(withLimit(launcher, 1500), traffic, lists))
 })
 
 test('a disk that has room for all decides as ever', async () => {

@@ -13,7 +13,7 @@ import { readRecording } from '../workbench/recording.ts'
 import type { Findings } from '../workbench/report.ts'
 import { eventually, play, startStack, testPlace } from './stack.ts'
 
-/** What workbench/forecast.yaml was measured with is another preset and another seed. */
+/** What workbench/forecast.ts was measured with is another preset and another seed. */
 const HELD_OUT = { preset: 'leaky', seed: '13', ticks: '45' }
 /** With more kept, less of what is stored are overheads that are always the same. */
 const POLICY = 'collector/policies/keep-everything.yaml'

@@ -46,7 +46,6 @@ function tryOn(some: readonly Case[]): Promise<readonly Verdict[]> {
   return tryMutants(launcher, readText(SHIPPED_POLICY), {
     cases: some,
     check,
-    config: readText('collector/config.yaml'),
     others: madeTraffic(1000),
   })
 }
@@ -105,7 +104,6 @@ test('when the collector cannot be started, that is no fault of a mutant', () =>
     tryMutants(launcher, readText(SHIPPED_POLICY), {
       cases,
       check: () => Promise.reject(new UserError('the collector could not be started')),
-      config: '',
       others: [],
     }),
     /^Error: the collector could not be started$/,
@@ -113,6 +111,6 @@ test('when the collector cannot be started, that is no fault of a mutant', () =>
 
 test('when the check refuses the shipped list, too', () =>
   assert.rejects(
-    tryMutants(launcher, readText(SHIPPED_POLICY), { cases, check: async () => 'no.', config: '', others: [] }),
+    tryMutants(launcher, readText(SHIPPED_POLICY), { cases, check: async () => 'no.', others: [] }),
     /^Error: the shipped list is itself refused by the check: no\. Mend/,
   ))

@@ -9,12 +9,12 @@ import { launcherFor } from '../stack/collectors.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { tsx } from '../stack/services.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
-import { askSweep, askWhy, CLASSES, COMMITTED_RECORDING } from '../stack/workbench.ts'
-import { readClasses, type Study, study } from '../workbench/classes.ts'
+import { askSweep, askWhy, CLASSES, COMMITTED_RECORDING, classesOf } from '../stack/workbench.ts'
+import { classified, classLists, type Study, study } from '../workbench/classes.ts'
 import { readRecording } from '../workbench/recording.ts'
 import { type Decisions, replayEach } from '../workbench/replay.ts'
+import { singlePolicies } from '../workbench/single-policies.ts'
 import type { Swept } from '../workbench/sweep.ts'
-import { singlePolicies } from '../workbench/tune.ts'
 import { UserError } from '../workbench/user-error.ts'
 import type { Why } from '../workbench/why.ts'
 import { testPlace } from './stack.ts'
@@ -40,15 +40,16 @@ before(async () => {
   mkdirSync(join(folder, 'tmp'))
   process.env.TMPDIR = join(folder, 'tmp')
   settings = await testPlace({ BOOT: 'native' })
-  found = await study(readRecording(RECORDING), readClasses(resolve(ROOT, CLASSES), ENV), () => () => 0)
   for await (const { spans } of readRecording(RECORDING))
     for (const span of spans) spansOf.set(span.traceId, [...(spansOf.get(span.traceId) ?? []), span])
   const list = readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8')
   const traffic = { requests: () => readRecording(RECORDING), speed: SPEED, slowCall: ENV.SLOW_CALL }
-  decided = await replayEach(await launcherFor(settings, quiet), traffic, {
-    config: readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8'),
-    lists: [{ name: LIST, text: list }, ...singlePolicies(list)],
-  })
+  const launcher = await launcherFor(settings, quiet)
+  const classes = await classesOf(launcher, CLASSES, ENV)
+  const lists = [{ name: LIST, text: list }, ...singlePolicies(list)]
+  const answers = await replayEach(launcher, traffic, [...lists, ...classLists(classes)])
+  found = classified(await study(readRecording(RECORDING), () => () => 0), classes, answers)
+  decided = new Map(lists.map(({ name }) => [name, answers.get(name) ?? new Map()]))
 })
 
 after(() => {
@@ -67,7 +68,6 @@ const lastedMs = (span: Span) => Number(endOf(span) - startOf(span)) / 1e6
 const slowestMs = (trace: string) =>
   Math.max(...(spansOf.get(trace) ?? []).filter((span) => text(span, 'gen_ai.operation.name') === 'chat').map(lastedMs))
 const kept = () => decided.get(LIST) ?? new Map()
-const said = ({ value, bound }: { value: string; bound?: string }) => [value, bound]
 
 /** The answer for one trace says what a replay of the whole recording did. */
 function agrees(answer: Why): void {
@@ -92,22 +92,30 @@ describe('why', () => {
     assert.ok(ms > SLOW_MS * 0.8 && ms < SLOW_MS, `a near miss: ${ms} ms`)
     const answer = await why(trace)
     agrees(answer)
-    const looks = new Map(answer.votes.map((vote) => [vote.policy, said(vote)]))
-    assert.deepEqual(looks.get('keep-slow-calls'), [
-      `gen_ai.operation.name = "chat"; ${ms.toFixed(1)} ms, threshold 200 ms`,
-      undefined,
-    ])
+    const looks = new Map(answer.votes.map((vote) => [vote.policy, vote]))
+    const slow = looks.get('keep-slow-calls')
+    assert.ok(slow?.condition.endsWith('> Duration("200ms")'), slow?.condition)
+    const shown = `gen_ai.operation.name = "chat", longest ${Number(ms.toFixed(3))} ms; `
+    assert.ok(slow?.values.startsWith(shown), `${slow?.values} begins with ${shown}`)
     const tokens = Math.max(
       ...(spansOf.get(trace) ?? []).map(({ attributes }) =>
         Number(attributeOf(attributes, 'woodland.tokens')?.intValue ?? 0),
       ),
     )
-    assert.deepEqual(looks.get('keep-token-heavy'), [`woodland.tokens = ${tokens}`, 'looks for 6000 to 1000000000'])
-    assert.deepEqual(looks.get('sample-routine-10-percent'), ['the trace id alone', 'one in 10'])
+    const heavy = looks.get('keep-token-heavy')
+    assert.equal(heavy?.condition, 'numeric_attribute { key: woodland.tokens, min_value: 6000, max_value: 1000000000 }')
+    assert.ok(heavy?.values.split('; ').includes(`woodland.tokens = ${tokens}`), heavy?.values)
+    const sample = looks.get('sample-routine-10-percent')
+    assert.deepEqual(
+      [sample?.condition, sample?.values],
+      ['probabilistic { sampling_percentage: 10 }', 'the trace id alone'],
+    )
     const errors = new Set((spansOf.get(trace) ?? []).flatMap((span) => text(span, 'error.type') ?? []))
-    const [value, bound] = looks.get('keep-parse-errors') ?? []
-    assert.equal(bound, 'looks for "parse_error"')
-    assert.ok([...errors].some((type) => value === `error.type = "${type}"`) || errors.size === 0, value)
+    const parse = looks.get('keep-parse-errors')
+    assert.equal(parse?.condition, 'span.attributes["error.type"] == "parse_error"')
+    const told = [...errors].map((type) => `error.type = "${type}"`)
+    if (errors.size === 0) assert.match(parse?.values ?? '', /^none of its \d+ spans has error\.type$/)
+    else assert.deepEqual(parse?.values.split('; ').sort(), told.sort())
   })
 
   test('a kept trace is kept: all its votes, and the one that was recorded, by the beginning of its id', async () => {
@@ -158,8 +166,8 @@ describe('why', () => {
         ['drop-nothing', 'no'],
       ],
     )
-    assert.match(votes[1]?.value ?? '', /^gen_ai\.operation\.name = "invoke_workflow"/)
-    assert.match(votes[2]?.value ?? '', /^service\.name = "(vllm|thousand-token-wood)"/)
+    assert.match(votes[1]?.values ?? '', /^gen_ai\.operation\.name = "invoke_workflow"/)
+    assert.match(votes[2]?.values ?? '', /^service\.name = "(vllm|thousand-token-wood)"/)
   })
 
   test('what cannot be answered is a mistake that a user can mend', async () => {
@@ -171,7 +179,7 @@ describe('why', () => {
       found.traces.get(firstOfAll)?.classes.some((name) => name !== 'routine'),
       'must-keep ones come first',
     )
-    await mendable(why('0'.repeat(32)), /TRACE=0{32} is no trace of the recording\. collector\/\S+\.gz has 40: try/)
+    await mendable(why('0'.repeat(32)), /TRACE=0{32} is no trace of the recording\. workbench\/\S+\.gz has 40: try/)
     await mendable(why(undefined), /TRACE names no trace: write TRACE=… .* has 40: try/)
     await mendable(why('fox'), /TRACE=fox is no trace id/)
     const digits = [...found.traces.keys()].map((id) => id.slice(0, 1))
@@ -195,7 +203,7 @@ describe('why', () => {
     assert.equal(exitCode, 0)
     assert.ok(stdout.startsWith(`### ${trace}: invoke_workflow woodland_tick\n`))
     assert.match(stdout, new RegExp(`^verdict: kept, recorded as ${kept().get(trace)?.policy}$`, 'm'))
-    assert.match(stdout, /^\| keep-slow-calls \| (yes|no) \| .*threshold 200 ms \|$/m)
+    assert.match(stdout, /^\| keep-slow-calls \| (yes|no) \| .* > Duration\("200ms"\) \| .*longest .* ms.* \|$/m)
   })
 })
 

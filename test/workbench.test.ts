@@ -5,14 +5,15 @@ import { join, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { execa } from 'execa'
-import { type Span, toAttributes, traceRequest } from '../otlp/json.ts'
+import { type Labelled, MUST_KEEP, makeTraffic, PROFILES } from '../evidence/traffic.ts'
+import { type Span, spansOf, toAttributes, traceRequest } from '../otlp/json.ts'
 import type { Entry } from '../sim/ledger.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { tsx } from '../stack/services.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
-import { askWorkbench, CLASSES, COMMITTED_RECORDING, makeRecording } from '../stack/workbench.ts'
-import { readClasses, type Study, study } from '../workbench/classes.ts'
+import { askWorkbench, CLASSES, COMMITTED_RECORDING, classesOf, makeRecording } from '../stack/workbench.ts'
+import { classified, classLists, type Study, study } from '../workbench/classes.ts'
 import type { Launcher } from '../workbench/collector.ts'
 import { ledgerBeside, readRecording, timeFactorOf } from '../workbench/recording.ts'
 import {
@@ -24,7 +25,7 @@ import {
   replayEach,
   type Traffic,
 } from '../workbench/replay.ts'
-import { singlePolicies } from '../workbench/tune.ts'
+import { singlePolicies } from '../workbench/single-policies.ts'
 import { UserError } from '../workbench/user-error.ts'
 import { testPlace } from './stack.ts'
 
@@ -33,7 +34,6 @@ const shipped = (name: string) => resolve(ROOT, 'collector/policies', `${name}.y
 const lines = gunzipSync(readFileSync(RECORDING)).toString().trimEnd().split('\n')
 /** The recording has no tick of 6000 tokens, so that fewer count as heavy here. */
 const ENV = { TOKEN_HEAVY: '5000', SLOW_CALL: '200ms' }
-const MUST_KEEP = ['parse-error', 'self-buy', 'failed-call', 'slow-call', 'token-heavy']
 const FAST = 20
 
 let folder: string
@@ -64,7 +64,9 @@ before(async () => {
   process.env.TMPDIR = join(folder, 'tmp')
   settings = await testPlace(ENV)
   launcher = await launcherFor(settings, quiet, 'native')
-  found = await study(readRecording(RECORDING), readClasses(resolve(ROOT, CLASSES), ENV), () => () => 0)
+  const classes = await classesOf(launcher, CLASSES, ENV)
+  const votes = await replayEach(launcher, traffic(), classLists(classes))
+  found = classified(await study(readRecording(RECORDING), () => () => 0), classes, votes)
   kept = await judge(shipped('woodland'))
 })
 
@@ -86,10 +88,109 @@ test('the classes say what the ledger of the run says', () => {
   }
 })
 
-test('waits shrink from those of the shipped configuration', () => {
-  const config = readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8')
-  assert.ok(config.includes(`decision_wait: \${env:DECISION_WAIT:-${DECISION_WAIT}s}`))
-  assert.ok(config.includes(`decision_wait_after_root_received: \${env:DECISION_WAIT_AFTER_ROOT:-${AFTER_ROOT}s}`))
+test('waits are those of the shipped configuration', () => assert.deepEqual([DECISION_WAIT, AFTER_ROOT], [20, 1]))
+
+describe('the shipped classes', () => {
+  const START = 1795223772818000000n
+  type Made = Readonly<{ attributes?: Record<string, string | number>; more?: object }>
+  const CHAT = { 'gen_ai.operation.name': 'chat' }
+  const lasting = (nanos: bigint) => ({ endTimeUnixNano: String(START + nanos) })
+  const cases: readonly (readonly [name: string, made: readonly Made[], classes: string])[] = [
+    ['a parse error', [{ attributes: { 'error.type': 'parse_error' } }], 'parse-error'],
+    ['a self-buy', [{ attributes: { 'error.type': 'self_buy' } }], 'self-buy'],
+    ['a refused order', [{ attributes: { 'error.type': 'bad_quantity' }, more: { status: { code: 2 } } }], 'routine'],
+    ['a failed model call', [{ attributes: CHAT, more: { status: { code: 2 } } }], 'failed-call'],
+    ['a status in words', [{ attributes: CHAT, more: { status: { code: 'STATUS_CODE_ERROR' } } }], 'failed-call'],
+    ['a call that went well beside an error', [{ attributes: CHAT }, { more: { status: { code: 2 } } }], 'routine'],
+    ['a call of exactly the threshold', [{ attributes: CHAT, more: lasting(200_000_000n) }], 'routine'],
+    ['a nanosecond more', [{ attributes: CHAT, more: lasting(200_000_001n) }], 'slow-call'],
+    ['another slow span', [{ more: lasting(200_000_001n) }], 'routine'],
+    ['a call beside a slow span', [{ attributes: CHAT }, { more: lasting(200_000_001n) }], 'routine'],
+    ['5000 tokens', [{ attributes: { 'woodland.tokens': 5000 } }], 'token-heavy'],
+    ['4999 tokens', [{ attributes: { 'woodland.tokens': 4999 } }], 'routine'],
+    ['a number in words', [{ attributes: { 'woodland.tokens': '5000' } }], 'routine'],
+    [
+      'two things',
+      [{ attributes: { ...CHAT, 'error.type': 'self_buy' }, more: { status: { code: 2 } } }],
+      'self-buy failed-call',
+    ],
+  ]
+  const idOf = (index: number) => (index + 1).toString(16).padStart(32, '0')
+  const line = (made: readonly Made[], trace: number) =>
+    JSON.stringify({
+      resourceSpans: [
+        {
+          scopeSpans: [
+            {
+              spans: made.map(({ attributes = {}, more }, index) => ({
+                traceId: idOf(trace),
+                spanId: (trace * 9 + index + 1).toString(16).padStart(16, '0'),
+                name: 'a span',
+                startTimeUnixNano: String(START),
+                endTimeUnixNano: String(START),
+                attributes: Object.entries(attributes).map(([key, value]) => ({
+                  key,
+                  value: typeof value === 'number' ? { intValue: String(value) } : { stringValue: value },
+                })),
+                ...more,
+              })),
+            },
+          ],
+        },
+      ],
+    })
+  let traces: Study['traces']
+  before(async () => {
+    const recording = file('classes.jsonl', cases.map(([, made], trace) => `${line(made, trace)}\n`).join(''))
+    const classes = await classesOf(launcher, CLASSES, ENV)
+    const votes = await replayEach(launcher, traffic(recording), classLists(classes))
+    traces = classified(await study(readRecording(recording), () => () => 0), classes, votes).traces
+  })
+  for (const [index, [name, , classes]] of cases.entries())
+    test(`${name}: ${classes}`, () => assert.equal(traces.get(idOf(index))?.classes.join(' '), classes))
+
+  test('each trace that recall makes is of the class that its label says', async () => {
+    const labels: Labelled[] = []
+    const size = { seed: 5, mustKeep: 5 * MUST_KEEP.length * PROFILES.length, perSecond: 1000, speed: 10 }
+    const spans = new Map<string, Span[]>()
+    for await (const { body } of makeTraffic(size, (trace) => void labels.push(trace)))
+      for (const span of spansOf(JSON.parse(body.toString())))
+        spans.set(span.traceId, [...(spans.get(span.traceId) ?? []), span])
+    // Of each trace one request: how its spans arrive is not the question here.
+    const bodies = [...spans.values()].map(
+      (of) => `${JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: of }] }] })}\n`,
+    )
+    const recording = file('labelled.jsonl', bodies.join(''))
+    const classes = await classesOf(launcher, CLASSES, {})
+    const votes = await replayEach(launcher, { ...traffic(recording), speed: 1e6 }, classLists(classes))
+    const { traces } = classified(await study(readRecording(recording), () => () => 0), classes, votes)
+    assert.equal(traces.size, labels.length)
+    for (const { id, kind, profile, spans } of labels) {
+      const trace = traces.get(id)
+      assert.deepEqual([trace?.classes, trace?.spans], [[kind], spans], `${id} ${kind}, ${profile}`)
+    }
+  })
+
+  test('of the user may be any list, and one with a defect is refused', async () => {
+    const mine = file('mine.yaml', '- name: any-error\n  type: status_code\n  status_code: { status_codes: [ERROR] }\n')
+    const asked = { a: SHIPPED_POLICY, b: undefined, recording: RECORDING, format: 'json', speed: '20' } as const
+    const { a } = JSON.parse((await askWorkbench(settings, { ...asked, classes: mine }, quiet)).text)
+    const rows: { class: string; sent: number }[] = a.table.classes
+    assert.deepEqual(
+      rows.map((row) => row.class),
+      ['any-error', 'routine'],
+    )
+    const failed = [...found.traces.values()].filter(({ classes }) => classes.includes('failed-call')).length
+    assert.ok((rows[0]?.sent ?? 0) > failed, 'errors of every kind')
+    const broken = file(
+      'broken.yaml',
+      '- name: odd\n  type: ottl_condition\n  ottl_condition: { error_mode: ignore, span: [is odd] }\n',
+    )
+    await assert.rejects(
+      askWorkbench(settings, { ...asked, classes: broken }, quiet),
+      /broken\.yaml:\d: the collector refuses it/,
+    )
+  })
 })
 
 describe('the shipped policy', () => {
@@ -111,9 +212,8 @@ describe('the shipped policy', () => {
   })
 
   test('records on a trace the first policy in the file that votes for it alone', async () => {
-    const config = readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8')
     const lists = singlePolicies(readFileSync(shipped('woodland'), 'utf8'))
-    const alone = [...(await replayEach(launcher, traffic(), { config, lists }))]
+    const alone = [...(await replayEach(launcher, traffic(), lists))]
     assert.equal(alone.length, 6)
     for (const [name, decisions] of alone) assert.ok(decisions.size > 0 && decisions.size < kept.size, name)
     const first = [...found.traces.keys()].flatMap((id) => {
@@ -152,7 +252,7 @@ test('tune names the must-keep traces that another policy would lose, and ends w
   const slowOnly = [...found.traces.values()].filter(({ classes }) => classes.join() === 'slow-call')
   const names = new Set(lost.map(({ trace }: { trace: string }) => trace))
   assert.ok(slowOnly.some(({ id }) => names.has(id)))
-  for (const row of a.table.classes) if (MUST_KEEP.includes(row.class)) assert.equal(row.recall, 1, row.class)
+  for (const row of a.table.classes) if (row.class !== 'routine') assert.equal(row.recall, 1, row.class)
 })
 
 describe('a recording made elsewhere', () => {
@@ -170,7 +270,7 @@ describe('a recording made elsewhere', () => {
   test('needs no arrival times, and no root spans', async () => {
     const rootless = { parentSpanId: 'f'.repeat(16), status: { code: 2 } }
     const foreign = file('foreign.jsonl', `${request(span('1', rootless))}\n${request(span('2', {}))}\n`)
-    const { fromMs, toMs } = await study(readRecording(foreign), [], () => () => 0)
+    const { fromMs, toMs } = await study(readRecording(foreign), () => () => 0)
     assert.deepEqual([fromMs, toMs], [1795223772500, 1795223772500])
     const decided = await judge(shipped('keep-errors-only'), foreign)
     assert.deepEqual([...decided.keys()], ['1'.repeat(32)])
@@ -249,7 +349,7 @@ describe('a recording that is no recording is refused with its line and the fix'
       const recording = join(folder, name)
       writeFileSync(recording, content)
       await assert.rejects(
-        study(readRecording(recording), [], () => () => 0),
+        study(readRecording(recording), () => () => 0),
         message,
       )
     })
@@ -272,7 +372,7 @@ describe('a new recording', () => {
       'seed-3-ticks-4-leaky.ledger.jsonl',
     ])
     assert.equal(await timeFactorOf(path), 20)
-    const { traces } = await study(readRecording(path), [], () => () => 0)
+    const { traces } = await study(readRecording(path), () => () => 0)
     const entries = readFileSync(ledgerBeside(path), 'utf8').trimEnd().split('\n')
     const ticks = entries.map((line) => JSON.parse(line) as Entry).filter(({ kind }) => kind === 'tick')
     const told = ticks.flatMap((entry) => ('trace' in entry ? [entry.trace] : []))

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from 'yaml'
+import { isAlias, isMap, isScalar, isSeq, visit } from 'yaml'
+import { locatedYaml } from './located-yaml.ts'
 
 /** One thing to say of a policy file, with the line to look at and what to do. */
 export type Defect = Readonly<{ line: number; message: string }>
@@ -15,34 +16,32 @@ export type Trial = (
   policyFile: string,
 ) => Promise<{ ready: true; complaints: readonly Complaint[] } | { ready: false; why: string }>
 
-/** The types that the sampler knows (0.159), for the message alone: what is unknown, the collector says. */
-export const TYPES = [
-  ...['always_sample', 'latency', 'numeric_attribute', 'probabilistic', 'status_code', 'string_attribute'],
-  ...['rate_limiting', 'composite', 'and', 'not', 'drop', 'span_count', 'trace_state', 'boolean_attribute'],
-  ...['ottl_condition', 'bytes_limiting', 'trace_flags'],
-]
-
 /**
- * Settings without which the sampler starts all the same and then judges by zero, keeps nothing, drops everything or,
- * with numeric_attribute, ends at the first trace (0.159). One of each row must be there, and say something.
+ * The types that the sampler knows (0.161), each with the settings without which it starts all the same and then judges
+ * by zero, keeps nothing, drops everything or, with numeric_attribute, ends at the first trace. One of each row must be
+ * there, and say something.
  */
 const NEEDED: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  always_sample: [],
   latency: [['threshold_ms', 'upper_threshold_ms']],
   numeric_attribute: [['key'], ['min_value', 'max_value']],
   probabilistic: [['sampling_percentage']],
   status_code: [['status_codes']],
   string_attribute: [['key'], ['values']],
-  boolean_attribute: [['key']],
-  trace_state: [['key'], ['values']],
-  span_count: [['min_spans', 'max_spans']],
   rate_limiting: [['spans_per_second']],
-  bytes_limiting: [['bytes_per_second']],
-  ottl_condition: [['span', 'spanevent']],
   composite: [['max_total_spans_per_second'], ['composite_sub_policy']],
   and: [['and_sub_policy']],
   not: [['not_sub_policy']],
   drop: [['drop_sub_policy']],
+  span_count: [['min_spans', 'max_spans']],
+  trace_state: [['key'], ['values']],
+  boolean_attribute: [['key']],
+  ottl_condition: [['span', 'spanevent']],
+  bytes_limiting: [['bytes_per_second']],
+  trace_flags: [],
 }
+/** Every type; what is unknown, the collector says. */
+export const TYPES = Object.keys(NEEDED)
 /** Where 0 is what the sampler takes for nothing said. */
 const ZERO_IS_NOTHING = ['min_value', 'max_value', 'max_total_spans_per_second']
 
@@ -59,8 +58,6 @@ const DEEPEST = 4
 export async function checkPolicyFile(path: string, trial: Trial): Promise<readonly Defect[]> {
   const read = readPolicies(path)
   if ('defects' in read) return read.defects
-  const defects = read.policies.flatMap((policy) => [...defectsOf(policy, read.policies)])
-  if (defects.length > 0) return defects
   const verdict = await trial(path)
   if (!verdict.ready) return [refusal(verdict.why, read.policies)]
   const conditions = read.policies.flatMap(withInner).flatMap(({ conditions }) => conditions)
@@ -69,6 +66,12 @@ export async function checkPolicyFile(path: string, trial: Trial): Promise<reado
     line: conditions.find(({ text }) => condition.startsWith(text.split('${')[0] ?? text))?.line ?? 1,
     message: `a condition cannot be evaluated: ${error}. Compare values of one type, and guard attributes: … != nil and …`,
   }))
+}
+
+/** What is wrong with a policy file as far as reading it tells. */
+export function defectsIn(path: string): readonly Defect[] {
+  const read = readPolicies(path)
+  return 'defects' in read ? read.defects : []
 }
 
 /** What is allowed and probably not meant: rules that lose traces, or make counts from kept traces wrong. */
@@ -165,15 +168,9 @@ function readPolicies(path: string): { policies: readonly Policy[] } | { defects
   const wrong = (line: number, message: string) => ({ defects: [{ line, message }] })
   const read = readText(path)
   if ('why' in read) return wrong(read.line, read.why)
-  const lines = new LineCounter()
-  const document = parseDocument(read.text, { lineCounter: lines })
-  const broken = document.errors[0]
-  if (broken) {
-    const { line } = lines.linePos(broken.pos[0])
-    const tab = /^ *\t/.test(read.text.split('\n')[line - 1] ?? '') ? ' (the line begins with a tab; write spaces)' : ''
-    const why = broken.code === 'MULTIPLE_DOCS' ? 'a second document begins here; keep one' : broken.message
-    return wrong(line, `it is not YAML: ${why.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/, '')}${tab}`)
-  }
+  const yaml = locatedYaml(read.text)
+  if ('why' in yaml) return wrong(yaml.line, yaml.why)
+  const { document, lineOf } = yaml
   const list = document.contents
   if (list === null || (isSeq(list) && list.items.length === 0)) {
     return wrong(
@@ -181,7 +178,6 @@ function readPolicies(path: string): { policies: readonly Policy[] } | { defects
       'the list is empty, and an empty list keeps nothing at all; to keep nothing on purpose, stop the backends instead',
     )
   }
-  const lineOf = (node: unknown) => lines.linePos((node as Node | undefined)?.range?.[0] ?? 0).line
   if (!isSeq(list)) return wrong(lineOf(list), noList(isMap(list) ? list.items.map(({ key }) => String(key)) : []))
   const lost: { line: number; name: string }[] = []
   visit(document, {
@@ -232,7 +228,9 @@ function readPolicies(path: string): { policies: readonly Policy[] } | { defects
         depth < DEEPEST ? items(settings.get(`${type}_sub_policy`)).map((inner) => policyOf(inner, depth + 1)) : [],
     }
   }
-  return { policies: list.items.map((item) => policyOf(item, 0)) }
+  const policies = list.items.map((item) => policyOf(item, 0))
+  const defects = policies.flatMap((policy) => [...defectsOf(policy, policies)])
+  return defects.length > 0 ? { defects } : { policies }
 }
 
 /** What to do with something that is no list, by its keys. */
@@ -271,7 +269,7 @@ function* settingsDefects(policy: Policy, name: string): Generator<Defect> {
   }
   if (!TYPES.includes(type)) return
   for (const key of keys.filter((key) => !['name', 'type', type].includes(key))) {
-    const reads = NEEDED[type] ? `reads only what stands below ${type}:` : 'has no settings'
+    const reads = NEEDED[type]?.length ? `reads only what stands below ${type}:` : 'has no settings'
     const first = 'the sampler would end at the first policy that votes, and counts from kept traces would be wrong'
     const why =
       key === 'sample_on_first_match'

@@ -1,13 +1,17 @@
 import { readFileSync } from 'node:fs'
-import { isNode, LineCounter, parseDocument } from 'yaml'
-import { z } from 'zod'
-import { attributeOf, type Request, type Span, type Value } from './recording.ts'
+import { attributeOf, type Span } from '../otlp/json.ts'
+import { defectsIn } from './check.ts'
+import type { Request } from './recording.ts'
+import type { Decisions, List } from './replay.ts'
+import { singlePolicies } from './single-policies.ts'
 import { UserError } from './user-error.ts'
+import { variablesIn, withVariables } from './variables.ts'
 
-/** The class of a trace that no condition speaks of. */
+/** The class of a trace that no class votes for. */
 export const ROUTINE = 'routine'
 
-export type Class = Readonly<{ name: string; mustKeep: boolean; matches: (span: Span) => boolean }>
+/** Traces that must be kept: a list of one policy, on which the real collector votes. */
+export type Class = Pick<List, 'name' | 'text'>
 
 /** What a model call costs, or undefined when its model has no price. */
 export type PriceOf = (model: string, inputTokens: number, outputTokens: number) => number | undefined
@@ -15,6 +19,7 @@ export type PriceOf = (model: string, inputTokens: number, outputTokens: number)
 /** What one trace of a recording is. */
 export type Trace = Readonly<{
   id: string
+  /** Only `routine` until it is `classified`. */
   classes: readonly string[]
   /** USD of the model calls of each agent that took part. */
   agents: ReadonlyMap<string, number>
@@ -23,96 +28,46 @@ export type Trace = Readonly<{
   unpricedCalls: number
 }>
 
-const UNITS = { ns: 1n, us: 1000n, ms: 1_000_000n, s: 1_000_000_000n, m: 60_000_000_000n } as const
-const duration = z
-  .string({ error: 'longer_than is a duration; write it with its unit, e.g. 2s' })
-  .regex(/^\d+(\.\d+)?(ns|us|ms|s|m)$/, {
-    error: 'longer_than is a duration; write it with its unit, e.g. 2s or 200ms',
-  })
-
-const condition = z.union(
-  [
-    z.strictObject({ attribute: z.string(), equals: z.union([z.string(), z.number(), z.boolean()]) }),
-    z.strictObject({ attribute: z.string(), at_least: z.number() }),
-    z.strictObject({ status: z.literal('error') }),
-    z.strictObject({ longer_than: duration }),
-  ],
-  {
-    error:
-      'a condition is attribute with equals, attribute with at_least (a number), status: error, or longer_than: 2s',
-  },
-)
-type Condition = z.infer<typeof condition>
-
-const file = z
-  .array(
-    z.strictObject({
-      name: z
-        .string({ error: 'a class has a name; write name: slow-call' })
-        .regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, { error: 'a name has small letters, digits and hyphens; write slow-call' })
-        .refine((name) => name !== ROUTINE, { error: 'routine is what no class describes; choose another name' }),
-      must_keep: z.boolean({ error: 'must_keep is true or false' }).default(false),
-      where: z
-        .array(condition, { error: 'a class has a list of conditions; write where: and start each with "- "' })
-        .min(1, { error: 'a class has at least one condition; without one it would hold every trace' }),
-    }),
-    { error: 'the file is a list of classes; start each with "- name:"' },
-  )
-  .min(1, { error: 'the list names at least one class' })
-
-/** Reads a file of classes. Throws one line for each defect: file, line, rule and fix. */
+/**
+ * Reads a list of policies as classes, with the values of its variables. Throws one line for each defect that reading
+ * finds: file, line, rule and fix.
+ */
 export function readClasses(path: string, env: Readonly<Record<string, string | undefined>>): readonly Class[] {
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch (error) {
+  const defects = defectsIn(path)
+  if (defects.length > 0)
     throw new UserError(
-      `${path}: it cannot be read (${(error as Error).message}); name a file of classes with CLASSES=…`,
+      defects.map(({ line, message }) => `${path}${line > 0 ? `:${line}` : ''}: ${message}`).join('\n'),
     )
-  }
-  const filled = text.replace(/\$\{env:(\w+)(?::-([^}]*))?\}/g, (_, name, otherwise = '') => env[name] || otherwise)
-  const lines = new LineCounter()
-  const document = parseDocument(filled, { lineCounter: lines })
-  const broken = document.errors[0]
-  if (broken)
-    throw new UserError(
-      `${path}:${lines.linePos(broken.pos[0]).line}: it is not YAML: ${broken.message.split('\n')[0]}`,
-    )
-  const parsed = file.safeParse(document.toJS())
-  if (!parsed.success) {
-    const defects = parsed.error.issues.map(({ path: keys, message }) => {
-      const node = [...keys.keys(), keys.length]
-        .map((length) => document.getIn(keys.slice(0, length), true))
-        .filter(isNode)
-        .at(-1)
-      return `${path}:${lines.linePos(node?.range?.[0] ?? 0).line}: ${message}`
-    })
-    throw new UserError(defects.join('\n'))
-  }
-  return parsed.data.map(({ name, must_keep, where }) => {
-    const conditions = where.map(test)
-    return { name, mustKeep: must_keep, matches: (span) => conditions.every((holds) => holds(span)) }
-  })
+  const text = readFileSync(path, 'utf8')
+  const unset = [...variablesIn(text, env)].find(([, value]) => value === '')?.[0]
+  if (unset) throw new UserError(`${path}: ${unset} has no value: set it, or write \${env:${unset}:-…} with one`)
+  const classes = singlePolicies(withVariables(text, env))
+  if (classes.some(({ name }) => name === ROUTINE))
+    throw new UserError(`${path}: ${ROUTINE} is what no class describes: choose another name`)
+  return classes
 }
 
-const plain = (value: Value | undefined) =>
-  value?.stringValue ?? value?.boolValue ?? (value && Number(value.intValue ?? value.doubleValue))
+/** A list of policies may have a policy of the same name. */
+const idOf = ({ name }: Class) => `class ${name}`
 
-function test(rule: Condition): (span: Span) => boolean {
-  if ('equals' in rule) return ({ attributes }) => plain(attributeOf(attributes, rule.attribute)) === rule.equals
-  if ('at_least' in rule) {
-    return ({ attributes }) => {
-      const value = plain(attributeOf(attributes, rule.attribute))
-      return typeof value === 'number' && value >= rule.at_least
-    }
-  }
-  if ('status' in rule) return ({ status }) => status?.code === 2 || status?.code === 'STATUS_CODE_ERROR'
-  const [, number = '0', unit = 's'] = /^([\d.]+)([a-z]+)$/.exec(rule.longer_than) ?? []
-  // In whole nanoseconds, as the collector compares them: a float cannot hold a time since 1970 that finely.
-  const limit = BigInt(Math.round(Number(number) * Number(UNITS[unit as keyof typeof UNITS])))
-  return ({ startTimeUnixNano, endTimeUnixNano }) =>
-    BigInt(endTimeUnixNano ?? 0) - BigInt(startTimeUnixNano ?? 0) > limit
-}
+/** What a replay judges beside other lists. A class does not end its wait at the root: what comes late belongs to the trace. */
+export const classLists = (classes: readonly Class[]): readonly List[] =>
+  classes.map((one) => ({ ...one, name: idOf(one), sampler: { decision_wait_after_root_received: '0s' } }))
+
+/** The traces of a recording with the classes that voted for them, in the order of the file. */
+export const classified = (
+  { traces, ...rest }: Study,
+  classes: readonly Class[],
+  decided: ReadonlyMap<string, Decisions>,
+): Study => ({
+  ...rest,
+  traces: new Map(
+    [...traces].map(([id, trace]) => {
+      const named = classes.filter((one) => decided.get(idOf(one))?.has(id)).map(({ name }) => name)
+      return [id, { ...trace, classes: named.length > 0 ? named : [ROUTINE] }]
+    }),
+  ),
+})
 
 /** Every trace of a recording, and the span of time in which it arrived. */
 export type Study = Readonly<{ traces: ReadonlyMap<string, Trace>; spans: number; fromMs: number; toMs: number }>
@@ -120,28 +75,17 @@ export type Study = Readonly<{ traces: ReadonlyMap<string, Trace>; spans: number
 type Seen = Pick<Request, 'atMs' | 'spans'>
 
 /** Reads a recording once and says what each of its traces is. Throws when it holds no span. */
-export async function study(
-  requests: AsyncIterable<Seen>,
-  classes: readonly Class[],
-  pricesOf: (day: Date) => PriceOf,
-): Promise<Study> {
-  const { see, found } = studying(classes, pricesOf)
+export async function study(requests: AsyncIterable<Seen>, pricesOf: (day: Date) => PriceOf): Promise<Study> {
+  const { see, found } = studying(pricesOf)
   for await (const request of requests) see(request)
   return found()
 }
 
 /** The same for who reads the requests for a reason of their own: `see` each of them, then ask what was `found`. */
 export function studying(
-  classes: readonly Class[],
   pricesOf: (day: Date) => PriceOf,
 ): Readonly<{ see: (request: Seen) => void; found: () => Study }> {
-  type Growing = {
-    classes: Set<string>
-    agents: Map<string, number>
-    spans: number
-    usd: number
-    unpricedCalls: number
-  }
+  type Growing = { agents: Map<string, number>; spans: number; usd: number; unpricedCalls: number }
   const growing = new Map<string, Growing>()
   let fromMs = Number.POSITIVE_INFINITY
   let toMs = 0
@@ -153,11 +97,10 @@ export function studying(
     priceOf ??= pricesOf(new Date(atMs))
     for (const span of spans) {
       const id = span.traceId.toLowerCase()
-      const trace = growing.get(id) ?? { classes: new Set(), agents: new Map(), spans: 0, usd: 0, unpricedCalls: 0 }
+      const trace = growing.get(id) ?? { agents: new Map(), spans: 0, usd: 0, unpricedCalls: 0 }
       growing.set(id, trace)
       all++
       trace.spans++
-      for (const { name, matches } of classes) if (matches(span)) trace.classes.add(name)
       const { agent, call } = modelCall(span)
       const usd = call ? priceOf(...call) : 0
       if (usd === undefined) trace.unpricedCalls++
@@ -167,10 +110,7 @@ export function studying(
   }
   const found = () => {
     if (all === 0) throw new UserError('the recording holds no span, so there is nothing to judge; record some traffic')
-    const traces = [...growing].map(([id, { classes: seen, agents, ...rest }]): [string, Trace] => {
-      const named = classes.map(({ name }) => name).filter((name) => seen.has(name))
-      return [id, { id, classes: named.length > 0 ? named : [ROUTINE], agents, ...rest }]
-    })
+    const traces = [...growing].map(([id, trace]): [string, Trace] => [id, { id, classes: [ROUTINE], ...trace }])
     return { traces: new Map(traces), spans: all, fromMs, toMs }
   }
   return { see, found }
@@ -179,7 +119,10 @@ export function studying(
 /** Who acted in a span, and the model call that it is, if it is one. Conventions of OpenTelemetry, not ours. */
 function modelCall({ attributes }: Span): { agent?: string; call?: readonly [string, number, number] } {
   const text = (key: string) => attributeOf(attributes, key)?.stringValue
-  const number = (key: string) => plain(attributeOf(attributes, key))
+  const number = (key: string) => {
+    const value = attributeOf(attributes, key)
+    return value?.intValue ?? value?.doubleValue
+  }
   const agent = text('gen_ai.agent.name')
   const input = number('gen_ai.usage.input_tokens')
   const output = number('gen_ai.usage.output_tokens')

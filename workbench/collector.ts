@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { UserError } from './user-error.ts'
+import { waitFor } from './wait.ts'
 
 export type Command = Readonly<{ file: string; args: readonly string[]; env: Readonly<Record<string, string>> }>
 
@@ -40,7 +40,8 @@ export type Scratch = Readonly<{
 }>
 
 const READY = 'Everything is ready'
-const START_LIMIT_MS = 15_000
+/** A collector that cannot start ends by itself, so this is long: a busy machine must not be taken for a defect. */
+const START_LIMIT_MS = 60_000
 const STOP_LIMIT_MS = 30_000
 const LINES_KEPT = 100
 /** The collector says so and goes on, and what it wrote stays short. */
@@ -114,12 +115,12 @@ export async function startCollector(
   }
   const otlp = `http://127.0.0.1:${ports.OTLP_HTTP_PORT}`
   const untilReady = async (isNew: boolean) => {
-    const until = Date.now() + START_LIMIT_MS
-    while (!ready && !ended && !cancel.aborted && Date.now() < until) {
-      await sleep(20)
+    const isOver = async () => {
       // With a log level above info it does not say that it is ready; receivers are what it starts last.
       ready ||= isNew && (await isListening(otlp))
+      return ready || ended || cancel.aborted
     }
+    await waitFor(isOver, { withinMs: START_LIMIT_MS, everyMs: 20 })
     if (ready) return
     await stop()
     cancel.throwIfAborted()

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { durationOf, looksAt, policiesIn, type Seen, shownLook, shownTime } from './looks.ts'
-import type { Attribute, Value } from './recording.ts'
+import type { AnyValue, Attribute } from '../otlp/json.ts'
+import { lookOf, policiesIn, type Seen } from './looks.ts'
 
-type Plain = Record<string, string | number | boolean | Value>
+type Plain = Record<string, string | number | boolean | AnyValue>
 
-const held = (value: Plain[string]): Value =>
+const held = (value: Plain[string]): AnyValue =>
   typeof value === 'string'
     ? { stringValue: value }
     : typeof value === 'boolean'
@@ -28,198 +28,122 @@ const span = (ms: number, plain: Plain, more: object = {}, resource: Plain = {})
     attributes: attributes(plain),
     ...more,
   },
-  resource: attributes(resource),
+  resource: { attributes: attributes(resource) },
 })
 const CHAT = { 'gen_ai.operation.name': 'chat' }
 const TOOL = { 'gen_ai.operation.name': 'execute_tool' }
 const FAILED = { status: { code: 2 } }
 
 const look = (type: string, settings: Record<string, unknown>, ...trace: readonly Seen[]) =>
-  shownLook(looksAt({ name: 'it', type, settings }, trace))
-const condition = (text: string, ...trace: readonly Seen[]) => look('ottl_condition', { span: [text] }, ...trace)
+  lookOf({ name: 'it', type, settings }, trace)
+const values = (text: string, ...trace: readonly Seen[]) => look('ottl_condition', { span: [text] }, ...trace).values
 
 const SLOW = 'span.attributes["gen_ai.operation.name"] == "chat" and (span.end_time - span.start_time) > Duration("2s")'
 
 describe('of a condition', () => {
-  test('the longest span that is what it asks for is shown, not a longer one of another kind', () => {
-    const trace = [span(9000, TOOL), span(500, CHAT), span(1940, CHAT), span(20, CHAT)]
-    assert.equal(condition(SLOW, ...trace), 'gen_ai.operation.name = "chat"; 1.94 s, threshold 2 s')
+  test('it is shown as it stands, several with or between them', () => {
+    assert.equal(look('ottl_condition', { span: [SLOW] }, span(1, CHAT)).condition, SLOW)
+    const both = { error_mode: 'ignore', span: ['span.attributes["a"] == 1'], spanevent: ['spanevent.name == "b"'] }
+    assert.equal(look('ottl_condition', both).condition, 'span.attributes["a"] == 1 or spanevent.name == "b"')
   })
 
-  test('the shortest is shown where it asks for a short one', () => {
-    const fast = SLOW.replace('>', '<')
+  test('spans that have the same are told once, with their longest time; those with its own words come first', () => {
+    const trace = [span(9000, TOOL), span(500, CHAT), span(1940, CHAT), span(9999, {}), span(20, CHAT)]
     assert.equal(
-      condition(fast, span(1, TOOL), span(2500, CHAT), span(2100, CHAT)),
-      'gen_ai.operation.name = "chat"; 2.1 s, threshold 2 s',
+      values(SLOW, ...trace),
+      'gen_ai.operation.name = "chat", longest 1.94 s; gen_ai.operation.name = "execute_tool", longest 9 s',
     )
   })
 
-  test('times in nanoseconds are read alike', () => {
-    const nanos = '(span.end_time_unix_nano - span.start_time_unix_nano) > 2000000000'
-    assert.equal(condition(nanos, span(1940, CHAT)), '1.94 s, threshold 2 s')
+  test('a time alone is that of the longest span', () => {
+    assert.equal(
+      values('(span.end_time_unix_nano - span.start_time_unix_nano) > 2', span(5, {}), span(7, {})),
+      'longest 7 ms',
+    )
   })
 
-  test('a time just beside the threshold is not rounded to it', () => {
-    assert.match(condition(SLOW, span(2000.001, CHAT)), / 2\.000001 s, threshold 2 s$/)
-    assert.match(condition(SLOW, span(1999.999, CHAT)), / 1\.999999 s, threshold 2 s$/)
-    assert.match(condition(SLOW, span(2000, CHAT)), / 2 s, threshold 2 s$/)
-  })
-
-  test('another value is shown beside the one it looks for', () => {
+  test('of other values a few are told, and how many there are', () => {
     const parse = 'span.attributes["error.type"] == "parse_error"'
-    const [other, hit] = ['timeout', 'parse_error'].map((type) => span(1, { 'error.type': type }))
-    assert.ok(other && hit)
-    assert.equal(condition(parse, span(9, {}), other), 'error.type = "timeout", looks for "parse_error"')
-    assert.equal(condition(parse, other, hit), 'error.type = "parse_error", looks for "parse_error"')
+    const types = ['a', 'b', 'c', 'parse_error', 'd'].map((type, index) => span(9 - index, { 'error.type': type }))
     assert.equal(
-      condition(parse, span(9, {}), span(9, {})),
-      'none of its 2 spans has error.type, looks for "parse_error"',
+      values(parse, ...types),
+      'error.type = "parse_error"; error.type = "a"; error.type = "b"; error.type = "c"; 1 others',
     )
+    assert.equal(values(parse, span(9, {}), span(9, {})), 'none of its 2 spans has error.type')
   })
 
-  test('a call that went well is nearer to a failed call than a tool that failed', () => {
+  test('what one span has together stays together: attribute, status, name', () => {
     const failed = 'span.attributes["gen_ai.operation.name"] == "chat" and span.status.code == STATUS_CODE_ERROR'
     assert.equal(
-      condition(failed, span(9, TOOL, FAILED), span(5, CHAT)),
-      'gen_ai.operation.name = "chat"; status.code = UNSET, looks for ERROR',
+      values(failed, span(9, TOOL, FAILED), span(5, CHAT), span(4, CHAT, { status: { code: 'STATUS_CODE_ERROR' } })),
+      'gen_ai.operation.name = "chat", status UNSET; gen_ai.operation.name = "chat", status ERROR; gen_ai.operation.name = "execute_tool", status ERROR',
     )
-    assert.equal(
-      condition(failed, span(9, CHAT), span(5, CHAT, { status: { code: 'STATUS_CODE_ERROR' } })),
-      'gen_ai.operation.name = "chat"; status.code = ERROR',
-    )
-  })
-
-  test('values of one span are shown together, with a guard against nil left out', () => {
     const heavy = 'span.attributes["tokens"] != nil and span.attributes["tokens"] > 5000 and span.name == "turn"'
+    assert.equal(values(heavy, span(1, { tokens: 9 }, { name: 'turn' })), 'tokens = 9, name = "turn"')
     assert.equal(
-      condition(heavy, span(1, { tokens: 9000 }), span(1, { tokens: 4000 }, { name: 'turn' })),
-      'tokens = 4000, threshold 5000; name = "turn"',
+      values('span.attributes["a"] == 1 or span.attributes["b"] == 2', span(1, { b: 3 })),
+      'a = nothing, b = 3',
     )
   })
 
-  test('attributes of the sender and of events are read where it names them', () => {
-    const gold = 'resource.attributes["tier"] == "gold"'
-    assert.equal(condition(gold, span(1, {}, {}, { tier: 'free' })), 'tier = "free", looks for "gold"')
+  test('attributes of the sender and of events are found', () => {
+    assert.equal(values('resource.attributes["tier"] == "gold"', span(1, {}, {}, { tier: 'free' })), 'tier = "free"')
     const events = { events: [{ name: 'retry', attributes: attributes({ attempt: 2 }) }] }
-    const retry = { spanevent: ['spanevent.name == "retry" and spanevent.attributes["attempt"] >= 3'] }
-    assert.equal(
-      look('ottl_condition', retry, span(1, {}), span(1, {}, events)),
-      'spanevent.name = "retry"; attempt = 2, threshold 3',
-    )
-    assert.equal(look('ottl_condition', retry, span(1, {})), 'its only span has no event')
+    const retry = { spanevent: ['spanevent.attributes["attempt"] >= 3'] }
+    assert.equal(look('ottl_condition', retry, span(1, {}), span(1, {}, events)).values, 'attempt = 2')
   })
 
-  test('words in quotes, and names of other things, are not taken for what it looks at', () => {
-    assert.equal(
-      condition('span.name == "span.status.code == 3"', span(1, {})),
-      'name = "a span", looks for "span.status.code == 3"',
+  test('a long value is cut, and types can be told apart', () => {
+    assert.match(values('span.attributes["p"] == "x"', span(1, { p: 'w'.repeat(5000) })), /^p = "w{59}…$/)
+    const tokens = [7, '7', true, { doubleValue: 7 }, { doubleValue: 7.5 }].map((value, index) =>
+      span(9 - index, { t: value }),
     )
-    assert.equal(condition('instrumentation_scope.name == "x"', span(1, {})), '–')
+    assert.equal(values('span.attributes["t"] == 7', ...tokens.slice(0, 4)), 't = 7; t = "7"; t = true; t = 7.0')
+    assert.equal(values('span.attributes["t"] == 7', ...tokens.slice(4)), 't = 7.5')
   })
 
-  test('each of several is shown', () => {
-    const either = { span: ['span.attributes["a"] == 1', 'span.attributes["b"] == true'] }
-    assert.equal(
-      look('ottl_condition', either, span(1, { a: 2, b: false })),
-      'a = 2, looks for 1; or b = false, looks for true',
-    )
-  })
-
-  test('a long value is cut', () => {
-    const prompt = condition('span.attributes["prompt"] == "x"', span(1, { prompt: 'w'.repeat(5000) }))
-    assert.match(prompt, /^prompt = "w{59}…, looks for "x"$/)
-  })
+  test('when it names nothing of a trace, nothing is told', () =>
+    assert.equal(values('instrumentation_scope.name == "x"', span(1, {})), '–'))
 })
 
-describe('of an attribute policy', () => {
-  const bounds = { key: 'tokens', min_value: 6000, max_value: 9000 }
-
-  test('the number that comes nearest to its range is shown', () => {
-    const trace = [5999, 10, 30_000].map((tokens) => span(1, { tokens }))
-    assert.equal(look('numeric_attribute', bounds, ...trace), 'tokens = 5999, looks for 6000 to 9000')
+describe('of another type', () => {
+  test('the settings are shown in one line, and the values of its key, on spans or their resource', () => {
+    const bounds = { key: 'tokens', min_value: 6000, max_value: 9000 }
+    assert.deepEqual(look('numeric_attribute', bounds, span(1, { tokens: 5999 })), {
+      condition: 'numeric_attribute { key: tokens, min_value: 6000, max_value: 9000 }',
+      values: 'tokens = 5999',
+    })
+    assert.equal(look('numeric_attribute', bounds, span(1, {}, {}, { tokens: 8000 })).values, 'tokens = 8000')
     assert.equal(
-      look('numeric_attribute', bounds, ...trace, span(1, { tokens: 7000 })),
-      'tokens = 7000, looks for 6000 to 9000',
+      look('boolean_attribute', { key: 'bad', value: true }, span(1, {})).values,
+      'none of its 1 spans has bad',
     )
-    assert.equal(
-      look('numeric_attribute', { key: 'tokens', min_value: 6000 }, span(1, { tokens: 12 })),
-      'tokens = 12, looks for at least 6000',
-    )
+    const tiers = ['a', 'b', 'free'].map((tier) => span(1, { tier }))
+    assert.match(look('string_attribute', { key: 'tier', values: ['free'] }, ...tiers).values, /^tier = "free"; /)
   })
 
-  test('what is no whole number looks like none', () => {
-    assert.match(look('numeric_attribute', bounds, span(1, { tokens: '7000' })), /^tokens = "7000",/)
-    assert.match(look('numeric_attribute', bounds, span(1, { tokens: { doubleValue: 7000 } })), /^tokens = 7000\.0,/)
-    assert.match(look('numeric_attribute', bounds, span(1, { tokens: '7000' }), span(1, { tokens: 3 })), /^tokens = 3,/)
+  test('it is told what the type reads', () => {
+    const trace = [span(1, {}), span(1, {}, FAILED), span(1, {})]
+    assert.equal(look('status_code', { status_codes: ['ERROR'] }, ...trace).values, 'status UNSET; status ERROR')
+    assert.equal(look('span_count', { min_spans: 5 }, ...trace).values, '3 spans')
+    assert.equal(look('probabilistic', { sampling_percentage: 10 }, ...trace).values, 'the trace id alone')
+    assert.deepEqual(look('always_sample', {}, ...trace), { condition: 'always_sample', values: '–' })
+    const later = { startTimeUnixNano: String(START + 1500n * MS), endTimeUnixNano: String(START + 1940n * MS) }
+    const whole = look('latency', { threshold_ms: 2000 }, span(0, {}, later), span(100, {}))
+    assert.equal(whole.values, '1.94 s from first start to last end')
   })
 
-  test('the resource is looked at, too', () => {
-    assert.equal(
-      look('numeric_attribute', bounds, span(1, {}, {}, { tokens: 8000 })),
-      'tokens = 8000, looks for 6000 to 9000',
-    )
-    const tier = { key: 'tier', values: ['free', 'trial'] }
-    assert.equal(
-      look('string_attribute', tier, span(1, {}, {}, { tier: 'gold' })),
-      'tier = "gold", looks for "free" or "trial"',
-    )
+  test('policies inside name their attributes, too', () => {
+    const parts = [
+      { name: 'a', type: 'string_attribute', string_attribute: { key: 'tier', values: ['gold'] } },
+      { name: 'b', type: 'ottl_condition', ottl_condition: { span: ['span.attributes["lab"] == "x"'] } },
+    ]
+    for (const type of ['and', 'drop', 'composite']) {
+      const { condition, values } = look(type, { [`${type}_sub_policy`]: parts }, span(2, { tier: 'free', lab: 'y' }))
+      assert.equal(values, 'tier = "free", lab = "y"', type)
+      assert.ok(condition.startsWith(`${type} { ${type}_sub_policy: [ { name: a,`), condition)
+    }
   })
-
-  test('a hit is shown first of many values, and a text "true" is not the value true', () => {
-    const tiers = ['a', 'b', 'c', 'd', 'free'].map((tier) => span(1, { tier }))
-    assert.equal(
-      look('string_attribute', { key: 'tier', values: ['free'] }, ...tiers),
-      'tier = "free", "a", "b" and 2 others, looks for "free"',
-    )
-    assert.equal(
-      look('boolean_attribute', { key: 'bad', value: true }, span(1, { bad: 'true' })),
-      'bad = "true", looks for true',
-    )
-  })
-
-  test('a value that the trace does not have is said to be missing', () => {
-    const trace = [span(1, {}), span(1, {})]
-    assert.equal(look('numeric_attribute', bounds, ...trace), 'none of its 2 spans has tokens, looks for 6000 to 9000')
-    assert.equal(
-      look('boolean_attribute', { key: 'bad', value: true }, ...trace),
-      'none of its 2 spans has bad, looks for true',
-    )
-  })
-})
-
-test('the whole trace is measured from its first start to its last end', () => {
-  const later = span(
-    0,
-    {},
-    { startTimeUnixNano: String(START + 1500n * MS), endTimeUnixNano: String(START + 1940n * MS) },
-  )
-  assert.equal(look('latency', { threshold_ms: 2000 }, later, span(100, {})), '1.94 s, threshold 2 s')
-  assert.equal(
-    look('latency', { threshold_ms: 200, upper_threshold_ms: 5000 }, later, span(100, {})),
-    '1.94 s, threshold 200 ms, at most 5 s',
-  )
-})
-
-test('other types show what there is to see, and of an unknown one nothing is guessed', () => {
-  const trace = [span(1, {}), span(1, {}, FAILED), span(1, {})]
-  assert.equal(look('status_code', { status_codes: ['ERROR'] }, ...trace), '1 of its 3 spans, status ERROR')
-  assert.equal(look('span_count', { min_spans: 5 }, ...trace), '3 spans, looks for at least 5')
-  assert.equal(look('probabilistic', { sampling_percentage: 10 }, ...trace), 'the trace id alone, one in 10')
-  assert.equal(look('probabilistic', { sampling_percentage: 15 }, ...trace), 'the trace id alone, 15 in 100')
-  assert.equal(look('trace_flags', {}, ...trace), '–')
-  assert.equal(look('moonlight', {}, ...trace), '–')
-})
-
-test('parts of a policy are shown one by one', () => {
-  const parts = [
-    { name: 'a', type: 'latency', latency: { threshold_ms: 500 } },
-    { name: 'b', type: 'string_attribute', string_attribute: { key: 'tier', values: ['gold'] } },
-  ]
-  const shown = '250 ms, threshold 500 ms; tier = "free", looks for "gold"'
-  for (const type of ['and', 'drop', 'composite'])
-    assert.equal(look(type, { [`${type}_sub_policy`]: parts }, span(250, { tier: 'free' })), shown, type)
-  const not = { not_sub_policy: parts[0] }
-  assert.equal(look('not', not, span(250, {})), '250 ms, not: threshold 500 ms')
 })
 
 test('policies are read with what they merge from others', () => {
@@ -237,17 +161,5 @@ test('policies are read with what they merge from others', () => {
       ['slow', { threshold_ms: 2000 }],
       ['slow-too', { threshold_ms: 2000 }],
     ],
-  )
-})
-
-test('durations are read as the collector writes them, and shown in few digits', () => {
-  assert.deepEqual(
-    ['2s', '200ms', '1m30s', '1.5h', '250us', '7ns'].map(durationOf),
-    [2e9, 200e6, 90e9, 5400e9, 250e3, 7],
-  )
-  for (const text of ['2', '', 's', '2 s', '2parsecs', '-2s']) assert.equal(durationOf(text), undefined, text)
-  assert.deepEqual(
-    [184_876_044n, 1_940_000_000n, 0n, 12_345_678_900n].map((nanos) => shownTime(nanos)),
-    ['184.9 ms', '1.94 s', '0 ms', '12.35 s'],
   )
 })

@@ -7,6 +7,7 @@ import { createGzip } from 'node:zlib'
 import { type Command, type Launcher, refusingFullDisk, runToEnd, startCollector, withScratch } from './collector.ts'
 import { ledgerBeside } from './recording.ts'
 import { UserError } from './user-error.ts'
+import { waitFor } from './wait.ts'
 
 /** The programs that make traffic: a model server that answers on a port, and the agents that ask it. */
 export type World = Readonly<{
@@ -96,14 +97,12 @@ async function answering(
   ended: () => boolean,
   words: readonly string[],
 ): Promise<void> {
-  const until = Date.now() + MODEL_START_LIMIT_MS
-  while (Date.now() < until && !ended()) {
-    const ok = await fetch(health).then(
+  const answers = () =>
+    fetch(health).then(
       ({ ok }) => ok,
       () => false,
     )
-    if (ok) return
-    await sleep(100, undefined, { signal: cancel })
-  }
+  const isOver = async () => ((await answers()) ? 'answering' : ended() && 'ended')
+  if ((await waitFor(isOver, { withinMs: MODEL_START_LIMIT_MS, cancel })) === 'answering') return
   throw new UserError(`the model server does not answer. It said:\n${words.join('\n')}`)
 }

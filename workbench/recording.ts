@@ -5,15 +5,6 @@ import { createGunzip } from 'node:zlib'
 import { attributeOf, nanosToMs, type Span, spansOf, type TraceRequest } from '../otlp/json.ts'
 import { UserError } from './user-error.ts'
 
-// For looks.ts and classes.ts until they are rewritten.
-export {
-  type AnyValue as Value,
-  type Attribute,
-  attributeOf,
-  type Span,
-  type TraceRequest as Otlp,
-} from '../otlp/json.ts'
-
 /**
  * One request of a recording: when it arrived, in milliseconds since 1970, and what to send again. `body` and `spans`
  * are made when they are asked for, and `spans` throw then when the line is no such request: sending needs no look inside.

@@ -1,11 +1,13 @@
-import { copyFileSync, createReadStream, existsSync, writeFileSync } from 'node:fs'
+import { copyFileSync, createReadStream, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parse, stringify } from 'yaml'
 import { type Launcher, type Running, type Scratch, startCollector, withScratch } from './collector.ts'
+import { durationOf } from './duration.ts'
 import { startPosting } from './post.ts'
 import { lines, type Request } from './recording.ts'
 import { UserError } from './user-error.ts'
+import { defaultOf } from './variables.ts'
 
 /**
  * What the sampler kept of one trace. `policy` is the one it recorded: the first that voted for it. `weight` is how many
@@ -19,6 +21,11 @@ export type Traffic = Readonly<{
   requests: () => AsyncIterable<Request>
   /** How many times faster than it was recorded. */
   speed: number
+  /**
+   * How many times slower all of it goes, pace and waits alike: what is early and what is late stays so, and a machine
+   * that is held up makes less of a difference. 1 when it is not told.
+   */
+  stretch?: number
   /** What the policies take for slow, e.g. `200ms`. */
   slowCall: string
   /** Is shown each request when it is sent, for who wants to read it too: a recording is long, so it is read once. */
@@ -37,9 +44,11 @@ export type List = Readonly<{
 }>
 
 const OVERLAY = join(import.meta.dirname, 'replay.yaml')
-/** The waits of collector/config.yaml in seconds; test/workbench.test.ts holds them to it. */
-export const DECISION_WAIT = 20
-export const AFTER_ROOT = 1
+const CONFIG = readFileSync(join(import.meta.dirname, '../collector/config.yaml'), 'utf8')
+const secondsOf = (variable: string) => (durationOf(defaultOf(CONFIG, variable)) ?? 0) / 1e9
+/** The waits of the shipped configuration in seconds. */
+export const DECISION_WAIT = secondsOf('DECISION_WAIT')
+export const AFTER_ROOT = secondsOf('DECISION_WAIT_AFTER_ROOT')
 /** A replay that has nothing else to do takes about this long. */
 const COMFORTABLE_MS = 10_000
 const REFUSED_AGAIN_MS = 100
@@ -67,9 +76,9 @@ const LONGEST_NAME = 1000
  * The waits of a replay in whole seconds, for the sampler decides once a second and cuts off fractions: 0.5 s
  * after the root would be none at all. So they shrink with the recording, but stay at 2 s and 1 s.
  */
-const waitsAt = (speed: number) => ({
-  decisionSeconds: Math.max(2, Math.ceil(DECISION_WAIT / speed)),
-  afterRootSeconds: AFTER_ROOT,
+const waitsAt = ({ speed, stretch = 1 }: Traffic) => ({
+  decisionSeconds: stretch * Math.max(2, Math.ceil(DECISION_WAIT / speed)),
+  afterRootSeconds: stretch * AFTER_ROOT,
 })
 
 /** The speed at which a recording of this length is replayed in comfort. Never slower than it was. */
@@ -92,10 +101,12 @@ export const replay = (launcher: Launcher, traffic: Traffic, policyFile: string)
 export const replayEach = (
   launcher: Launcher,
   traffic: Traffic,
-  { config, lists }: { config: string; lists: readonly List[] },
+  lists: readonly List[],
 ): Promise<ReadonlyMap<string, Decisions>> =>
   withScratch(async (folder) => {
-    const shipped = parse(config).processors.tail_sampling
+    const config = parse(CONFIG)
+    const shipped = config.processors.tail_sampling
+    const [judging, { receivers, exporters }] = judgingPipeline(config)
     const samplers = lists.map(({ name, text, sampler, watch }, index) => {
       const policies = join(folder, `list-${index}.yaml`)
       writeFileSync(policies, text)
@@ -114,10 +125,11 @@ export const replayEach = (
           // Several samplers in one process would report under the same names.
           telemetry: { metrics: { level: 'none' } },
           pipelines: {
+            [judging]: { processors: [], exporters },
             'traces/kept': { processors: [], exporters: ['nop'] },
             ...each(({ id }) => [
               `traces/${id}`,
-              { receivers: ['forward/kept'], processors: [`tail_sampling/${id}`], exporters: [`file/${id}`] },
+              { receivers, processors: [`tail_sampling/${id}`], exporters: [`file/${id}`] },
             ]),
           },
         },
@@ -130,8 +142,19 @@ export const replayEach = (
     return new Map(answers)
   })
 
+type Pipeline = Readonly<{ receivers: string[]; processors?: string[]; exporters: string[] }>
+
+/** The pipeline in which the shipped configuration judges. */
+function judgingPipeline(config: { service: { pipelines: Record<string, Pipeline> } }): readonly [string, Pipeline] {
+  const found = Object.entries(config.service.pipelines).find(([, { processors }]) =>
+    processors?.includes('tail_sampling'),
+  )
+  if (!found) throw new UserError('collector/config.yaml has no pipeline with the processor tail_sampling: restore it')
+  return found
+}
+
 async function sendThrough(launcher: Launcher, traffic: Traffic, { folder, overlays, env }: Scratch): Promise<void> {
-  const { decisionSeconds, afterRootSeconds } = waitsAt(traffic.speed)
+  const { decisionSeconds, afterRootSeconds } = waitsAt(traffic)
   const collector = await startCollector(launcher, {
     folder,
     overlays,
@@ -186,7 +209,7 @@ export async function recordedMs(launcher: Launcher, requests: AsyncIterable<Req
 }
 
 /** Sends requests in their order, as far apart as they arrived; when the collector is slower, as fast as it takes them. */
-async function send(launcher: Launcher, collector: Running, { requests, speed, watch, taken }: Traffic) {
+async function send(launcher: Launcher, collector: Running, { requests, speed, stretch = 1, watch, taken }: Traffic) {
   const over = new AbortController()
   const cancel = AbortSignal.any([launcher.cancel, over.signal])
   const posting = startPosting(`${collector.otlp}/v1/traces`, IN_FLIGHT)
@@ -201,7 +224,7 @@ async function send(launcher: Launcher, collector: Running, { requests, speed, w
     for (let next = await waiting.next(); !next.done; next = await waiting.next()) {
       const request = next.value
       first ||= request.atMs
-      const early = (request.atMs - first) / speed - (performance.now() - began)
+      const early = ((request.atMs - first) / speed) * stretch - (performance.now() - began)
       if (early > 1) await sleep(early, undefined, { signal: cancel })
       watch?.(request)
       await post(collector, posting.post, request, cancel)

@@ -59,7 +59,7 @@ const CLASS_HEAD = ['class', 'sent', 'kept', 'missed', 'spans', 'bytes', 'USD se
 
 const DAY_HEAD = ['list', 'MB in Tempo', 'MB in Phoenix', 'USD of all calls', 'USD of kept traces']
 const DAY_LEGEND = `A day is 24 hours by the clock of the recording. How much each stores was measured with the simulator's traffic:
-workbench/forecast.yaml.`
+workbench/forecast.ts.`
 
 const dayRow = ({ tempoBytes, phoenixBytes, usdSent, usdKept }: Forecast): readonly string[] => [
   ...[tempoBytes, phoenixBytes].map((bytes) => (bytes / 1e6).toFixed(1)),

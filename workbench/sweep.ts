@@ -1,7 +1,7 @@
-import type { Class, Study } from './classes.ts'
+import { type Class, classified, classLists, type Study } from './classes.ts'
 import type { Launcher } from './collector.ts'
 import { drawIn, type Format } from './draw.ts'
-import { durationOf } from './looks.ts'
+import { durationOf } from './duration.ts'
 import { replayEach, type Traffic } from './replay.ts'
 import { type Table, tabulate } from './table.ts'
 import { UserError } from './user-error.ts'
@@ -65,8 +65,6 @@ export type SweepRequest = Readonly<{
   /** The text of a checked policy file. */
   list: string
   range: Range
-  /** The text of the shipped configuration. */
-  config: string
   /** What the list is told by the environment, in the recording's time. */
   env: Readonly<Record<string, string | undefined>>
   /** How much faster than the clock the recorded world ran. */
@@ -80,12 +78,13 @@ export async function sweep(
   request: SweepRequest,
   { study, classes }: Readonly<{ study: Study; classes: readonly Class[] }>,
 ): Promise<Swept> {
-  const { list, range, config } = request
+  const { list, range } = request
   const tries = triesOf(request)
   const lists = tries.map(({ told }) => ({ name: told, text: withValue(list, range.variable, told) }))
-  const decided = await replayEach(launcher, traffic, { config, lists })
+  const decided = await replayEach(launcher, traffic, [...lists, ...classLists(classes)])
+  const known = classified(study, classes, decided)
   const rows = tries.map(({ value, told, isInForce }): SweptRow => {
-    const { total, classes: of } = tabulate(study, classes, decided.get(told) ?? new Map(), new Map())
+    const { total, classes: of } = tabulate(known, classes, decided.get(told) ?? new Map(), new Map())
     return {
       value,
       isInForce,
@@ -110,7 +109,7 @@ type Try = Readonly<{ value: string; told: string; isInForce: boolean }>
  * Each value as it is shown and as the list is told it, upwards, with the one in force among them. Throws `UserError` when the
  * list does not read the variable, or reads another kind of value.
  */
-export function triesOf({ list, range, env, timeFactor }: Omit<SweepRequest, 'config'>): readonly Try[] {
+export function triesOf({ list, range, env, timeFactor }: SweepRequest): readonly Try[] {
   const { variable, isTime, values, text } = range
   const all = variablesIn(list, env)
   const factorOf = (name: string) => (name === IN_RECORDED_TIME ? timeFactor : 1)

@@ -71,7 +71,7 @@ export function tabulate(
       recallAtLeast: known ? lowerBound(keptMembers.length, members.length) : undefined,
     }
   }
-  const named = [...classes, { name: ROUTINE, mustKeep: false }]
+  const named = [...classes.map(({ name }) => ({ name, mustKeep: true })), { name: ROUTINE, mustKeep: false }]
   const agents = [...new Set(all.flatMap((trace) => [...trace.agents.keys()]))].sort()
   const votersOf = (id: string) => [...votes].filter(([, decisions]) => decisions.has(id)).map(([policy]) => policy)
   const voters = new Map(all.map(({ id }) => [id, votersOf(id)]))
@@ -116,7 +116,7 @@ export type Diff = Readonly<{
 
 /** What B does otherwise than A, trace by trace; must-keep traces come first. */
 export function compare({ traces }: Study, classes: readonly Class[], a: Decisions, b: Decisions): Diff {
-  const must = new Set(classes.filter(({ mustKeep }) => mustKeep).map(({ name }) => name))
+  const must = new Set(classes.map(({ name }) => name))
   const changes = (from: Decisions, to: Decisions): readonly Change[] =>
     [...traces.values()]
       .filter(({ id }) => from.has(id) && !to.has(id))

@@ -1,13 +1,9 @@
 import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { nanosOf, type Span, toAttributes, traceRequest } from '../otlp/json.ts'
 import type { Complaint, Trial } from './check.ts'
 import { type Launcher, NotStarted, startCollector } from './collector.ts'
 import { UserError } from './user-error.ts'
-
-/** The sampler decides once a second; the probe is judged by the second time. */
-const JUDGED_AFTER_MS = 2000
 
 /**
  * Starts the shipped configuration with a policy file, shows it spans of every shape, and
@@ -19,7 +15,7 @@ export const trialIn =
     const warnings: string[] = []
     const list = join(folder, 'policies.yaml')
     copyFileSync(policyFile, list)
-    const env = { POLICY_FILE: list, DECISION_WAIT: '1s' }
+    const env = { POLICY_FILE: list }
     let panic = ''
     const line = (text: string) => {
       if (text.startsWith('panic: ')) panic = text
@@ -33,13 +29,14 @@ export const trialIn =
           headers: { 'content-type': 'application/json' },
           body: JSON.stringify(probe()),
         })
-        await sleep(JUDGED_AFTER_MS, undefined, { signal: launcher.cancel })
-        // Some lists start, and end the collector at the first trace that it judges.
-        if (panic) return { ready: false, why: `it ended at the first trace that it judged: ${panic}` }
+        launcher.cancel.throwIfAborted()
         collector.alive()
       } finally {
+        // It judges what waits before it ends, however fast the machine is.
         await collector.stop()
       }
+      // Some lists start, and end the collector at the first trace that it judges.
+      if (panic) return { ready: false, why: `it ended at the first trace that it judged: ${panic}` }
     } catch (error) {
       if (!(error instanceof NotStarted)) throw error
       const text = error.said.length > 0 ? lastWords(error.said) : 'it said nothing'

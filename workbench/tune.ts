@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
-import { isMap, isSeq, type Node, parseDocument, stringify, visit } from 'yaml'
-import { type Class, type PriceOf, studying } from './classes.ts'
+import { type Class, classified, classLists, type PriceOf, type Study, studying } from './classes.ts'
 import type { Launcher } from './collector.ts'
 import { forecast } from './forecast.ts'
 import { readRecording } from './recording.ts'
-import { comfortableSpeed, type List, recordedMs, replay, replayEach, type Traffic } from './replay.ts'
+import { comfortableSpeed, recordedMs, replay, replayEach, type Traffic } from './replay.ts'
 import type { Findings } from './report.ts'
+import { singlePolicies } from './single-policies.ts'
 import { compare, tabulate } from './table.ts'
 
 export type Question = Readonly<{
@@ -18,32 +18,33 @@ export type Question = Readonly<{
   speed: number | undefined
   classes: readonly Class[]
   pricesOf: (day: Date) => PriceOf
-  /** The text of the shipped configuration, for the sampler of each single policy. */
-  config: string
 }>
 
 /** Replays a recording with one policy file or two, and says what is kept, by whom, and what changes. */
 export async function tune(launcher: Launcher, question: Question): Promise<Findings> {
-  const { recording, a, b, classes, slowCall, config } = question
+  const { recording, a, b, classes, slowCall } = question
   const speed = question.speed ?? comfortableSpeed(await recordedMs(launcher, readRecording(recording)))
-  const { see, found } = studying(classes, question.pricesOf)
+  const { see, found } = studying(question.pricesOf)
   const traffic: Traffic = { requests: () => readRecording(recording), speed, slowCall }
-  const judge = async ({ path, shown }: { path: string; shown: string }, whole: Traffic) => {
+  const judge = async ({ path, shown }: Question['a'], whole: Traffic, known?: Study) => {
     const began = performance.now()
     launcher.say(`  ${shown}: replayed ${speed} times as fast as it was recorded, or as fast as the collector can`)
-    const alone = { config, lists: singlePolicies(readFileSync(path, 'utf8')) }
-    const [kept, votes] = await bothOrNone(launcher, (lent) => [
+    const alone = singlePolicies(readFileSync(path, 'utf8'))
+    // What the classes say is the same for the second list.
+    const lists = known ? alone : [...alone, ...classLists(classes)]
+    const [kept, decided] = await bothOrNone(launcher, (lent) => [
       replay(lent, whole, path),
-      replayEach({ ...lent, say: (line) => lent.say(`  each policy alone:${line}`) }, traffic, alone),
+      replayEach({ ...lent, say: (line) => lent.say(`  each policy alone:${line}`) }, traffic, lists),
     ])
-    const study = found()
+    const study = known ?? classified(found(), classes, decided)
+    const votes = new Map(alone.map(({ name }) => [name, decided.get(name) ?? new Map()]))
     const seconds = ((performance.now() - began) / 1000).toFixed(1)
     launcher.say(`  ${shown}: ${kept.size} of ${study.traces.size} traces kept, ${seconds} s`)
     const table = tabulate(study, classes, kept, votes)
     return { study, kept, side: { file: shown, table, forecast: forecast(study, table.total) } }
   }
   const first = await judge(a, { ...traffic, watch: see })
-  const second = b && (await judge(b, traffic))
+  const second = b && (await judge(b, traffic, first.study))
   const { study } = first
   return {
     recording,
@@ -70,30 +71,4 @@ async function bothOrNone<A, B>(
     await Promise.allSettled(work)
     throw error
   }
-}
-
-/** Each policy of a list as a list of its own, in the words of the file; one that borrows from another is written out. */
-export function singlePolicies(text: string): readonly List[] {
-  const document = parseDocument(text, { merge: true })
-  const list = document.contents
-  if (!isSeq(list)) return []
-  return list.items.flatMap((item) => {
-    if (!isMap(item)) return []
-    const { name } = item.toJS(document)
-    if (borrows(item)) return [{ name: String(name), text: stringify([item.toJS(document)], { lineWidth: 0 }) }]
-    const [from = 0, , to = text.length] = item.range ?? []
-    const indent = ' '.repeat(from - (text.lastIndexOf('\n', from) + 1) - 2)
-    return [{ name: String(name), text: `${indent}- ${text.slice(from, to)}` }]
-  })
-}
-
-function borrows(item: Node): boolean {
-  let found = false
-  visit(item, {
-    Alias: () => {
-      found = true
-      return visit.BREAK
-    },
-  })
-  return found
 }

@@ -1,26 +1,34 @@
 import { parseDocument, visit } from 'yaml'
+import { UserError } from './user-error.ts'
 
-/** How a policy file reads a variable: `${env:NAME:-what it is otherwise}`. */
+/** How a file reads a variable: `${env:NAME:-what it is otherwise}`. */
 const VARIABLE = /\$\{env:(\w+)(?::-([^}]*))?\}/g
 
 type Values = Readonly<Record<string, string | undefined>>
 
-/** A list as the collector reads it with these variables. An empty one counts as unset. */
-export const withVariables = (list: string, env: Values): string =>
-  list.replace(VARIABLE, (_, name, otherwise = '') => env[name] || otherwise)
+/** A text as the collector reads it with these variables. An empty one counts as unset. */
+export const withVariables = (text: string, env: Values): string =>
+  text.replace(VARIABLE, (_, name, otherwise = '') => env[name] || otherwise)
 
-/** The same list with one variable replaced by a value; the others stay for the collector to read. */
-export const withValue = (list: string, variable: string, value: string): string =>
-  list.replace(VARIABLE, (whole, name) => (name === variable ? value : whole))
+/** The same text with one variable replaced by a value; the others stay for the collector to read. */
+export const withValue = (text: string, variable: string, value: string): string =>
+  text.replace(VARIABLE, (whole, name) => (name === variable ? value : whole))
 
-/** The variables that a list reads, with their values. What stands in comments is not read. */
-export function variablesIn(list: string, env: Values): ReadonlyMap<string, string> {
+/** The variables that a file reads, with their values. What stands in comments is not read. */
+export function variablesIn(text: string, env: Values = {}): ReadonlyMap<string, string> {
   const found = new Map<string, string>()
-  visit(parseDocument(list), {
+  visit(parseDocument(text), {
     Scalar: (_, { value }) => {
       for (const [, name = '', otherwise = ''] of String(value).matchAll(VARIABLE))
         found.set(name, env[name] || otherwise)
     },
   })
   return found
+}
+
+/** What a file takes for a variable that nobody sets. Throws `UserError` when it has no such default. */
+export function defaultOf(text: string, variable: string): string {
+  const value = variablesIn(text).get(variable)
+  if (value) return value
+  throw new UserError(`no default for ${variable}: the file must read \${env:${variable}:-…} with a value after :-`)
 }

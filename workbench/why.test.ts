@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import type { Span, TraceRequest } from '../otlp/json.ts'
-import type { Class } from './classes.ts'
-import { findTrace, type Why, whyReport } from './why.ts'
+import { type Classify, findTrace, type Why, whyReport } from './why.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'why-test-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -33,8 +32,11 @@ const requests: readonly TraceRequest[] = [
 ]
 const path = join(folder, 'mine.jsonl')
 writeFileSync(path, requests.map((request) => `${JSON.stringify(request)}\n`).join(''))
-const classes: readonly Class[] = [{ name: 'worth', mustKeep: true, matches: ({ name }) => name === 'worth it' }]
-const find = (trace: string | undefined) => findTrace({ path, shown: 'mine.jsonl' }, trace, classes)
+const classify: Classify = async (found) => ({
+  ...found,
+  traces: new Map([...found.traces].map(([id, one]) => [id, id === FOUR ? { ...one, classes: ['worth'] } : one])),
+})
+const find = (trace: string | undefined) => findTrace({ path, shown: 'mine.jsonl' }, trace, classify)
 
 test('a trace is found by its id or how it begins, with only its own spans, resources and scopes', async () => {
   for (const trace of [ONE, 'aa1', 'AA11']) {
@@ -75,7 +77,7 @@ describe('the answer', () => {
     classes: ['routine'],
     kept: false,
     recorded: undefined,
-    votes: [{ policy: 'keep-slow', vote: 'no', value: '1.94 s', bound: 'threshold 2 s' }],
+    votes: [{ policy: 'keep-slow', vote: 'no', condition: 'latency { threshold_ms: 2000 }', values: '1.94 s long' }],
     timeFactor: 1,
   }
   const said = (more: Partial<Why>, format: 'text' | 'markdown' = 'text') => whyReport({ ...found, ...more }, format)
@@ -84,8 +86,8 @@ describe('the answer', () => {
     assert.equal(
       said({}),
       `${ONE}: tick\n\n3 spans in 1.94 s, 0.250000 USD, of fox\nclass: routine\nverdict: dropped\n
-policy     vote  what it looks at
-keep-slow    no  1.94 s, threshold 2 s`,
+policy     vote  its condition                   what the trace has
+keep-slow    no  latency { threshold_ms: 2000 }  1.94 s long`,
     )
     assert.match(said({ kept: true, recorded: 'keep-slow' }), /^verdict: kept, recorded as keep-slow$/m)
     assert.match(said({ root: undefined }), /: no root came$/m)
@@ -93,7 +95,7 @@ keep-slow    no  1.94 s, threshold 2 s`,
 
   test('says when the votes alone do not explain it', () => {
     const votes = (...of: readonly ('yes' | 'no' | 'drop')[]) =>
-      of.map((vote, index) => ({ policy: `policy-${index}`, vote, value: '–' }))
+      of.map((vote, index) => ({ policy: `policy-${index}`, vote, condition: 'always_sample', values: '–' }))
     assert.match(said({ votes: votes('yes', 'drop') }), /^policy-1 takes it away, whatever the others say\.$/m)
     assert.match(said({ votes: votes('yes', 'no') }), /decides otherwise than the single votes say/)
     assert.match(said({ kept: true, votes: votes('no', 'no') }), /decides otherwise/)
@@ -102,7 +104,7 @@ keep-slow    no  1.94 s, threshold 2 s`,
 
   test('says what time it is in, and is drawn for a pull request', () => {
     assert.match(said({ timeFactor: 10 }), /10 times faster than the clock: 200 ms are 2 s of it/)
-    const bar = [{ policy: 'keep', vote: 'no' as const, value: 'name = "a|b"' }]
-    assert.ok(said({ votes: bar }, 'markdown').includes('| keep | no | name = "a\\|b" |'))
+    const bar = [{ policy: 'keep', vote: 'no' as const, condition: 'name != "a|b"', values: 'name = "a|b"' }]
+    assert.ok(said({ votes: bar }, 'markdown').includes('| keep | no | name != "a\\|b" | name = "a\\|b" |'))
   })
 })

@@ -1,11 +1,12 @@
 import { onlySpans, spansOf, type TraceRequest } from '../otlp/json.ts'
-import { type Class, type PriceOf, study } from './classes.ts'
+import { type Class, classified, classLists, type PriceOf, ROUTINE, type Study, study, type Trace } from './classes.ts'
 import type { Launcher } from './collector.ts'
 import { drawIn, type Format } from './draw.ts'
-import { extent, type Look, looksAt, policiesIn, seenIn, shownLook, shownTime } from './looks.ts'
+import { shownTime } from './duration.ts'
+import { extent, type Look, lookOf, policiesIn, seenIn } from './looks.ts'
 import { type Request, readRecording } from './recording.ts'
 import { type List, replayEach } from './replay.ts'
-import { singlePolicies } from './tune.ts'
+import { singlePolicies } from './single-policies.ts'
 import { UserError } from './user-error.ts'
 import { withVariables } from './variables.ts'
 
@@ -38,6 +39,9 @@ const SHOWN_IDS = 3
 const LONGEST_SENDING_MS = 2000
 const WHOLE_LIST = 'the whole list'
 
+/** Tells the classes of all traces of the recording. It takes seconds, so it is asked only when an error needs it. */
+export type Classify = (found: Study) => Promise<Study>
+
 /**
  * Finds the trace whose id begins like this. Throws `UserError` when there is none, more than one, or this is no id:
  * with ids that there are, those of traces that must be kept first.
@@ -45,17 +49,17 @@ const WHOLE_LIST = 'the whole list'
 export async function findTrace(
   recording: Readonly<{ path: string; shown: string }>,
   trace: string | undefined,
-  classes: readonly Class[],
+  classify: Classify,
 ): Promise<Found> {
-  const { path, shown } = recording
+  const { path } = recording
   if (trace === undefined)
     throw new UserError(
-      `TRACE names no trace: write TRACE=… with its id, or how that begins. ${await others(path, shown, classes)}`,
+      `TRACE names no trace: write TRACE=… with its id, or how that begins. ${await others(recording, classify)}`,
     )
   const begins = trace.toLowerCase()
   if (!/^[0-9a-f]{1,32}$/.test(begins))
     throw new UserError(
-      `TRACE=${trace} is no trace id: that is at most 32 digits from 0 to f. ${await others(path, shown, classes)}`,
+      `TRACE=${trace} is no trace id: that is at most 32 digits from 0 to f. ${await others(recording, classify)}`,
     )
   const isMeant = (id: string) => id.toLowerCase().startsWith(begins)
   const requests: Request[] = []
@@ -65,7 +69,7 @@ export async function findTrace(
   }
   const [id, ...more] = new Set(requests.flatMap(({ spans }) => spans.map(({ traceId }) => traceId.toLowerCase())))
   if (id === undefined)
-    throw new UserError(`TRACE=${trace} is no trace of the recording. ${await others(path, shown, classes)}`)
+    throw new UserError(`TRACE=${trace} is no trace of the recording. ${await others(recording, classify)}`)
   if (more.length > 0) {
     throw new UserError(
       `TRACE=${trace} is how ${more.length + 1} traces begin: ${[id, ...more].slice(0, SHOWN_IDS).join(', ')}${more.length >= SHOWN_IDS ? ', …' : ''}. Write more of it`,
@@ -75,12 +79,11 @@ export async function findTrace(
 }
 
 /** What can be asked for instead. */
-async function others(path: string, shown: string, classes: readonly Class[]): Promise<string> {
-  const { traces } = await study(readRecording(path), classes, () => () => 0)
-  const must = new Set(classes.filter(({ mustKeep }) => mustKeep).map(({ name }) => name))
-  const worth = ({ classes: of }: { classes: readonly string[] }) => Number(of.some((name) => must.has(name)))
+async function others({ path, shown }: Readonly<{ path: string; shown: string }>, classify: Classify): Promise<string> {
+  const { traces } = await classify(await study(readRecording(path), () => () => 0))
+  const worth = ({ classes }: Trace) => Number(!classes.includes(ROUTINE))
   const ids = [...traces.values()].toSorted((one, other) => worth(other) - worth(one)).slice(0, SHOWN_IDS)
-  return `${shown} has ${traces.size}: try ${ids.map(({ id, classes: of }) => `${id} (${of.join(', ')})`).join(', ')}`
+  return `${shown} has ${traces.size}: try ${ids.map(({ id, classes }) => `${id} (${classes.join(', ')})`).join(', ')}`
 }
 
 /** A request with only the spans of one trace, and their resources and scopes. Most requests need not be parsed for it. */
@@ -94,8 +97,6 @@ function onlyTrace({ atMs, body }: Request, begins: string, isMeant: (id: string
 export type Question = Readonly<{
   /** The text of a policy file. */
   list: string
-  /** The text of the shipped configuration. */
-  config: string
   /** What the list is told by the environment, e.g. `SLOW_CALL: 200ms`. */
   env: Readonly<Record<string, string>>
   classes: readonly Class[]
@@ -108,7 +109,7 @@ export type Question = Readonly<{
  * alone, and with the whole list. What stands beside a vote is only read from the trace, where the policy looks.
  */
 export async function why(launcher: Launcher, { id, requests }: Found, question: Question): Promise<Why> {
-  const { list, config, env, classes, pricesOf, timeFactor } = question
+  const { list, env, classes, pricesOf, timeFactor } = question
   const policies = policiesIn(withVariables(list, env))
   const times = requests.map(({ atMs }) => atMs).filter((ms) => ms > 0)
   const lastsMs = Math.max(...times) - Math.min(...times)
@@ -119,9 +120,10 @@ export async function why(launcher: Launcher, { id, requests }: Found, question:
   }
   const drops = new Set(policies.filter(({ type }) => type === 'drop').map(({ name }) => name))
   const alone = singlePolicies(list).map((single) => (drops.has(single.name) ? besideAll(single) : single))
-  const decided = await replayEach(launcher, traffic, { config, lists: [{ name: WHOLE_LIST, text: list }, ...alone] })
+  const lists = [{ name: WHOLE_LIST, text: list }, ...alone, ...classLists(classes)]
+  const decided = await replayEach(launcher, traffic, lists)
   const has = (name: string) => decided.get(name)?.has(id) ?? false
-  const { traces } = await study(each(requests), classes, pricesOf)
+  const { traces } = classified(await study(each(requests), pricesOf), classes, decided)
   const trace = traces.get(id)
   const spans = requests.flatMap((request) => request.spans)
   const seen = seenIn(requests.map(({ body }) => JSON.parse(body.toString()) as TraceRequest))
@@ -138,7 +140,7 @@ export async function why(launcher: Launcher, { id, requests }: Found, question:
     votes: policies.map((policy) => {
       const { name } = policy
       const vote = drops.has(name) ? (has(name) ? 'no' : 'drop') : has(name) ? 'yes' : 'no'
-      return { policy: name, vote, ...looksAt(policy, seen) }
+      return { policy: name, vote, ...lookOf(policy, seen) }
     }),
     timeFactor,
   }
@@ -167,8 +169,12 @@ export function whyReport(found: Why, format: Format): string {
       `verdict: ${verdict}`,
     ].join(format === 'markdown' ? '  \n' : '\n'),
     drawIn(format)([
-      ['policy', 'vote', 'what it looks at'],
-      ...votes.map((vote) => [vote.policy, vote.vote, forCell(shownLook(vote), format)]),
+      ['policy', 'vote', 'its condition', 'what the trace has'],
+      ...votes.map(({ policy, vote, condition, values }) => [
+        policy,
+        vote,
+        ...[condition, values].map((text) => forCell(text, format)),
+      ]),
     ]),
     ...notes(found),
     ...(timeFactor === 1

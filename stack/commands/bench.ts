@@ -9,12 +9,12 @@ import { execa } from 'execa'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { Entry } from '../../sim/ledger.ts'
 import { eventually, play, startStack, testPlace } from '../../test/stack.ts'
-import { readClasses, studying } from '../../workbench/classes.ts'
+import { studying } from '../../workbench/classes.ts'
 import { withScratch } from '../../workbench/collector.ts'
 import { readRecording } from '../../workbench/recording.ts'
 import { comfortableSpeed, recordedMs, replay, replayEach } from '../../workbench/replay.ts'
+import { singlePolicies } from '../../workbench/single-policies.ts'
 import { tabulate } from '../../workbench/table.ts'
-import { singlePolicies } from '../../workbench/tune.ts'
 import { launcherFor } from '../collectors.ts'
 import { SHIPPED_POLICY } from '../policy.ts'
 import { runningPid, started } from '../processes.ts'
@@ -22,7 +22,7 @@ import { phoenixSpans, prometheus, tempoSearch } from '../queries.ts'
 import { tsx } from '../services.ts'
 import { ROOT, type Settings, url } from '../settings.ts'
 import { speed } from '../speed.ts'
-import { CLASSES, COMMITTED_RECORDING } from '../workbench.ts'
+import { COMMITTED_RECORDING } from '../workbench.ts'
 
 const SERVICES = ['tempo', 'prometheus', 'phoenix', 'collector', 'mock-vllm']
 const rows: (readonly [what: string, found: string, aim: string])[] = []
@@ -219,12 +219,11 @@ async function replaySpeed(): Promise<void> {
   const settings = await testPlace()
   rmSync(settings.state, { recursive: true })
   const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: console.error }, 'native')
-  const classes = readClasses(resolve(ROOT, CLASSES), settings.env)
   const policies = resolve(ROOT, SHIPPED_POLICY)
   await withScratch(async (folder) => {
     const path = join(folder, 'long.jsonl.gz')
     await pipeline(Readable.from(multiplied(wanted)), createGzip({ level: 1 }), createWriteStream(path))
-    const { see, found } = studying(classes, () => () => 0)
+    const { see, found } = studying(() => () => 0)
     const timed = async (what: string, aim: string, work: () => Promise<unknown>) => {
       const from = performance.now()
       const [, workbench, collector] = await peakMemory(work)
@@ -237,12 +236,11 @@ async function replaySpeed(): Promise<void> {
     await timed('replay of a recording, with its table', '1,000,000 spans in ≤ 60 s', async () => {
       traffic.speed = comfortableSpeed(await recordedMs(launcher, traffic.requests()))
       const kept = await replay(launcher, { ...traffic, watch: see }, policies)
-      tabulate(found(), classes, kept, new Map())
+      tabulate(found(), [], kept, new Map())
     })
-    const config = readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8')
     const lists = singlePolicies(readFileSync(policies, 'utf8'))
     await timed(`the same for each of its ${lists.length} policies alone`, '–', () =>
-      replayEach(launcher, traffic, { config, lists }),
+      replayEach(launcher, traffic, lists),
     )
   })
 }

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { readClasses, study } from '../../workbench/classes.ts'
+import { classified, classLists, study } from '../../workbench/classes.ts'
 import type { Launcher } from '../../workbench/collector.ts'
 import { readRecording, timeFactorOf } from '../../workbench/recording.ts'
 import { comfortableSpeed, replayEach } from '../../workbench/replay.ts'
@@ -15,7 +15,7 @@ import { remembered } from '../remembered.ts'
 import type { LastWords } from '../service.ts'
 import { activePolicy, slowCall } from '../services.ts'
 import { ROOT, type Settings, url } from '../settings.ts'
-import { CLASSES, COMMITTED_RECORDING, pricesOf, RECORDINGS } from '../workbench.ts'
+import { CLASSES, COMMITTED_RECORDING, classesOf, pricesOf, RECORDINGS } from '../workbench.ts'
 
 type ReloadRequest = Readonly<{
   policy: string
@@ -176,20 +176,18 @@ async function difference(
   { before, text, path }: Readonly<{ before: string; text: string; path: string }>,
 ): Promise<Diff> {
   const threshold = slowCall(settings, await timeFactorOf(path))
-  const classes = readClasses(resolve(ROOT, CLASSES), { ...settings.env, SLOW_CALL: threshold })
-  const found = await study(readRecording(path), classes, pricesOf)
+  const classes = await classesOf(launcher, CLASSES, { ...settings.env, SLOW_CALL: threshold })
+  const found = await study(readRecording(path), pricesOf)
   const speed = comfortableSpeed(found.toMs - found.fromMs)
   launcher.say(`  difference  on ${shownAs(path)}: ${found.traces.size} traces, some seconds`)
   const traffic = { requests: () => readRecording(path), speed, slowCall: threshold }
-  const kept = await replayEach({ ...launcher, say: () => {} }, traffic, {
-    config: readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8'),
-    lists: [
-      { name: 'before', text: before },
-      { name: 'after', text },
-    ],
-  })
+  const kept = await replayEach({ ...launcher, say: () => {} }, traffic, [
+    { name: 'before', text: before },
+    { name: 'after', text },
+    ...classLists(classes),
+  ])
   const none = new Map()
-  return compare(found, classes, kept.get('before') ?? none, kept.get('after') ?? none)
+  return compare(classified(found, classes, kept), classes, kept.get('before') ?? none, kept.get('after') ?? none)
 }
 
 function shown(diff: Diff, recording: string): readonly string[] {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parse } from 'yaml'
-import { singlePolicies } from './tune.ts'
+import { singlePolicies } from './single-policies.ts'
 
 test('each policy of a list becomes a list of its own, in its own words', () => {
   const text =

@@ -1,0 +1,14 @@
+const NANOS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, µs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 }
+
+/** A duration as Go writes it, such as `1m30s` or `200ms`, in nanoseconds; undefined when it is none. */
+export function durationOf(text: string): number | undefined {
+  if (!/^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/.test(text)) return undefined
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)]
+  return Math.round(parts.reduce((sum, [, number, unit = '']) => sum + Number(number) * (NANOS[unit] ?? 0), 0))
+}
+
+/** In seconds or milliseconds, in whole microseconds below a second: a threshold and what just misses it differ. */
+export function shownTime(nanos: bigint): string {
+  const isShort = nanos < 1_000_000_000n && nanos > -1_000_000_000n
+  return isShort ? `${Number((Number(nanos) / 1e6).toFixed(3))} ms` : `${Number((Number(nanos) / 1e9).toFixed(6))} s`
+}
