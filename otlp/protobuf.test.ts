@@ -121,6 +121,17 @@ test('ids are read without the rest, also where the rest is nested too deep to b
   assert.throws(() => decode(body), /too deep/)
 })
 
+test('kinds and status codes are written alike as names and as numbers, and read as numbers', () => {
+  const [named, numbered] = [
+    { ...IDS, kind: 'SPAN_KIND_CLIENT', status: { code: 'STATUS_CODE_ERROR' } },
+    { ...IDS, kind: 3, status: { code: 2 } },
+  ].map((span) => encode(traceRequest([span])))
+  assert.deepEqual(named, numbered)
+  assert.deepEqual(spansOf(decode(named ?? Buffer.alloc(0))), [{ ...IDS, kind: 3, status: { code: 2 } }])
+  const unheardOf = { ...IDS, kind: 99, status: { code: 99 } }
+  assert.deepEqual(spansOf(decode(encode(traceRequest([unheardOf])))), [unheardOf])
+})
+
 test('a request of nothing is one', () => assert.deepEqual(decode(Buffer.alloc(0)), { resourceSpans: [] }))
 
 test('fields of a later version are passed over, of every kind and of any length', () => {

@@ -3,7 +3,7 @@ import { hexOf, type Span, type TraceRequest } from './json.ts'
 
 /**
  * The messages of opentelemetry-proto 1.11 that a request of traces consists of: names, types and numbers, which never change.
- * No package of the registry brings them as they are today (docs/decisions/013). Enums are numbers here, as in OTLP's JSON.
+ * No package of the registry brings them as they are today (docs/decisions/013).
  */
 const MESSAGES = `
 syntax = "proto3";
@@ -21,7 +21,7 @@ message Scope {
 }
 message Span {
   bytes traceId = 1; bytes spanId = 2; string traceState = 3; bytes parentSpanId = 4; fixed32 flags = 16;
-  string name = 5; int32 kind = 6; fixed64 startTimeUnixNano = 7; fixed64 endTimeUnixNano = 8;
+  string name = 5; SpanKind kind = 6; fixed64 startTimeUnixNano = 7; fixed64 endTimeUnixNano = 8;
   repeated KeyValue attributes = 9; uint32 droppedAttributesCount = 10;
   repeated Event events = 11; uint32 droppedEventsCount = 12;
   repeated Link links = 13; uint32 droppedLinksCount = 14;
@@ -34,7 +34,12 @@ message Link {
   bytes traceId = 1; bytes spanId = 2; string traceState = 3; fixed32 flags = 6;
   repeated KeyValue attributes = 4; uint32 droppedAttributesCount = 5;
 }
-message Status { string message = 2; int32 code = 3; }
+message Status { string message = 2; StatusCode code = 3; }
+enum SpanKind {
+  SPAN_KIND_UNSPECIFIED = 0; SPAN_KIND_INTERNAL = 1; SPAN_KIND_SERVER = 2; SPAN_KIND_CLIENT = 3;
+  SPAN_KIND_PRODUCER = 4; SPAN_KIND_CONSUMER = 5;
+}
+enum StatusCode { STATUS_CODE_UNSET = 0; STATUS_CODE_OK = 1; STATUS_CODE_ERROR = 2; }
 message KeyValue { string key = 1; AnyValue value = 2; }
 message AnyValue {
   oneof value {
@@ -54,11 +59,11 @@ message IdsOfSpan { bytes traceId = 1; bytes spanId = 2; }
 const { root } = protobuf.parse(MESSAGES)
 const [request, idsOnly] = [root.lookupType('TraceRequest'), root.lookupType('IdsOnly')]
 
-/** A request in protobuf. Kinds and status codes must be numbers; what OTLP does not know is left out. */
+/** A request in protobuf. What OTLP does not know is left out. */
 export const encode = (json: TraceRequest): Buffer =>
   Buffer.from(request.encode(request.fromObject(withIds(json, base64Of))).finish())
 
-/** A request in protobuf as its JSON. Throws when it is none, or cut off. */
+/** A request in protobuf as its JSON, with kinds and status codes as numbers. Throws when it is none, or cut off. */
 export const decode = (body: Uint8Array): TraceRequest => read(request, body)
 
 /** The same with nothing of a span but its ids. All else is passed over unread, in a fifth of the time and however odd it is. */
