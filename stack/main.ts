@@ -2,33 +2,28 @@ import { Command, Option } from 'commander'
 import { onInterrupt } from '../sim/interrupt.ts'
 import { FORMATS, type Format } from '../workbench/draw.ts'
 import { UserError } from '../workbench/user-error.ts'
+import { runBias } from './commands/bias.ts'
 import { doctor } from './commands/doctor.ts'
 import { down } from './commands/down.ts'
 import { runDrills } from './commands/drill.ts'
 import { runLeak } from './commands/leak.ts'
 import { logs } from './commands/logs.ts'
+import { runMutation } from './commands/mutation.ts'
+import { runRecall } from './commands/recall.ts'
+import { makeRecording, type Recorded } from './commands/record.ts'
 import { reloadStack } from './commands/reload.ts'
 import { status } from './commands/status.ts'
+import { type Asked, askSweep, askWorkbench, goldenOf } from './commands/tune.ts'
 import { up } from './commands/up.ts'
 import { verify } from './commands/verify.ts'
 import { view } from './commands/viewer.ts'
+import { type AskedWhy, askWhy } from './commands/why.ts'
+import { type MeasuredName, type Result, writeMeasured } from './measured.ts'
 import { SHIPPED_POLICY } from './policy.ts'
 import { applyPrices } from './prices.ts'
-import { type Result, runBias, runMutation, runRecall } from './proof.ts'
 import { remembered } from './remembered.ts'
 import { readSettings, type Settings } from './settings.ts'
-import {
-  type Asked,
-  type AskedWhy,
-  askSweep,
-  askWhy,
-  askWorkbench,
-  CLASSES,
-  COMMITTED_RECORDING,
-  makeRecording,
-  type Recorded,
-  writeGolden,
-} from './workbench.ts'
+import { CLASSES, COMMITTED_RECORDING } from './workbench.ts'
 
 const say = (line: string) => console.log(line)
 /** Progress, kept apart from an answer that another program may read. */
@@ -61,8 +56,12 @@ function exitWith(well: boolean): void {
   if (!well) process.exitCode = 1
 }
 
-function prove({ text, holds }: Result): void {
-  say(text)
+/** Says what was found. A run of the full size, with all options at their defaults, is also written to docs/measured/. */
+function prove(name: MeasuredName, { report, holds }: Result, command: Command): void {
+  const { format, ...options } = command.opts<{ format: Format }>()
+  say(report(format))
+  if (Object.keys(options).every((option) => command.getOptionValueSource(option) === 'default'))
+    tell(`written to ${writeMeasured(name, report('markdown'))}`)
   exitWith(holds)
 }
 
@@ -150,26 +149,23 @@ function program(settings: () => Settings): Command {
     .action(async (asked: AskedWhy) => say(await askWhy(settings(), asked, working())))
   stack
     .command('golden')
-    .description('write what the shipped list makes of the committed recording into collector/README.md')
-    .action(async () => {
-      const changed = await writeGolden(settings(), working())
-      say(
-        `collector/README.md ${changed ? 'has the new table: its diff shows what the list now does otherwise' : 'says so already'}`,
-      )
-    })
+    .description('write what the shipped list makes of the committed recording into docs/measured/tune.md')
+    .action(async () =>
+      say(`written to ${writeMeasured('tune', await goldenOf(settings(), SHIPPED_POLICY, working()))}`),
+    )
   stack
     .command('mutation')
     .description('make mistakes in the shipped list, and see that the check or a case finds each')
     .addOption(format)
-    .action(async (options: { format: Format }) => prove(await runMutation(settings(), options.format, working())))
+    .action(async (_, command: Command) => prove('mutation', await runMutation(settings(), working()), command))
   stack
     .command('recall')
     .description('send traces that must be kept, in every order and delay, and count what comes out')
     .addOption(new Option('--seed <number>').env('SEED').default('1'))
     .addOption(new Option('--count <number>').env('COUNT').default(RECALL_COUNT))
     .addOption(format)
-    .action(async ({ format, ...sent }: { seed: string; count: string; format: Format }) =>
-      prove(await runRecall(settings(), sent, format, working())),
+    .action(async (sent: { seed: string; count: string }, command: Command) =>
+      prove('recall', await runRecall(settings(), sent, working()), command),
     )
   stack
     .command('leak')
@@ -177,16 +173,16 @@ function program(settings: () => Settings): Command {
     .addOption(new Option('--seed <number>').env('SEED').default('1'))
     .addOption(new Option('--n <count>', 'how many secrets').env('N').default(LEAK_COUNT))
     .addOption(format)
-    .action(async ({ n, seed, format }: { n: string; seed: string; format: Format }) =>
-      prove(await runLeak(settings(), { seed, count: n }, format, working())),
+    .action(async ({ n, seed }: { n: string; seed: string }, command: Command) =>
+      prove('leak', await runLeak(settings(), { seed, count: n }, working()), command),
     )
   stack
     .command('bias')
     .description('estimate counts, errors, tokens and cost from kept traces alone, and compare with the truth')
     .addOption(new Option('--seed <number>').env('SEED').default('1'))
     .addOption(format)
-    .action(async ({ seed, format }: { seed: string; format: Format }) =>
-      prove(await runBias(settings(), { ...BIAS, seed }, format, working())),
+    .action(async ({ seed }: { seed: string }, command: Command) =>
+      prove('bias', await runBias(settings(), { ...BIAS, seed }, working()), command),
     )
   stack
     .command('drill')
@@ -195,8 +191,12 @@ function program(settings: () => Settings): Command {
     .addOption(new Option('--kills <number>').env('KILLS').default(DRILL.kills))
     .addOption(new Option('--seed <number>').env('SEED').default('1'))
     .addOption(format)
-    .action(async ({ format, drill, ...sent }: { drill?: string; kills: string; seed: string; format: Format }) =>
-      prove(await runDrills(settings(), { ...DRILL, ...sent, only: drill?.split(',') }, format, working())),
+    .action(async ({ drill, kills, seed }: { drill?: string; kills: string; seed: string }, command: Command) =>
+      prove(
+        'drills',
+        await runDrills(settings(), { ...DRILL, kills, seed, only: drill?.split(',') }, working()),
+        command,
+      ),
     )
   return stack
 }

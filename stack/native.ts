@@ -104,7 +104,7 @@ export const isBuilt = (settings: Settings, name: string): boolean => {
   return recipe !== undefined && existsSync(folderOf(settings, name, recipe))
 }
 
-const versionOf = (recipe: Recipe): string =>
+const versionIn = (recipe: Recipe): string =>
   isGo(recipe)
     ? recipe.version
     : (new RegExp(`^${recipe.package}==(\\S+)`, 'm').exec(
@@ -124,7 +124,14 @@ function folderOf(settings: Settings, name: string, recipe: Recipe): string {
           .map((file) => read(resolve(ROOT, recipe.source, file))),
       ]
     : [read(resolve(ROOT, recipe.requirements)), ...machine]
-  return resolve(cache(settings.env), `${name}-${versionOf(recipe)}-${digest(content)}`)
+  return resolve(cache(settings.env), `${name}-${versionIn(recipe)}-${digest(content)}`)
+}
+
+/** The version of a program that the native boot builds. */
+export function versionOf(name: string): string {
+  const recipe = SHIPPED[name]
+  if (!recipe) throw new Error(`there is no recipe ${name}`)
+  return versionIn(recipe)
 }
 
 const digest = (texts: readonly string[]) =>
@@ -170,7 +177,7 @@ async function fetchModules(settings: Settings, parts: readonly Part<GoRecipe>[]
 async function buildPython(settings: Settings, { name, recipe, folder }: Part<PythonRecipe>, options: Options) {
   const python = await findPython(name, recipe)
   await inScratch(settings, folder, (scratch) =>
-    timed(`installing ${name} ${versionOf(recipe)}, once for this user`, options, async () => {
+    timed(`installing ${name} ${versionIn(recipe)}, once for this user`, options, async () => {
       const run = (file: string, args: readonly string[]) =>
         command(settings, `${name}-build`, { file, args, cwd: ROOT, env: {} }, options)
       const install = ['-m', 'pip', 'install', '--quiet', '--no-input', '--no-compile', '-r']
@@ -233,9 +240,9 @@ async function command(
 
 async function checkGo(parts: readonly Part<GoRecipe>[]): Promise<void> {
   const { stdout, failed } = await execa('go', ['env', 'GOVERSION'], { reject: false })
-  const versionIn = ({ recipe }: Part<GoRecipe>) =>
+  const goIn = ({ recipe }: Part<GoRecipe>) =>
     /^go (\S+)/m.exec(readFileSync(resolve(ROOT, recipe.source, 'go.mod'), 'utf8'))?.[1] ?? '0'
-  const wanted = parts.map(versionIn).sort(byVersion).at(-1) ?? '0'
+  const wanted = parts.map(goIn).sort(byVersion).at(-1) ?? '0'
   const why = `${parts.map(({ name }) => name).join(', ')} must be built once; that needs Go ${wanted} or newer`
   if (failed)
     throw new UserError(

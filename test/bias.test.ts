@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { biasIn, type Cell, type Draws } from '../evidence/bias.ts'
-import { runBias } from '../stack/proof.ts'
+import { runBias } from '../stack/commands/bias.ts'
 import type { Settings } from '../stack/settings.ts'
 import { testPlace } from './stack.ts'
 
@@ -20,7 +20,7 @@ before(async () => {
 after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 test('counts, errors, tokens and cost by agent can be told from kept traces alone', async () => {
-  const { cells, coverage, draws } = JSON.parse((await runBias(settings, FEW, 'json', quiet)).text) as Told
+  const { cells, coverage, draws } = JSON.parse((await runBias(settings, FEW, quiet)).report('json')) as Told
   assert.equal(cells.length, 20)
   for (const cell of cells) {
     const { agent, quantity, truth, mean, error } = cell
@@ -33,7 +33,8 @@ test('counts, errors, tokens and cost by agent can be told from kept traces alon
 })
 
 test('without their weights kept traces say far too little', async () => {
-  const { text, holds } = await runBias(settings, { ...FEW, salts: 3 }, 'json', quiet, () => 1)
+  const { report, holds } = await runBias(settings, { ...FEW, salts: 3 }, quiet, () => 1)
   assert.ok(!holds)
-  for (const cell of (JSON.parse(text) as Told).cells) assert.ok(biasIn(cell) < -0.2, `${cell.agent} ${cell.quantity}`)
+  for (const cell of (JSON.parse(report('json')) as Told).cells)
+    assert.ok(biasIn(cell) < -0.2, `${cell.agent} ${cell.quantity}`)
 })

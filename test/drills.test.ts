@@ -23,7 +23,7 @@ let outcomes: ReadonlyMap<string, Outcome>
 
 before(async () => {
   settings = await testPlace({ BOOT: 'native', SLOW_CALL: '9s', TOKEN_HEAVY: '9000' })
-  const found = await runDrills(settings, { ...size, only: SHORT, atOnce: 3 }, 'text', quiet)
+  const found = await runDrills(settings, { ...size, only: SHORT, atOnce: 3 }, quiet)
   outcomes = new Map(found.outcomes.map((outcome) => [outcome.drill, outcome]))
 })
 
@@ -74,7 +74,7 @@ test('a reload and an orderly end lose nothing', () => {
 
 test('a drill that does not exist is refused with the names of those that do', () =>
   assert.rejects(
-    runDrills(settings, { ...size, only: ['flood'] }, 'text', quiet),
+    runDrills(settings, { ...size, only: ['flood'] }, quiet),
     (error) =>
       error instanceof UserError && /^DRILL=flood: there is no such drill; there are kill, /.test(error.message),
   ))

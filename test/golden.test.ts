@@ -2,9 +2,11 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { askWorkbench, goldenOf } from '../stack/commands/tune.ts'
+import { committedTable } from '../stack/measured.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
-import { askWorkbench, CLASSES, committedGolden, goldenOf, RECORDINGS } from '../stack/workbench.ts'
+import { CLASSES, RECORDINGS } from '../stack/workbench.ts'
 import type { Findings } from '../workbench/report.ts'
 import { testPlace } from './stack.ts'
 
@@ -19,7 +21,7 @@ before(async () => {
 after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 test('the shipped list does what collector/README.md says', async () => {
-  const changes = changed(committedGolden(), await goldenOf(settings, SHIPPED_POLICY, quiet))
+  const changes = changed(committedTable('tune'), await goldenOf(settings, SHIPPED_POLICY, quiet))
   assert.equal(changes, '', `the list does otherwise; when that is meant, make golden writes it:\n${changes}`)
 })
 
@@ -37,7 +39,7 @@ test('a list that does otherwise gives another table', async () => {
     file,
     readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8').replace(/"\$\{env:SLOW_CALL[^}]*\}"/, '"350ms"'),
   )
-  const changes = changed(committedGolden(), await goldenOf(settings, file, quiet))
+  const changes = changed(committedTable('tune'), await goldenOf(settings, file, quiet))
   assert.match(changes, /^- \| slow-call .*^\+ \| slow-call /ms)
   assert.doesNotMatch(changes, /parse-error \(must keep\)/)
 })

@@ -5,8 +5,8 @@ import { after, before, test } from 'node:test'
 import { type Case, readCases } from '../evidence/cases.ts'
 import { type Mutant, madeTraffic, missed, tryMutants, type Verdict } from '../evidence/mutation.ts'
 import { launcherFor } from '../stack/collectors.ts'
+import { CASES, runMutation } from '../stack/commands/mutation.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
-import { CASES, runMutation } from '../stack/proof.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import type { Launcher } from '../workbench/collector.ts'
 import { UserError } from '../workbench/user-error.ts'
@@ -25,9 +25,9 @@ before(async () => {
   // The thresholds of who runs this must not become those of the list that ships.
   settings = await testPlace({ BOOT: 'native', SLOW_CALL: '9s', TOKEN_HEAVY: '9000' })
   launcher = await launcherFor(settings, quiet)
-  const proof = await runMutation(settings, 'json', quiet)
+  const proof = await runMutation(settings, quiet)
   holds = proof.holds
-  verdicts = JSON.parse(proof.text)
+  verdicts = JSON.parse(proof.report('json'))
 })
 
 after(() => rmSync(settings.state, { recursive: true, force: true }))

@@ -4,8 +4,8 @@ import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { parse, stringify } from 'yaml'
 import { MUST_KEEP, PROFILES } from '../evidence/traffic.ts'
+import { runRecall } from '../stack/commands/recall.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
-import { runRecall } from '../stack/proof.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { testPlace } from './stack.ts'
 
@@ -24,9 +24,9 @@ before(async () => {
 after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 test('of three thousand must-keep traces in every profile, none is missed or torn', async () => {
-  const { text, holds } = await runRecall(settings, { seed: 7, count: COUNT }, 'json', quiet)
+  const { report, holds } = await runRecall(settings, { seed: 7, count: COUNT }, quiet)
   type Told = { byKind: Tallies; byProfile: Tallies; missed: unknown[]; late: number }
-  const { byKind, byProfile, missed, late } = JSON.parse(text) as Told
+  const { byKind, byProfile, missed, late } = JSON.parse(report('json')) as Told
   assert.deepEqual(missed, [])
   assert.ok(holds)
   assert.ok(PROFILES.length >= 20)
@@ -50,14 +50,14 @@ test('without a policy, its own class is missed, and no other', async () => {
   const list = parse(readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8')) as { name: string }[]
   const file = resolve(settings.state, 'without-self-buys.yaml')
   writeFileSync(file, stringify(list.filter(({ name }) => name !== 'keep-self-buys')))
-  const { text, holds } = await runRecall(settings, { seed: 7, count: 1000 }, 'json', quiet, file)
+  const { report, holds } = await runRecall(settings, { seed: 7, count: 1000 }, quiet, file)
   assert.ok(!holds)
-  const { missed } = JSON.parse(text) as { missed: { kind: string }[] }
+  const { missed } = JSON.parse(report('json')) as { missed: { kind: string }[] }
   assert.deepEqual(new Set(missed.map(({ kind }) => kind)), new Set(['self-buy']))
   assert.ok(missed.length > 150, `${missed.length} of 200, for one in ten is in the sample`)
 })
 
 test('a count that is none is refused by its name and value', () =>
-  assert.rejects(runRecall(settings, { seed: 7, count: 'many' }, 'text', quiet), {
+  assert.rejects(runRecall(settings, { seed: 7, count: 'many' }, quiet), {
     message: 'COUNT=many must be a whole number from 1, such as COUNT=3000.',
   }))

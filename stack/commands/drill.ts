@@ -5,17 +5,17 @@ import { execa } from 'execa'
 import { drillReport, holds, type Outcome } from '../../evidence/drills/balance.ts'
 import { drillsOver } from '../../evidence/drills/drills.ts'
 import type { Backend as DrillTarget, DrillTools, RunningBackend, Size } from '../../evidence/drills/setup.ts'
-import type { Format } from '../../workbench/draw.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import type { Backend, BackendServer } from '../backends/backend.ts'
 import { BACKENDS, collectorFile, exporterOf, served } from '../backends/backends.ts'
 import { otlp } from '../backends/otlp.ts'
 import { launcherFor } from '../collectors.ts'
+import type { Result } from '../measured.ts'
 import { build, type Programs } from '../native.ts'
 import { SHIPPED_POLICY } from '../policy.ts'
 import { portsOfItsOwn } from '../ports.ts'
-import { type Result, wholeNumber } from '../proof.ts'
 import { ROOT, type Settings } from '../settings.ts'
+import { wholeNumber } from '../whole-number.ts'
 
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
@@ -36,7 +36,6 @@ export type Asked = Omit<Size, 'seed' | 'kills'> &
 export async function runDrills(
   settings: Settings,
   { only, seed, kills, atOnce = 1, ...more }: Asked,
-  format: Format,
   options: Options,
 ): Promise<Result & Readonly<{ outcomes: readonly Outcome[] }>> {
   const size = { ...more, seed: wholeNumber('SEED', seed), kills: wholeNumber('KILLS', kills) }
@@ -81,7 +80,7 @@ export async function runDrills(
   await Promise.allSettled(runs)
   await Promise.all(runs)
   const told = wanted.flatMap(({ name }) => outcomes.get(name) ?? [])
-  return { text: drillReport(told, format), holds: told.every(holds), outcomes: told }
+  return { report: (format) => drillReport(told, format), holds: told.every(holds), outcomes: told }
 }
 
 /** A backend as drills see it: the record of this stack, with the real server where this project runs one. */

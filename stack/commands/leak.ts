@@ -7,14 +7,14 @@ import { isTight, judge, type Leaks, leakReport, readKnownLeaks } from '../../ev
 import { searcherFor } from '../../evidence/leak/search.ts'
 import { type Attribute, spansOf, type TraceRequest } from '../../otlp/json.ts'
 import { sumOf, withScratch } from '../../workbench/collector.ts'
-import type { Format } from '../../workbench/draw.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { chosenBackends, exporterOf, served } from '../backends/backends.ts'
 import { bootNative, haltNative } from '../boot.ts'
+import type { Result } from '../measured.ts'
 import { portsOfItsOwn } from '../ports.ts'
-import { type Result, wholeNumber } from '../proof.ts'
 import { bytesFrom } from '../queries.ts'
 import { type PortName, ROOT, type Settings, url } from '../settings.ts'
+import { wholeNumber } from '../whole-number.ts'
 
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
@@ -37,12 +37,11 @@ type CorpusSize = Readonly<{ seed: number; count: number; policy?: string }>
 export async function runLeak(
   settings: Settings,
   { seed, count }: Readonly<{ seed: string | number; count: string | number }>,
-  format: Format,
   options: Options,
 ): Promise<Result> {
   const size = { seed: wholeNumber('SEED', seed), count: wholeNumber('N', count) }
   const leaks = await findLeaks(settings, size, options)
-  return { text: leakReport(leaks, format), holds: isTight(leaks) }
+  return { report: (format) => leakReport(leaks, format), holds: isTight(leaks) }
 }
 
 async function leaksOf(settings: Settings, state: string, size: CorpusSize, { cancel, say }: Options): Promise<Leaks> {

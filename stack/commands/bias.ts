@@ -1,0 +1,27 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { biasOf, biasReport, isUnbiased } from '../../evidence/bias.ts'
+import { BEGINNING } from '../../evidence/traffic.ts'
+import { launcherFor } from '../collectors.ts'
+import type { Result } from '../measured.ts'
+import { SHIPPED_POLICY } from '../policy.ts'
+import { ROOT, type Settings } from '../settings.ts'
+import { wholeNumber } from '../whole-number.ts'
+import { pricesOf } from '../workbench.ts'
+
+type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
+
+export type Salted = Readonly<{ seed: string | number; traces: number; salts: number }>
+
+/** Estimates from kept traces alone what all of them were, under many salts, and holds it against the truth. */
+export async function runBias(
+  settings: Settings,
+  { seed, traces, salts }: Salted,
+  options: Options,
+  weigh?: (weight: number) => number,
+): Promise<Result> {
+  const size = { seed: wholeNumber('SEED', seed), traces, salts, priceOf: pricesOf(BEGINNING) }
+  const launcher = await launcherFor(settings, options)
+  const bias = await biasOf(launcher, readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8'), size, weigh)
+  return { report: (format) => biasReport(bias, size, format), holds: isUnbiased(bias) }
+}

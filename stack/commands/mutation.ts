@@ -1,0 +1,41 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { readCases } from '../../evidence/cases.ts'
+import { type Mutant, madeTraffic, missed, mutationReport, tryMutants } from '../../evidence/mutation.ts'
+import { checkPolicyFile } from '../../workbench/check.ts'
+import { withScratch } from '../../workbench/collector.ts'
+import { readRecording } from '../../workbench/recording.ts'
+import { trialIn } from '../../workbench/trial.ts'
+import { launcherFor } from '../collectors.ts'
+import type { Result } from '../measured.ts'
+import { SHIPPED_POLICY } from '../policy.ts'
+import { ROOT, type Settings } from '../settings.ts'
+import { COMMITTED_RECORDING } from '../workbench.ts'
+
+type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
+
+export const CASES = resolve(ROOT, 'evidence/cases')
+/** Made traces, for mutants that no case finds out. */
+const OTHER_TRACES = 3000
+/** At which the recording is replayed. */
+const SPEED = 10
+
+/** Makes every mutant of the shipped list and says what finds it out. Throws `UserError` when a case cannot be read. */
+export async function runMutation(settings: Settings, options: Options): Promise<Result> {
+  const cases = readCases(CASES)
+  const launcher = await launcherFor(settings, options)
+  const check = ({ text }: Mutant) =>
+    withScratch(async (folder) => {
+      const file = join(folder, 'list.yaml')
+      writeFileSync(file, text)
+      const [defect] = await checkPolicyFile(file, trialIn(launcher, folder))
+      return defect && `${defect.message}.`
+    })
+  const recording = resolve(ROOT, COMMITTED_RECORDING)
+  const verdicts = await tryMutants(launcher, readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8'), {
+    cases,
+    check,
+    others: [{ requests: () => readRecording(recording), speed: SPEED, slowCall: '' }, ...madeTraffic(OTHER_TRACES)],
+  })
+  return { report: (format) => mutationReport(verdicts, format), holds: missed(verdicts).length === 0 }
+}

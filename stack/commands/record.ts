@@ -1,0 +1,56 @@
+import { relative, resolve } from 'node:path'
+import type { Command } from '../../workbench/collector.ts'
+import { record, type World } from '../../workbench/record.ts'
+import { UserError } from '../../workbench/user-error.ts'
+import { launcherFor } from '../collectors.ts'
+import { SHIPPED_POLICY } from '../policy.ts'
+import { tsx } from '../services.ts'
+import { ROOT, type Settings } from '../settings.ts'
+import { RECORDINGS } from '../workbench.ts'
+
+type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
+
+export type Recorded = Readonly<{ seed: string; ticks: string; preset: string; timeFactor: string }>
+
+/** Records the simulator, and answers where. Throws `UserError` when a number is none. */
+export async function makeRecording(
+  settings: Settings,
+  run: Recorded,
+  options: Options,
+  folder = resolve(ROOT, RECORDINGS),
+): Promise<string> {
+  const { seed, ticks, preset, timeFactor } = run
+  for (const [name, value] of Object.entries({ SEED: seed, TICKS: ticks })) {
+    if (!/^\d{1,9}$/.test(value))
+      throw new UserError(`${name}=${value} is no number: it must be a whole number, such as 40.`)
+  }
+  if (ticks === '0') throw new UserError('TICKS=0 would never end: name how many ticks to record.')
+  if (!(Number(timeFactor) >= 0.1))
+    throw new UserError(`TIME_FACTOR=${timeFactor} must be a number from 0.1, such as 10.`)
+  const launcher = await launcherFor(settings, options)
+  const target = resolve(folder, `seed-${seed}-ticks-${ticks}-${preset}.jsonl.gz`)
+  const began = Date.now()
+  const size = await record(launcher, world(settings, run), resolve(ROOT, SHIPPED_POLICY), target)
+  const seconds = ((Date.now() - began) / 1000).toFixed(0)
+  options.say(`${relative(process.cwd(), target)}: ${Math.ceil(size / 1000)} kB, recorded in ${seconds} s`)
+  return target
+}
+
+function world(settings: Settings, { seed, ticks, preset, timeFactor }: Recorded): World {
+  const { PATH = '', HOME = '', TMPDIR } = settings.env
+  const shared = { PATH, HOME, ...(TMPDIR ? { TMPDIR } : {}), TIME_FACTOR: timeFactor }
+  const program = (script: string, otlp: string, ...args: string[]): Command => ({
+    ...tsx(script, ...args),
+    env: { ...shared, OTEL_EXPORTER_OTLP_ENDPOINT: otlp },
+  })
+  return {
+    cwd: ROOT,
+    model: (port, otlp) => program('sim/mock-vllm/main.ts', otlp, '--port', String(port), '--preset', preset),
+    agents: (port, otlp, ledger) =>
+      program(
+        'sim/main.ts',
+        otlp,
+        ...['--seed', seed, '--ticks', ticks, '--ledger', ledger, '--base-url', `http://127.0.0.1:${port}/v1`],
+      ),
+  }
+}

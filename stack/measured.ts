@@ -1,0 +1,45 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
+import type { Format } from '../workbench/draw.ts'
+import { UserError } from '../workbench/user-error.ts'
+import { versionOf } from './native.ts'
+import { ROOT } from './settings.ts'
+
+/** What a command found, and whether it is as promised. */
+export type Result = Readonly<{ report: (format: Format) => string; holds: boolean }>
+
+/** The tables in docs/measured/: the command that writes each, and the programs whose versions it depends on. */
+export const MEASURED = {
+  tune: { command: 'make golden', programs: ['collector'] },
+  recall: { command: 'make recall', programs: ['collector'] },
+  mutation: { command: 'make mutation', programs: ['collector'] },
+  bias: { command: 'make bias', programs: ['collector'] },
+  leak: { command: 'make leak', programs: ['collector', 'tempo', 'prometheus', 'phoenix', 'jaeger'] },
+  drills: { command: 'make drill', programs: ['collector', 'tempo', 'phoenix', 'jaeger'] },
+  speed: { command: 'make bench', programs: ['collector'] },
+  bench: { command: 'make bench', programs: ['collector', 'tempo', 'prometheus', 'phoenix'] },
+} as const satisfies Record<string, Readonly<{ command: string; programs: readonly string[] }>>
+export type MeasuredName = keyof typeof MEASURED
+
+const fileOf = (name: MeasuredName) => `docs/measured/${name}.md`
+
+/** Writes a table with the command, the day, the machine and the versions that it comes from. Answers where. */
+export function writeMeasured(name: MeasuredName, table: string): string {
+  const { command, programs } = MEASURED[name]
+  const day = new Date().toISOString().slice(0, 10)
+  const versions = programs.map((program) => `${program} ${versionOf(program)}`).join(', ')
+  const head = `<!-- Written by ${command}. Do not edit: run it again. -->\n\n${day}, ${availableParallelism()} cores, ${versions}.`
+  writeFileSync(resolve(ROOT, fileOf(name)), `${head}\n\n${table.trim()}\n`)
+  return fileOf(name)
+}
+
+/** The table that is committed. Throws `UserError` when the file is gone or is not one of these. */
+export function committedTable(name: MeasuredName): string {
+  const path = resolve(ROOT, fileOf(name))
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
+  const [, table] = /^<!-- Written by [^\n]* -->\n\n[^\n]*\n\n([\s\S]*)\n$/.exec(text) ?? []
+  if (table === undefined)
+    throw new UserError(`${fileOf(name)} is not as ${MEASURED[name].command} writes it: restore it, or run that.`)
+  return table
+}
