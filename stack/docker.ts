@@ -143,7 +143,9 @@ export async function bootDocker(
 ): Promise<void> {
   pricesToday() // Refuses a price file with a mistake in it, before anything is started.
   const backends = chosenBackends(given)
-  for (const name of ['VLLM_BASE_URL', 'LANGFUSE_HOST', 'OTLP_BACKEND_ENDPOINT']) refuseLoopback(name, given.env[name])
+  refuseLoopback('VLLM_BASE_URL', given.env.VLLM_BASE_URL)
+  for (const { server, endpointVariable, environment } of backends)
+    if (!server) refuseLoopback(endpointVariable, environment(given)[endpointVariable])
   const settings = isRecording(given) ? await readyToRecord(given) : given
   const { name, services } = await project(settings)
   const before = await containers(settings, name)
