@@ -24,7 +24,7 @@ export async function bootNative(
   settings: Settings,
   { policy, only, cancel, say }: { policy: string; only?: readonly string[]; cancel: AbortSignal; say: Say },
 ): Promise<void> {
-  pricesToday() // Refuses a price file with a mistake in it, before anything is built or started.
+  const prices = pricesToday() // Refuses a price file with a mistake in it, before anything is built or started.
   collectorOverlays(settings) // The same for what was asked of the collector.
   const backends = served(chosenBackends(settings))
   await refuseDeadModelServer(settings.env)
@@ -58,7 +58,8 @@ export async function bootNative(
       const began = Date.now()
       await start(settings, service.name, service.command())
       await untilReady(settings, service, cancel)
-      await backends.find(({ id }) => id === service.name)?.server.prepare?.(settings, cancel)
+      const setPrices = backends.find(({ id }) => id === service.name)?.server.setPrices
+      if (setPrices) await sleep(await setPrices(settings, prices), undefined, { signal: cancel })
       say(`  ${service.name.padEnd(11)} ready after ${((Date.now() - began) / 1000).toFixed(1)} s`)
     }
     // The creatures think only when everything they tell their thoughts to is there.

@@ -34,7 +34,7 @@ async function natively(settings: Settings, options: Options): Promise<Launcher[
 }
 
 /**
- * The pinned image, with `collector/` and the scratch folder under the paths that they have outside. Throws `UserError`
+ * The pinned image, with `collector/`, the scratch folder and the overlays under the paths that they have outside. Throws `UserError`
  * when the image is not here and cannot be pulled.
  */
 async function inDocker(settings: Settings, { cancel }: Options): Promise<Launcher['collector']> {
@@ -73,6 +73,8 @@ async function inDocker(settings: Settings, { cancel }: Options): Promise<Launch
       '--mount',
       [`type=bind`, `source=${path}`, `target=${path}`, ...how].join(','),
     ]
+    const shipped = resolve(ROOT, 'collector')
+    const isElsewhere = (file: string) => ![shipped, folder].some((place) => file.startsWith(`${place}/`))
     const publish = [env.OTLP_HTTP_PORT, env.COLLECTOR_METRICS_PORT].flatMap((port) => [
       '--publish',
       `127.0.0.1:${port}:${port}`,
@@ -81,8 +83,9 @@ async function inDocker(settings: Settings, { cancel }: Options): Promise<Launch
       file: 'docker',
       args: [
         ...['run', '--rm', ...publish, '--user', user],
-        ...mount(resolve(ROOT, 'collector'), 'readonly'),
+        ...mount(shipped, 'readonly'),
         ...mount(folder),
+        ...overlays.filter(isElsewhere).flatMap((file) => mount(file, 'readonly')),
         ...Object.entries(inside).flatMap(([name, value]) => ['--env', `${name}=${value}`]),
         image,
         ...collectorArguments(settings, overlays),

@@ -142,9 +142,11 @@ export async function bootDocker(
   given: Settings,
   { policy, cancel, say }: Readonly<{ policy: string; cancel: AbortSignal; say: Say }>,
 ): Promise<void> {
-  pricesToday() // Refuses a price file with a mistake in it, before anything is started.
+  const prices = pricesToday() // Refuses a price file with a mistake in it, before anything is started.
   const backends = chosenBackends(given)
-  for (const name of ['VLLM_BASE_URL', 'LANGFUSE_HOST', 'OTLP_BACKEND_ENDPOINT']) refuseLoopback(name, given.env[name])
+  refuseLoopback('VLLM_BASE_URL', given.env.VLLM_BASE_URL)
+  for (const { server, endpointVariable, environment } of backends)
+    if (!server) refuseLoopback(endpointVariable, environment(given)[endpointVariable])
   const settings = isRecording(given) ? await readyToRecord(given) : given
   const { name, services } = await project(settings)
   const before = await containers(settings, name)
@@ -163,7 +165,8 @@ export async function bootDocker(
   const failed = `docker compose up failed; its reason is above, more in: make logs. ${NATIVE} (after make down)`
   // What backends need before traffic comes: they start first, then everything.
   await compose(settings, [...up, 'prometheus', ...served(backends).map(({ id }) => id)], failed, cancel)
-  for (const { server } of served(backends)) await server.prepare?.(settings, cancel)
+  for (const { server } of served(backends))
+    if (server.setPrices) await sleep(await server.setPrices(settings, prices), undefined, { signal: cancel })
   await compose(settings, up, failed, cancel)
   await untilWorking(settings, name, before, cancel)
   say('  every container is ready')

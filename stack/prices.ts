@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { series } from '../grafana/source/metrics.ts'
 import { isPerHour, isPerToken, type Price, pricesOn, readPrices } from '../grafana/source/prices.ts'
 import { generatedRules } from '../grafana/source/rules.ts'
-import { syncPrices } from '../phoenix/prices.ts'
 import { UserError } from '../workbench/user-error.ts'
+import { chosenBackends, served } from './backends/backends.ts'
 import { prometheus } from './queries.ts'
 import { ROOT, type Settings, url } from './settings.ts'
 
@@ -38,7 +38,8 @@ const LOADED_WITHIN_MS = 30_000
 const LOOK_AGAIN_MS = 200
 
 /**
- * Writes the rules of prices and budgets, and puts them in force in Prometheus and Phoenix when the stack is up. What
+ * Writes the rules of prices and budgets, and puts them in force in Prometheus, and in each backend that computes costs,
+ * when the stack is up. What
  * was spent before keeps its price. Throws `UserError` and changes nothing when a file has a defect, or when Prometheus
  * refuses the rules.
  */
@@ -65,17 +66,25 @@ export async function applyPrices(settings: Settings, size: PriceRequest, { canc
     `  prometheus  ${prices.length} models have a price, in force after ${((Date.now() - began) / 1000).toFixed(1)} s; what was spent before keeps its own`,
   )
 
-  const wait = await syncPrices(url(settings, 'PHOENIX_PORT'), prices).catch((error: Error) => {
-    throw new UserError(
-      `Prometheus has the prices, Phoenix has not: ${error.message}. make logs S=phoenix, then again.`,
-    )
-  })
-  await sleep(wait, undefined, { signal: cancel })
-  say(`  phoenix     ${wait > 0 ? 'has the new prices, for spans from now on' : 'had them already'}`)
-  const left = prices.filter(isPerHour).map(({ model }) => model)
-  if (left.length > 0)
-    say(`              left out: ${left.join(', ')}. Phoenix has prices per token only, these cost by the hour.`)
+  for (const { id, title, setPrices } of priced(settings)) {
+    const wait = await setPrices(settings, prices).catch((error: Error) => {
+      throw new UserError(
+        `Prometheus has the prices, ${title} has not: ${error.message}. make logs S=${id}, then again.`,
+      )
+    })
+    await sleep(wait, undefined, { signal: cancel })
+    say(`  ${id.padEnd(11)} ${wait > 0 ? 'has the new prices, for spans from now on' : 'had them already'}`)
+    const left = prices.filter(isPerHour).map(({ model }) => model)
+    if (left.length > 0)
+      say(`              left out: ${left.join(', ')}. ${title} has prices per token only, these cost by the hour.`)
+  }
 }
+
+/** The backends that compute costs themselves. */
+const priced = (settings: Settings) =>
+  served(chosenBackends(settings)).flatMap(({ id, title, server: { setPrices, service } }) =>
+    setPrices ? [{ id, title, setPrices, address: service(settings, () => '').ready ?? '' }] : [],
+  )
 
 const shown = (folder: string) => relative(process.cwd(), folder) || '.'
 
@@ -103,7 +112,7 @@ function write(folder: string, texts: ReadonlyMap<string, string | undefined>): 
 async function refuseDeaf(settings: Settings): Promise<void> {
   for (const [name, address] of [
     ['Prometheus', url(settings, 'PROMETHEUS_PORT', '/-/ready')],
-    ['Phoenix', url(settings, 'PHOENIX_PORT', '/v1/projects')],
+    ...priced(settings).map(({ title, address }) => [title, address] as const),
   ] as const) {
     const answers = await fetch(address, { signal: AbortSignal.timeout(5000) }).then(
       ({ ok }) => ok,

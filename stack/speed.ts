@@ -8,6 +8,8 @@ import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import { type Launcher, type Running, startCollector, sumOf, withScratch } from '../workbench/collector.ts'
+import type { Backend } from './backends/backend.ts'
+import { chosenBackends, collectorFile, served } from './backends/backends.ts'
 import { launcherFor } from './collectors.ts'
 import { SHIPPED_POLICY } from './policy.ts'
 import { collectorEnvironment } from './services.ts'
@@ -31,12 +33,12 @@ const KB = 1024
 const HIGH_VOLUME = resolve(ROOT, 'collector/overlays/high-volume.yaml')
 /** As Go does it unless told otherwise. */
 const UNTUNED = { GOGC: '100', GOMEMLIMIT: 'off' }
-const PASSTHROUGH = resolve(ROOT, 'test/speed/passthrough.yaml')
+const PASSTHROUGH = resolve(ROOT, 'evidence/speed/passthrough.yaml')
 
 const SHAPES: readonly Shape[] = [
   { name: 'passthrough', instead: PASSTHROUGH, kept: 0, env: UNTUNED },
-  { name: 'textbook', instead: resolve(ROOT, 'test/speed/textbook.yaml'), kept: 0.3, env: UNTUNED },
-  { name: 'no redactor', overlays: [resolve(ROOT, 'test/speed/unmasked.yaml')], kept: 0.1 },
+  { name: 'textbook', instead: resolve(ROOT, 'evidence/speed/textbook.yaml'), kept: 0.3, env: UNTUNED },
+  { name: 'no redactor', overlays: [resolve(ROOT, 'evidence/speed/unmasked.yaml')], kept: 0.1 },
   { name: 'as shipped', kept: 0.1 },
   { name: 'as shipped', kept: 0.3 },
   { name: 'high volume', overlays: [HIGH_VOLUME], kept: 0.1 },
@@ -184,10 +186,10 @@ async function sink() {
   return { url: `http://127.0.0.1:${port}`, close: () => server.closeAllConnections() ?? server.close() }
 }
 
-type Lab = Readonly<{ launcher: Launcher; live: Readonly<Record<string, string>> }>
+type Lab = Readonly<{ launcher: Launcher; live: Readonly<Record<string, string>>; backends: readonly Backend[] }>
 
 async function withShape<T>(
-  { launcher, live }: Lab,
+  { launcher, live, backends }: Lab,
   shape: Shape,
   work: (collector: Running) => Promise<T>,
 ): Promise<T> {
@@ -204,7 +206,7 @@ async function withShape<T>(
     return await withScratch(async (folder) => {
       const collector = await startCollector(replaced, {
         folder,
-        overlays,
+        overlays: [...backends.map((one) => resolve(ROOT, collectorFile(one))), ...overlays],
         env: {
           POLICY_FILE: resolve(ROOT, SHIPPED_POLICY),
           DECISION_WAIT: '5s',
@@ -213,8 +215,7 @@ async function withShape<T>(
           GOGC: live.GOGC ?? '',
           GOMEMLIMIT: live.GOMEMLIMIT ?? '',
           ...env,
-          TEMPO_OTLP_ENDPOINT: backend.url,
-          PHOENIX_OTLP_ENDPOINT: backend.url,
+          ...Object.fromEntries(backends.map(({ endpointVariable }) => [endpointVariable, backend.url])),
         },
       })
       try {
@@ -269,7 +270,7 @@ const SIZES = [
 /** What one span costs in each shape of the pipeline, against receiving it and throwing it away: rows of Markdown. */
 export async function speed(settings: Settings, say: (line: string) => void): Promise<readonly string[]> {
   const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say }, 'native')
-  const lab = { launcher, live: collectorEnvironment(settings) }
+  const lab = { launcher, live: collectorEnvironment(settings), backends: served(chosenBackends(settings)) }
   const lines: string[] = []
   const waiting: string[] = []
   const only = process.env.SHAPE

@@ -58,9 +58,9 @@ const fake = (bin: string, name: string, says: string) => {
 async function buildWith(path: string, part: string): Promise<string> {
   const script = `
     import { build } from '${resolve(ROOT, 'stack/native.ts')}'
-    import { readPlace } from '${resolve(ROOT, 'stack/settings.ts')}'
-    const place = readPlace()
-    await build({ ...place, env: { ...place.env, XDG_CACHE_HOME: '${resolve(folder, 'cache')}' } }, ['${part}'], {
+    import { readSettings } from '${resolve(ROOT, 'stack/settings.ts')}'
+    const settings = readSettings()
+    await build({ ...settings, env: { ...settings.env, XDG_CACHE_HOME: '${resolve(folder, 'cache')}' } }, ['${part}'], {
       cancel: new AbortController().signal, say: () => {} }).catch((error) => console.log(error.message))`
   const file = resolve(folder, `build-${part}.mts`)
   writeFileSync(file, script)
@@ -271,13 +271,13 @@ describe('make reload', () => {
 
   test('puts the list before in force again when the collector does not survive, with its last words', async () => {
     const list = inForce()
-    const queue = resolve(settings.state, 'data/collector/tempo')
-    rmSync(queue, { recursive: true })
-    writeFileSync(queue, 'a file where the queue needs a folder')
+    const queues = resolve(settings.state, 'data/collector')
+    rmSync(queues, { recursive: true })
+    writeFileSync(queues, 'a file where the queues need a folder')
     await assert.rejects(reloadWith(ERRORS_ONLY, 'nowhere.jsonl'), ({ message }: Error) => {
       assert.match(
         message,
-        /^the collector did not survive its reload\. Its last words:\n.*tempo is not a directory$/ms,
+        /^the collector did not survive its reload\. Its last words:\n.*collector is not a directory$/ms,
       )
       assert.match(message, /The list before is in force again\. To start .*: make up POLICY=.*active\.yaml$/)
       return true

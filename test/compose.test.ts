@@ -17,6 +17,7 @@ import { parseEnv } from 'node:util'
 import { execa } from 'execa'
 import { parse } from 'yaml'
 import packageJson from '../package.json' with { type: 'json' }
+import { BACKENDS, collectorFile, served } from '../stack/backends/backends.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { bootDocker, composeEnvironment, reloadDocker } from '../stack/docker.ts'
 import { dockerEngine } from '../stack/docker-engine.ts'
@@ -50,7 +51,7 @@ type Services = Record<string, Service>
 
 /** Which port of the stack each published port of a container is. Nothing else may be published. */
 const PUBLISHED: Record<string, Record<number, PortName>> = {
-  model: { 8000: 'VLLM_PORT' },
+  'mock-vllm': { 8000: 'VLLM_PORT' },
   collector: {
     4317: 'OTLP_GRPC_PORT',
     4318: 'OTLP_HTTP_PORT',
@@ -60,10 +61,20 @@ const PUBLISHED: Record<string, Record<number, PortName>> = {
   },
   tempo: { 3200: 'TEMPO_PORT' },
   phoenix: { 6006: 'PHOENIX_PORT' },
+  jaeger: { 16686: 'JAEGER_PORT', 13134: 'JAEGER_HEALTH_PORT' },
   prometheus: { 9090: 'PROMETHEUS_PORT' },
   grafana: { 3000: 'GRAFANA_PORT' },
 }
 
+const SERVED = served(BACKENDS).map(({ id }) => id)
+/** What the backends that are somewhere else must be told. */
+const ELSEWHERE = {
+  LANGFUSE_HOST: 'https://langfuse.example',
+  LANGFUSE_PUBLIC_KEY: 'pk-lf-of-a-test',
+  LANGFUSE_SECRET_KEY: 'sk-lf-of-a-test',
+  OTLP_BACKEND_ENDPOINT: 'https://otlp.example',
+  OTLP_BACKEND_HEADERS: 'x-key=a%24{b}%2Cc',
+}
 const options = { policy: SHIPPED_POLICY, cancel: new AbortController().signal, say: () => {} }
 const shipped = parseEnv(readFileSync(resolve(ROOT, '.env'), 'utf8'))
 const entries = (services: Services) => Object.entries(services)
@@ -72,7 +83,7 @@ let folder: string
 let settings: Settings
 let programs: Programs
 let services: Services
-/** The same for somebody who runs Compose by hand, with nothing but .env. */
+/** The same for somebody who runs Compose by hand: .env, and the profiles that he names. */
 let byHand: Services
 
 /** What the real Compose makes of docker-compose.yml in this environment. */
@@ -101,10 +112,11 @@ before(async () => {
   const home = resolve(folder, 'grafana')
   for (const part of ['bin', 'conf', 'public']) mkdirSync(resolve(home, part), { recursive: true })
   for (const file of ['bin/grafana', 'conf/defaults.ini']) writeFileSync(resolve(home, file), '')
-  settings = await testPlace({ GRAFANA_HOME: home, TIME_FACTOR: '10' })
+  settings = await testPlace({ GRAFANA_HOME: home, TIME_FACTOR: '10', BACKENDS: SERVED.join() })
   programs = await build(settings, ['compose'], options, readRecipes('test/compose/recipe.yaml'))
   services = await compose(composeEnvironment(settings))
-  byHand = await compose({ PATH: settings.env.PATH, HOME: settings.env.HOME, COMPOSE_PROFILES: 'mock' })
+  const profiles = ['mock-vllm', ...SERVED].join()
+  byHand = await compose({ PATH: settings.env.PATH, HOME: settings.env.HOME, COMPOSE_PROFILES: profiles })
 })
 
 after(() => {
@@ -145,6 +157,8 @@ test('every image is pinned, to the version that the native boot builds', () => 
     tempo: recipes.tempo.version,
     prometheus: `v${recipes.prometheus.version}`,
     phoenix: `version-${/^arize-phoenix==(\S+)/m.exec(readFileSync(resolve(ROOT, 'phoenix/requirements.txt'), 'utf8'))?.[1]}`,
+    // Jaeger 1 and 2 are released together, 1.76 with 2.13.
+    jaeger: recipes.jaeger.version.replace(/^1\.(\d+)\./, (_: string, minor: string) => `2.${Number(minor) - 63}.`),
     'queue-owner': `${packageJson.devDependencies.node}-bookworm-slim`,
   }
   const node = shipped.NODE_IMAGE ?? ''
@@ -242,6 +256,47 @@ test('both ways to boot load the same files, with the same arguments', () => {
     assert.deepEqual(service(name).command, [relative(ROOT, native(name).args.at(-1) ?? '')])
 })
 
+test('both ways to boot load the same files in the same order, for every combination of backends', async () => {
+  const ids = BACKENDS.map(({ id }) => id)
+  const subsets = Array.from({ length: 2 ** ids.length - 1 }, (_, bits) =>
+    ids.filter((__, at) => (bits + 1) & (1 << at)),
+  )
+  const cert = resolve(folder, 'cert.pem')
+  writeFileSync(cert, '')
+  const overlays = { OTLP_TOKEN: 'a-token-of-sixteen', OTLP_TLS_CERT: cert, OTLP_TLS_KEY: cert }
+  const waiting: Record<string, string>[] = [
+    ...subsets.map((chosen) => ({ BACKENDS: chosen.join() })),
+    { BACKENDS: ids.toReversed().join() },
+    { BACKENDS: ids.join(), VOLUME: 'high', ...overlays },
+    { BACKENDS: ids.join(), RECORD: 'yes', ...overlays },
+  ]
+  const inContainer = (word: string) => word.replace(resolve(ROOT, 'collector'), '/collector')
+  const compare = async () => {
+    for (let env = waiting.pop(); env; env = waiting.pop()) {
+      const chosen = { ...settings, env: { ...settings.env, ...ELSEWHERE, ...env } }
+      const { collector, ...others } = await compose(composeEnvironment(chosen))
+      const native = nativeServices(chosen, programs)
+        .find(({ name }) => name === 'collector')
+        ?.command()
+      const wanted = env.BACKENDS?.split(',') ?? []
+      assert.deepEqual(collector?.command, native?.args.map(inContainer), JSON.stringify(env))
+      for (const backend of BACKENDS) {
+        const { id, server, environment } = backend
+        const isWanted = wanted.includes(id)
+        assert.equal(collector?.command?.includes(`/${collectorFile(backend)}`), isWanted, `${id} of ${env.BACKENDS}`)
+        assert.equal(id in others, isWanted && server !== undefined, `${id} of ${env.BACKENDS}`)
+        if (!isWanted || server) continue
+        // In what config prints, a $ is doubled.
+        for (const [name, value] of Object.entries(environment(chosen))) {
+          assert.equal(collector?.environment?.[name]?.replaceAll('$$', '$'), value, name)
+          assert.equal(native?.env[name], value, name)
+        }
+      }
+    }
+  }
+  await Promise.all([compare(), compare(), compare()])
+})
+
 test('both ways to boot scrape the same jobs, here each at a service and port that exist', () => {
   writePrometheusFiles(settings)
   const jobs = readdirSync(resolve(ROOT, 'grafana/targets'))
@@ -255,16 +310,18 @@ test('both ways to boot scrape the same jobs, here each at a service and port th
   }
 })
 
-test('the collector is given every setting that its configuration has no default for, and none that it does not read', () => {
+test('the collector is given every setting that its configuration has no default for, and none that it does not read', async () => {
   const files = readdirSync(resolve(ROOT, 'collector'), { recursive: true, encoding: 'utf8' })
   const text = files
-    .filter((file) => /^(config|token|privacy\/.*|policies\/.*)\.yaml$/.test(file))
+    .filter((file) => /^(config|overlays\/token|backends\/.*|privacy\/.*|policies\/.*)\.yaml$/.test(file))
     .map((file) => readFileSync(resolve(ROOT, 'collector', file), 'utf8'))
     .join('\n')
   const read = [...text.matchAll(/\$\{env:(\w+)(:-)?/g)]
-  for (const [, name = '', fallback] of read)
-    assert.ok(fallback || name === 'OTLP_TOKEN' || given('collector')[name], `${name} is missing`)
-  for (const name of Object.keys(given('collector')))
+  const all = { BACKENDS: BACKENDS.map(({ id }) => id).join(), ...ELSEWHERE, OTLP_TOKEN: 'a-token-of-sixteen' }
+  const { collector } = await compose(composeEnvironment({ ...settings, env: { ...settings.env, ...all } }))
+  const told = collector?.environment ?? {}
+  for (const [, name = '', fallback] of read) assert.ok(fallback || told[name], `${name} is missing`)
+  for (const name of Object.keys(told))
     assert.ok(
       ['GOGC', 'GOMEMLIMIT'].includes(name) || read.some(([, known]) => known === name),
       `nothing reads ${name}`,
@@ -291,7 +348,11 @@ test('RECORD=yes has both ways to boot write down what the sampler sees, and not
   )
   const user = `${process.getuid?.()}:${process.getgid?.()}`
   assert.equal(collector?.user, user, 'who started it can read the files')
-  assert.deepEqual(others['queue-owner']?.entrypoint, ['chown', '-R', user, '/queue'])
+  assert.deepEqual(others['queue-owner']?.entrypoint, [
+    'sh',
+    '-c',
+    `chown -R ${user} /queue && chown -R 10001:10001 /badger`,
+  ])
   const { collector: _, 'queue-owner': __, ...rest } = services
   const { 'queue-owner': ___, ...same } = others
   assert.deepEqual(same, rest)
@@ -313,7 +374,7 @@ test('without RECORD nothing is loaded for it, and what says neither yes nor no 
 test('a model server of the user takes the place of the mock, and can be on this machine', async () => {
   const address = 'http://host.docker.internal:8001/v1'
   const own = await compose(composeEnvironment({ ...settings, env: { ...settings.env, VLLM_BASE_URL: address } }))
-  assert.deepEqual(new Set(Object.keys(own)), new Set(Object.keys(services).filter((name) => name !== 'model')))
+  assert.deepEqual(new Set(Object.keys(own)), new Set(Object.keys(services).filter((name) => name !== 'mock-vllm')))
   assert.equal(own.sim?.environment?.VLLM_BASE_URL, address)
   assert.deepEqual(own.sim?.extra_hosts, ['host.docker.internal=host-gateway'])
 })
@@ -321,7 +382,7 @@ test('a model server of the user takes the place of the mock, and can be on this
 test('an empty variable is the same as none', async () => {
   const empty = { VLLM_BASE_URL: '', SEED: '', SLOW_CALL: '', TOKEN_HEAVY: '' }
   const { sim, collector } = await compose(composeEnvironment({ ...settings, env: { ...settings.env, ...empty } }))
-  assert.equal(sim?.environment?.VLLM_BASE_URL, 'http://model:8000/v1')
+  assert.equal(sim?.environment?.VLLM_BASE_URL, 'http://mock-vllm:8000/v1')
   assert.equal(sim?.environment?.SEED, null)
   assert.equal(collector?.environment?.SLOW_CALL, '200ms')
   assert.equal(collector?.environment?.TOKEN_HEAVY, null)
@@ -367,6 +428,12 @@ test('what can be refused is refused before anything is started, with the way ar
     /VLLM_BASE_URL=http:\/\/localhost:8001\/v1: .*http:\/\/host\.docker\.internal:8001\/v1.*BOOT=native/s,
   )
 
+  const elsewhere = { BACKENDS: 'otlp', OTLP_BACKEND_ENDPOINT: 'localhost:4318' }
+  await assert.rejects(
+    bootDocker({ ...settings, env: { ...env, ...elsewhere } }, options),
+    /OTLP_BACKEND_ENDPOINT=https:\/\/localhost:4318: .*https:\/\/host\.docker\.internal:4318.*BOOT=native/s,
+  )
+
   const squatter = createServer().listen(settings.ports.PHOENIX_PORT, '127.0.0.1')
   const taken = `port ${settings.ports.PHOENIX_PORT} \\(PHOENIX_PORT, for phoenix\\) is taken by .*pid ${process.pid}.*PHOENIX_PORT=`
   await assert.rejects(bootDocker({ ...settings, env }, options), new RegExp(taken)).finally(() => squatter.close())
@@ -408,6 +475,7 @@ test('the workbench starts the pinned image with the files and the ports of this
     [
       [resolve(ROOT, 'collector'), true],
       [scratch, false],
+      [overlay, true],
     ],
   )
   const environment = Object.fromEntries(given('--env').map((pair) => pair.split(/=(.*)/s)))
@@ -498,13 +566,13 @@ test('VOLUME says one of two words, and goes with no recording, which would not 
 
 test('OTLP_TOKEN is asked for by the collector and sent by the agents, both ways to boot', async () => {
   const guarded = { ...settings, env: { ...settings.env, OTLP_TOKEN: 'a-token-of-sixteen' } }
-  const { collector, sim, model } = await compose(composeEnvironment(guarded))
+  const { collector, sim, 'mock-vllm': model } = await compose(composeEnvironment(guarded))
   const native = new Map(nativeServices(guarded, programs).map((service) => [service.name, service.command()]))
-  assert.ok(collector?.command?.includes('/collector/token.yaml'))
+  assert.ok(collector?.command?.includes('/collector/overlays/token.yaml'))
   assert.ok(native.get('collector')?.args.includes(resolve(ROOT, 'collector/overlays/token.yaml')))
   for (const env of [collector?.environment, native.get('collector')?.env])
     assert.equal(env?.OTLP_TOKEN, 'a-token-of-sixteen')
-  for (const env of [sim?.environment, model?.environment, native.get('sim')?.env, native.get('model')?.env])
+  for (const env of [sim?.environment, model?.environment, native.get('sim')?.env, native.get('mock-vllm')?.env])
     assert.equal(env?.OTEL_EXPORTER_OTLP_HEADERS, 'authorization=Bearer%20a-token-of-sixteen')
 })
 
@@ -512,8 +580,8 @@ test('TLS has its files where the collector and the agents look, and https in ev
   const [cert, key] = [resolve(settings.state, 'cert.pem'), resolve(settings.state, 'key.pem')]
   for (const file of [cert, key]) writeFileSync(file, '')
   const secured = { ...settings, env: { ...settings.env, OTLP_TLS_CERT: cert, OTLP_TLS_KEY: key } }
-  const { collector, sim, model } = await compose(composeEnvironment(secured))
-  assert.ok(collector?.command?.includes('/collector/tls.yaml'))
+  const { collector, sim, 'mock-vllm': model } = await compose(composeEnvironment(secured))
+  assert.ok(collector?.command?.includes('/collector/overlays/tls.yaml'))
   const binds = (service: typeof sim) =>
     (service?.volumes ?? []).map(({ source, target }) => `${source} ${target}`).filter((one) => one.includes('/tls/'))
   assert.deepEqual(binds(collector), [`${cert} /tls/cert.pem`, `${key} /tls/key.pem`])

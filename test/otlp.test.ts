@@ -27,7 +27,7 @@ before(async () => {
     'tempo',
     'prometheus',
     'collector',
-    'model',
+    'mock-vllm',
   ])
 })
 
@@ -99,6 +99,6 @@ test('the agents show both, and lose nothing', async () => {
 })
 
 test('the token is in no log', () => {
-  for (const name of ['collector', 'model', 'tempo', 'prometheus'])
+  for (const name of ['collector', 'mock-vllm', 'tempo', 'prometheus'])
     assert.ok(!readFileSync(resolve(settings.state, `logs/${name}.log`), 'utf8').includes(TOKEN), name)
 })

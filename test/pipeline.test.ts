@@ -308,7 +308,7 @@ test('no secret of the prompts is in Tempo, Phoenix, Prometheus, a log or a queu
     Prometheus: json(await prometheus(settings, '{__name__=~".+"}')),
     'what the simulator said': run.said,
   }
-  for (const folder of ['logs', 'data/collector/tempo', 'data/collector/phoenix', 'data/tempo', 'data/phoenix']) {
+  for (const folder of ['logs', 'data/collector', 'data/tempo', 'data/phoenix']) {
     for (const file of readdirSync(resolve(settings.state, folder), { recursive: true, withFileTypes: true })) {
       if (file.isFile()) exits[`${folder}/${file.name}`] = readFileSync(resolve(file.parentPath, file.name), 'latin1')
     }

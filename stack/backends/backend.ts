@@ -1,3 +1,4 @@
+import type { Price } from '../../grafana/source/prices.ts'
 import type { Programs } from '../native.ts'
 import type { Service } from '../service.ts'
 import type { PortName, Settings } from '../settings.ts'
@@ -25,8 +26,11 @@ export type BackendServer = Readonly<{
   metricsPort?: PortName
   /** Where a person looks, and what for. */
   link: Readonly<{ port: PortName; path: string; what: string }>
-  /** What it needs when it is ready and before the first span comes. */
-  prepare?: (settings: Settings, cancel: AbortSignal) => Promise<void>
+  /**
+   * Tells it what models cost, if it computes costs itself; before the first span comes, and when prices change. Answers
+   * how many milliseconds to wait until they hold: 0 when nothing changed.
+   */
+  setPrices?: (settings: Settings, prices: readonly Price[]) => Promise<number>
   /** What it shows of a tick; undefined while something of it is missing. */
   shows: (settings: Settings, tick: Tick) => Promise<Shown | undefined>
   /** Asks how many copies it holds of each of these spans (`spanKey`), and perhaps of others. */

@@ -27,6 +27,8 @@ export function chosenBackends(settings: Settings): readonly Backend[] {
   const { BACKENDS: given = '' } = settings.env
   const ids = given.split(',').map((id) => id.trim())
   const known = BACKENDS.map(({ id }) => id).join(', ')
+  if (!given.trim())
+    throw new UserError(`BACKENDS is empty. There are ${known}: write some of them, with commas between.`)
   const chosen = ids.map((id, index) => {
     const backend = BACKENDS.find((one) => one.id === id)
     if (!backend)

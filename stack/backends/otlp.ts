@@ -24,6 +24,7 @@ export const otlp: Backend = {
  */
 function headersIn(given: string): Record<string, string> {
   const pairs = given.split(',').filter((pair) => pair.trim() !== '')
+  const seen = new Set<string>()
   return Object.fromEntries(
     pairs.map((pair, index) => {
       const [, name = '', value = ''] = /^\s*([A-Za-z0-9!#$%&'*+.^_`|~-]+)\s*=\s*(.*?)\s*$/.exec(pair) ?? []
@@ -31,13 +32,24 @@ function headersIn(given: string): Record<string, string> {
         throw new UserError(
           `OTLP_BACKEND_HEADERS: header ${index + 1} has no name or no value. Write name=value, with commas between and %2C for a comma inside a value.`,
         )
-      try {
-        return [name, decodeURIComponent(value)]
-      } catch {
-        throw new UserError(
-          `OTLP_BACKEND_HEADERS: the value of ${name} has a % that begins no code. Write %25 for a %.`,
-        )
-      }
+      if (seen.has(name.toLowerCase()))
+        throw new UserError(`OTLP_BACKEND_HEADERS names ${name} twice: a header is sent once.`)
+      seen.add(name.toLowerCase())
+      return [name, decoded(name, value)]
     }),
   )
+}
+
+function decoded(name: string, value: string): string {
+  let text: string
+  try {
+    text = decodeURIComponent(value)
+  } catch {
+    throw new UserError(`OTLP_BACKEND_HEADERS: the value of ${name} has a % that begins no code. Write %25 for a %.`)
+  }
+  if (/\p{Cc}/u.test(text))
+    throw new UserError(
+      `OTLP_BACKEND_HEADERS: the value of ${name} holds a line break or another character that no header can carry.`,
+    )
+  return text
 }

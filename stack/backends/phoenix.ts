@@ -1,11 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { parseEnv } from 'node:util'
 import { spanKey } from '../../evidence/drills/balance.ts'
 import { syncPrices } from '../../phoenix/prices.ts'
-import { pricesToday } from '../prices.ts'
 import { bytesFrom, phoenixCost, phoenixPages, phoenixProjects, phoenixSpans } from '../queries.ts'
 import { dataFolder, environment } from '../service.ts'
 import { ROOT, type Settings, url } from '../settings.ts'
@@ -37,10 +35,7 @@ export const phoenix: Backend = {
     }),
     link: { port: 'PHOENIX_PORT', path: '/projects', what: 'every kept conversation, with its messages and cost' },
     // A span that comes before its model has a price never gets one.
-    prepare: async (settings, cancel) => {
-      const wait = await syncPrices(url(settings, 'PHOENIX_PORT'), pricesToday())
-      await sleep(wait, undefined, { signal: cancel })
-    },
+    setPrices: (settings, prices) => syncPrices(url(settings, 'PHOENIX_PORT'), prices),
     shows: async (settings, { trace, agents, project }) => {
       const stored = await phoenixSpans(settings, project, trace)
       const calls = stored.filter(

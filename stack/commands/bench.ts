@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import { createWriteStream, readFileSync, rmSync } from 'node:fs'
-import { availableParallelism, cpus } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -16,6 +15,7 @@ import { comfortableSpeed, recordedMs, replay, replayEach } from '../../workbenc
 import { singlePolicies } from '../../workbench/single-policies.ts'
 import { tabulate } from '../../workbench/table.ts'
 import { launcherFor } from '../collectors.ts'
+import { writeMeasured } from '../measured.ts'
 import { SHIPPED_POLICY } from '../policy.ts'
 import { runningPid, started } from '../processes.ts'
 import { phoenixSpans, prometheus, tempoSearch } from '../queries.ts'
@@ -265,6 +265,11 @@ await withStack({ VLLM_PRESET: 'calm' }, 'collector/policies/keep-everything.yam
 await replaySpeed()
 const shapes = await speed(await testPlace(), (line) => console.error(line))
 
-console.log(`${cpus()[0]?.model.trim()}, ${availableParallelism()} cores, Node ${process.version}\n`)
-console.log(['| measured | found | aim |', '|---|---|---|', ...rows.map((row) => `| ${row.join(' | ')} |`)].join('\n'))
-console.log(['', ...shapes].join('\n'))
+const table = [
+  '| measured | found | aim |',
+  '| --- | --- | --- |',
+  ...rows.map((row) => `| ${row.join(' | ')} |`),
+].join('\n')
+console.log(`${table}\n\n${shapes.join('\n')}`)
+for (const file of [writeMeasured('bench', table), writeMeasured('speed', shapes.join('\n'))])
+  console.error(`written to ${file}`)

@@ -8,8 +8,8 @@ import packageJson from '../../package.json' with { type: 'json' }
 import type { Entry } from '../../sim/ledger.ts'
 import { sumOf } from '../../workbench/collector.ts'
 import { UserError } from '../../workbench/user-error.ts'
-import type { Tick } from '../backends/backend.ts'
-import { chosenBackends, exporterOf } from '../backends/backends.ts'
+import type { Backend, Tick } from '../backends/backend.ts'
+import { chosenBackends, exporterOf, served } from '../backends/backends.ts'
 import { freePorts } from '../ports.ts'
 import { bytesFrom, prometheus } from '../queries.ts'
 import { senderEnvironment } from '../receiver-options.ts'
@@ -28,6 +28,10 @@ type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
  */
 export async function verify(settings: Settings, { cancel, say }: Options): Promise<void> {
   const canary = `canary-${randomBytes(6).toString('hex')}@example.com`
+  const backends = chosenBackends(settings)
+  const elsewhere = backends.filter(({ server }) => !server)
+  const before = new Map<Backend, HandedOn>()
+  for (const backend of elsewhere) before.set(backend, await handedOn(settings, backend))
   const { run, trace, agents } = await play(settings, canary, cancel)
   say(`ok   one tick was played as ${run}`)
 
@@ -49,15 +53,7 @@ export async function verify(settings: Settings, { cancel, say }: Options): Prom
   const tick: Tick = { run, trace, agents, project: packageJson.name }
   const seen: { title: string; content: string }[] = []
   let spans = 0
-  for (const { id, title, server } of chosenBackends(settings)) {
-    if (!server) {
-      await within(`${title}: its exporter has handed on spans`, async () => {
-        const sent = await handedOn(settings, id)
-        return sent > 0 ? sent : undefined
-      })
-      say(`ok   ${title} took what it was handed; look there for the rest`)
-      continue
-    }
+  for (const { title, server } of served(backends)) {
     const shown = await within(`${title}: all spans of the tick`, async () => {
       const found = await server.shows(settings, tick)
       spans = Math.max(spans, found?.spans ?? 0)
@@ -65,6 +61,19 @@ export async function verify(settings: Settings, { cancel, say }: Options): Prom
     })
     say(`ok   ${title} ${shown.sentence}`)
     seen.push({ title, content: shown.content })
+  }
+  // Nothing can be asked there. The collector counts what was taken; of other traffic it counts the same.
+  for (const backend of elsewhere) {
+    const { sent, failed } = before.get(backend) ?? { sent: 0, failed: 0 }
+    const now = await within(`${backend.title}: the spans of the tick are handed on`, async () => {
+      const found = await handedOn(settings, backend)
+      return found.failed > failed || found.sent - sent >= Math.max(spans, 1) ? found : undefined
+    })
+    if (now.failed > failed)
+      throw new UserError(
+        `BAD  ${backend.title} refused ${now.failed - failed} spans, and they are lost to it: make logs S=collector says why.`,
+      )
+    say(`ok   ${backend.title} took ${now.sent - sent} spans; look there for the rest`)
   }
 
   const series = await within(`Prometheus: tokens of ${agents.join(', ')}`, async () => {
@@ -88,10 +97,13 @@ export async function verify(settings: Settings, { cancel, say }: Options): Prom
   say('ok   the e-mail address in its prompts is nowhere; **** stands in its place')
 }
 
-/** How many spans the collector says that it has handed on to a backend. */
-async function handedOn(settings: Settings, id: string): Promise<number> {
-  const page = await bytesFrom(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'))
-  return sumOf(page.toString(), 'otelcol_exporter_sent_spans', `exporter="${exporterOf(id)}"`)
+type HandedOn = Readonly<{ sent: number; failed: number }>
+
+/** How many spans a backend has taken from the collector since it was started, and how many it has refused for good. */
+async function handedOn(settings: Settings, { id }: Backend): Promise<HandedOn> {
+  const page = (await bytesFrom(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'))).toString()
+  const count = (name: string) => sumOf(page, name, `exporter="${exporterOf(id)}"`)
+  return { sent: count('otelcol_exporter_sent_spans'), failed: count('otelcol_exporter_send_failed_spans') }
 }
 
 /** One tick against a mock of its own, so that the check asks nothing of the model server in use. */

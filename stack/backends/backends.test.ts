@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { matchesGlob, resolve } from 'node:path'
+import { test } from 'node:test'
+import { execa } from 'execa'
+import { parse } from 'yaml'
+import { UserError } from '../../workbench/user-error.ts'
+import { readRecipes } from '../native.ts'
+import { ROOT, readSettings, type Settings } from '../settings.ts'
+import { BACKENDS, chosenBackends, collectorFile, exporterOf, served } from './backends.ts'
+import { otlp } from './otlp.ts'
+
+/** The files that may name a backend, and why. Whatever else deals with backends loops over their records. */
+const NAMED_IN: readonly (readonly [glob: string, why: string])[] = [
+  ['stack/backends/*.ts', 'these are the records'],
+  ['stack/settings.ts', 'each port has a variable of its own, as .env names it'],
+  ['stack/queries.ts', 'it holds the questions to the data sources of boards and tests, each in its own language'],
+  ['stack/services.ts', 'Grafana is told where its source of traces is'],
+  ['stack/**/viewer.ts', 'the viewer takes the place of Grafana, so it has the same source of traces'],
+  ['stack/**/leak.ts', 'what became of harmless spans is read where they are shown as OTLP'],
+  ['stack/**/bench.ts', 'it measures the two that ship by default, and says so in its table'],
+  ['stack/**/rehearse.ts', 'it rehearses the containers that start by default'],
+  ['workbench/collector.ts', 'a scratch collector is told addresses where nobody is'],
+  ['workbench/forecast.ts', 'it forecasts the disk of the two that ship by default'],
+  ['workbench/report.ts', 'it prints that forecast'],
+  ['evidence/**/false-positives.ts', 'an SDK of the same maker begins the keys of its attributes with the name'],
+  ['phoenix/*.ts', 'it talks to Phoenix about prices'],
+  ['grafana/source/**', 'boards ask their source of traces, and lead to Phoenix'],
+  ['viewer/**', 'it draws what that source answers'],
+  ['**/*.test.ts', 'a test says what one backend must show'],
+  ['test/*.ts', 'the same'],
+]
+
+/** `otlp` is also the name of the protocol, and stands everywhere. */
+const words = BACKENDS.filter(({ id }) => id !== otlp.id).map(({ id }) => id)
+/** "temporary" and "temporality" are other words. */
+const NAME = new RegExp(`(?:${words.join('|')})(?!ra)`, 'i')
+
+/** A file without its comments and without the links in its strings. */
+const codeOf = (text: string) =>
+  text
+    .replace(/https?:\/\/[^\s'"`]+/g, '')
+    .replace(/\/\*[\s\S]*?\*\//g, '')
+    .replace(/(^|\s)\/\/.*/g, '')
+
+test('backends are named in the files of a committed list and nowhere else', async () => {
+  const { stdout } = await execa('git', ['ls-files', '*.ts', '*.tsx', '*.mts'], { cwd: ROOT })
+  const naming = stdout.split('\n').filter((file) => NAME.test(codeOf(readFileSync(resolve(ROOT, file), 'utf8'))))
+  const isListed = (file: string) => NAMED_IN.some(([glob]) => matchesGlob(file, glob))
+  assert.deepEqual(
+    naming.filter((file) => !isListed(file)),
+    [],
+    'a record in stack/backends/ can hold what these need to know',
+  )
+  const unused = NAMED_IN.filter(([glob]) => !naming.some((file) => matchesGlob(file, glob)))
+  assert.deepEqual(unused, [], 'the list only gets shorter')
+})
+
+test('what names a backend is found in code, and not in a comment, a link or another word', () => {
+  for (const code of ["ask('tempo')", 'tempoSearch(settings)', 'const LANGFUSE_HOST = 1', '`$' + '{url}/phoenix/x`'])
+    assert.match(codeOf(code), NAME)
+  for (const code of [
+    '// Tempo is asked',
+    '  a() // as Jaeger does',
+    '/** Phoenix\n * and Tempo */',
+    "see('https://github.com/grafana/tempo/issues/1')",
+    'aggregationTemporality: 2',
+    'temporary()',
+  ])
+    assert.doesNotMatch(codeOf(code), NAME)
+})
+
+test('each backend has one collector file of its id, with its own pipelines and its own exporter, and no extension', () => {
+  const files = readdirSync(resolve(ROOT, 'collector/backends'))
+  assert.deepEqual(files.sort(), BACKENDS.map(({ id }) => `${id}.yaml`).sort())
+  for (const backend of BACKENDS) {
+    const text = readFileSync(resolve(ROOT, collectorFile(backend)), 'utf8')
+    const { exporters, service, ...rest } = parse(text)
+    assert.deepEqual(Object.keys(rest), [], `${backend.id}: lists and maps of others are not its own`)
+    assert.deepEqual(Object.keys(exporters), [exporterOf(backend.id)])
+    assert.deepEqual(Object.keys(service), ['pipelines'], `${backend.id}: an extension would replace the list of all`)
+    for (const [name, pipeline] of Object.entries(service.pipelines)) {
+      assert.match(name, new RegExp(`^(traces|metrics)/${backend.id}$`))
+      const receivers = name.startsWith('traces') ? ['forward/stored'] : ['forward/metrics']
+      assert.deepEqual(pipeline, { receivers, exporters: [exporterOf(backend.id)] })
+    }
+    const { sending_queue: queue, retry_on_failure: retry } = exporters[exporterOf(backend.id)]
+    assert.equal(queue.storage, 'file_storage')
+    assert.equal(retry.max_elapsed_time, 0, `${backend.id}: what cannot be taken waits on disk`)
+    assert.match(text, new RegExp(`\\$\\{env:${backend.endpointVariable}\\b`))
+  }
+})
+
+test('each backend that runs here has a recipe and a service in docker-compose.yml behind a profile of its id', () => {
+  const recipes = readRecipes('stack/native/recipes.yaml')
+  const { services } = parse(readFileSync(resolve(ROOT, 'docker-compose.yml'), 'utf8'), { merge: true })
+  for (const { id, server } of served(BACKENDS)) {
+    assert.ok(recipes[server.recipe], id)
+    assert.deepEqual(services[id]?.profiles, [id])
+    assert.equal(services.collector.depends_on[id]?.required, false, `the collector starts without ${id}`)
+  }
+})
+
+const chosen = (env: Readonly<Record<string, string>>) => {
+  const shipped = readSettings(resolve(ROOT, '.stack-of-no-test'))
+  const settings: Settings = { ...shipped, env: { ...shipped.env, ...env } }
+  return chosenBackends(settings).map(({ id }) => id)
+}
+const refused = (env: Readonly<Record<string, string>>, message: RegExp) =>
+  assert.throws(
+    () => chosen(env),
+    (error) => {
+      assert.ok(error instanceof UserError)
+      assert.match(error.message, message)
+      return true
+    },
+  )
+
+test('BACKENDS names some of the backends, in any order, each once', () => {
+  assert.deepEqual(chosen({ BACKENDS: 'jaeger, tempo' }), ['jaeger', 'tempo'])
+  refused(
+    { BACKENDS: 'tempo,zipkin' },
+    /^BACKENDS=tempo,zipkin: there is no backend "zipkin"\. There are tempo, .*, otlp:/,
+  )
+  refused({ BACKENDS: 'tempo,phoenix,tempo' }, /^BACKENDS=tempo,phoenix,tempo names tempo twice/)
+  refused({ BACKENDS: '' }, /^BACKENDS is empty\. .*tempo, phoenix, jaeger, langfuse, otlp/)
+  refused({ BACKENDS: 'tempo,' }, /^BACKENDS=tempo,: there is no backend ""/)
+})
+
+test('a backend that is chosen and lacks a variable is refused', () => {
+  refused({ BACKENDS: 'tempo,langfuse' }, /^LANGFUSE_HOST is not set, and the backend langfuse needs it: make up /)
+  refused({ BACKENDS: 'otlp' }, /^OTLP_BACKEND_ENDPOINT is not set, and the backend otlp needs it: make up /)
+})

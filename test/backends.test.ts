@@ -1,0 +1,402 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createServer, type IncomingHttpHeaders, type RequestListener } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { resolve } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { gunzipSync } from 'node:zlib'
+import { execa } from 'execa'
+import { spanKey } from '../evidence/drills/balance.ts'
+import { spanKeys } from '../evidence/drills/fault-proxy.ts'
+import packageJson from '../package.json' with { type: 'json' }
+import type { Tick } from '../stack/backends/backend.ts'
+import { BACKENDS, collectorFile, served } from '../stack/backends/backends.ts'
+import { bootNative, haltNative } from '../stack/boot.ts'
+import { build } from '../stack/native.ts'
+import { portsOfItsOwn } from '../stack/ports.ts'
+import { started } from '../stack/processes.ts'
+import { collectorArguments, collectorEnvironment } from '../stack/services.ts'
+import { ROOT, type Settings, url } from '../stack/settings.ts'
+import { verify } from '../stack/verify.ts'
+import { sumOf } from '../workbench/collector.ts'
+import { eventually, play, startStack, testPlace } from './stack.ts'
+
+const KEEP_ALL = 'collector/policies/keep-everything.yaml'
+const cancel = new AbortController().signal
+const say = () => {}
+const quiet = { cancel, say }
+
+let folder: string
+let certificate: Readonly<{ cert: string; key: string }>
+
+before(async () => {
+  folder = mkdtempSync(resolve(tmpdir(), 'wood-backends-'))
+  const [cert, key] = [resolve(folder, 'cert.pem'), resolve(folder, 'key.pem')]
+  const subject = ['-subj', '/CN=elsewhere', '-addext', 'subjectAltName=IP:127.0.0.1']
+  const made = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1']
+  await execa('openssl', ['req', ...made, ...subject, '-keyout', key, '-out', cert])
+  certificate = { cert, key }
+})
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+type Asked = Readonly<{ path: string; headers: IncomingHttpHeaders; body: Buffer; status: number; at: number }>
+
+/** A server that takes OTLP and answers as it is told to; here it stands for one that cannot be had. */
+async function standIn(tls?: Readonly<{ cert: string; key: string }>) {
+  const requests: Asked[] = []
+  let answer: () => Readonly<{ status: number; retryAfter?: number }> = () => ({ status: 200 })
+  const listener: RequestListener = async (request, response) => {
+    const raw = Buffer.concat(await request.toArray())
+    const { status, retryAfter } = answer()
+    const body = request.headers['content-encoding'] === 'gzip' ? gunzipSync(raw) : raw
+    requests.push({ path: request.url ?? '', headers: request.headers, body, status, at: Date.now() })
+    response.writeHead(status, retryAfter ? { 'retry-after': String(retryAfter) } : {}).end()
+  }
+  const server = tls
+    ? createTlsServer({ cert: readFileSync(tls.cert), key: readFileSync(tls.key) }, listener)
+    : createServer(listener)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  /** The spans that were taken, each as often as it was. */
+  const taken = () =>
+    requests
+      .filter(({ path, status }) => path.endsWith('/traces') && status < 300)
+      .flatMap(({ body }) => spanKeys(body))
+      .sort()
+  return {
+    url: `${tls ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests,
+    taken,
+    answers: (next: typeof answer) => {
+      answer = next
+    },
+    close: async () => {
+      server.close()
+      server.closeAllConnections()
+    },
+  }
+}
+type StandIn = Awaited<ReturnType<typeof standIn>>
+
+async function post(settings: Settings, path: string, body: unknown): Promise<void> {
+  const headers = { 'content-type': 'application/json' }
+  const answer = await fetch(url(settings, 'OTLP_HTTP_PORT', path), {
+    method: 'POST',
+    headers,
+    body: JSON.stringify(body),
+  })
+  assert.equal(answer.status, 200, await answer.text())
+}
+
+/** Sends traces of one span each, which are all kept, and answers their keys. */
+async function send(settings: Settings, count: number): Promise<readonly string[]> {
+  const spans = Array.from({ length: count }, () => ({
+    traceId: randomBytes(16).toString('hex'),
+    spanId: randomBytes(8).toString('hex'),
+    name: 'chat',
+    startTimeUnixNano: `${Date.now()}000000`,
+    endTimeUnixNano: `${Date.now() + 1}000000`,
+  }))
+  await post(settings, '/v1/traces', { resourceSpans: [{ scopeSpans: [{ spans }] }] })
+  return spans.map(({ traceId, spanId }) => spanKey(traceId, spanId)).sort()
+}
+
+const counted = async (settings: Settings, name: string, backend: string) =>
+  sumOf(
+    await (await fetch(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'))).text(),
+    name,
+    `exporter="otlp_http/${backend}"`,
+  )
+
+describe('the files of backends', () => {
+  const overlay = (name: string) => `collector/overlays/${name}.yaml`
+  const files = BACKENDS.map(collectorFile)
+  const subsets = Array.from({ length: 2 ** files.length }, (_, bits) => files.filter((__, at) => bits & (1 << at)))
+  const few = subsets.filter(({ length }) => length < 2 || length === files.length)
+  const OVERLAYS = ['high-volume', 'record', 'token', 'tls'].map(overlay)
+  const SHAPES: readonly (readonly string[])[] = [
+    ...subsets,
+    ...OVERLAYS.flatMap((one) => few.map((some) => [...some, one])),
+    ...['high-volume', 'record'].map((one) => [...files, ...[one, 'token', 'tls'].map(overlay)]),
+  ]
+  const AT_ONCE = 4
+
+  /** Undefined when the collector takes data; else what it said. */
+  async function refusal(settings: Settings, program: string, loaded: readonly string[]): Promise<string | undefined> {
+    const own = { ...settings, ports: await portsOfItsOwn(), state: mkdtempSync(resolve(folder, 'start-')) }
+    const env = {
+      ...collectorEnvironment(own),
+      ...Object.assign({}, ...BACKENDS.map(({ environment }) => environment(own))),
+      POLICY_FILE: resolve(ROOT, KEEP_ALL),
+      RECORDING_FILE: resolve(own.state, 'live.jsonl'),
+      OTLP_TOKEN: 'a-token-of-sixteen',
+      OTLP_TLS_CERT: certificate.cert,
+      OTLP_TLS_KEY: certificate.key,
+    }
+    const child = execa(program, collectorArguments(own, loaded), { env, extendEnv: false, all: true, reject: false })
+    const health = url(own, 'COLLECTOR_HEALTH_PORT')
+    try {
+      // It answers 200 when every part has started; with high volume, nothing is said of that.
+      for (const until = Date.now() + 60_000; Date.now() < until; await sleep(50)) {
+        if (child.exitCode !== null) break
+        if (
+          await fetch(health)
+            .then(({ ok }) => ok)
+            .catch(() => false)
+        )
+          return undefined
+      }
+    } finally {
+      child.kill()
+      await child
+    }
+    return (await child).all || 'nothing'
+  }
+
+  test('start in every combination, and with every overlay', async () => {
+    const settings = await testPlace({
+      ...{ LANGFUSE_HOST: 'https://127.0.0.1:1', LANGFUSE_PUBLIC_KEY: 'pk', LANGFUSE_SECRET_KEY: 'sk' },
+      ...{ OTLP_BACKEND_ENDPOINT: 'https://127.0.0.1:1', OTLP_BACKEND_HEADERS: 'a=b' },
+    })
+    const program = (await build(settings, ['collector'], quiet))('otelcol-woodland')
+    const waiting = [...SHAPES]
+    const refused: string[] = []
+    const start = async () => {
+      for (let shape = waiting.pop(); shape; shape = waiting.pop()) {
+        const said = await refusal(settings, program, shape)
+        if (said) refused.push(`${shape.join(' ') || 'config.yaml alone'}: ${said}`)
+      }
+    }
+    await Promise.all(Array.from({ length: AT_ONCE }, start))
+    rmSync(settings.state, { recursive: true, force: true })
+    assert.deepEqual(refused, [])
+  })
+})
+
+describe('backends that are somewhere else', () => {
+  const KEYS = { LANGFUSE_PUBLIC_KEY: 'pk-lf-5f1c2a', LANGFUSE_SECRET_KEY: 'sk-lf-9be07d41' }
+  const BASIC = Buffer.from(`${KEYS.LANGFUSE_PUBLIC_KEY}:${KEYS.LANGFUSE_SECRET_KEY}`).toString('base64')
+  const HEADERS = {
+    name: 'value',
+    other: 'a,b$c',
+    'x-quoted': `"it's" = $\{env:HOME} \\n $$`,
+    'x-number': '007',
+    'x-api-key': 'vk-72aa16e3',
+  }
+  const ATTEMPT_S = 2
+  let settings: Settings
+  let langfuse: StandIn
+  let vendor: StandIn
+  /** What each is to have when all is well again. */
+  const due = { langfuse: [] as string[], otlp: [] as string[] }
+
+  const boot = (env: Readonly<Record<string, string>>) =>
+    bootNative({ ...settings, env: { ...settings.env, ...env } }, { policy: KEEP_ALL, only: ['collector'], ...quiet })
+  const has = (server: StandIn, keys: readonly string[]) =>
+    eventually(async () => assert.deepEqual(server.taken(), [...keys].sort()), 30)
+  const sendToBoth = async (count: number) => {
+    const keys = await send(settings, count)
+    due.langfuse.push(...keys)
+    due.otlp.push(...keys)
+    return keys
+  }
+
+  before(async () => {
+    langfuse = await standIn()
+    vendor = await standIn(certificate)
+    const written = Object.entries(HEADERS).map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
+    settings = await testPlace({
+      ...{ BACKENDS: 'langfuse,otlp', LANGFUSE_HOST: langfuse.url, ...KEYS },
+      ...{ OTLP_BACKEND_ENDPOINT: vendor.url, OTLP_BACKEND_HEADERS: `${written.join()}` },
+    })
+    delete (settings.env as Record<string, string>).SSL_CERT_FILE
+    await boot({})
+  })
+  after(async () => {
+    await haltNative(settings, say)
+    await Promise.all([langfuse, vendor].map((server) => server.close()))
+    rmSync(settings.state, { recursive: true, force: true })
+  })
+
+  test('a server whose certificate is not trusted gets nothing, and the queue holds it until it is', async () => {
+    const keys = await sendToBoth(12)
+    await has(langfuse, keys)
+    await eventually(async () => {
+      const log = readFileSync(resolve(settings.state, 'logs/collector.log'), 'utf8')
+      assert.match(log, /otlp_http\/otlp.*certificate signed by unknown authority/)
+    })
+    assert.deepEqual(vendor.requests, [])
+    assert.equal(await counted(settings, 'otelcol_exporter_queue_size', 'otlp'), keys.length)
+    assert.equal(await counted(settings, 'otelcol_exporter_send_failed_spans', 'otlp'), 0)
+    await haltNative(settings, say)
+    await boot({ SSL_CERT_FILE: certificate.cert })
+    await has(vendor, keys)
+  })
+
+  test('Langfuse is sent protobuf in gzip, to its path, with its headers', () => {
+    assert.ok(langfuse.requests.length > 0)
+    for (const { path, headers, body } of langfuse.requests) {
+      assert.equal(path, '/api/public/otel/v1/traces')
+      assert.equal(headers.authorization, `Basic ${BASIC}`)
+      assert.equal(headers['x-langfuse-ingestion-version'], '4')
+      assert.equal(headers['content-type'], 'application/x-protobuf')
+      assert.equal(headers['content-encoding'], 'gzip')
+      assert.ok(spanKeys(body).every((key) => due.langfuse.includes(key)))
+    }
+  })
+
+  test('any other server is sent traces and metrics over TLS, with every header as it was meant', async () => {
+    const name = 'gen_ai.client.calls.of.a.test'
+    const [at, sum] = [`${Date.now()}000000`, { aggregationTemporality: 2, isMonotonic: true }]
+    const metrics = [{ name, sum: { ...sum, dataPoints: [{ asInt: '3', startTimeUnixNano: at, timeUnixNano: at }] } }]
+    await post(settings, '/v1/metrics', { resourceMetrics: [{ scopeMetrics: [{ metrics }] }] })
+    await eventually(async () =>
+      assert.ok(vendor.requests.some(({ path, body }) => path === '/v1/metrics' && body.includes(name))),
+    )
+    assert.deepEqual(new Set(vendor.requests.map(({ path }) => path)), new Set(['/v1/traces', '/v1/metrics']))
+    for (const { headers } of vendor.requests) {
+      for (const [header, value] of Object.entries(HEADERS)) assert.equal(headers[header], value, header)
+      assert.equal(headers['content-type'], 'application/x-protobuf')
+      assert.equal(headers['content-encoding'], 'gzip')
+    }
+  })
+
+  for (const status of [401, 500])
+    test(`what Langfuse answers ${status} to is given up and counted, and the other backend gets all`, async () => {
+      const failed = await counted(settings, 'otelcol_exporter_send_failed_spans', 'langfuse')
+      langfuse.answers(() => ({ status }))
+      const keys = await send(settings, 7)
+      due.otlp.push(...keys)
+      await eventually(async () => {
+        const now = await counted(settings, 'otelcol_exporter_send_failed_spans', 'langfuse')
+        assert.equal(now - failed, keys.length)
+      })
+      await has(vendor, due.otlp)
+      langfuse.answers(() => ({ status: 200 }))
+      await sendToBoth(3)
+      await Promise.all([has(langfuse, due.langfuse), has(vendor, due.otlp)])
+      assert.equal(await counted(settings, 'otelcol_exporter_send_failed_spans', 'otlp'), 0)
+    })
+
+  for (const status of [429, 503])
+    test(`what Langfuse answers ${status} to is sent again when it asks for it, and nothing is lost`, async () => {
+      const failed = await counted(settings, 'otelcol_exporter_send_failed_spans', 'langfuse')
+      let refusals = 2
+      langfuse.answers(() => (refusals-- > 0 ? { status, retryAfter: ATTEMPT_S } : { status: 200 }))
+      await sendToBoth(9)
+      await Promise.all([has(langfuse, due.langfuse), has(vendor, due.otlp)])
+      const [first, second, third] = langfuse.requests.slice(-3)
+      assert.deepEqual([first?.status, second?.status, third?.status], [status, status, 200])
+      assert.ok((second?.at ?? 0) - (first?.at ?? 0) >= ATTEMPT_S * 1000, 'not before the time that it named')
+      assert.equal(await counted(settings, 'otelcol_exporter_send_failed_spans', 'langfuse'), failed)
+    })
+
+  test('no secret is in a file, a log, an argument or an answer of the collector', async () => {
+    const secrets = [
+      BASIC,
+      KEYS.LANGFUSE_SECRET_KEY,
+      HEADERS['x-api-key'],
+      HEADERS.other,
+      encodeURIComponent(HEADERS.other),
+    ]
+    const { stdout } = await execa('ps', ['-eo', 'args'])
+    const page = await (await fetch(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'))).text()
+    const places = new Map([
+      ['arguments', stdout],
+      ['metrics', page],
+    ])
+    await haltNative(settings, say)
+    for (const entry of readdirSync(settings.state, { recursive: true, withFileTypes: true })) {
+      const path = resolve(entry.parentPath, entry.name)
+      if (entry.isFile()) places.set(path, readFileSync(path, 'latin1'))
+    }
+    assert.ok([...places.keys()].some((path) => path.endsWith('logs/collector.log')))
+    assert.ok([...places.keys()].some((path) => path.includes('data/collector/')))
+    for (const [place, text] of places)
+      for (const secret of secrets) assert.ok(!text.includes(secret), `${secret.slice(0, 3)}… is in ${place}`)
+  })
+
+  test('a missing variable is refused before anything is started', async () => {
+    for (const [env, message] of [
+      [{ BACKENDS: 'tempo,langfuse', LANGFUSE_SECRET_KEY: '' }, /^Error: LANGFUSE_SECRET_KEY is not set/],
+      [{ BACKENDS: 'otlp,jeager' }, /^Error: BACKENDS=otlp,jeager: there is no backend "jeager"/],
+      [{ OTLP_BACKEND_HEADERS: 'vk-72aa16e3' }, /^Error: OTLP_BACKEND_HEADERS: header 1 has no name or no value/],
+    ] as const) {
+      await assert.rejects(boot(env), message)
+      assert.deepEqual(started(settings), [])
+    }
+  })
+})
+
+describe('three real backends and one elsewhere', () => {
+  const here = served(BACKENDS)
+  const ids = here.map(({ id }) => id)
+  let settings: Settings
+  let elsewhere: StandIn
+  let tick: Tick
+  let sent: number
+
+  const spansIn = async ({ server, title }: (typeof here)[number]) => {
+    const shown = await server.shows(settings, tick)
+    assert.equal(shown?.spans, sent, title)
+  }
+
+  before(async () => {
+    elsewhere = await standIn()
+    settings = await testPlace({
+      ...{ BACKENDS: [...ids, 'otlp'].join(), OTLP_BACKEND_ENDPOINT: elsewhere.url },
+      ...{ TIME_FACTOR: '10', VLLM_PRESET: 'calm' },
+    })
+    await startStack(settings, KEEP_ALL, [...ids, 'prometheus', 'collector', 'mock-vllm'])
+    const { id, entries, spans } = await play(settings, '--ticks', '1', '--seed', '7')
+    const trace = entries.find((entry) => entry.kind === 'tick')?.trace ?? ''
+    const agents = entries.flatMap((entry) => (entry.kind === 'turn' ? [entry.agent] : []))
+    tick = { run: id, trace, agents, project: packageJson.name }
+    sent = spans
+  })
+  after(async () => {
+    await haltNative(settings, say)
+    await elsewhere.close()
+    rmSync(settings.state, { recursive: true, force: true })
+  })
+
+  test('a tick is in each of them with all of its spans, once', async () => {
+    assert.ok(sent > 10)
+    await Promise.all(here.map((backend) => eventually(() => spansIn(backend))))
+    await eventually(async () => assert.equal(new Set(elsewhere.taken()).size, sent))
+    for (const { server, title } of here) {
+      const stored = await server.stored(settings)(elsewhere.taken())
+      for (const key of elsewhere.taken()) assert.equal(stored.get(key), 1, `${title}: ${key}`)
+    }
+  })
+
+  test('make verify follows a tick to all of them, and tells what was taken elsewhere from what was before', async () => {
+    const said: string[] = []
+    const before = elsewhere.taken().length
+    await verify(settings, { cancel, say: (line) => void said.push(line) })
+    for (const { title } of here)
+      assert.ok(
+        said.some((line) => line.startsWith(`ok   ${title} `)),
+        said.join('\n'),
+      )
+    const taken = Number(/^ok {3}OTLP took (\d+) spans; look there for the rest$/m.exec(said.join('\n'))?.[1])
+    assert.equal(taken, elsewhere.taken().length - before)
+  })
+
+  test('make verify says when a backend elsewhere refuses the tick, though it took others before', async () => {
+    elsewhere.answers(() => ({ status: 401 }))
+    await assert.rejects(verify(settings, quiet), /^Error: BAD {2}OTLP refused \d+ spans, .*make logs S=collector/)
+  })
+
+  test('what is in Jaeger is there after a stop and a start', async () => {
+    await haltNative(settings, say)
+    await bootNative(settings, { policy: KEEP_ALL, only: ['jaeger'], ...quiet })
+    const jaeger = here.find(({ id }) => id === 'jaeger') ?? assert.fail()
+    await eventually(() => spansIn(jaeger))
+  })
+})
