@@ -3,11 +3,14 @@ import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import type { Format } from '../workbench/draw.ts'
 import { UserError } from '../workbench/user-error.ts'
+import { BACKENDS, served } from './backends/backends.ts'
 import { versionOf } from './native.ts'
 import { ROOT } from './settings.ts'
 
 /** What a command found, and whether it is as promised. */
 export type Result = Readonly<{ report: (format: Format) => string; holds: boolean }>
+
+const servers = served(BACKENDS).map(({ server }) => server.recipe)
 
 /** The tables in docs/measured/: the command that writes each, and the programs whose versions it depends on. */
 export const MEASURED = {
@@ -15,10 +18,10 @@ export const MEASURED = {
   recall: { command: 'make recall', programs: ['collector'] },
   mutation: { command: 'make mutation', programs: ['collector'] },
   bias: { command: 'make bias', programs: ['collector'] },
-  leak: { command: 'make leak', programs: ['collector', 'tempo', 'prometheus', 'phoenix', 'jaeger'] },
-  drills: { command: 'make drill', programs: ['collector', 'tempo', 'phoenix', 'jaeger'] },
+  leak: { command: 'make leak', programs: ['collector', 'prometheus', ...servers] },
+  drills: { command: 'make drill', programs: ['collector', ...servers] },
   speed: { command: 'make bench', programs: ['collector'] },
-  bench: { command: 'make bench', programs: ['collector', 'tempo', 'prometheus', 'phoenix'] },
+  bench: { command: 'make bench', programs: ['collector', 'prometheus', ...servers] },
 } as const satisfies Record<string, Readonly<{ command: string; programs: readonly string[] }>>
 export type MeasuredName = keyof typeof MEASURED
 

@@ -17,12 +17,12 @@ import packageJson from '../package.json' with { type: 'json' }
 import type { Tick } from '../stack/backends/backend.ts'
 import { BACKENDS, collectorFile, served } from '../stack/backends/backends.ts'
 import { bootNative, haltNative } from '../stack/boot.ts'
+import { verify } from '../stack/commands/verify.ts'
 import { build } from '../stack/native.ts'
 import { portsOfItsOwn } from '../stack/ports.ts'
 import { started } from '../stack/processes.ts'
 import { collectorArguments, collectorEnvironment } from '../stack/services.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
-import { verify } from '../stack/verify.ts'
 import { sumOf } from '../workbench/collector.ts'
 import { eventually, play, startStack, testPlace } from './stack.ts'
 

@@ -101,7 +101,7 @@ export function leakReport(all: Leaks, format: Format): string {
     }
     const labels = [...new Set(sent.map(name))]
     return draw([
-      [title, 'sent', 'hidden', 'declared', 'leaked'],
+      [title, 'sent', 'hidden', 'known leaks', 'leaked'],
       ...labels.map((label) => row(label, (item) => name(item) === label)),
       row('all', () => true),
     ])

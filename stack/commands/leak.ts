@@ -3,12 +3,12 @@ import { relative, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { makeCorpus, type Sent } from '../../evidence/leak/corpus.ts'
 import { falsePositivesIn, type HarmlessTrace, makeHarmlessTraces } from '../../evidence/leak/false-positives.ts'
-import { isTight, judge, type Leaks, leakReport, readKnownLeaks } from '../../evidence/leak/leak.ts'
+import { isTight, judge, knownLeaksTable, type Leaks, leakReport, readKnownLeaks } from '../../evidence/leak/leak.ts'
 import { searcherFor } from '../../evidence/leak/search.ts'
 import { type Attribute, spansOf, type TraceRequest } from '../../otlp/json.ts'
 import { sumOf, withScratch } from '../../workbench/collector.ts'
 import { UserError } from '../../workbench/user-error.ts'
-import { chosenBackends, exporterOf, served } from '../backends/backends.ts'
+import { BACKENDS, chosenBackends, exporterOf, served } from '../backends/backends.ts'
 import { bootNative, haltNative } from '../boot.ts'
 import type { Result } from '../measured.ts'
 import { portsOfItsOwn } from '../ports.ts'
@@ -18,9 +18,9 @@ import { wholeNumber } from '../whole-number.ts'
 
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
-export const REMAINDER = 'evidence/leak/known-leaks.yaml'
+export const KNOWN_LEAKS = 'evidence/leak/known-leaks.yaml'
 const POLICY = 'collector/policies/keep-everything.yaml'
-const SECRETS_FOR_AN_INNOCENT = 2
+const SECRETS_FOR_A_HARMLESS_ATTRIBUTE = 2
 /** So many bodies of the corpus travel in one request. */
 const BODIES_AT_ONCE = 10
 
@@ -41,11 +41,16 @@ export async function runLeak(
 ): Promise<Result> {
   const size = { seed: wholeNumber('SEED', seed), count: wholeNumber('N', count) }
   const leaks = await findLeaks(settings, size, options)
-  return { report: (format) => leakReport(leaks, format), holds: isTight(leaks) }
+  const knownLeaks = readKnownLeaks(readFileSync(resolve(ROOT, KNOWN_LEAKS), 'utf8'), KNOWN_LEAKS)
+  const report: Result['report'] = (format) =>
+    format === 'markdown'
+      ? `${leakReport(leaks, format)}\n\nThe known leaks:\n\n${knownLeaksTable(knownLeaks)}`
+      : leakReport(leaks, format)
+  return { report, holds: isTight(leaks) }
 }
 
 async function leaksOf(settings: Settings, state: string, size: CorpusSize, { cancel, say }: Options): Promise<Leaks> {
-  const knownLeaks = readKnownLeaks(readFileSync(resolve(ROOT, REMAINDER), 'utf8'), REMAINDER)
+  const knownLeaks = readKnownLeaks(readFileSync(resolve(ROOT, KNOWN_LEAKS), 'utf8'), KNOWN_LEAKS)
   const own = await isolatedSettings(settings, state)
   try {
     await bootNative(own, {
@@ -54,7 +59,7 @@ async function leaksOf(settings: Settings, state: string, size: CorpusSize, { ca
       cancel,
       say,
     })
-    const harmless = [...makeHarmlessTraces({ seed: size.seed, count: size.count / SECRETS_FOR_AN_INNOCENT })]
+    const harmless = [...makeHarmlessTraces({ seed: size.seed, count: size.count / SECRETS_FOR_A_HARMLESS_ATTRIBUTE })]
     const sent = [...makeCorpus(size), ...harmless.map(asSent)]
     const items = sent.flatMap(({ items }) => items)
     const search = searcherFor(items.map(({ needles }) => needles))
@@ -93,10 +98,10 @@ async function leaksOf(settings: Settings, state: string, size: CorpusSize, { ca
   }
 }
 
-/** Free ports, a folder that is gone afterwards, and only backends that run here: no secret may reach the user's own. */
+/** Free ports, a folder that is gone afterwards, and all backends that run here: no secret may reach the user's own. */
 async function isolatedSettings(settings: Settings, state: string): Promise<Settings> {
   const { RECORD: _, GRAFANA_HOME: __, VLLM_BASE_URL: ___, ...env } = settings.env
-  const here = served(chosenBackends(settings)).map(({ id }) => id)
+  const here = served(BACKENDS).map(({ id }) => id)
   return { state, ports: await portsOfItsOwn(), env: { ...env, BACKENDS: here.join() } }
 }
 
