@@ -119,7 +119,7 @@ function fresh({ body, ids }: Body): Buffer {
   const copy = Buffer.from(body)
   for (const places of ids) {
     const id = randomBytes(16)
-    for (const settings of places) id.copy(copy, settings)
+    for (const place of places) id.copy(copy, place)
   }
   return copy
 }

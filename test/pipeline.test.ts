@@ -16,8 +16,8 @@ const TOKEN_HEAVY = 5000
 /** A span and the ledger start and stop their watches a moment apart; calls this near the threshold may go either way. */
 const WATCHES_DIFFER_MS = 30
 
-/** The SDK starts a span on a whole millisecond and measures on from there, so siblings' clocks differ by as much. */
-const CLOCK_NS = 1_000_000n
+/** The SDK reads two clocks for a span, one after the other. A busy machine can stop it between them for a time slice or two. */
+const CLOCK_NS = 25_000_000n
 
 /** Values nobody has, of kinds the redactor promises to mask, in what every prompt says. */
 const SECRETS = {
@@ -101,7 +101,9 @@ test('the run shows what it is meant to show: failures of several kinds, and mos
     (tick) => duty(tick) ?? 'routine',
     () => 1,
   )
-  assert.ok((duties.routine ?? 0) > TICKS * 0.4, `routine ticks: ${JSON.stringify(duties)}`)
+  // On a busy machine an ordinary call is slow, too: only what the mock does wrong is counted here.
+  const ordinary = (duties.routine ?? 0) + (duties['keep-slow-calls'] ?? 0)
+  assert.ok(ordinary > TICKS * 0.5, `ordinary ticks: ${JSON.stringify(duties)}`)
   for (const policy of ['keep-parse-errors', 'keep-self-buys', 'keep-slow-calls', 'keep-token-heavy']) {
     assert.ok((duties[policy] ?? 0) > 0, `no tick is there for ${policy}: ${JSON.stringify(duties)}`)
   }
@@ -167,9 +169,9 @@ test('every kept trace has the shape that world and README promise', () => {
     )
     assert.equal(spans.filter(({ name }) => name.startsWith('invoke_agent ')).length, 5, trace)
     for (const span of spans) {
-      for (const settings of [span.attributes, span.scope, span.resource]) {
+      for (const attributes of [span.attributes, span.scope, span.resource]) {
         assert.ok(
-          !Object.keys(settings).some((key) => /^carry\.|^redaction\.allowed/.test(key)),
+          !Object.keys(attributes).some((key) => /^carry\.|^redaction\.allowed/.test(key)),
           'no small talk of the redactor',
         )
       }

@@ -69,14 +69,23 @@ export async function play(settings: Settings, ...flags: readonly string[]): Pro
   return { id, entries, spans: Number(/all (\d+) spans were sent/.exec(stderr)?.[1] ?? Number.NaN), said: stderr }
 }
 
-/** Looks twice a second until something is found; the last error tells what was missing when time is up. */
+/** However busy a machine is, nothing takes longer. */
+const AT_MOST_MS = 600_000
+
+/**
+ * Looks twice a second until something is found. It gives up when nothing has changed for so many seconds: as long as
+ * the error says something else each time, there is progress, and a busy machine is only slow. Throws the last error.
+ */
 export async function eventually<T>(look: () => Promise<T>, seconds = 60, cancel?: AbortSignal): Promise<T> {
-  const until = Date.now() + seconds * 1000
+  const began = Date.now()
+  let last = { said: '', atMs: began }
   for (;;) {
     try {
       return await look()
     } catch (error) {
-      if (Date.now() > until) throw error
+      const said = error instanceof Error ? error.message : String(error)
+      if (said !== last.said) last = { said, atMs: Date.now() }
+      if (Date.now() > last.atMs + seconds * 1000 || Date.now() > began + AT_MOST_MS) throw error
       await sleep(500, undefined, cancel && { signal: cancel })
     }
   }
