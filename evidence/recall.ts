@@ -26,8 +26,8 @@ const PER_SECOND = 1500
 const SPEED = 10
 const SHOWN = 5
 
-/** How many times slower it goes, one try after the other, as long as something is missed or late. */
-const TRIES_AT = [1, 3]
+/** How many times slower it goes, one try after the other, until nothing is missed, or the same twice, and little is late. */
+const TRIES_AT = [1, 3, 9]
 
 /**
  * Sends must-keep traces of every kind in every profile through a list, with routine ones between, and counts what comes
@@ -59,8 +59,8 @@ export async function recallOf(
       kept,
       (id) => clock.isLate(id) || (before !== undefined && lost.has(id) && !before.has(id)),
     )
-    lostBefore = lost
-    if (isKept(recall)) break
+    lostBefore = before ? new Set([...before].filter((id) => lost.has(id))) : lost
+    if (isKept(recall) || (before && !isTooLate(recall))) break
     launcher.say(`  ${recall.missed.length} missed and ${recall.late} late, ${stretch} times slower than usual`)
   }
   if (!recall) throw new Error('it is tried at least once')

@@ -100,5 +100,6 @@ function readMark(settings: Settings, name: string): Mark | undefined {
 async function born(pid: number): Promise<string> {
   const { stdout, failed } = await execa('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], { reject: false })
   const [, stat, date] = /^\s*(\S+)\s+(.*\S)/.exec(stdout) ?? []
-  return failed || stat?.startsWith('Z') ? '' : (date ?? '')
+  // Z is an ended program; with l, some of its threads have not ended and still hold its ports.
+  return failed || (stat?.startsWith('Z') && !stat.includes('l')) ? '' : (date ?? '')
 }

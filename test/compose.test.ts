@@ -75,6 +75,8 @@ const ELSEWHERE = {
   OTLP_BACKEND_ENDPOINT: 'https://otlp.example',
   OTLP_BACKEND_HEADERS: 'x-key=a%24{b}%2Cc',
 }
+/** Natively the paths of programs are of no interest here: nothing is started. */
+const asNamed: Programs = (name) => name
 const options = { policy: SHIPPED_POLICY, cancel: new AbortController().signal, say: () => {} }
 const shipped = parseEnv(readFileSync(resolve(ROOT, '.env'), 'utf8'))
 const entries = (services: Services) => Object.entries(services)
@@ -220,7 +222,7 @@ test('nobody gets a password by default', () => {
 
 test('both ways to boot load the same files, with the same arguments', () => {
   const native = (name: string) =>
-    nativeServices(settings, programs)
+    nativeServices(settings, asNamed)
       .find((it) => it.name === name)
       ?.command() ?? assert.fail(`natively there is no ${name}`)
   const command = (name: string) => fromHere(name, service(name).command ?? [])
@@ -275,7 +277,7 @@ test('both ways to boot load the same files in the same order, for every combina
     for (let env = waiting.pop(); env; env = waiting.pop()) {
       const chosen = { ...settings, env: { ...settings.env, ...ELSEWHERE, ...env } }
       const { collector, ...others } = await compose(composeEnvironment(chosen))
-      const native = nativeServices(chosen, programs)
+      const native = nativeServices(chosen, asNamed)
         .find(({ name }) => name === 'collector')
         ?.command()
       const wanted = env.BACKENDS?.split(',') ?? []
@@ -331,7 +333,7 @@ test('the collector is given every setting that its configuration has no default
 test('RECORD=yes has both ways to boot write down what the sampler sees, and nothing else is new', async () => {
   const recording = { ...settings, env: { ...settings.env, RECORD: 'yes' } }
   const { collector, ...others } = await compose(composeEnvironment(recording))
-  const native = nativeServices(recording, programs)
+  const native = nativeServices(recording, asNamed)
     .find(({ name }) => name === 'collector')
     ?.command()
   const binds = (collector?.volumes ?? []).filter(({ type }) => type === 'bind')
@@ -362,7 +364,7 @@ test('without RECORD nothing is loaded for it, and what says neither yes nor no 
   for (const RECORD of ['', 'no']) {
     const plain = { ...settings, env: { ...settings.env, RECORD } }
     assert.deepEqual(await compose(composeEnvironment(plain)), services)
-    const args = nativeServices(plain, programs)
+    const args = nativeServices(plain, asNamed)
       .find(({ name }) => name === 'collector')
       ?.command().args
     assert.ok(args?.every((word) => !word.includes('record.yaml')))
@@ -545,7 +547,7 @@ test('a reload sends the collector SIGHUP, and sees whether it lives on', async 
 test('VOLUME=high loads the same overlay both ways to boot, and nothing else is new', async () => {
   const high = { ...settings, env: { ...settings.env, VOLUME: 'high' } }
   const { collector, ...others } = await compose(composeEnvironment(high))
-  const native = nativeServices(high, programs)
+  const native = nativeServices(high, asNamed)
     .find(({ name }) => name === 'collector')
     ?.command()
   const inContainer = (word: string) => word.replace(resolve(ROOT, 'collector'), '/collector')
@@ -567,7 +569,7 @@ test('VOLUME says one of two words, and goes with no recording, which would not 
 test('OTLP_TOKEN is asked for by the collector and sent by the agents, both ways to boot', async () => {
   const guarded = { ...settings, env: { ...settings.env, OTLP_TOKEN: 'a-token-of-sixteen' } }
   const { collector, sim, 'mock-vllm': model } = await compose(composeEnvironment(guarded))
-  const native = new Map(nativeServices(guarded, programs).map((service) => [service.name, service.command()]))
+  const native = new Map(nativeServices(guarded, asNamed).map((service) => [service.name, service.command()]))
   assert.ok(collector?.command?.includes('/collector/overlays/token.yaml'))
   assert.ok(native.get('collector')?.args.includes(resolve(ROOT, 'collector/overlays/token.yaml')))
   for (const env of [collector?.environment, native.get('collector')?.env])

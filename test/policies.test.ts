@@ -21,6 +21,7 @@ import { activePolicy } from '../stack/services.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { checkPolicyFile, TYPES, warningsOn } from '../workbench/check.ts'
 import { type Launcher, startCollector, withScratch } from '../workbench/collector.ts'
+import { weightIn } from '../workbench/replay.ts'
 import { testPlace } from './stack.ts'
 
 const POLICIES = resolve(ROOT, 'collector/policies')
@@ -224,6 +225,26 @@ describe('what may not be meant is let through with a warning, and the warning i
     assert.ok(kept > 20 && kept < 80, `${kept}`)
     assert.deepEqual(thresholds, ['ot=th:8'])
   })
+
+  const limits = {
+    'a rate limit': 'type: rate_limiting\n  rate_limiting: { spans_per_second: 10 }',
+    'a byte limit': 'type: bytes_limiting\n  bytes_limiting: { bytes_per_second: 1000 }',
+    'a byte limit inside and':
+      'type: and\n  and: { and_sub_policy: [{ name: all, type: always_sample }, { name: some, type: bytes_limiting, bytes_limiting: { bytes_per_second: 1000 } }] }',
+  }
+  for (const [what, policy] of Object.entries(limits)) {
+    test(`${what} needs none: since 0.161 it writes on a trace the share that it kept`, async () => {
+      const path = resolve(settings.state, `${what.replaceAll(' ', '-')}.yaml`)
+      writeFileSync(path, `- name: keep-some\n  ${policy}\n`)
+      assert.deepEqual(warningsOn(path), [])
+      const { kept, thresholds } = await keepsOfHundred(path)
+      assert.ok(kept > 0 && kept < 100, `${kept}`)
+      const [threshold = ''] = thresholds
+      assert.ok(thresholds.length === 1 && threshold !== 'ot=th:0', thresholds.join())
+      const weight = weightIn(threshold)
+      assert.ok(weight * kept > 70 && weight * kept < 130, `${kept} kept, each for ${weight}`)
+    })
+  }
 
   test('an inverted match needs none: since 0.159 at the latest it takes nothing away from other policies', async () => {
     const path = resolve(settings.state, 'inverted.yaml')

@@ -104,18 +104,18 @@ const SAMPLING = ['always_sample', 'probabilistic', 'rate_limiting', 'bytes_limi
 const dropping = (name: string) =>
   `"${name}" takes away every trace that it matches, also one that must be kept and that other policies vote for. Sample what is not noise instead: type: and, with the sample and a not of this condition`
 
-/** What passes these is kept as if it stood for itself alone (threshold 0), whatever share was kept (seen with 0.159). */
+/** What passes these is kept as if it stood for itself alone (threshold 0), whatever share was kept (seen with 0.161). */
 function* unweightedIn(policy: Policy, around: readonly string[] = []): Generator<Defect> {
   const { name, type, line } = policy
   const called = name === '' ? `type: ${type}` : `"${name}"`
-  if (['rate_limiting', 'bytes_limiting', 'composite'].includes(type)) {
+  if (type === 'composite') {
     yield {
       line,
-      message: `${called} keeps what fits into a second, and what it keeps counts as one trace each: counts, errors and cost from kept traces come out too small. Write type: probabilistic, whose share is known`,
+      message: `${called} keeps what fits into a second, and what it keeps counts as one trace each: counts, errors and cost from kept traces come out too small. Write type: probabilistic, whose share is known, or type: rate_limiting, which writes its share on the trace`,
     }
   }
   const outer = around.find((outer) => ['not', 'drop'].includes(outer))
-  if (type === 'probabilistic' && outer) {
+  if (['probabilistic', 'rate_limiting', 'bytes_limiting'].includes(type) && outer) {
     yield {
       line,
       message: `${called} samples inside ${outer}, where its share is not written on the trace: counts from kept traces come out too small. Sample with a policy of its own, or inside and`,
