@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UserError } from '../workbench/user-error.ts'
+import { waitFor } from '../workbench/wait.ts'
 import { chosenBackends, served } from './backends/backends.ts'
 import { launcherFor } from './collectors.ts'
 import { build, type Programs } from './native.ts'
@@ -97,32 +98,27 @@ async function untilReady(
   { name, ready, readyWithinMs }: Service,
   cancel: AbortSignal,
 ): Promise<void> {
-  const until = Date.now() + readyWithinMs
   let answer = 'nothing answered'
-  while (Date.now() < until) {
-    cancel.throwIfAborted()
+  const look = async () => {
+    // Without an address to ask, all that can be seen from here is that it is still alive after a moment.
+    if (!ready) await sleep(1500, undefined, { signal: cancel })
     if ((await runningPid(settings, name)) === undefined) {
       throw new UserError(
         `${name} ended before it was ready. Its last words:\n${lastLines(settings, name, 15)}\nAll of them: ${logFile(settings, name)}`,
       )
     }
-    if (!ready) {
-      // Nothing to ask: alive for a moment is all that can be seen from here.
-      await sleep(1500, undefined, { signal: cancel })
-      if ((await runningPid(settings, name)) !== undefined) return
-      continue
-    }
-    const ok = await fetch(ready, { signal: AbortSignal.timeout(2000) }).then(
+    if (!ready) return true
+    const status = await fetch(ready, { signal: AbortSignal.timeout(2000) }).then(
       async (response) => {
         await response.body?.cancel()
-        answer = `HTTP ${response.status}`
-        return response.ok
+        return response.status
       },
-      () => false,
+      () => undefined,
     )
-    if (ok) return
-    await sleep(100)
+    if (status !== undefined) answer = `HTTP ${status}`
+    return status !== undefined && status < 300
   }
+  if (await waitFor(look, { withinMs: readyWithinMs, cancel })) return
   throw new UserError(
     `${name} was not ready after ${readyWithinMs / 1000} s (${ready}: ${answer}). Its last words:\n${lastLines(settings, name, 15)}`,
   )

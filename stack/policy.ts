@@ -2,12 +2,25 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFil
 import { dirname, relative, resolve } from 'node:path'
 import { checkPolicyFile, type Defect, readText, warningsOn } from '../workbench/check.ts'
 import { type Launcher, withScratch } from '../workbench/collector.ts'
+import { durationOf } from '../workbench/duration.ts'
 import { trialIn } from '../workbench/trial.ts'
 import { UserError } from '../workbench/user-error.ts'
-import { activePolicy } from './services.ts'
+import { defaultOf } from '../workbench/variables.ts'
 import { ROOT, type Settings } from './settings.ts'
 
 export const SHIPPED_POLICY = 'collector/policies/woodland.yaml'
+
+/** The list in force. The collector reads it there. */
+export const activePolicy = (settings: Settings): string => resolve(settings.state, 'policies/active.yaml')
+
+/**
+ * What the collector takes for a slow call: what the user says, else the default of the shipped list in a world that
+ * runs this many times faster than the clock.
+ */
+export function slowCall({ env }: Settings, timeFactor: number): string {
+  const nanos = durationOf(defaultOf(readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8'), 'SLOW_CALL')) ?? Number.NaN
+  return env.SLOW_CALL || `${Math.round(nanos / 1e6 / timeFactor)}ms`
+}
 
 /** The list that was in force before the one that is. */
 export const policyBefore = (settings: Settings): string => resolve(dirname(activePolicy(settings)), 'before.yaml')

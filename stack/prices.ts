@@ -5,6 +5,7 @@ import { series } from '../grafana/source/metrics.ts'
 import { isPerHour, isPerToken, type Price, pricesOn, readPrices } from '../grafana/source/prices.ts'
 import { generatedRules } from '../grafana/source/rules.ts'
 import { UserError } from '../workbench/user-error.ts'
+import { waitFor } from '../workbench/wait.ts'
 import { chosenBackends, served } from './backends/backends.ts'
 import { prometheus } from './queries.ts'
 import { ROOT, type Settings, url } from './settings.ts'
@@ -152,8 +153,7 @@ async function untilLoaded(
   }: { since: number; files: readonly string[]; prices: readonly Price[]; cancel: AbortSignal },
 ): Promise<void> {
   let missing = 'nothing answered'
-  for (const until = Date.now() + LOADED_WITHIN_MS; Date.now() < until; await sleep(LOOK_AGAIN_MS)) {
-    cancel.throwIfAborted()
+  const isLoaded = async () => {
     const answer = await fetch(url(settings, 'PROMETHEUS_PORT', '/api/v1/rules'), { signal: AbortSignal.timeout(5000) })
     const { data } = (await answer.json()) as Loaded
     const ours = data.groups.filter(({ file }) => files.some((name) => file.endsWith(`/${name}`)))
@@ -162,13 +162,14 @@ async function untilLoaded(
       .find(({ health, lastEvaluation }) => health !== 'ok' || Date.parse(lastEvaluation) < since)
     if (waiting || ours.length === 0) {
       missing = `${waiting?.name ?? files.join(', ')} ${waiting?.lastError || 'has not run since'}`
-      continue
+      return false
     }
     const held = await pricesHeld(settings)
     const wanted = priceTable(prices)
-    if (held === wanted) return
     missing = `prices are ${held} and should be ${wanted}`
+    return held === wanted
   }
+  if (await waitFor(isLoaded, { withinMs: LOADED_WITHIN_MS, everyMs: LOOK_AGAIN_MS, cancel })) return
   throw new UserError(`Prometheus has not put the prices in force within ${LOADED_WITHIN_MS / 1000} s: ${missing}`)
 }
 

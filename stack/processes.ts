@@ -15,6 +15,7 @@ import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { UserError } from '../workbench/user-error.ts'
+import { waitFor } from '../workbench/wait.ts'
 import type { Settings } from './settings.ts'
 
 export type Command = Readonly<{
@@ -68,9 +69,8 @@ export async function stop(settings: Settings, name: string, graceMs: number): P
   const pid = await runningPid(settings, name)
   if (pid !== undefined) {
     signal(pid, 'SIGTERM')
-    const until = Date.now() + graceMs
-    while (Date.now() < until && (await runningPid(settings, name)) !== undefined) await sleep(50)
-    if ((await runningPid(settings, name)) !== undefined) signal(pid, 'SIGKILL')
+    const isGone = async () => (await runningPid(settings, name)) === undefined
+    if (!(await waitFor(isGone, { withinMs: graceMs, everyMs: 50 }))) signal(pid, 'SIGKILL')
     while ((await runningPid(settings, name)) !== undefined) await sleep(20)
   }
   rmSync(markFile(settings, name), { force: true })

@@ -5,16 +5,10 @@ import { LIVE_RECORDING } from '../workbench/recording.ts'
 import { chosenBackends, collectorFile, served } from './backends/backends.ts'
 import { findGrafana } from './grafana.ts'
 import type { Programs } from './native.ts'
+import { activePolicy, slowCall } from './policy.ts'
 import { collectorOverlays, isRecording, senderEnvironment, tlsFiles } from './receiver-options.ts'
 import { dataFolder, environment, pick, type Service } from './service.ts'
 import { type PortName, ROOT, type Settings, url } from './settings.ts'
-
-/** Slower than this and a model call is kept, in milliseconds of world time: the policy's own default. */
-const SLOW_CALL_MS = 2000
-
-/** The threshold of a slow call as the collector is told it: the user's own, else the world's at this time factor. */
-export const slowCall = (settings: Settings, timeFactor: number): string =>
-  settings.env.SLOW_CALL || `${Math.round(SLOW_CALL_MS / timeFactor)}ms`
 
 /** Names of files in `grafana/targets/`, and where each of those jobs listens natively; backends have one each. */
 const TARGETS = {
@@ -49,8 +43,6 @@ export const recordings = (settings: Settings): string => resolve(settings.state
 
 /** The boards as Grafana reads them: with links to the ports of this stack. `make up` writes them, in both boots. */
 export const dashboards = (settings: Settings): string => resolve(settings.state, 'dashboards')
-
-export const activePolicy = (settings: Settings): string => resolve(settings.state, 'policies/active.yaml')
 
 export const tsx = (script: string, ...args: string[]) => ({
   file: process.execPath,

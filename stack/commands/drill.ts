@@ -1,11 +1,11 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { drillReport, holds, type Outcome } from '../../evidence/drills/balance.ts'
 import { drillsOver } from '../../evidence/drills/drills.ts'
 import type { Backend as DrillTarget, DrillTools, RunningBackend, Size } from '../../evidence/drills/setup.ts'
 import { UserError } from '../../workbench/user-error.ts'
+import { waitFor } from '../../workbench/wait.ts'
 import type { Backend, BackendServer } from '../backends/backend.ts'
 import { BACKENDS, collectorFile, exporterOf, served } from '../backends/backends.ts'
 import { otlp } from '../backends/otlp.ts'
@@ -19,7 +19,6 @@ import { wholeNumber } from '../whole-number.ts'
 
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
-const LOOK_AGAIN_MS = 100
 /** Enough to see that each is apart from all others: those that run here, and one that is somewhere else. */
 const DRILLED = BACKENDS.filter(({ id, server }) => server !== undefined || id === otlp.id)
 
@@ -119,17 +118,15 @@ async function startServer(
   let child: ReturnType<typeof launch> | undefined
   const start = async () => {
     child = launch()
-    const until = Date.now() + readyWithinMs
-    while (Date.now() < until) {
-      cancel.throwIfAborted()
-      const is = await fetch(ready ?? '', { signal: AbortSignal.timeout(2000) }).then(
+    const started = child
+    const isReady = async () => {
+      const answers = await fetch(ready ?? '', { signal: AbortSignal.timeout(2000) }).then(
         ({ ok }) => ok,
         () => false,
       )
-      if (is) return
-      if (child.exitCode !== null) break
-      await sleep(LOOK_AGAIN_MS)
+      return answers ? 'ready' : started.exitCode !== null && 'ended'
     }
+    if ((await waitFor(isReady, { withinMs: readyWithinMs, cancel })) === 'ready') return
     throw new UserError(
       `${id} was not ready after ${readyWithinMs / 1000} s: ${readFileSync(`${folder}/log`, 'utf8').slice(-2000)}`,
     )

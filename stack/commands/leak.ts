@@ -8,6 +8,7 @@ import { searcherFor } from '../../evidence/leak/search.ts'
 import { type Attribute, spansOf, type TraceRequest } from '../../otlp/json.ts'
 import { sumOf, withScratch } from '../../workbench/collector.ts'
 import { UserError } from '../../workbench/user-error.ts'
+import { waitFor } from '../../workbench/wait.ts'
 import { BACKENDS, chosenBackends, exporterOf, served } from '../backends/backends.ts'
 import { bootNative, haltNative } from '../boot.ts'
 import type { Result } from '../measured.ts'
@@ -120,19 +121,20 @@ async function post(settings: Settings, sent: readonly Sent[], cancel: AbortSign
 
 const PATIENCE_MS = 60_000
 
-/** Refused with 503, a body is sent again: the collector is short of memory for a moment. */
+/** A body that is refused with 503 is sent again: the collector is short of memory for a moment. */
 async function accepted(address: string, body: string, cancel: AbortSignal): Promise<void> {
-  for (const until = Date.now() + PATIENCE_MS; ; await sleep(200)) {
-    cancel.throwIfAborted()
-    const headers = { 'content-type': 'application/json' }
+  const headers = { 'content-type': 'application/json' }
+  const send = async () => {
     const response = await fetch(address, { method: 'POST', headers, body, signal: cancel })
-    const text = await response.text()
-    if (response.ok) return
-    if (response.status !== 503 || Date.now() > until)
-      throw new UserError(
-        `the collector refused a part of the corpus with HTTP ${response.status}: ${text.slice(0, 300)}`,
-      )
+    const said = await response.text()
+    if (response.ok) return true
+    if (response.status === 503) return false
+    throw new UserError(
+      `the collector refused a part of the corpus with HTTP ${response.status}: ${said.slice(0, 300)}`,
+    )
   }
+  if (!(await waitFor(send, { withinMs: PATIENCE_MS, everyMs: 200, cancel })))
+    throw new UserError(`the collector refused a part of the corpus with HTTP 503 for ${PATIENCE_MS / 1000} s.`)
 }
 
 const ARRIVES_WITHIN_MS = 180_000
@@ -148,8 +150,7 @@ async function arrived(
   const backends = served(chosenBackends(settings))
   const wanted = traceIdsOf(sent).length
   let state = ''
-  for (const until = Date.now() + ARRIVES_WITHIN_MS; Date.now() < until; await sleep(200)) {
-    cancel.throwIfAborted()
+  const isThere = async () => {
     const metrics = (await bytesFrom(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'))).toString()
     meanwhile()
     const handedOn = backends.map(({ id }) =>
@@ -157,14 +158,13 @@ async function arrived(
     )
     const stored = await Promise.all(backends.map(({ server }) => server.hasStored?.(settings, wanted) ?? true))
     state = `${handedOn.join(' and ')} of ${2 * wanted} spans were handed to ${backends.map(({ id }) => id).join(' and ')}`
-    if (handedOn.every((count) => count >= 2 * wanted) && stored.every(Boolean)) {
-      // Two scrapes and two flushes of five seconds, so that counters and exemplars are where they end.
-      await sleep(11_000, undefined, { signal: cancel })
-      for (const { server } of backends) await server.flush?.(settings)
-      return
-    }
+    return handedOn.every((count) => count >= 2 * wanted) && stored.every(Boolean)
   }
-  throw new UserError(`the corpus did not arrive within ${ARRIVES_WITHIN_MS / 1000} s: ${state}.`)
+  if (!(await waitFor(isThere, { withinMs: ARRIVES_WITHIN_MS, everyMs: 200, cancel })))
+    throw new UserError(`the corpus did not arrive within ${ARRIVES_WITHIN_MS / 1000} s: ${state}.`)
+  // Two scrapes and two flushes of five seconds, so that counters and exemplars are where they end.
+  await sleep(11_000, undefined, { signal: cancel })
+  for (const { server } of backends) await server.flush?.(settings)
 }
 
 const asSent = ({ traceId, body }: HarmlessTrace): Sent => ({ signal: 'traces', traceIds: [traceId], body, items: [] })

@@ -1,19 +1,18 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { classified, classLists, study } from '../../workbench/classes.ts'
 import type { Launcher } from '../../workbench/collector.ts'
 import { readRecording, timeFactorOf } from '../../workbench/recording.ts'
 import { comfortableSpeed, replayEach } from '../../workbench/replay.ts'
 import { compare, type Diff } from '../../workbench/table.ts'
 import { UserError } from '../../workbench/user-error.ts'
+import { waitFor } from '../../workbench/wait.ts'
 import { reloadCollector } from '../boot.ts'
 import { launcherFor } from '../collectors.ts'
 import { reloadDocker } from '../docker.ts'
-import { checkPolicy, policyBefore, putInForce, shownAs } from '../policy.ts'
+import { activePolicy, checkPolicy, policyBefore, putInForce, shownAs, slowCall } from '../policy.ts'
 import { remembered } from '../remembered.ts'
 import type { LastWords } from '../service.ts'
-import { activePolicy, slowCall } from '../services.ts'
 import { ROOT, type Settings, url } from '../settings.ts'
 import { CLASSES, COMMITTED_RECORDING, classesOf, pricesOf, RECORDINGS } from '../workbench.ts'
 
@@ -114,15 +113,14 @@ async function untilUpAgain(
   lastWords: LastWords,
   cancel: AbortSignal,
 ): Promise<void> {
-  const until = Date.now() + READY_WITHIN_MS
-  while (Date.now() < until) {
-    cancel.throwIfAborted()
+  const isUpAgain = async () => {
     const now = await upSince(settings)
-    if (now !== undefined && now !== since) return
+    if (now !== undefined && now !== since) return true
     const said = await lastWords()
     if (said !== undefined) throw new UserError(`the collector did not survive its reload. Its last words:\n${said}`)
-    await sleep(LOOK_AGAIN_MS)
+    return false
   }
+  if (await waitFor(isUpAgain, { withinMs: READY_WITHIN_MS, everyMs: LOOK_AGAIN_MS, cancel })) return
   throw new UserError(
     `the collector was not ready ${READY_WITHIN_MS / 1000} s after it was told to reload: make logs S=collector`,
   )

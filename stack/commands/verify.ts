@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { Entry } from '../../sim/ledger.ts'
 import { sumOf } from '../../workbench/collector.ts'
 import { UserError } from '../../workbench/user-error.ts'
+import { waitFor } from '../../workbench/wait.ts'
 import type { Backend, Tick } from '../backends/backend.ts'
 import { chosenBackends, exporterOf, served } from '../backends/backends.ts'
 import { freePorts } from '../ports.ts'
@@ -36,17 +36,14 @@ export async function verify(settings: Settings, { cancel, say }: Options): Prom
   say(`ok   one tick was played as ${run}`)
 
   const within = async <T>(what: string, look: () => Promise<T | undefined>): Promise<T> => {
-    const until = Date.now() + PATIENCE_MS
     let problem = 'it is not there'
-    while (Date.now() < until) {
-      cancel.throwIfAborted()
-      const found = await look().catch((error: Error) => {
+    const tried = () =>
+      look().catch((error: Error) => {
         problem = error.message
         return undefined
       })
-      if (found !== undefined) return found
-      await sleep(250)
-    }
+    const found = await waitFor(tried, { withinMs: PATIENCE_MS, everyMs: 250, cancel })
+    if (found !== undefined) return found as T
     throw new UserError(`BAD  ${what}: not within ${PATIENCE_MS / 1000} s: ${problem}`)
   }
 
@@ -126,20 +123,13 @@ async function play(settings: Settings, canary: string, cancel: AbortSignal) {
     stdout: 'ignore',
   })
   try {
-    const up = async () => {
-      for (let tries = 0; tries < 100; tries++) {
-        if (
-          await fetch(`http://127.0.0.1:${port}/health`).then(
-            (response) => response.ok,
-            () => false,
-          )
-        )
-          return
-        await sleep(100)
-      }
+    const isUp = () =>
+      fetch(`http://127.0.0.1:${port}/health`).then(
+        ({ ok }) => ok,
+        () => false,
+      )
+    if (!(await waitFor(isUp, { withinMs: 30_000, cancel })))
       throw new UserError('BAD  the mock model server did not start')
-    }
-    await up()
     const sim = await execa(file, args, { env, extendEnv: false, reject: false, cancelSignal: cancel })
     if (sim.failed) throw new UserError(`BAD  the tick could not be played:\n${sim.stderr}`)
     if (/could not be sent/.test(sim.stderr))
