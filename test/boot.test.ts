@@ -90,7 +90,7 @@ test('without Python, or with one that is too old, Phoenix says which it needs',
     /python3 is not installed: phoenix needs Python 3\.\d+ or newer/,
   )
   const bin = pathWith('old-python', 'sh')
-  fake(bin, 'python3', '3 9')
+  fake(bin, 'python3', '3.9')
   assert.match(await buildWith(bin, 'phoenix'), /is Python 3\.9: phoenix needs Python 3\.\d+ or newer/)
 })
 
