@@ -55,7 +55,8 @@ export async function start(settings: Settings, name: string, { file, args, env,
 
 export async function runningPid(settings: Settings, name: string): Promise<number | undefined> {
   const mark = readMark(settings, name)
-  return mark && (await born(mark.pid)) === mark.born ? mark.pid : undefined
+  // A process that ended before it was asked for its time of birth has none.
+  return mark?.born && (await born(mark.pid)) === mark.born ? mark.pid : undefined
 }
 
 /** Names of the services that have been started here and not stopped since. */

@@ -88,11 +88,11 @@ test('a Go that is too old is named with both versions', async () => {
 test('without Python, or with one that is too old, Phoenix says which it needs', async () => {
   assert.match(
     await buildWith(pathWith('no-python', 'sh'), 'phoenix'),
-    /python3 is not installed: Phoenix needs Python 3\.\d+ or newer/,
+    /python3 is not installed: phoenix needs Python 3\.\d+ or newer/,
   )
   const bin = pathWith('old-python', 'sh')
-  fake(bin, 'python3', '3 9')
-  assert.match(await buildWith(bin, 'phoenix'), /is Python 3\.9: Phoenix needs Python 3\.\d+ or newer/)
+  fake(bin, 'python3', '3.9')
+  assert.match(await buildWith(bin, 'phoenix'), /is Python 3\.9: phoenix needs Python 3\.\d+ or newer/)
 })
 
 const stack = (env: Readonly<Record<string, string>>, ...args: readonly string[]) => {
