@@ -260,7 +260,11 @@ async function importImage(
       mkdirSync(join(root, folder), { recursive: true })
       if (basename(folder) === 'tmp') chmodSync(join(root, folder), 0o1777)
     }
-    for (const folder of owned) mkdirSync(join(data, folder), { recursive: true })
+    for (const folder of owned) {
+      mkdirSync(join(data, folder), { recursive: true })
+      // Its parents need entries too: the engine (20.10.24) makes missing ones with mode 0600, which its owner cannot enter.
+      mkdirSync(join(root, dirname(folder)), { recursive: true })
+    }
 
     const tar = (flag: string, from: string, paths: readonly string[], uid: string, gid = uid) =>
       execa(
