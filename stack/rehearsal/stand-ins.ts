@@ -13,9 +13,9 @@ import {
 import { homedir, platform } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { execa } from 'execa'
-import { build, type Programs } from '../stack/native.ts'
-import { ROOT, type Settings } from '../stack/settings.ts'
-import { UserError } from '../workbench/user-error.ts'
+import { UserError } from '../../workbench/user-error.ts'
+import { build, type Programs } from '../native.ts'
+import { ROOT, type Settings } from '../settings.ts'
 
 /** The images of docker-compose.yml by their variables; Grafana's is not rehearsed, as nothing of it is built here. */
 export const IMAGES = ['OTELCOL_IMAGE', 'TEMPO_IMAGE', 'PROMETHEUS_IMAGE', 'PHOENIX_IMAGE', 'NODE_IMAGE'] as const
