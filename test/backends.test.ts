@@ -19,12 +19,12 @@ import { BACKENDS, collectorFile, served } from '../stack/backends/backends.ts'
 import { bootNative, haltNative } from '../stack/boot.ts'
 import { verify } from '../stack/commands/verify.ts'
 import { build } from '../stack/native.ts'
+import { eventually, ownSettings, play, startStack } from '../stack/own-stack.ts'
 import { portsOfItsOwn } from '../stack/ports.ts'
 import { started } from '../stack/processes.ts'
 import { collectorArguments, collectorEnvironment } from '../stack/services.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
 import { sumOf } from '../workbench/collector.ts'
-import { eventually, play, startStack, testPlace } from './stack.ts'
 
 const KEEP_ALL = 'collector/policies/keep-everything.yaml'
 const cancel = new AbortController().signal
@@ -159,7 +159,7 @@ describe('the files of backends', () => {
   }
 
   test('start in every combination, and with every overlay', async () => {
-    const settings = await testPlace({
+    const settings = await ownSettings({
       ...{ LANGFUSE_HOST: 'https://127.0.0.1:1', LANGFUSE_PUBLIC_KEY: 'pk', LANGFUSE_SECRET_KEY: 'sk' },
       ...{ OTLP_BACKEND_ENDPOINT: 'https://127.0.0.1:1', OTLP_BACKEND_HEADERS: 'a=b' },
     })
@@ -210,7 +210,7 @@ describe('backends that are somewhere else', () => {
     langfuse = await standIn()
     vendor = await standIn(certificate)
     const written = Object.entries(HEADERS).map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
-    settings = await testPlace({
+    settings = await ownSettings({
       ...{ BACKENDS: 'langfuse,otlp', LANGFUSE_HOST: langfuse.url, ...KEYS },
       ...{ OTLP_BACKEND_ENDPOINT: vendor.url, OTLP_BACKEND_HEADERS: `${written.join()}` },
     })
@@ -353,7 +353,7 @@ describe('three real backends and one elsewhere', () => {
 
   before(async () => {
     elsewhere = await standIn()
-    settings = await testPlace({
+    settings = await ownSettings({
       ...{ BACKENDS: [...ids, 'otlp'].join(), OTLP_BACKEND_ENDPOINT: elsewhere.url },
       ...{ TIME_FACTOR: '10', VLLM_PRESET: 'calm' },
     })

@@ -3,8 +3,8 @@ import { rmSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { biasIn, type Cell, type Draws } from '../evidence/bias.ts'
 import { runBias } from '../stack/commands/bias.ts'
+import { ownSettings } from '../stack/own-stack.ts'
 import type { Settings } from '../stack/settings.ts'
-import { testPlace } from './stack.ts'
 
 const quiet = { cancel: new AbortController().signal, say: () => {} }
 const FEW = { seed: 3, traces: 3000, salts: 20 }
@@ -14,7 +14,7 @@ type Told = { cells: readonly Cell[]; coverage: number; draws: Draws }
 let settings: Settings
 
 before(async () => {
-  settings = await testPlace({ BOOT: 'native' })
+  settings = await ownSettings({ BOOT: 'native' })
 })
 
 after(() => rmSync(settings.state, { recursive: true, force: true }))

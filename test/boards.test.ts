@@ -8,11 +8,11 @@ import { render } from '../grafana/source/board.ts'
 import { boards } from '../grafana/source/boards.ts'
 import { isPerToken } from '../grafana/source/prices.ts'
 import type { Entry } from '../sim/ledger.ts'
+import { eventually, ownSettings, play, type Run, startStack } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { pricesToday } from '../stack/prices.ts'
 import { prometheus, prometheusRange, promqlTree, tempoMetrics, tempoSearch } from '../stack/queries.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
-import { eventually, play, type Run, startStack, testPlace } from './stack.ts'
 
 const TICKS = 80
 const RANGE = '10m'
@@ -60,7 +60,7 @@ async function answer({ target }: Asked, agents = '.*'): Promise<readonly Answer
 }
 
 before(async () => {
-  settings = await testPlace({
+  settings = await ownSettings({
     TIME_FACTOR: '5',
     VLLM_PRESET: 'chaos',
     VLLM_FALLBACK_MODEL: 'Qwen/Qwen2.5-1.5B-Instruct',

@@ -18,13 +18,13 @@ import { traceRequest } from '../otlp/json.ts'
 import { bootNative, haltNative, reloadCollector, statusNative } from '../stack/boot.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { lastRecording, reload } from '../stack/commands/reload.ts'
+import { eventually, ownSettings } from '../stack/own-stack.ts'
 import { activePolicy, policyBefore, SHIPPED_POLICY } from '../stack/policy.ts'
 import { started } from '../stack/processes.ts'
 import { tsx } from '../stack/services.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
 import { COMMITTED_RECORDING } from '../stack/workbench.ts'
 import type { Launcher } from '../workbench/collector.ts'
-import { eventually, testPlace } from './stack.ts'
 
 const cancel = new AbortController().signal
 const say = () => {}
@@ -122,7 +122,7 @@ test('every command explains itself', async () => {
 })
 
 test('a model server that is down is named before anything is started', async () => {
-  const settings = await testPlace({ VLLM_BASE_URL: 'http://127.0.0.1:9/v1' })
+  const settings = await ownSettings({ VLLM_BASE_URL: 'http://127.0.0.1:9/v1' })
   await assert.rejects(
     bootNative(settings, { policy: SHIPPED_POLICY, cancel, say }),
     /VLLM_BASE_URL=http:\/\/127\.0\.0\.1:9\/v1: the model server does not answer/,
@@ -132,14 +132,14 @@ test('a model server that is down is named before anything is started', async ()
 })
 
 test('what cannot go together is refused before anything is started', async () => {
-  const settings = await testPlace({ VOLUME: 'high', RECORD: 'yes' })
+  const settings = await ownSettings({ VOLUME: 'high', RECORD: 'yes' })
   await assert.rejects(bootNative(settings, { policy: SHIPPED_POLICY, cancel, say }), /leave out one of the two/)
   assert.deepEqual(started(settings), [])
   rmSync(settings.state, { recursive: true, force: true })
 })
 
 test('a taken port is named with its holder, and nothing is started', async () => {
-  const settings = await testPlace()
+  const settings = await ownSettings()
   const squatter = createServer().listen(settings.ports.TEMPO_PORT, '127.0.0.1')
   try {
     await assert.rejects(bootNative(settings, { policy: SHIPPED_POLICY, cancel, say }), (error: Error) => {
@@ -158,7 +158,7 @@ test('a taken port is named with its holder, and nothing is started', async () =
 })
 
 test('a service that dies while starting is reported with its last words, and the others are stopped', async () => {
-  const settings = await testPlace()
+  const settings = await ownSettings()
   mkdirSync(resolve(settings.state, 'data/tempo'), { recursive: true })
   writeFileSync(resolve(settings.state, 'data/tempo/wal'), 'a file where Tempo needs a folder')
   try {
@@ -181,7 +181,7 @@ describe('make reload', () => {
   let said: string[]
 
   before(async () => {
-    settings = await testPlace()
+    settings = await ownSettings()
     await bootNative(settings, { policy: SHIPPED_POLICY, only: ['collector'], cancel, say })
     launcher = await launcherFor(settings, { cancel, say: (line) => void said.push(line) }, 'native')
   })

@@ -4,10 +4,10 @@ import { resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { type Failure, judgeCases, readCases } from '../evidence/cases.ts'
 import { launcherFor } from '../stack/collectors.ts'
+import { ownSettings } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { singlePolicies } from '../workbench/single-policies.ts'
-import { testPlace } from './stack.ts'
 
 const cases = readCases(resolve(ROOT, 'evidence/cases'))
 const shipped = readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8')
@@ -24,7 +24,7 @@ const without = (name: string) => ({
 
 before(async () => {
   // The thresholds of who runs this must not become those of the list that ships.
-  settings = await testPlace({ SLOW_CALL: '9s', TOKEN_HEAVY: '9000' })
+  settings = await ownSettings({ SLOW_CALL: '9s', TOKEN_HEAVY: '9000' })
   const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: () => {} }, 'native')
   const lists = [{ name: 'shipped', text: shipped }, ...policies.map(({ name }) => without(name))]
   failures = await judgeCases(launcher, cases, lists)

@@ -22,10 +22,10 @@ import { launcherFor } from '../stack/collectors.ts'
 import { bootDocker, composeEnvironment, reloadDocker } from '../stack/docker.ts'
 import { dockerEngine } from '../stack/docker-engine.ts'
 import { build, type Programs, readRecipes } from '../stack/native.ts'
+import { ownSettings } from '../stack/own-stack.ts'
 import { activePolicy, SHIPPED_POLICY } from '../stack/policy.ts'
 import { dashboards, services as nativeServices, writePrometheusFiles } from '../stack/services.ts'
 import { type PortName, ROOT, type Settings } from '../stack/settings.ts'
-import { testPlace } from './stack.ts'
 
 type Mount = { type: string; source: string; target: string; read_only?: boolean }
 type Service = {
@@ -114,8 +114,8 @@ before(async () => {
   const home = resolve(folder, 'grafana')
   for (const part of ['bin', 'conf', 'public']) mkdirSync(resolve(home, part), { recursive: true })
   for (const file of ['bin/grafana', 'conf/defaults.ini']) writeFileSync(resolve(home, file), '')
-  settings = await testPlace({ GRAFANA_HOME: home, TIME_FACTOR: '10', BACKENDS: SERVED.join() })
-  programs = await build(settings, ['compose'], options, readRecipes('test/compose/recipe.yaml'))
+  settings = await ownSettings({ GRAFANA_HOME: home, TIME_FACTOR: '10', BACKENDS: SERVED.join() })
+  programs = await build(settings, ['compose'], options, readRecipes('stack/rehearsal/compose/recipe.yaml'))
   services = await compose(composeEnvironment(settings))
   const profiles = ['mock-vllm', ...SERVED].join()
   byHand = await compose({ PATH: settings.env.PATH, HOME: settings.env.HOME, COMPOSE_PROFILES: profiles })

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { execa } from 'execa'
 import { launcherFor } from '../stack/collectors.ts'
+import { ownSettings } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { tsx } from '../stack/services.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
@@ -14,7 +15,6 @@ import { record, type World } from '../workbench/record.ts'
 import { readRecording } from '../workbench/recording.ts'
 import { replay, replayEach } from '../workbench/replay.ts'
 import { UserError } from '../workbench/user-error.ts'
-import { testPlace } from './stack.ts'
 
 /**
  * A disk that is full for one program: no file of the collector may grow beyond this many kilobytes. An ordinary user
@@ -44,7 +44,7 @@ before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'wood-test-'))
   mkdirSync(join(folder, 'tmp'))
   process.env.TMPDIR = join(folder, 'tmp')
-  settings = await testPlace({ BOOT: 'native' })
+  settings = await ownSettings({ BOOT: 'native' })
   launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: () => {} }, 'native')
 })
 

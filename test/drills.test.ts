@@ -3,9 +3,9 @@ import { rmSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { type Outcome, SPAN_STATES } from '../evidence/drills/balance.ts'
 import { runDrills } from '../stack/commands/drill.ts'
+import { ownSettings } from '../stack/own-stack.ts'
 import type { Settings } from '../stack/settings.ts'
 import { UserError } from '../workbench/user-error.ts'
-import { testPlace } from './stack.ts'
 
 const KILLS = 5
 /** What one backend shows, the others need not show again in every pull request; make drill runs them all. */
@@ -22,7 +22,7 @@ let settings: Settings
 let outcomes: ReadonlyMap<string, Outcome>
 
 before(async () => {
-  settings = await testPlace({ BOOT: 'native', SLOW_CALL: '9s', TOKEN_HEAVY: '9000' })
+  settings = await ownSettings({ BOOT: 'native', SLOW_CALL: '9s', TOKEN_HEAVY: '9000' })
   const found = await runDrills(settings, { ...size, only: SHORT, atOnce: 3 }, quiet)
   outcomes = new Map(found.outcomes.map((outcome) => [outcome.drill, outcome]))
 })

@@ -6,13 +6,13 @@ import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { reloadCollector } from '../stack/boot.ts'
 import { askWorkbench } from '../stack/commands/tune.ts'
+import { eventually, ownSettings, play, startStack } from '../stack/own-stack.ts'
 import { recordings } from '../stack/services.ts'
 import { type Settings, url } from '../stack/settings.ts'
 import { CLASSES } from '../stack/workbench.ts'
 import { phoenixStores, tempoStores } from '../workbench/forecast.ts'
 import { readRecording } from '../workbench/recording.ts'
 import type { Findings } from '../workbench/report.ts'
-import { eventually, play, startStack, testPlace } from './stack.ts'
 
 /** What workbench/forecast.ts was measured with is another preset and another seed. */
 const HELD_OUT = { preset: 'leaky', seed: '13', ticks: '45' }
@@ -42,7 +42,7 @@ async function tracesOf(recording: string): Promise<ReadonlySet<string>> {
 }
 
 before(async () => {
-  settings = await testPlace({
+  settings = await ownSettings({
     ...{ BOOT: 'native', RECORD: 'yes', TIME_FACTOR: '20', VLLM_PRESET: HELD_OUT.preset },
     // Told, for a live recording does not say how fast its world ran.
     SLOW_CALL: '100ms',

@@ -4,18 +4,18 @@ import { resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { askWorkbench, goldenOf } from '../stack/commands/tune.ts'
 import { committedTable } from '../stack/measured.ts'
+import { ownSettings } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { CLASSES, RECORDINGS } from '../stack/workbench.ts'
 import type { Findings } from '../workbench/report.ts'
-import { testPlace } from './stack.ts'
 
 const quiet = { cancel: new AbortController().signal, say: () => {} }
 
 let settings: Settings
 
 before(async () => {
-  settings = await testPlace({ BOOT: 'native' })
+  settings = await ownSettings({ BOOT: 'native' })
 })
 
 after(() => rmSync(settings.state, { recursive: true, force: true }))

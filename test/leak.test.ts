@@ -5,9 +5,9 @@ import { after, before, test } from 'node:test'
 import { USED } from '../evidence/leak/false-positives.ts'
 import { isTight, type Leaks, leakReport } from '../evidence/leak/leak.ts'
 import { findLeaks } from '../stack/commands/leak.ts'
+import { ownSettings } from '../stack/own-stack.ts'
 import type { Settings } from '../stack/settings.ts'
 import { GEN_AI, OPENINFERENCE, OTHER, WOODLAND } from '../vocabulary/attributes.ts'
-import { testPlace } from './stack.ts'
 
 /** Every kind and every encoding in every field, though not each kind in each encoding there: make leak sends those. */
 const SECRETS = 6000
@@ -16,7 +16,7 @@ let settings: Settings
 let leaks: Leaks
 
 before(async () => {
-  settings = await testPlace({ BACKENDS: 'tempo,phoenix,jaeger' })
+  settings = await ownSettings({ BACKENDS: 'tempo,phoenix,jaeger' })
   const cancel = new AbortController().signal
   leaks = await findLeaks(settings, { seed: 7, count: SECRETS }, { cancel, say: () => {} })
 })

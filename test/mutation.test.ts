@@ -6,11 +6,11 @@ import { type Case, readCases } from '../evidence/cases.ts'
 import { type Mutant, madeTraffic, missed, tryMutants, type Verdict } from '../evidence/mutation.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { CASES, runMutation } from '../stack/commands/mutation.ts'
+import { ownSettings } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import type { Launcher } from '../workbench/collector.ts'
 import { UserError } from '../workbench/user-error.ts'
-import { testPlace } from './stack.ts'
 
 const quiet = { cancel: new AbortController().signal, say: () => {} }
 const readText = (path: string) => readFileSync(resolve(ROOT, path), 'utf8')
@@ -23,7 +23,7 @@ let verdicts: readonly Verdict[]
 
 before(async () => {
   // The thresholds of who runs this must not become those of the list that ships.
-  settings = await testPlace({ BOOT: 'native', SLOW_CALL: '9s', TOKEN_HEAVY: '9000' })
+  settings = await ownSettings({ BOOT: 'native', SLOW_CALL: '9s', TOKEN_HEAVY: '9000' })
   launcher = await launcherFor(settings, quiet)
   const proof = await runMutation(settings, quiet)
   holds = proof.holds

@@ -6,9 +6,9 @@ import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { execa } from 'execa'
 import { nanosOf, traceRequest } from '../otlp/json.ts'
+import { eventually, ownSettings, play, startStack } from '../stack/own-stack.ts'
 import { prometheus, tempoSearch } from '../stack/queries.ts'
 import { type Settings, url } from '../stack/settings.ts'
-import { eventually, play, startStack, testPlace } from './stack.ts'
 
 const TOKEN = 'a-token-of-the-wood-1234'
 
@@ -22,7 +22,7 @@ before(async () => {
   const subject = ['-subj', '/CN=wood', '-addext', 'subjectAltName=IP:127.0.0.1']
   const made = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1']
   await execa('openssl', ['req', ...made, ...subject, '-keyout', key, '-out', cert])
-  settings = await testPlace({ TIME_FACTOR: '10', OTLP_TOKEN: TOKEN, OTLP_TLS_CERT: cert, OTLP_TLS_KEY: key })
+  settings = await ownSettings({ TIME_FACTOR: '10', OTLP_TOKEN: TOKEN, OTLP_TLS_CERT: cert, OTLP_TLS_KEY: key })
   end = await startStack(settings, 'collector/policies/keep-everything.yaml', [
     'tempo',
     'prometheus',

@@ -4,10 +4,10 @@ import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Entry } from '../sim/ledger.ts'
+import { eventually, ownSettings, play, type Run, startStack } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { phoenixSpans, prometheus, type Span, tempoSearch, tempoTrace } from '../stack/queries.ts'
 import { type Settings, url } from '../stack/settings.ts'
-import { eventually, play, type Run, startStack, testPlace } from './stack.ts'
 
 const TICKS = 80
 const TIME_FACTOR = 5
@@ -68,7 +68,7 @@ const nearThreshold = (tick: number) =>
   of('call').some((call) => call.tick === tick && Math.abs(call.ms - SLOW_CALL_MS) <= WATCHES_DIFFER_MS)
 
 before(async () => {
-  settings = await testPlace({
+  settings = await ownSettings({
     TIME_FACTOR: String(TIME_FACTOR),
     TOKEN_HEAVY: String(TOKEN_HEAVY),
     VLLM_PRESET: 'default',

@@ -16,12 +16,12 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { resourceSpans, toAttributes } from '../otlp/json.ts'
 import { launcherFor } from '../stack/collectors.ts'
+import { ownSettings } from '../stack/own-stack.ts'
 import { activatePolicy, activePolicy, checkPolicy, SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { checkPolicyFile, TYPES, warningsOn } from '../workbench/check.ts'
 import { type Launcher, startCollector, withScratch } from '../workbench/collector.ts'
 import { weightIn } from '../workbench/replay.ts'
-import { testPlace } from './stack.ts'
 
 const POLICIES = resolve(ROOT, 'collector/policies')
 const DEFECTS = resolve(ROOT, 'workbench/defects')
@@ -31,7 +31,7 @@ let launcher: Launcher
 const activate = (file: string) => activatePolicy(settings, file, { ...launcher, say: () => {} })
 
 before(async () => {
-  settings = await testPlace()
+  settings = await ownSettings()
   launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: console.error }, 'native')
 })
 

@@ -5,11 +5,11 @@ import { after, before, test } from 'node:test'
 import { isPerToken, type TokenPrice } from '../grafana/source/prices.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Entry } from '../sim/ledger.ts'
+import { eventually, ownSettings, play, type Run, startStack } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { applyPrices, pricesAt } from '../stack/prices.ts'
 import { phoenixCost, phoenixSpans, prometheus } from '../stack/queries.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
-import { eventually, play, type Run, startStack, testPlace } from './stack.ts'
 
 const COST = 'agent_model:gen_ai_cost_usd_per_second:rate1m'
 const MODEL = 'Qwen/Qwen2.5-3B-Instruct'
@@ -97,7 +97,7 @@ const changed = (entry: string) => {
 const day = new Date().toISOString().slice(0, 10)
 
 before(async () => {
-  settings = await testPlace({ TIME_FACTOR: '5', VLLM_PRESET: 'default' })
+  settings = await ownSettings({ TIME_FACTOR: '5', VLLM_PRESET: 'default' })
   end = await startStack(settings, SHIPPED_POLICY, ['tempo', 'prometheus', 'phoenix', 'collector', 'mock-vllm'])
   rules = join(settings.state, 'prometheus/rules')
   folder = join(settings.state, 'grafana')

@@ -5,9 +5,9 @@ import { after, before, test } from 'node:test'
 import { parse, stringify } from 'yaml'
 import { MUST_KEEP, PROFILES } from '../evidence/traffic.ts'
 import { runRecall } from '../stack/commands/recall.ts'
+import { ownSettings } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
-import { testPlace } from './stack.ts'
 
 const COUNT = 3000
 const quiet = { cancel: new AbortController().signal, say: () => {} }
@@ -18,7 +18,7 @@ let settings: Settings
 
 before(async () => {
   // The thresholds of who runs this must not become those of the list that ships.
-  settings = await testPlace({ BOOT: 'native', SLOW_CALL: '9s', TOKEN_HEAVY: '9000' })
+  settings = await ownSettings({ BOOT: 'native', SLOW_CALL: '9s', TOKEN_HEAVY: '9000' })
 })
 
 after(() => rmSync(settings.state, { recursive: true, force: true }))

@@ -9,16 +9,16 @@ import { parseBudgets, renderBudgetRules } from '../grafana/source/budgets.ts'
 import { renderPriceRules } from '../grafana/source/price-rules.ts'
 import { parsePrices } from '../grafana/source/prices.ts'
 import { build } from '../stack/native.ts'
+import { eventually, ownSettings, play, startStack } from '../stack/own-stack.ts'
 import { prometheus } from '../stack/queries.ts'
 import { writePrometheusFiles } from '../stack/services.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
-import { eventually, play, startStack, testPlace } from './stack.ts'
 
 let settings: Settings
 let promtool: string
 
 before(async () => {
-  settings = await testPlace()
+  settings = await ownSettings()
   const options = { cancel: new AbortController().signal, say: console.error }
   promtool = (await build(settings, ['prometheus'], options))('promtool')
 })
@@ -164,7 +164,7 @@ const UNSEEN = new Map([
 ])
 
 test('every series that a rule names is there in a live run, and a backend that refuses everything raises its alert', async () => {
-  const free = await testPlace({ TIME_FACTOR: '5', VLLM_PRESET: 'default' })
+  const free = await ownSettings({ TIME_FACTOR: '5', VLLM_PRESET: 'default' })
   // What is meant for Phoenix goes to Prometheus, which has no such page: refused for good.
   const odd = { ...free, ports: { ...free.ports, PHOENIX_PORT: free.ports.PROMETHEUS_PORT } }
   const everything = 'collector/policies/keep-everything.yaml'

@@ -9,8 +9,8 @@ import { after, before, test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { execa } from 'execa'
 import { build } from '../stack/native.ts'
+import { eventually, ownSettings } from '../stack/own-stack.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
-import { eventually, testPlace } from './stack.ts'
 
 const README = readFileSync(resolve(ROOT, 'collector/README.md'), 'utf8')
 const blocks = [...README.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, text = '']) => text)
@@ -21,7 +21,7 @@ let settings: Settings
 let folder: string
 
 before(async () => {
-  settings = await testPlace()
+  settings = await ownSettings()
   folder = mkdtempSync(resolve(tmpdir(), 'wood-alone-'))
 })
 after(() => {

@@ -5,10 +5,10 @@ import { after, before, describe, test } from 'node:test'
 import { type Recipe, readRecipes } from '../grafana/source/cookbook.ts'
 import { settings as settingsOfBoards } from '../grafana/source/settings.ts'
 import type { Entry } from '../sim/ledger.ts'
+import { eventually, ownSettings, play, type Run, startStack } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { type Span, tempoMetrics, tempoSearch, tempoTrace } from '../stack/queries.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
-import { eventually, play, type Run, startStack, testPlace } from './stack.ts'
 
 const TICKS = 60
 /** The watch of the ledger and that of a span start and end at different moments. */
@@ -24,7 +24,7 @@ const of = <K extends Entry['kind']>(kind: K) =>
   run.entries.filter((entry): entry is Extract<Entry, { kind: K }> => entry.kind === kind)
 
 before(async () => {
-  settings = await testPlace({ TIME_FACTOR: '20', VLLM_PRESET: 'chaos' })
+  settings = await ownSettings({ TIME_FACTOR: '20', VLLM_PRESET: 'chaos' })
   // The shipped list and everything else: which policy kept a trace is asked, and all traces are there.
   const list = resolve(settings.state, 'shipped-and-the-rest.yaml')
   const rest = '\n- name: keep-the-rest\n  type: always_sample\n'

@@ -8,6 +8,7 @@ import { attributeOf, endOf, type Span, startOf } from '../otlp/json.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { askSweep } from '../stack/commands/tune.ts'
 import { askWhy } from '../stack/commands/why.ts'
+import { ownSettings } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { tsx } from '../stack/services.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
@@ -19,7 +20,6 @@ import { singlePolicies } from '../workbench/single-policies.ts'
 import type { Swept } from '../workbench/sweep.ts'
 import { UserError } from '../workbench/user-error.ts'
 import type { Why } from '../workbench/why.ts'
-import { testPlace } from './stack.ts'
 
 const RECORDING = resolve(ROOT, COMMITTED_RECORDING)
 /** The recording was made ten times faster than the clock, so that 2 s of its world are 200 ms. */
@@ -41,7 +41,7 @@ before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'wood-test-'))
   mkdirSync(join(folder, 'tmp'))
   process.env.TMPDIR = join(folder, 'tmp')
-  settings = await testPlace({ BOOT: 'native' })
+  settings = await ownSettings({ BOOT: 'native' })
   for await (const { spans } of readRecording(RECORDING))
     for (const span of spans) spansOf.set(span.traceId, [...(spansOf.get(span.traceId) ?? []), span])
   const list = readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8')

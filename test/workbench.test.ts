@@ -11,6 +11,7 @@ import type { Entry } from '../sim/ledger.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { makeRecording } from '../stack/commands/record.ts'
 import { askWorkbench } from '../stack/commands/tune.ts'
+import { ownSettings } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { tsx } from '../stack/services.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
@@ -29,7 +30,6 @@ import {
 } from '../workbench/replay.ts'
 import { singlePolicies } from '../workbench/single-policies.ts'
 import { UserError } from '../workbench/user-error.ts'
-import { testPlace } from './stack.ts'
 
 const RECORDING = resolve(ROOT, COMMITTED_RECORDING)
 const shipped = (name: string) => resolve(ROOT, 'collector/policies', `${name}.yaml`)
@@ -64,7 +64,7 @@ before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'wood-test-'))
   mkdirSync(join(folder, 'tmp'))
   process.env.TMPDIR = join(folder, 'tmp')
-  settings = await testPlace(ENV)
+  settings = await ownSettings(ENV)
   launcher = await launcherFor(settings, quiet, 'native')
   const classes = await classesOf(launcher, CLASSES, ENV)
   const votes = await replayEach(launcher, traffic(), classLists(classes))

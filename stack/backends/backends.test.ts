@@ -19,7 +19,8 @@ const NAMED_IN: readonly (readonly [glob: string, why: string])[] = [
   ['stack/**/viewer.ts', 'the viewer takes the place of Grafana, so it has the same source of traces'],
   ['stack/**/leak.ts', 'what became of harmless spans is read where they are shown as OTLP'],
   ['stack/**/bench.ts', 'it measures the two that ship by default, and says so in its table'],
-  ['stack/**/rehearse.ts', 'it rehearses the containers that start by default'],
+  ['stack/**/stand-ins.ts', 'it makes an image for each'],
+  ['stack/**/rehearse.ts', 'it rehearses the three that run in containers'],
   ['workbench/collector.ts', 'a scratch collector is told addresses where nobody is'],
   ['workbench/forecast.ts', 'it forecasts the disk of the two that ship by default'],
   ['workbench/report.ts', 'it prints that forecast'],
@@ -28,7 +29,6 @@ const NAMED_IN: readonly (readonly [glob: string, why: string])[] = [
   ['grafana/source/**', 'boards ask their source of traces, and lead to Phoenix'],
   ['viewer/**', 'it draws what that source answers'],
   ['**/*.test.ts', 'a test says what one backend must show'],
-  ['test/*.ts', 'the same'],
 ]
 
 /** `otlp` is also the name of the protocol, and stands everywhere. */

@@ -7,7 +7,6 @@ import { createGzip, gunzipSync } from 'node:zlib'
 import { execa } from 'execa'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { Entry } from '../../sim/ledger.ts'
-import { eventually, play, startStack, testPlace } from '../../test/stack.ts'
 import { studying } from '../../workbench/classes.ts'
 import { withScratch } from '../../workbench/collector.ts'
 import { readRecording } from '../../workbench/recording.ts'
@@ -16,6 +15,7 @@ import { singlePolicies } from '../../workbench/single-policies.ts'
 import { tabulate } from '../../workbench/table.ts'
 import { launcherFor } from '../collectors.ts'
 import { writeMeasured } from '../measured.ts'
+import { eventually, ownSettings, play, startStack } from '../own-stack.ts'
 import { SHIPPED_POLICY } from '../policy.ts'
 import { runningPid, started } from '../processes.ts'
 import { phoenixSpans, prometheus, tempoSearch } from '../queries.ts'
@@ -35,7 +35,7 @@ const quantile = (values: readonly number[], q: number) =>
 const ticksOf = (entries: readonly Entry[]) => entries.filter((entry) => entry.kind === 'tick')
 
 async function withStack(env: Record<string, string>, policy: string, measure: (settings: Settings) => Promise<void>) {
-  const settings = await testPlace(env)
+  const settings = await ownSettings(env)
   const end = await startStack(settings, policy, SERVICES)
   try {
     await measure(settings)
@@ -216,7 +216,7 @@ async function peakMemory<T>(work: () => Promise<T>): Promise<readonly [T, workb
 /** A long recording through the workbench: what is read, sent, judged, written, read again and counted. */
 async function replaySpeed(): Promise<void> {
   const wanted = Number(process.env.REPLAY_SPANS || 300_000)
-  const settings = await testPlace()
+  const settings = await ownSettings()
   rmSync(settings.state, { recursive: true })
   const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: console.error }, 'native')
   const policies = resolve(ROOT, SHIPPED_POLICY)
@@ -263,7 +263,7 @@ await withStack({ VLLM_PRESET: 'calm' }, 'collector/policies/keep-everything.yam
   )
 })
 await replaySpeed()
-const shapes = await speed(await testPlace(), (line) => console.error(line))
+const shapes = await speed(await ownSettings(), (line) => console.error(line))
 
 const table = [
   '| measured | found | aim |',

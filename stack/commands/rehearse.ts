@@ -4,13 +4,13 @@ import { dirname, join, resolve } from 'node:path'
 import { execa } from 'execa'
 import packageJson from '../../package.json' with { type: 'json' }
 import { onInterrupt } from '../../sim/interrupt.ts'
-import { eventually } from '../../test/stack.ts'
-import { IMAGES, type Image, makeStandIn } from '../../test/stand-ins.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { dockerEngine } from '../docker-engine.ts'
 import { build, readRecipes } from '../native.ts'
+import { eventually } from '../own-stack.ts'
 import { portsOfItsOwn } from '../ports.ts'
 import { phoenixSpans, prometheus, tempoSearch, tempoTrace } from '../queries.ts'
+import { IMAGES, type Image, makeStandIn } from '../rehearsal/stand-ins.ts'
 import { ROOT, readSettings, type Settings } from '../settings.ts'
 
 /** How long the images may take to come. A machine without a way to a registry hears so at once, as a rule. */
@@ -246,9 +246,9 @@ async function findEngine(settings: Settings, folder: string): Promise<Settings>
   if ('version' in found) return settings
   const mend = 'On Debian: apt install docker.io; then make rehearse.'
   if (!found.why.includes('Compose')) throw new UserError(`${found.why}, and make rehearse needs one. ${mend}`)
-  const program = (await build(settings, ['compose'], { cancel, say }, readRecipes('test/compose/recipe.yaml')))(
-    'docker-compose',
-  )
+  const program = (
+    await build(settings, ['compose'], { cancel, say }, readRecipes('stack/rehearsal/compose/recipe.yaml'))
+  )('docker-compose')
   const theirs = settings.env.DOCKER_CONFIG || resolve(homedir(), '.docker')
   const ours = join(folder, 'docker')
   mkdirSync(join(ours, 'cli-plugins'), { recursive: true })

@@ -4,17 +4,17 @@ import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import type { Entry } from '../sim/ledger.ts'
-import { bootNative, haltNative } from '../stack/boot.ts'
-import { portsOfItsOwn } from '../stack/ports.ts'
-import { senderEnvironment } from '../stack/receiver-options.ts'
-import { tsx } from '../stack/services.ts'
-import { readSettings, type Settings, url } from '../stack/settings.ts'
+import { bootNative, haltNative } from './boot.ts'
+import { portsOfItsOwn } from './ports.ts'
+import { senderEnvironment } from './receiver-options.ts'
+import { tsx } from './services.ts'
+import { readSettings, type Settings, url } from './settings.ts'
 
 export type Run = Readonly<{ id: string; entries: readonly Entry[]; spans: number; said: string }>
 
-/** A place of its own for a test: free ports, a temporary folder, and only the environment it names. */
-export async function testPlace(extra: Readonly<Record<string, string>> = {}): Promise<Settings> {
-  const shipped = readSettings(mkdtempSync(resolve(tmpdir(), 'wood-test-')))
+/** A stack of its own for a test or a measurement: free ports, a temporary folder, and only the environment it names. */
+export async function ownSettings(extra: Readonly<Record<string, string>> = {}): Promise<Settings> {
+  const shipped = readSettings(mkdtempSync(resolve(tmpdir(), 'wood-stack-')))
   const env = { ...shipped.env }
   for (const name of ['GRAFANA_HOME', 'VLLM_BASE_URL', 'TIME_FACTOR', 'SLOW_CALL', 'TOKEN_HEAVY']) delete env[name]
   return { ...shipped, ports: await portsOfItsOwn(), env: { ...env, ...extra } }
@@ -40,7 +40,7 @@ export async function startStack(
   return end
 }
 
-/** Plays ticks against the place's own model server and answers the ledger. */
+/** Plays ticks against the model server of this stack and answers the ledger. */
 export async function play(settings: Settings, ...flags: readonly string[]): Promise<Run> {
   const ledger = resolve(settings.state, `ledger-${process.hrtime.bigint()}.jsonl`)
   const { file, args, cwd } = tsx(

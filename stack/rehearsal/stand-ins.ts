@@ -1,41 +1,23 @@
 import { createHash } from 'node:crypto'
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs'
 import { homedir, platform } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { execa } from 'execa'
-import { build, type Programs } from '../stack/native.ts'
-import { ROOT, type Settings } from '../stack/settings.ts'
-import { UserError } from '../workbench/user-error.ts'
+import { UserError } from '../../workbench/user-error.ts'
+import { build, type Programs } from '../native.ts'
+import { ROOT, type Settings } from '../settings.ts'
+import { archiveIn, pack, type Recipe } from './archive.ts'
 
 /** The images of docker-compose.yml by their variables; Grafana's is not rehearsed, as nothing of it is built here. */
-export const IMAGES = ['OTELCOL_IMAGE', 'TEMPO_IMAGE', 'PROMETHEUS_IMAGE', 'PHOENIX_IMAGE', 'NODE_IMAGE'] as const
+export const IMAGES = [
+  'OTELCOL_IMAGE',
+  'TEMPO_IMAGE',
+  'PROMETHEUS_IMAGE',
+  'PHOENIX_IMAGE',
+  'JAEGER_IMAGE',
+  'NODE_IMAGE',
+] as const
 export type Image = (typeof IMAGES)[number]
-
-/** What a stand-in has in common with the real image: who runs it, what it starts, and which folders it may write. */
-type Recipe = Readonly<{
-  /** Path in the image → path on this machine: files, and folders with all in them. */
-  files: Readonly<Record<string, string>>
-  /** Path in the image → its text. */
-  texts?: Readonly<Record<string, string>>
-  /** Programs and libraries of this machine whose own libraries are needed as well. */
-  linked?: readonly string[]
-  folders?: readonly string[]
-  /** Folders that belong to `user`, which a fresh volume takes over. */
-  owned?: readonly string[]
-  /** In numbers, user or user:group. */
-  user: string
-  changes: readonly string[]
-}>
 
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
@@ -44,6 +26,7 @@ const PARTS: Readonly<Record<Image, readonly string[]>> = {
   TEMPO_IMAGE: ['tempo'],
   PROMETHEUS_IMAGE: ['prometheus'],
   PHOENIX_IMAGE: ['phoenix'],
+  JAEGER_IMAGE: ['jaeger'],
   NODE_IMAGE: [],
 }
 
@@ -65,7 +48,16 @@ export async function makeStandIn(
       `${settings.env[image]} could not be pulled, and a stand-in can be made on Linux only: mend the network.`,
     )
   const recipe = await recipeOf(image, await build(settings, PARTS[image], options))
-  await importImage(settings, recipe, { name, scratch }, options.cancel)
+  try {
+    const changes = (await pack(recipe, scratch, options.cancel)).flatMap((change) => ['--change', change])
+    await execa('docker', ['import', ...changes, archiveIn(scratch), name], {
+      env: settings.env,
+      extendEnv: false,
+      cancelSignal: options.cancel,
+    })
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
 }
 
 async function recipeOf(image: Image, programs: Programs): Promise<Recipe> {
@@ -107,6 +99,17 @@ async function recipeOf(image: Image, programs: Programs): Promise<Recipe> {
     }
     case 'PHOENIX_IMAGE':
       return phoenix(programs)
+    case 'JAEGER_IMAGE': {
+      // As cmd/jaeger/Dockerfile of v1.76.0 has it, on Alpine.
+      const wget = await anyProgram('busybox', 'wget')
+      return {
+        files: { ...certificates, '/cmd/jaeger/jaeger-linux': programs('jaeger'), '/usr/bin/wget': wget },
+        linked: [wget],
+        folders: ['/tmp'],
+        user: '10001',
+        changes: ['ENV JAEGER_LISTEN_HOST=0.0.0.0', 'VOLUME /tmp', 'ENTRYPOINT ["/cmd/jaeger/jaeger-linux"]'],
+      }
+    }
     case 'NODE_IMAGE':
       return node()
   }
@@ -224,85 +227,4 @@ async function anyProgram(...names: readonly string[]): Promise<string> {
     if (!failed && stdout.startsWith('/')) return stdout
   }
   throw new UserError(`a stand-in needs ${names.join(' or ')} of this machine: install it, then make rehearse.`)
-}
-
-/** The shared libraries these load, and the loader: path → path. */
-async function libraries(files: readonly string[]): Promise<readonly string[]> {
-  if (files.length === 0) return []
-  const { stdout } = await execa('ldd', files, { reject: false, stderr: 'ignore', maxBuffer: 100_000_000 })
-  return [...new Set([...stdout.matchAll(/(?:^|\s)(\/\S+) \(0x/gm)].flatMap(([, path]) => (path ? [path] : [])))]
-}
-
-/** Lays the files out as links, packs what they point to, and gives it to the engine: no base image is needed. */
-async function importImage(
-  settings: Settings,
-  { files, texts = {}, linked = [], folders = [], owned = [], user, changes }: Recipe,
-  { name, scratch }: Readonly<{ name: string; scratch: string }>,
-  cancel: AbortSignal,
-): Promise<void> {
-  const root = join(scratch, 'root')
-  const data = join(scratch, 'data')
-  const archive = join(scratch, 'image.tar')
-  const packed = Object.values(files)
-  const needed = (await libraries(linked)).filter((path) => !packed.some((whole) => path.startsWith(`${whole}/`)))
-  try {
-    for (const folder of [root, data]) mkdirSync(folder, { recursive: true })
-    for (const [inside, path] of [...Object.entries(files), ...needed.map((path) => [path, path] as const)]) {
-      mkdirSync(join(root, dirname(inside)), { recursive: true })
-      symlinkSync(path, join(root, inside))
-    }
-    for (const [inside, text] of Object.entries(texts)) {
-      mkdirSync(join(root, dirname(inside)), { recursive: true })
-      writeFileSync(join(root, inside), text)
-      if (text.startsWith('#!')) chmodSync(join(root, inside), 0o755)
-    }
-    for (const folder of folders) {
-      mkdirSync(join(root, folder), { recursive: true })
-      if (basename(folder) === 'tmp') chmodSync(join(root, folder), 0o1777)
-    }
-    for (const folder of owned) mkdirSync(join(data, folder), { recursive: true })
-
-    const tar = (flag: string, from: string, paths: readonly string[], uid: string, gid = uid) =>
-      execa(
-        'tar',
-        [
-          flag,
-          archive,
-          '--dereference',
-          '--numeric-owner',
-          '--mode=a+rX',
-          `--owner=${uid}`,
-          `--group=${gid}`,
-          '-C',
-          from,
-          ...paths,
-        ],
-        { cancelSignal: cancel },
-      )
-    await tar('-cf', root, ['.'], '0')
-    const [uid = '0', gid = uid] = user.split(':')
-    if (owned.length > 0)
-      await tar(
-        '-rf',
-        data,
-        owned.map((folder) => `.${folder}`),
-        uid,
-        gid,
-      )
-
-    const search = [...new Set(needed.map((path) => dirname(path)))].join(':')
-    const all = [
-      `USER ${user}`,
-      ...(search ? [`ENV LD_LIBRARY_PATH=${search}`] : []),
-      'ENV PATH=/usr/local/bin:/usr/bin:/bin',
-      ...changes,
-    ]
-    await execa('docker', ['import', ...all.flatMap((change) => ['--change', change]), archive, name], {
-      env: settings.env,
-      extendEnv: false,
-      cancelSignal: cancel,
-    })
-  } finally {
-    rmSync(scratch, { recursive: true, force: true })
-  }
 }
