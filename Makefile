@@ -1,13 +1,13 @@
-# Every command of this project, one line each: what they do stands in stack/commands/, sim/ and grafana/source/.
-# Variables reach the programs as they are: make up SEED=7 BOOT=native, make sim TICKS=200.
+# Every command of this project, one line each. The programs are in stack/commands/, sim/ and grafana/source/.
+# Variables are passed to the programs unchanged: make up SEED=7 BOOT=native, make sim TICKS=200.
 .DEFAULT_GOAL := help
 .PHONY: help up down clean status logs doctor sim viewer verify boards pictures tune why record reload golden prices check test recall mutation bias leak drill bench rehearse
 
-# The Node of package.json comes first, so that an older one on the machine does not matter.
+# The Node of package.json comes first on PATH, so an older one on the machine does not matter.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 installed := node_modules/.package-lock.json
 
-help: ## this list
+help: ## show this list
 	@sed -nE -e 's/^## (.*)/\n\1/p' -e 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 ## Run
@@ -21,81 +21,81 @@ down: $(installed) ## stop everything; data and logs stay
 clean: $(installed) ## stop everything and remove data and logs
 	@tsx stack/main.ts down --state
 
-status: $(installed) ## what runs, and whether it answers
+status: $(installed) ## show which services run, and whether they answer
 	@tsx stack/main.ts status
 
-logs: $(installed) ## follow the logs; of one service with S=tempo
+logs: $(installed) ## follow the logs of all services, or of one: S=tempo
 	@tsx stack/main.ts logs $(S)
 
-doctor: $(installed) ## tools, versions, ports and who holds them, memory, disk
+doctor: $(installed) ## check tools, versions, free ports, memory and disk
 	@tsx stack/main.ts doctor
 
-sim: $(installed) ## play beside what runs: TICKS=200 SEED=7
+sim: $(installed) ## run the simulator once more beside the running stack: TICKS=200 SEED=7
 	@tsx sim/main.ts
 
 ## Look
 
-viewer: $(installed) viewer/dist/main.js ## the boards in a browser without a Grafana; installs 430 MB once
+viewer: $(installed) viewer/dist/main.js ## show the boards in a browser without a Grafana; the first time, it installs Grafana's components
 	@tsx stack/main.ts viewer
 
-verify: $(installed) ## follow one marked tick through every backend
+verify: $(installed) ## send one marked tick and find it in every backend
 	@tsx stack/main.ts verify
 
 boards: $(installed) ## write the dashboards and price rules from their source
 	@tsx grafana/source/generate.ts
 
-pictures: $(installed) ## photograph the boards of the running Grafana for the README
+pictures: $(installed) ## make the pictures of the README from the running Grafana
 	@tsx grafana/source/pictures.ts
 
 ## Tune
 
-tune: $(installed) ## what a policy keeps and loses of a recording: A=… B=… RECORDING=… SWEEP=slow-call=1s..5s
+tune: $(installed) ## show what a policy list keeps and loses of a recording: A=… B=… RECORDING=… SWEEP=slow-call=1s..5s
 	@tsx stack/main.ts tune
 
-why: $(installed) ## why one trace of a recording is kept or dropped: TRACE=…
+why: $(installed) ## show why one trace of a recording is kept or dropped: TRACE=…
 	@tsx stack/main.ts why
 
-record: $(installed) ## write down traffic to tune with: SEED=7 TICKS=40 PRESET=chaos
+record: $(installed) ## write a recording for make tune: SEED=7 TICKS=40 PRESET=chaos
 	@tsx stack/main.ts record
 
 reload: $(installed) ## check a policy file and put it in force: POLICY=…
 	@tsx stack/main.ts reload
 
-golden: $(installed) ## write what the shipped list makes of the recording into docs/measured/tune.md
+golden: $(installed) ## write what the shipped list keeps of the recording to docs/measured/tune.md
 	@tsx stack/main.ts golden
 
-prices: $(installed) ## put grafana/prices.yaml and budgets.yaml in force, live
+prices: $(installed) ## put grafana/prices.yaml and budgets.yaml in force in the running stack
 	@tsx stack/main.ts prices
 
 ## Prove
 
-check: $(installed) ## types, lint and unit tests; needs no servers
+check: $(installed) ## run type check, lint and unit tests; needs no servers
 	@tsc --project .
 	@biome check --error-on-warnings
 	@tsx --test $$(git ls-files --cached --others --exclude-standard '*.test.ts' ':!test')
 
-test: check ## everything: check, then the real servers
+test: check ## run everything: make check, then the tests with real servers
 	@tsx --test --test-concurrency=1 $$(git ls-files --cached --others --exclude-standard 'test/*.test.ts')
 
-recall: $(installed) ## send 300,000 traces that must be kept: COUNT=… SEED=…
+recall: $(installed) ## send traces that must be kept, and count the lost ones: COUNT=… SEED=…
 	@tsx stack/main.ts recall
 
-mutation: $(installed) ## make mistakes in the shipped list, and see each found out
+mutation: $(installed) ## make mistakes in the shipped list, and test that each is found
 	@tsx stack/main.ts mutation
 
-bias: $(installed) ## estimate from kept traces alone, against the truth: SEED=…
+bias: $(installed) ## estimate from kept traces alone, and compare with all traces: SEED=…
 	@tsx stack/main.ts bias
 
-leak: $(installed) ## send secrets of every kind, and look for them at every exit: N=100000 SEED=…
+leak: $(installed) ## send secrets of every kind, and search for them in every output: N=100000 SEED=…
 	@tsx stack/main.ts leak
 
-drill: $(installed) ## kill, starve and flood it, and account for every span: DRILL=kill KILLS=200
+drill: $(installed) ## kill, block and flood the servers, and account for every span: DRILL=kill KILLS=200
 	@tsx stack/main.ts drill
 
 bench: $(installed) ## measure speed and size, as ratios within one run
 	@tsx stack/commands/bench.ts
 
-rehearse: $(installed) ## try the Docker boot, crashes included, beside what runs; needs an engine
+rehearse: $(installed) ## test the Docker boot, with crashes, beside the running stack; needs a Docker engine
 	@tsx stack/commands/rehearse.ts
 
 $(installed): package.json package-lock.json
@@ -104,7 +104,7 @@ $(installed): package.json package-lock.json
 	@touch $@
 
 viewer/node_modules/.package-lock.json: viewer/package.json viewer/package-lock.json
-	@echo "installing Grafana's component libraries in viewer/node_modules, once: 430 MB"
+	@echo "installing Grafana's component libraries in viewer/node_modules, once: this may take some minutes"
 	@cd viewer && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
