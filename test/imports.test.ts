@@ -37,8 +37,6 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     phoenix: 'gives Phoenix the prices',
     'sim/ledger.ts': 'verify and bench compare what is stored with what the simulator wrote down',
     'sim/interrupt.ts': 'both programs end in the same way at Ctrl-C, and sim/ may not import stack/',
-    'test/stack.ts': 'bench and rehearse start the same scratch stack as the tests',
-    'test/stand-ins.ts': 'rehearse makes its images as the tests do',
   },
 }
 
