@@ -77,7 +77,7 @@ export async function biasOf(
     const requests = () => sent(made.map(({ spans }) => spans))
     const kept = await replayEach(
       { ...launcher, say: () => {} },
-      { requests, speed: SPEED, slowCall: '' },
+      { requests, speed: SPEED, stretch: 1, slowCall: '' },
       some.map(({ list }) => list),
     )
     for (const { estimate, list } of some) {

@@ -23,7 +23,7 @@ export type Traffic = Readonly<{
   speed: number
   /**
    * How many times slower all of it goes, pace and waits alike: what is early and what is late stays so, and a machine
-   * that is held up makes less of a difference. 1 when it is not told.
+   * that is held up makes less of a difference. Told of made traffic, which comes as late as it is made to; not of a recording.
    */
   stretch?: number
   /** What the policies take for slow, e.g. `200ms`. */
@@ -73,13 +73,17 @@ const STATE_KEPT = Buffer.from('"traceState":"')
 const LONGEST_NAME = 1000
 
 /**
- * The waits of a replay in whole seconds, for the sampler decides once a second and cuts off fractions: 0.5 s
- * after the root would be none at all. So they shrink with the recording, but stay at 2 s and 1 s.
+ * The waits of a replay in whole seconds, for the sampler decides once a second and cuts off fractions: 0.5 s after the
+ * root would be none at all. So they shrink with made traffic, but stay at 2 s and 1 s. A recording that is compressed
+ * does not say what lateness costs, so it gets longer waits: a machine that is held up must not tear its traces.
  */
-const waitsAt = ({ speed, stretch = 1 }: Traffic) => ({
-  decisionSeconds: stretch * Math.max(2, Math.ceil(DECISION_WAIT / speed)),
-  afterRootSeconds: stretch * AFTER_ROOT,
-})
+function waitsOf({ speed, stretch }: Traffic): Readonly<{ decisionSeconds: number; afterRootSeconds: number }> {
+  const shrunk = Math.ceil(DECISION_WAIT / speed)
+  if (stretch === undefined && speed > 1)
+    return { decisionSeconds: Math.max(UNHURRIED, shrunk), afterRootSeconds: Math.max(UNHURRIED, AFTER_ROOT) }
+  return { decisionSeconds: (stretch ?? 1) * Math.max(2, shrunk), afterRootSeconds: (stretch ?? 1) * AFTER_ROOT }
+}
+const UNHURRIED = 3
 
 /** The speed at which a recording of this length is replayed in comfort. Never slower than it was. */
 export const comfortableSpeed = (recordedMs: number): number => Math.max(1, Math.ceil(recordedMs / COMFORTABLE_MS))
@@ -154,7 +158,7 @@ function judgingPipeline(config: { service: { pipelines: Record<string, Pipeline
 }
 
 async function sendThrough(launcher: Launcher, traffic: Traffic, { folder, overlays, env }: Scratch): Promise<void> {
-  const { decisionSeconds, afterRootSeconds } = waitsAt(traffic)
+  const { decisionSeconds, afterRootSeconds } = waitsOf(traffic)
   const collector = await startCollector(launcher, {
     folder,
     overlays,
