@@ -36,7 +36,9 @@ export type Span = Readonly<{
 
 /** What a server answers, byte for byte. Throws when it answers an error. */
 export async function bytesFrom(address: string, init: RequestInit = {}): Promise<Buffer> {
-  const response = await fetch(address, { signal: AbortSignal.timeout(60_000), ...init })
+  const ask = () => fetch(address, { signal: AbortSignal.timeout(60_000), ...init })
+  // A server may close an idle connection just when it is used again; questions change nothing, so they are asked anew.
+  const response = await ask().catch(ask)
   const bytes = Buffer.from(await response.arrayBuffer())
   if (!response.ok) throw new Error(`${address} answered HTTP ${response.status}: ${bytes.toString().slice(0, 300)}`)
   return bytes
