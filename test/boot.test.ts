@@ -133,7 +133,7 @@ test('a model server that is down is named before anything is started', async ()
 
 test('what cannot go together is refused before anything is started', async () => {
   const settings = await testPlace({ VOLUME: 'high', RECORD: 'yes' })
-  await assert.rejects(bootNative(settings, { policy: SHIPPED_POLICY, cancel, say }), /leave out one of the two/)
+  await assert.rejects(bootNative(settings, { policy: SHIPPED_POLICY, cancel, say }), /Leave out one of the two/)
   assert.deepEqual(started(settings), [])
   rmSync(settings.state, { recursive: true, force: true })
 })
@@ -157,14 +157,14 @@ test('a taken port is named with its holder, and nothing is started', async () =
   }
 })
 
-test('a service that dies while starting is reported with its last words, and the others are stopped', async () => {
+test('a service that ends while it starts is reported with its last log lines, and the others are stopped', async () => {
   const settings = await testPlace()
   mkdirSync(resolve(settings.state, 'data/tempo'), { recursive: true })
   writeFileSync(resolve(settings.state, 'data/tempo/wal'), 'a file where Tempo needs a folder')
   try {
     await assert.rejects(
       bootNative(settings, { policy: SHIPPED_POLICY, only: ['tempo', 'prometheus'], cancel, say }),
-      /^Error: tempo ended before it was ready\. Its last words:\n.*wal.*\nAll of them: .*logs\/tempo\.log$/s,
+      /^Error: tempo ended before it was ready\. Its last log lines:\n.*wal.*\nThe whole log: .*logs\/tempo\.log$/s,
     )
     assert.deepEqual(started(settings), [])
     assert.ok((await statusNative(settings)).every(({ state }) => state === 'not running'))
@@ -211,7 +211,7 @@ describe('make reload', () => {
     assert.ok(ok)
   }
 
-  test('a second start says what runs already, with its settings', async () => {
+  test('a second start says which services are already running, with their settings', async () => {
     const lines: string[] = []
     await bootNative(settings, {
       policy: SHIPPED_POLICY,
@@ -219,7 +219,10 @@ describe('make reload', () => {
       cancel,
       say: (line) => void lines.push(line),
     })
-    assert.match(lines.join('\n'), /runs already, with the settings it was started with: collector \(make down first/)
+    assert.match(
+      lines.join('\n'),
+      /already running, with the settings of its start: collector \(to change them, make down first/,
+    )
   })
 
   test('tells what would be lost, and puts the list in force all the same', async () => {
@@ -234,9 +237,9 @@ describe('make reload', () => {
     assert.match(text, /^ {2}bytes +\d{7} +\d{7}$/m)
     assert.match(text, /^ {2}USD +0\.\d{6} +0\.\d{6}$/m)
     assert.ok(text.indexOf('WARNING') < text.indexOf('is in force'), 'it is shown before')
-    assert.match(text, /judges by it, ready again after [\d.]+ s/)
+    assert.match(text, /uses it, ready again after [\d.]+ s/)
     assert.ok(lost > 0 && text.includes(`\n${lost} must-keep traces of that recording are lost with this list.`))
-    assert.match(text, /The way back: make reload POLICY=.*before\.yaml$/)
+    assert.match(text, /To go back: make reload POLICY=.*before\.yaml$/)
     assert.equal(inForce(), readFileSync(resolve(ROOT, ERRORS_ONLY), 'utf8'))
     assert.equal(await collectorPid(), pid, 'the process is the same')
     await eventually(async () => assert.match(await metrics(), /policy="keep-errors"/))
@@ -257,7 +260,7 @@ describe('make reload', () => {
     writeFileSync(broken, '{"resourceSpans": [')
     const text = await reloadWith(policyBefore(settings), broken)
     assert.match(text, /difference {2}cannot be shown on .*cut-off\.jsonl: .*cut-off\.jsonl:1: the line is cut off/)
-    assert.match(text, /early {7}3 traces were still waiting and judged at once, by the list before/)
+    assert.match(text, /early {7}3 traces were still waiting and decided at once, by the list before/)
     assert.equal(inForce(), readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8'))
   })
 
@@ -269,7 +272,7 @@ describe('make reload', () => {
     assert.equal(inForce(), list)
   })
 
-  test('puts the list before in force again when the collector does not survive, with its last words', async () => {
+  test('puts the list before in force again when the collector ends at the reload, and shows its last log lines', async () => {
     const list = inForce()
     const queues = resolve(settings.state, 'data/collector')
     rmSync(queues, { recursive: true })
@@ -277,7 +280,7 @@ describe('make reload', () => {
     await assert.rejects(reloadWith(ERRORS_ONLY, 'nowhere.jsonl'), ({ message }: Error) => {
       assert.match(
         message,
-        /^the collector did not survive its reload\. Its last words:\n.*collector is not a directory$/ms,
+        /^the collector ended when it reloaded\. Its last log lines:\n.*collector is not a directory$/ms,
       )
       assert.match(message, /The list before is in force again\. To start .*: make up POLICY=.*active\.yaml$/)
       return true

@@ -358,7 +358,7 @@ test('RECORD=yes has both ways to boot write down what the sampler sees, and not
   assert.deepEqual(same, rest)
 })
 
-test('without RECORD nothing is loaded for it, and what says neither yes nor no is refused', async () => {
+test('without RECORD no overlay is loaded for it, and a value other than yes and no is refused', async () => {
   for (const RECORD of ['', 'no']) {
     const plain = { ...settings, env: { ...settings.env, RECORD } }
     assert.deepEqual(await compose(composeEnvironment(plain)), services)
@@ -368,7 +368,7 @@ test('without RECORD nothing is loaded for it, and what says neither yes nor no 
     assert.ok(args?.every((word) => !word.includes('record.yaml')))
   }
   const odd = { ...settings, env: { ...settings.env, RECORD: 'perhaps' } }
-  assert.throws(() => composeEnvironment(odd), /RECORD=perhaps says neither yes nor no: make up RECORD=yes/)
+  assert.throws(() => composeEnvironment(odd), /RECORD must be "no" or "yes", not "perhaps"\. make up RECORD=yes/)
 })
 
 test('a model server of the user takes the place of the mock, and can be on this machine', async () => {
@@ -405,7 +405,7 @@ test('an engine that cannot be used is named with what it lacks', async () => {
   const bare = fakeDocker('bare', 'test "$1" = version && echo 28.2.2')
   assert.deepEqual(await dockerEngine(bare), { why: 'Docker 28.2.2 lacks the plugin Compose 2.20.2 or newer' })
   const old = fakeDocker('old', 'test "$1" = version && echo 20.10.24 || echo v2.17.3')
-  assert.deepEqual(await dockerEngine(old), { why: 'Compose 2.17.3, the plugin of Docker, is older than 2.20.2' })
+  assert.deepEqual(await dockerEngine(old), { why: "Docker's plugin Compose 2.17.3 is older than 2.20.2" })
   const good = fakeDocker('good', 'test "$1" = version && echo 28.2.2 || echo 2.40.3')
   assert.deepEqual(await dockerEngine(good), { version: '28.2.2, Compose 2.40.3' })
 })
@@ -559,8 +559,8 @@ test('VOLUME=high loads the same overlay both ways to boot, and nothing else is 
 test('VOLUME says one of two words, and goes with no recording, which would not be masked', () => {
   const asked = (env: Record<string, string>) => () =>
     composeEnvironment({ ...settings, env: { ...settings.env, ...env } })
-  assert.throws(asked({ VOLUME: 'loud' }), /VOLUME=loud says neither high nor ordinary/)
-  assert.throws(asked({ VOLUME: 'high', RECORD: 'yes' }), /RECORD=yes .* is not masked yet: leave out one/)
+  assert.throws(asked({ VOLUME: 'loud' }), /VOLUME must be "ordinary" or "high", not "loud"/)
+  assert.throws(asked({ VOLUME: 'high', RECORD: 'yes' }), /RECORD=yes .* would not be masked\. Leave out one/)
   assert.equal(asked({ VOLUME: 'ordinary' })().COMPOSE_FILE, undefined)
 })
 
@@ -595,8 +595,8 @@ test('TLS has its files where the collector and the agents look, and https in ev
 test('a token that can be guessed and half a certificate are refused', () => {
   const asked = (env: Record<string, string>) => () =>
     composeEnvironment({ ...settings, env: { ...settings.env, ...env } })
-  assert.throws(asked({ OTLP_TOKEN: 'short' }), /OTLP_TOKEN is no token: it must have 16 characters or more/)
-  assert.throws(asked({ OTLP_TOKEN: 'has a space in the middle' }), /OTLP_TOKEN is no token/)
-  assert.throws(asked({ OTLP_TLS_CERT: 'cert.pem' }), /OTLP_TLS_CERT is set and OTLP_TLS_KEY is not/)
+  assert.throws(asked({ OTLP_TOKEN: 'short' }), /OTLP_TOKEN is not valid: it must have 16 characters or more/)
+  assert.throws(asked({ OTLP_TOKEN: 'has a space in the middle' }), /OTLP_TOKEN is not valid/)
+  assert.throws(asked({ OTLP_TLS_CERT: 'cert.pem' }), /OTLP_TLS_CERT is set, but OTLP_TLS_KEY is not/)
   assert.throws(asked({ OTLP_TLS_CERT: 'no.pem', OTLP_TLS_KEY: 'no.pem' }), /OTLP_TLS_CERT=no\.pem cannot be read/)
 })

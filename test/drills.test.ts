@@ -76,5 +76,6 @@ test('a drill that does not exist is refused with the names of those that do', (
   assert.rejects(
     runDrills(settings, { ...size, only: ['flood'] }, quiet),
     (error) =>
-      error instanceof UserError && /^DRILL=flood: there is no such drill; there are kill, /.test(error.message),
+      error instanceof UserError &&
+      /^DRILL=flood: there is no drill of this name\. There are kill, /.test(error.message),
   ))

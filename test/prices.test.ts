@@ -182,7 +182,7 @@ test('rules that Prometheus refuses are taken back', async () => {
   const broken = join(rules, 'broken.rules.yaml')
   changed(`{ from: ${day}, input: 7, output: 7 }`)
   writeFileSync(broken, 'groups: [{ name: broken, rules: [{ record: a, expr: "sum(" }] }]\n')
-  await assert.rejects(apply(), { message: /^Prometheus refuses the rules, so the ones before are in force: / })
+  await assert.rejects(apply(), { message: /^Prometheus refuses the rules, so the old rules stay in force: / })
   rmSync(broken)
   assert.deepEqual(texts(), before)
   assert.equal(await priceOf('input'), 0.06)
@@ -196,7 +196,7 @@ test('with the stack down the rules are written, and come into force later', asy
   assert.equal(await priceOf('input'), 0.06)
 })
 
-test('a changed price is in force at once, and what was spent before keeps its own', async () => {
+test('a changed price is in force at once, and past cost keeps its old price', async () => {
   const at = await charged(run)
   const past = await asked(`sum_over_time(${COST}[15m])`, at)
   changed(`{ from: ${day}, input: 0.6, output: 1.8 }`)
@@ -216,7 +216,9 @@ test('a server that costs by the hour is paid by all agents together, each by it
   changed(`{ from: ${day}, usd_per_hour: 3.6 }`)
   assert.match(
     await apply(),
-    new RegExp(`phoenix +has the new prices.*\n +left out: ${MODEL}\\. Phoenix has prices per token only`),
+    new RegExp(
+      `phoenix +has the new prices.*\n +without a price: ${MODEL}\\. They cost by the hour, and Phoenix has prices by the token only`,
+    ),
   )
   const found = await eventually(async () => {
     const perSecond = await prometheus(settings, `${COST}{gen_ai_request_model="${MODEL}"}`)

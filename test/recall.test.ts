@@ -59,5 +59,5 @@ test('without a policy, its own class is missed, and no other', async () => {
 
 test('a count that is none is refused by its name and value', () =>
   assert.rejects(runRecall(settings, { seed: 7, count: 'many' }, quiet), {
-    message: 'COUNT=many must be a whole number from 1, such as COUNT=3000.',
+    message: 'COUNT must be a whole number of 1 or more, such as COUNT=3000, not "many".',
   }))

@@ -285,7 +285,10 @@ describe('a sweep', () => {
     await refused(sweep('slow-call=1..5'), /SLOW_CALL is a time, now 2 s/)
     await refused(sweep('slow-call=1s..5'), /mixes times and plain numbers/)
     await refused(sweep('token-heavy=1..100/1'), /100 values/)
-    await refused(sweep('slow-call=1s..5s', { b: 'mine.yaml' }), /B=mine\.yaml is a second: leave one of them out/)
+    await refused(
+      sweep('slow-call=1s..5s', { b: 'mine.yaml' }),
+      /B=mine\.yaml names a second list\. Leave out SWEEP or B/,
+    )
     await refused(sweep('slow-call=1s..5s', { speed: 'fast' }), /SPEED=fast must be a number/)
   })
 

@@ -114,13 +114,13 @@ test('headers with a defect are refused, and no value is in the message', () => 
   refused(
     otlp,
     { ...ENDPOINT, OTLP_BACKEND_HEADERS: 'x-key=hunter2%' },
-    /^OTLP_BACKEND_HEADERS: the value of x-key has a % that begins no code\. Write %25/,
+    /^OTLP_BACKEND_HEADERS: the value of x-key has a % without a code after it\. Write %25/,
   )
   for (const end of ['%0A', '%00', '%7F'])
     refused(
       otlp,
       { ...ENDPOINT, OTLP_BACKEND_HEADERS: `x-key=hunter2${end}` },
-      /^OTLP_BACKEND_HEADERS: the value of x-key holds a line break or another character that no header can carry/,
+      /^OTLP_BACKEND_HEADERS: the value of x-key holds a line break or another character that is not allowed in a header/,
     )
   refused(
     otlp,
