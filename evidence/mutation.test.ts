@@ -99,7 +99,7 @@ describe('every type of policy has mutants, of each of its settings', () => {
     })
   }
 
-  test('a bound written out is moved as one that is a variable', () =>
+  test('a threshold is moved in the same way whether it is a number or a variable', () =>
     assert.deepEqual(
       ofOne(OF_EACH_TYPE.find(({ type }) => type === 'ottl_condition') ?? {}).filter((name) => name.includes('bound')),
       ['a longer bound', 'a shorter bound', 'a bound in another unit'],

@@ -25,7 +25,7 @@ const kept = new Map([
   ['twice', { spans: 8 }],
 ])
 
-test('a trace is missed when it is lost, when a part of it is, and when it came out more often than it went in', () => {
+test('a trace is missed when it is lost, when a part of it is lost, and when it is kept more often than it was sent', () => {
   const recall = tally(9, sent, kept)
   assert.deepEqual(
     recall.missed.map(({ id }) => id),
@@ -36,14 +36,14 @@ test('a trace is missed when it is lost, when a part of it is, and when it came 
   assert.deepEqual(recall.byProfile.get('two halves'), { sent: 4, kept: 3, partial: 2 })
 })
 
-test('the report says how the missing ones can be sent again', () => {
+test('the report says how to send the missing traces again', () => {
   const text = recallReport(tally(9, sent, kept), 'text')
   assert.match(text, /3 must-keep traces were missed or kept in part.*make recall SEED=9 COUNT=4\. /)
   assert.match(text, /lost slow-call, two halves, number 2/)
   assert.match(text, /all that must be kept +4 +3 +1 +2 +75\.00 %/)
 })
 
-test('a bound is rounded down, and one from nothing is no bound', () => {
+test('a bound is rounded down, and without traces there is no bound', () => {
   const many = Array.from({ length: 60_000 }, (_, index) => label(`${index}`, index + 1))
   const whole = new Map(many.map(({ id }) => [id, { spans: 4 }]))
   const text = recallReport(tally(1, many, whole), 'markdown')
@@ -52,7 +52,7 @@ test('a bound is rounded down, and one from nothing is no bound', () => {
   assert.doesNotMatch(text, /NaN|missed or/)
 })
 
-test('a trace is late by when its parts were sent, whatever became of it', () => {
+test('whether a trace is late depends on when its parts were sent, not on the result', () => {
   let now = 0
   const clock = punctuality(() => now)
   const part = (traceId: string, isRoot: boolean) =>

@@ -50,7 +50,7 @@ function tryOn(some: readonly Case[]): Promise<readonly Verdict[]> {
   })
 }
 
-test('every mutant of the shipped list that behaves otherwise is caught', () => {
+test('every mutant of the shipped list that decides differently is found', () => {
   assert.deepEqual(missed(verdicts), [])
   assert.ok(holds)
   const telling = verdicts.filter(({ caught }) => caught !== 'no')
@@ -58,7 +58,7 @@ test('every mutant of the shipped list that behaves otherwise is caught', () => 
   for (const how of ['by the check', 'by a case'] as const) assert.ok(telling.some(({ caught }) => caught === how))
 })
 
-test('what changes nothing is not caught: no condition can fail, so error_mode says nothing', () =>
+test('a mutant that changes nothing is not found: no condition can fail, so error_mode has no effect', () =>
   assert.deepEqual(
     verdicts.flatMap(({ mutant, caught }) => (caught === 'no' ? [mutant] : [])),
     ['keep-parse-errors', 'keep-self-buys', 'keep-failed-calls', 'keep-slow-calls'].map(

@@ -56,7 +56,7 @@ test('backends are named in the files of a committed list and nowhere else', asy
   assert.deepEqual(unused, [], 'the list only gets shorter')
 })
 
-test('what names a backend is found in code, and not in a comment, a link or another word', () => {
+test('the name of a backend is found in code, and not in a comment, a link or another word', () => {
   for (const code of ["ask('tempo')", 'tempoSearch(settings)', 'const LANGFUSE_HOST = 1', '`$' + '{url}/phoenix/x`'])
     assert.match(codeOf(code), NAME)
   for (const code of [
