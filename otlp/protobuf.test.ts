@@ -25,7 +25,7 @@ const EVERY_TYPE: Attributes = {
   map: { role: 'user', parts: [{ text: 'hello' }, { tries: 2 }] },
 }
 
-/** What the JavaScript SDK makes of spans that have everything. */
+/** What the JavaScript SDK sends for spans that have every part. */
 function sdkSpans() {
   const exporter = new InMemorySpanExporter()
   const provider = new TracerProvider({
@@ -54,7 +54,7 @@ function sdkSpans() {
   return exporter.getFinishedSpans()
 }
 
-/** Protobuf does not say what is empty and JSON may; whole numbers are strings or numbers in JSON. */
+/** Protobuf leaves out empty values, and JSON may hold them. In JSON, whole numbers are strings or numbers. */
 function said(part: unknown): unknown {
   if (Array.isArray(part)) return part.map(said)
   if (typeof part !== 'object' || part === null) return part
