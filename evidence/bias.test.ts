@@ -47,7 +47,7 @@ test('a kept trace counts as often as its threshold says, and its error follows 
   assert.equal(seen(), 4)
 })
 
-test('a trace whose spans disagree about its weight, and a model without a price, are no ground for an estimate', () => {
+test('no estimate is made from a trace with two weights, or with a model without a price', () => {
   const says = (text: RegExp) => (error: unknown) => error instanceof UserError && text.test(error.message)
   assert.throws(
     () => estimating(priceOf).see(line(turn(ALL, 'fox'), call(ONE_IN_TEN, 'fox', 9))),
@@ -70,7 +70,7 @@ function draws(salts: number, traces: number): Uint8Array[] {
   return Array.from({ length: salts }, () => Uint8Array.from({ length: traces }, roll))
 }
 
-test('salts that draw apart are worth themselves; salts that draw the same are worth one', () => {
+test('independent salts count each; salts with the same sample count as one', () => {
   const apart = drawsIn(draws(20, 5000))
   assert.ok(Math.abs(apart.worth - 20) < 2 && apart.related === 0 && apart.pairs === 190, JSON.stringify(apart))
   const [one = new Uint8Array(), ...others] = draws(20, 5000)
@@ -81,7 +81,7 @@ test('salts that draw apart are worth themselves; salts that draw the same are w
   assert.equal(drawsIn([one, shy, ...others.slice(1)]).related, 1)
 })
 
-test('a bias of more than one per cent, wrong intervals, and salts that are not worth theirs each fail', () => {
+test('a bias of more than one per cent, wrong intervals, and related salts each fail', () => {
   const cell: Cell = { agent: 'fox', quantity: 'turns', truth: 1000, mean: 1009, error: 3, covered: 0.95 }
   const salts = { salts: 100, worth: 100, pairs: 4950, related: 12 }
   assert.ok(isUnbiased({ cells: [cell], draws: salts }))

@@ -14,7 +14,7 @@ const QUANTITIES = ['turns', 'errors', 'tokens', 'USD'] as const
 type Quantity = (typeof QUANTITIES)[number]
 type Amounts = Readonly<Record<Quantity, number>>
 
-/** One agent and quantity: the truth, what kept traces say of it, and how often the truth is within what they say. */
+/** One agent and quantity: the truth, the estimate from kept traces, and how often the interval of the estimate holds the truth. */
 export type Cell = Readonly<{
   agent: string
   quantity: Quantity
@@ -27,34 +27,34 @@ export type Cell = Readonly<{
   covered: number
 }>
 
-/** Whether the sample of one salt says nothing of that of another. */
+/** Whether the samples of the salts are independent. */
 export type Draws = Readonly<{
   salts: number
-  /** The mean over so many independent draws would scatter as the mean over these does. */
+  /** The mean over this many independent draws would vary as much as the mean over these draws does. */
   worth: number
   pairs: number
   /**
-   * Pairs of salts whose samples are related. The sampler hashes salt and trace id with FNV-1a: two salts after which
-   * its lowest byte is the same (one pair in 256) differ from there on by a constant, and mostly draw no trace in common.
+   * Pairs of salts whose samples are related. The sampler hashes salt and trace id with FNV-1a. If the lowest byte of the hash is
+   * the same after two salts (one pair in 256), the hashes differ by a constant from there on, and the samples have few traces in common.
    */
   related: number
 }>
 
 export type Bias = Readonly<{ cells: readonly Cell[]; draws: Draws }>
 
-/** As in the world: two traces of three hold nothing but routine, so that to count both kinds alike would show. */
+/** As in the world, two traces of three are routine. So an estimate that counts both kinds alike would be wrong and be found. */
 const ROUTINE_SHARE = 0.7
 const PER_SECOND = 2500
 const SPEED = 10
-/** Samplers in one collector. More would want more memory than they save time. */
+/** Samplers in one collector. More samplers would save little time and need much memory. */
 const AT_ONCE = 20
 const Z95 = 1.959964
 
 export type BiasSize = Readonly<{ seed: number; traces: number; salts: number; priceOf: PriceOf }>
 
 /**
- * Judges the same traffic by the shipped list under many hash salts, and estimates from what each kept how much there
- * was in all: every kept span counts as many times as its weight says. `weigh` is for looking at what happens without.
+ * Samples the same traffic with the shipped list and many hash salts. From the kept traces of each salt, estimates the total:
+ * each kept span counts as many times as its weight. `weigh` can be replaced, to show what happens without weights.
  */
 export async function biasOf(
   launcher: Launcher,
@@ -84,7 +84,7 @@ export async function biasOf(
       const decisions: Decisions = kept.get(list.name) ?? new Map()
       if (decisions.size !== estimate.seen())
         throw new UserError(
-          'a trace was kept in two parts, so its error is not known: let the machine rest and try again',
+          'a trace was kept in two parts, so the error of the estimate is not known. The machine is too busy: run the command again when it has less to do',
         )
       estimates.push(estimate)
       drawn.push(Uint8Array.from(routine, (id) => (decisions.has(id) ? 1 : 0)))
@@ -104,7 +104,7 @@ export async function biasOf(
   return { cells, draws: drawsIn(drawn) }
 }
 
-/** The list with a salt of its own in each policy that draws lots. */
+/** The list with this salt in each probabilistic policy. */
 const salted = (list: string, salt: string) =>
   withVariables(list, {}).replace(/^( *)(sampling_percentage:.*)$/gm, `$1$2\n$1hash_salt: ${salt}`)
 
@@ -120,10 +120,10 @@ async function* sent(traces: readonly (readonly Span[])[]): AsyncGenerator<Reque
     yield requestOf((from / PER_SECOND) * 1000 * SPEED + 1, traces.slice(from, from + batch).flat())
 }
 
-/** What a call cost. A model without a price would make every cost right: nothing for nothing. */
+/** What a call cost. A model must have a price: if every cost were 0, every estimate would be right. */
 function usdOf(priceOf: PriceOf, model: string, inputTokens: number, outputTokens: number): number {
   const usd = priceOf(model, inputTokens, outputTokens)
-  if (usd === undefined) throw new UserError(`${model} has no price in grafana/prices.yaml: add one for it`)
+  if (usd === undefined) throw new UserError(`${model} has no price in grafana/prices.yaml: add one`)
   return usd
 }
 
@@ -137,15 +137,15 @@ const amountsOf = ({ model, inputTokens, outputTokens, failed }: Turn, priceOf: 
 type Estimate = ReturnType<typeof estimating>
 
 /**
- * Estimates from kept traces and nothing else. Horvitz and Thompson: what is kept with chance 1/w stands for w; its
- * variance is known from the kept ones alone. `see` each kept trace as the collector wrote it, then ask what was `of` an agent.
+ * Estimates from the kept traces alone, after Horvitz and Thompson: a trace that is kept with probability 1/w counts w times,
+ * and the variance is known from the kept traces alone. Call `see` with each kept trace, then `of` for one agent.
  */
 export function estimating(priceOf: PriceOf, weigh: (weight: number) => number = (weight) => weight) {
   const sums = new Map<string, { value: number; variance: number }>()
   let seen = 0
   const see = (line: Buffer) => {
     seen++
-    // Of one trace: what an agent did in it is kept or dropped together, so it has one share in the variance.
+    // All that an agent did in one trace is kept or dropped together, so it is one term of the variance.
     const own = new Map<string, number>()
     const weights = new Set<number>()
     for (const span of spansOf(JSON.parse(line.toString()))) {
@@ -157,7 +157,7 @@ export function estimating(priceOf: PriceOf, weigh: (weight: number) => number =
     const [counted = 1, other] = weights
     if (other !== undefined)
       throw new UserError(
-        `spans of one trace count ${counted} and ${other} times: a sampler judges whole traces; is the gate processor.tailsamplingprocessor.usetracestate on?`,
+        `spans of one trace have the weights ${counted} and ${other}, but a sampler keeps whole traces. Is the feature gate processor.tailsamplingprocessor.usetracestate on?`,
       )
     const weight = weigh(counted)
     for (const [key, amount] of own) {
@@ -167,7 +167,7 @@ export function estimating(priceOf: PriceOf, weigh: (weight: number) => number =
   }
   return {
     see,
-    /** How many traces it was shown. */
+    /** How many traces it has seen. */
     seen: () => seen,
     of: (agent: string, quantity: Quantity) => {
       const { value, variance } = sums.get(`${agent} ${quantity}`) ?? { value: 0, variance: 0 }
@@ -176,7 +176,7 @@ export function estimating(priceOf: PriceOf, weigh: (weight: number) => number =
   }
 }
 
-/** What one span says: a turn and whether it failed stand on the agent's span, tokens and model on that of the call. */
+/** The amounts in one span. The span of the agent has the turn and its error; the span of the call has tokens and model. */
 function amountsIn(span: Span, priceOf: PriceOf): Partial<Amounts> {
   const { attributes } = span
   const operation = attributeOf(attributes, 'gen_ai.operation.name')?.stringValue
@@ -188,10 +188,10 @@ function amountsIn(span: Span, priceOf: PriceOf): Partial<Amounts> {
   return { tokens: input + output, USD: usdOf(priceOf, model, input, output) }
 }
 
-/** Standard errors. Of the 4950 pairs of a hundred salts one lies further off in a thousand runs. */
+/** In standard errors. Of the 4950 pairs of a hundred independent salts, one pair in a thousand runs is beyond it. */
 const NO_CHANCE = 5.2
 
-/** Compares every two salts: which routine traces each drew. */
+/** Compares the routine traces that each two salts kept. */
 export function drawsIn(drawn: readonly Uint8Array[]): Draws {
   const salts = drawn.length
   const traces = drawn[0]?.length ?? 0
@@ -220,10 +220,10 @@ export const coverage = (cells: readonly Cell[]): number => sum(cells.map(({ cov
 
 const MOST_BIAS = 0.01
 const COVERED = { least: 0.93, most: 0.97 }
-/** Of the salts. Were they worth less, the error of the mean would be larger than it looks. */
+/** Share of the salts. If they were worth fewer independent ones, the real error of the mean would be larger than the computed one. */
 const LEAST_WORTH = 0.8
 
-/** Within one per cent of the truth everywhere, with intervals that hold what they promise, over salts that differ. */
+/** Every estimate is within one per cent of the truth, the intervals hold the truth often enough, and the salts are independent. */
 export const isUnbiased = ({ cells, draws }: Bias): boolean =>
   draws.worth >= LEAST_WORTH * draws.salts &&
   cells.every((cell) => Math.abs(biasIn(cell)) <= MOST_BIAS) &&
@@ -262,6 +262,6 @@ export function biasReport(
       ),
       pooled('all', cells),
     ]),
-    `${traces} traces of seed ${seed} under ${draws.salts} hash salts, which are worth ${draws.worth.toFixed(0)} independent ones: of their ${draws.pairs} pairs ${draws.related} draw related samples.`,
+    `${traces} traces of seed ${seed} with ${draws.salts} hash salts, which are worth ${draws.worth.toFixed(0)} independent ones: ${draws.related} of their ${draws.pairs} pairs draw related samples.`,
   ].join('\n\n')
 }

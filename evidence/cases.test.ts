@@ -90,20 +90,32 @@ describe('traffic.yaml', () => {
 describe('a case with a defect is refused with its file, the line and the fix', () => {
   const SPAN = '- spans:\n    - {}\n'
   const cases: readonly (readonly [name: string, message: RegExp, traffic: string, expect?: string])[] = [
-    ['no list', /traffic\.yaml:1: traffic is a list of requests; start/, 'spans: []\n'],
-    ['an empty file', /traffic\.yaml:1: traffic is a list of requests; start/, ''],
+    ['no list', /traffic\.yaml:1: traffic must be a list of requests; start/, 'spans: []\n'],
+    ['an empty file', /traffic\.yaml:1: traffic must be a list of requests; start/, ''],
     ['broken YAML', /traffic\.yaml:2: it is not YAML/, '- spans: [\n'],
-    ['no spans', /traffic\.yaml:1: a request has at least one span; add/, '- spans: []\n'],
-    ['an unknown key', /traffic\.yaml:2: "nam" is none of the keys .* name, trace/, '- spans:\n    - { nam: x }\n'],
-    ['no unit', /traffic\.yaml:1: a time is a number with its unit; write 2s/, '- at: 5\n  spans:\n    - {}\n'],
-    ['another unit', /traffic\.yaml:2: a time is a number with its unit/, '- spans:\n    - { lasts: 5h }\n'],
-    ['an unknown status', /traffic\.yaml:2: a status is unset, ok or error/, '- spans:\n    - { status: failed }\n'],
-    ['never sent', /traffic\.yaml:1: times is a whole number from 1/, '- times: 0\n  spans:\n    - {}\n'],
-    ['a name that is a number', /traffic\.yaml:2: this is a text; put it in quotes/, '- spans:\n    - { name: 7 }\n'],
-    ['attributes in a list', /traffic\.yaml:2: attributes are a map; write/, '- spans:\n    - { attributes: [a] }\n'],
-    ['an unknown verdict', /expect\.yaml:2: a verdict is dropped, or \{ policy/, SPAN, 'traces:\n  it: keept\n'],
-    ['a policy without spans', /expect\.yaml:2: a verdict is dropped, or/, SPAN, 'traces:\n  it: { policy: x }\n'],
-    ['no traces', /expect\.yaml:1: traces maps each trace to its verdict; write/, SPAN, 'salt: 1\n'],
+    ['no spans', /traffic\.yaml:1: a request must have at least one span; add/, '- spans: []\n'],
+    ['an unknown key', /traffic\.yaml:2: "nam" is not a known key; .* name, trace/, '- spans:\n    - { nam: x }\n'],
+    ['no unit', /traffic\.yaml:1: a time must be a number with a unit; write 2s/, '- at: 5\n  spans:\n    - {}\n'],
+    ['another unit', /traffic\.yaml:2: a time must be a number with a unit/, '- spans:\n    - { lasts: 5h }\n'],
+    [
+      'an unknown status',
+      /traffic\.yaml:2: a status must be unset, ok or error/,
+      '- spans:\n    - { status: failed }\n',
+    ],
+    ['never sent', /traffic\.yaml:1: times must be a whole number of 1 or more/, '- times: 0\n  spans:\n    - {}\n'],
+    [
+      'a name that is a number',
+      /traffic\.yaml:2: this must be a text; put it in quotes/,
+      '- spans:\n    - { name: 7 }\n',
+    ],
+    [
+      'attributes in a list',
+      /traffic\.yaml:2: attributes must be a map; write/,
+      '- spans:\n    - { attributes: [a] }\n',
+    ],
+    ['an unknown verdict', /expect\.yaml:2: a verdict must be dropped, or \{ policy/, SPAN, 'traces:\n  it: keept\n'],
+    ['a policy without spans', /expect\.yaml:2: a verdict must be dropped, or/, SPAN, 'traces:\n  it: { policy: x }\n'],
+    ['no traces', /expect\.yaml:1: traces must map each trace to its verdict; write/, SPAN, 'salt: 1\n'],
     [
       'a trace that is not sent',
       /"other" is never sent; traffic\.yaml has it$/,
@@ -129,13 +141,16 @@ describe('a case with a defect is refused with its file, the line and the fix', 
     )
   }
 
-  test('a name that is no sentence', () =>
-    assert.throws(() => caseOf(SPAN, DROPPED, 'Case_1'), /Case_1: the name of a case is a sentence in lower case/))
+  test('a name that is not a sentence', () =>
+    assert.throws(() => caseOf(SPAN, DROPPED, 'Case_1'), /Case_1: the name of a case must be a sentence in lower case/))
 
   test('a folder with one file', () => {
     const parent = mkdtempSync(join(folder, 'of-'))
     mkdirSync(join(parent, 'a-call-is-kept'))
-    assert.throws(() => readCases(parent), /traffic\.yaml: a case has two files, traffic\.yaml and expect\.yaml; add/)
+    assert.throws(
+      () => readCases(parent),
+      /traffic\.yaml is missing: a case must have traffic\.yaml and expect\.yaml; add/,
+    )
   })
 })
 

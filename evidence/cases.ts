@@ -12,46 +12,46 @@ import { type Decisions, type List, replayEach } from '../workbench/replay.ts'
 import { UserError } from '../workbench/user-error.ts'
 import { withVariables } from '../workbench/variables.ts'
 
-/** One folder of evidence/cases: what is sent, and what must become of it. */
+/** One folder of evidence/cases: what is sent, and what must happen to it. */
 export type Case = Readonly<{
   /** The name of its folder, which is a sentence. */
   name: string
   requests: readonly Request[]
   expected: readonly Expected[]
-  /** Settings of the sampler that this case needs, if any. Then it has a sampler of its own. */
+  /** Settings of the sampler for this case, if any. Then the case has its own sampler. */
   sampler: Readonly<Record<string, unknown>> | undefined
 }>
 
-/** What must become of the traces of one label: most labels stand for one trace, a repeated one for many. */
+/** What must happen to the traces of one label. Most labels are one trace; the label of a repeated request is many. */
 type Expected = Readonly<{ label: string; ids: readonly string[]; kept: number; policy?: string; spans?: number }>
 
-/** Ten times faster than the clock: the sampler waits 20 s for a trace without a root and, at 1 s of the clock, 10 s after one. */
+/** Ten times faster than real time. In time of the case, the sampler waits 20 s for a trace without a root and 10 s after a root. */
 const SPEED = 10
-/** Any day: the sampler does not look at it. */
+/** Any day, because the sampler does not use it. */
 const BEGINNING_MS = Date.UTC(2026, 0, 1)
-/** A case of more spans begins when the others are over: while it is sent, nothing else can come in time. */
+/** A case with more spans is sent after the others: while it is sent, requests of other cases would be late. */
 const FEW_SPANS = 100
 
-const TIME = { error: 'a time is a number with its unit; write 2s or 1999ms' }
+const TIME = { error: 'a time must be a number with a unit; write 2s or 1999ms' }
 const duration = z
   .string(TIME)
   .regex(/^-?\d+(\.\d+)?(us|ms|s|m)$/, TIME)
   .transform((text) => (text.startsWith('-') ? -1 : 1) * (durationOf(text.replace('-', '')) ?? 0))
 
-/** An object that says which keys it knows when it is given another. */
+/** An object whose error for an unknown key lists the allowed keys. */
 const known = <T extends z.ZodRawShape>(shape: T) =>
   z.strictObject(shape, {
     error: (issue) =>
       issue.code === 'unrecognized_keys'
-        ? `"${issue.keys?.join('", "')}" is none of the keys that stand here; they are ${Object.keys(shape).join(', ')}`
-        : `this is a map with the keys ${Object.keys(shape).join(', ')}`,
+        ? `"${issue.keys?.join('", "')}" is not a known key; use one of ${Object.keys(shape).join(', ')}`
+        : `this must be a map with the keys ${Object.keys(shape).join(', ')}`,
   })
 
-const TEXT = { error: 'this is a text; put it in quotes when it looks like something else' }
+const TEXT = { error: 'this must be a text; put it in quotes if it looks like a number or a boolean' }
 const text = z.string(TEXT)
-const ATTRIBUTES = { error: 'attributes are a map; write attributes: { error.type: parse_error }' }
+const ATTRIBUTES = { error: 'attributes must be a map; write attributes: { error.type: parse_error }' }
 const attributes = z.record(z.string(), z.unknown(), ATTRIBUTES)
-const TIMES = { error: 'times is a whole number from 1' }
+const TIMES = { error: 'times must be a whole number of 1 or more; write times: 3' }
 // In traffic a whole number is a bigint, so that 9000 and 9000.0 are two types, as they are in OTLP; null is a value without one.
 const times = z.bigint(TIMES).positive(TIMES).transform(Number).default(1)
 const traffic = z
@@ -70,17 +70,17 @@ const traffic = z
             parent: text.optional(),
             start: duration.default(0),
             lasts: duration.default(100e6),
-            status: z.enum(['unset', 'ok', 'error'], { error: 'a status is unset, ok or error' }).default('unset'),
+            status: z.enum(['unset', 'ok', 'error'], { error: 'a status must be unset, ok or error' }).default('unset'),
             times,
             attributes: attributes.default({}),
           }),
-          { error: 'a request has a list of spans; start each with "- {"' },
+          { error: 'a request must have a list of spans; start each with "- {"' },
         )
-        .min(1, { error: 'a request has at least one span; add "- { name: … }"' }),
+        .min(1, { error: 'a request must have at least one span; add "- { name: … }"' }),
     }),
-    { error: 'traffic is a list of requests; start each with "- spans:"' },
+    { error: 'traffic must be a list of requests; start each with "- spans:"' },
   )
-  .min(1, { error: 'traffic has at least one request; start it with "- spans:"' })
+  .min(1, { error: 'traffic must have at least one request; start it with "- spans:"' })
 
 const verdict = z.union(
   [
@@ -88,15 +88,15 @@ const verdict = z.union(
     z.strictObject({ kept: z.int(), policy: z.string().optional() }),
     z.strictObject({ policy: z.string(), spans: z.int().positive() }),
   ],
-  { error: 'a verdict is dropped, or { policy: keep-…, spans: 3 }, or of repeated traces { kept: 97 }' },
+  { error: 'a verdict must be dropped, or { policy: keep-…, spans: 3 }, or for repeated traces { kept: 97 }' },
 )
 const expectation = known({
   traces: z.record(z.string(), verdict, {
-    error: 'traces maps each trace to its verdict; write traces: { it: dropped }',
+    error: 'traces must map each trace to its verdict; write traces: { it: dropped }',
   }),
-  salt: z.int({ error: 'salt is a whole number; another one gives other trace ids' }).default(0),
+  salt: z.int({ error: 'salt must be a whole number; another number gives other trace ids' }).default(0),
   sampler: z
-    .record(z.string(), z.unknown(), { error: 'sampler is a map of its settings; write sampler: { num_traces: 5 }' })
+    .record(z.string(), z.unknown(), { error: 'sampler must be a map of settings; write sampler: { num_traces: 5 }' })
     .optional(),
 })
 
@@ -113,7 +113,7 @@ const SENTENCE = /^[a-z0-9]+(-[a-z0-9]+){2,}$/
 function readCase(folder: string, name: string): Case {
   if (!SENTENCE.test(name)) {
     throw new UserError(
-      `${folder}: the name of a case is a sentence in lower case, with dashes; such as a-failed-call-is-kept`,
+      `${folder}: the name of a case must be a sentence in lower case with dashes, such as a-failed-call-is-kept`,
     )
   }
   const requests = read(join(folder, 'traffic.yaml'), traffic, { intAsBigInt: true })
@@ -128,7 +128,7 @@ function readCase(folder: string, name: string): Case {
   if (unknown ?? forgotten) {
     throw new UserError(
       unknown === undefined
-        ? `${folder}/expect.yaml: the trace "${forgotten}" is sent and has no verdict; add ${forgotten}: dropped, or what becomes of it`
+        ? `${folder}/expect.yaml: the trace "${forgotten}" is sent and has no verdict; add ${forgotten}: dropped, or another verdict`
         : `${folder}/expect.yaml: the trace "${unknown}" is never sent; traffic.yaml has ${[...turns.keys()].join(', ')}`,
     )
   }
@@ -167,28 +167,28 @@ function readCase(folder: string, name: string): Case {
   }
 }
 
-/** Well mixed in every digit, for samplers look at parts of an id only. */
+/** An id with random digits everywhere, because samplers use only a part of an id. */
 const digest = (digits: number, ...of: readonly unknown[]) =>
   createHash('sha256').update(JSON.stringify(of)).digest('hex').slice(0, digits)
 
 function read<T>(path: string, schema: z.ZodType<T>, options: ParseOptions = {}): T {
   if (!existsSync(path))
-    throw new UserError(`${path}: a case has two files, traffic.yaml and expect.yaml; add this one`)
+    throw new UserError(`${path} is missing: a case must have traffic.yaml and expect.yaml; add this file`)
   return readBySchema(path, readFileSync(path, 'utf8'), schema, options)
 }
 
-/** A case that a list of policies does not meet, in one sentence. */
+/** A case that a list of policies fails, in one sentence. */
 export type Failure = Readonly<{ name: string; why: string }>
 
 /**
- * How many times slower the cases of several requests go when a list fails them, one try after the other. Their requests
- * must reach the sampler in time, and on a busy machine they may not: so only what fails each time is a failure.
+ * How much slower the cases of several requests are sent in each try, when a list fails them. Their requests must reach
+ * the sampler in time, and on a busy machine they may be late. So only a case that fails in each try is a failure.
  */
 const SLOWER = [2, 4]
 
 /**
- * Sends every case through each list, all in one real collector, and answers for each list which cases it fails. A case
- * of one request is the same on any machine. A list that fails none of these is held to the others, which take time.
+ * Sends every case through each list, all in one real collector, and returns for each list the cases that it fails. A case
+ * of one request has the same result on any machine. A list that passes all of these is then tried on the other cases, which take longer.
  */
 export async function judgeCases(
   launcher: Launcher,
@@ -222,7 +222,7 @@ export async function judgeCases(
 const takesTime = ({ requests, sampler }: Case) =>
   sampler !== undefined || requests.length > new Set(requests.map(({ spans }) => spans[0]?.traceId)).size
 
-/** Cases with a sampler of their own are sent in a collector of their own, at the same time. */
+/** Cases with their own sampler are sent to a separate collector, at the same time. */
 async function judgeOnce(
   launcher: Launcher,
   cases: readonly Case[],

@@ -99,7 +99,7 @@ describe('every type of policy has mutants, of each of its settings', () => {
     })
   }
 
-  test('a bound written out is moved as one that is a variable', () =>
+  test('a threshold is moved in the same way whether it is a number or a variable', () =>
     assert.deepEqual(
       ofOne(OF_EACH_TYPE.find(({ type }) => type === 'ottl_condition') ?? {}).filter((name) => name.includes('bound')),
       ['a longer bound', 'a shorter bound', 'a bound in another unit'],
@@ -126,13 +126,13 @@ const VERDICTS: readonly Verdict[] = [
   { mutant: 'four', caught: 'no', harmless: false, traces: 40 },
 ]
 
-test('the report says what caught each, and counts only those that change anything', () => {
+test('the report says what found each mutant, and counts only mutants that change something', () => {
   const text = mutationReport(VERDICTS, 'text')
   assert.match(text, /^one +the check +it is empty\.$/m)
   assert.match(text, /^two +a case +a-call-is-kept and 2 more$/m)
-  assert.match(text, /^three +harmless +40 other traces/m)
-  assert.match(text, /^four +MISSED +of 40 other traces/m)
-  assert.match(text, /\n4 mutants: 1 change nothing, 2 of the other 3 are caught\.$/)
+  assert.match(text, /^three +harmless +it decides on 40 other traces as the shipped list does$/m)
+  assert.match(text, /^four +MISSED +it decides differently on some of 40 other traces: add a case$/m)
+  assert.match(text, /\n4 mutants: 1 change nothing; 2 of the other 3 are found\.$/)
   assert.match(mutationReport(VERDICTS, 'markdown'), /^\| two \| a case \| a-call-is-kept and 2 more \|$/m)
   assert.deepEqual(JSON.parse(mutationReport(VERDICTS, 'json')), VERDICTS)
   assert.deepEqual(

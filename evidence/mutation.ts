@@ -13,7 +13,7 @@ import { BEGINNING, MUST_KEEP, makeTrace, makeTraffic, requestOf } from './traff
 /** The shipped list with one mistake in it. */
 export type Mutant = Readonly<{ name: string; text: string }>
 
-/** How a mutant was found out. `harmless` means that it decides all other traces, so many, as the shipped list does. */
+/** What found a mutant. `harmless` means that it decides on all other traffic (`traces`) as the shipped list does. */
 export type Verdict = Readonly<{ mutant: string }> &
   (
     | Readonly<{ caught: 'by the check'; why: string }>
@@ -25,8 +25,8 @@ type Policy = { name: string; type: string; [settings: string]: unknown }
 type Settings = Record<string, unknown>
 
 /**
- * Every small mistake that we can think of, made in every place of a list where it can be made: a policy left out,
- * swapped, taken away by a drop rule; a bound moved, an operator turned, a word misspelt, a setting forgotten.
+ * Makes every small mistake that we can think of, in every place of a list where it is possible: a policy is left out, moved,
+ * or blocked by a drop policy; a threshold or an operator is changed, a word misspelt, a setting forgotten.
  */
 export function mutantsOf(text: string): readonly Mutant[] {
   const list = (): Policy[] => parse(text)
@@ -68,7 +68,7 @@ export function mutantsOf(text: string): readonly Mutant[] {
 
 type Mistake = readonly [what: string, settings: Settings]
 
-/** What else a policy of a type may be told, beside mistakes in what it is told already: see `mistakesIn`. */
+/** Settings that a policy of a type may have in addition. Mistakes in its present settings: see `mistakesIn`. */
 const MORE: Readonly<Record<string, readonly Settings[]>> = {
   numeric_attribute: [{ invert_match: true }],
   string_attribute: [{ invert_match: true }],
@@ -81,10 +81,10 @@ const MORE: Readonly<Record<string, readonly Settings[]>> = {
   ],
   ottl_condition: [{ error_mode: 'propagate' }],
 }
-/** Of a type that has no settings, the type itself is the mistake. */
+/** A type without settings can only be replaced by another type. */
 const INSTEAD: Readonly<Record<string, string>> = { always_sample: 'trace_flags', trace_flags: 'always_sample' }
 
-/** Mistakes in the settings of one policy, whatever its type: a table of settings of types would miss the next one. */
+/** Mistakes in the settings of one policy, of any type. A table of types and settings would not have the next type. */
 function settingsOf(policy: Policy): readonly Mistake[] {
   const { type } = policy
   const own = (policy[type] ?? {}) as Settings
@@ -105,7 +105,7 @@ const told = (settings: Settings) =>
     .map(([key, value]) => `${key}: ${value}`)
     .join(', ')
 
-/** Each setting left out, and each of its values wrong in each way that its kind can be. */
+/** Leaves out each setting once, and changes each value in all ways of its type. */
 function mistakesIn(settings: Settings): readonly Mistake[] {
   return Object.entries(settings).flatMap(([key, value]) => [
     [`without ${key}`, Object.fromEntries(Object.entries(settings).filter(([name]) => name !== key))] as const,
@@ -121,7 +121,7 @@ function wrong(key: string, value: unknown): readonly Wrong[] {
       .flat()
       .flatMap((one, at, all) => conditionsLike(String(one)).map(([what, text]): Wrong => [what, all.with(at, text)]))
   if (typeof value === 'boolean') return [[`${key}: ${!value}`, !value]]
-  // Of a rate one more or less is what another second brings anyway.
+  // Do not change a rate by one: the traffic of a second varies more.
   if (typeof value === 'number')
     return (RATES.test(key) ? [Math.ceil(value / 10), value * 10] : [value - 1, value + 1]).map(
       (other): Wrong => [`${key}: ${other}`, other],
@@ -144,7 +144,7 @@ const isPolicy = (value: unknown): value is Policy =>
 const inner = (policy: Policy): readonly Wrong[] =>
   settingsOf(policy).map(([what, settings]) => [`${policy.name}: ${what}`, { ...policy, ...settings }])
 
-/** A word misspelt, another status, or the default of a number moved: `${env:NAME:-6000}`. */
+/** Misspells a word, takes another status, or changes the default of a number: `${env:NAME:-6000}`. */
 function wrongText(key: string, value: string): readonly Wrong[] {
   const [, before, digits, after] = /^(\$\{env:\w+:-)(\d+)(\})$/.exec(value) ?? []
   if (digits !== undefined)
@@ -156,7 +156,7 @@ function wrongText(key: string, value: string): readonly Wrong[] {
   return key === 'error_mode' || key === 'name' ? [] : [[`${key}: "${value}" misspelt`, `${value}s`]]
 }
 
-/** A condition with one word or sign of it wrong, for each that it has. */
+/** The condition with one wrong word or sign, for each word and sign in it. */
 function conditionsLike(condition: string): readonly (readonly [what: string, text: string])[] {
   const turns: readonly (readonly [what: string, from: string, to: string])[] = [
     ['== turned into !=', '==', '!='],
@@ -195,9 +195,9 @@ function conditionsLike(condition: string): readonly (readonly [what: string, te
 export type Check = (mutant: Mutant) => Promise<string | undefined>
 
 /**
- * Tries every mutant: first the check that `make reload` makes, then the cases, all lists at once in one collector.
- * A mutant that no case tells from the shipped list is harmless when it also decides other traffic as that does.
- * Throws when the shipped list does not hold in the same run, for then the run says nothing of the others.
+ * Tries every mutant: first with the check of `make reload`, then with the cases, all lists at the same time in one collector.
+ * If no case finds a mutant, it is harmless if it also decides on other traffic as the shipped list does.
+ * Throws when the shipped list itself fails in the same run, because then the run proves nothing about the mutants.
  */
 export async function tryMutants(
   launcher: Launcher,
@@ -205,9 +205,9 @@ export async function tryMutants(
   { cases, check, others }: { cases: readonly Case[]; check: Check; others: readonly Traffic[] },
 ): Promise<readonly Verdict[]> {
   const mutants = mutantsOf(shipped)
-  launcher.say(`  ${mutants.length} mutants are read`)
+  launcher.say(`  ${mutants.length} mutants`)
   const wrong = await patiently(() => check({ name: SHIPPED, text: shipped }))
-  if (wrong) throw new UserError(`the shipped list is itself refused by the check: ${wrong} Mend it first`)
+  if (wrong) throw new UserError(`the check refuses the shipped list itself: ${wrong} Repair the list first`)
   const refused = new Map<string, string>()
   const waiting = mutants.values()
   const checker = async () => {
@@ -218,12 +218,12 @@ export async function tryMutants(
   }
   await Promise.all(Array.from({ length: AT_ONCE }, checker))
   const lists: List[] = mutants.filter(({ name }) => !refused.has(name))
-  launcher.say(`  ${refused.size} are refused by the check; ${lists.length} run on ${cases.length} cases`)
+  launcher.say(`  the check refuses ${refused.size}; the other ${lists.length} are tried on ${cases.length} cases`)
   const failures = await judgeCases(launcher, cases, [{ name: SHIPPED, text: shipped }, ...lists])
   const [own] = failures.get(SHIPPED) ?? []
   if (own) throw new UserError(`the shipped list itself fails ${own.name}: ${own.why}. ${MEND}`)
   const survivors = lists.filter(({ name }) => failures.get(name)?.length === 0)
-  launcher.say(`  ${survivors.length} are left; they run on other traffic`)
+  launcher.say(`  no case finds ${survivors.length}; they are tried on other traffic`)
   const different = await otherwise(launcher, { shipped, survivors, others })
   return mutants.map(({ name: mutant }): Verdict => {
     const why = refused.get(mutant)
@@ -237,12 +237,12 @@ export async function tryMutants(
 }
 
 const SHIPPED = 'as shipped'
-const MEND = 'Mend the list or the case; when both are as they were, the machine is too busy for this: run it once more'
-/** Checks at a time. Each mostly waits for its collector. */
+const MEND = 'Repair the list or the case. If nobody changed them, the machine is too busy: run the command again'
+/** How many checks run at the same time. Each mostly waits for its collector. */
 const AT_ONCE = 8
 const TRIES = 5
 
-/** A port that was free may be taken before the collector listens on it: with so many collectors it is, now and then. */
+/** A free port may be taken before the collector listens on it. With so many collectors, this happens sometimes. */
 async function patiently<T>(work: () => Promise<T>, tries = TRIES): Promise<T> {
   try {
     return await work()
@@ -252,7 +252,7 @@ async function patiently<T>(work: () => Promise<T>, tries = TRIES): Promise<T> {
   }
 }
 
-/** Made traffic, beside recordings: so many traces of one kind, in every profile, and some of two kinds. */
+/** Generated traffic, in addition to recordings: traces of one kind in every profile, and some of two kinds. */
 export function madeTraffic(mustKeep: number): readonly Traffic[] {
   const size = { seed: 1, mustKeep, perSecond: 1000, speed: 10 }
   const sent = { speed: size.speed, slowCall: '' }
@@ -264,7 +264,7 @@ export function madeTraffic(mustKeep: number): readonly Traffic[] {
 
 const PER_PAIR = 4
 
-/** Traces that are of two kinds at once, for every two: what is recorded of them tells the order of a list. */
+/** Traces of two kinds at the same time, for each two kinds. The policy that is recorded on them shows the order of a list. */
 async function* makePairs(): AsyncGenerator<Request> {
   for (const first of MUST_KEEP)
     for (const second of MUST_KEEP)
@@ -277,9 +277,9 @@ async function* makePairs(): AsyncGenerator<Request> {
 }
 
 /**
- * Which lists decide other traffic otherwise than the shipped one, and how many traces they were asked about. A trace of
- * which a part came late, in one sampler and not in another, is no difference: so those that differ are asked again, slower,
- * and what tells a list from the shipped one is a trace that tells it each time.
+ * Which lists decide on other traffic differently from the shipped list, and how many traces were sent. If a part of a trace
+ * came late in one sampler and not in another, this is not a difference between lists. So lists that differ are tried again, more
+ * slowly, and a list differs only if the same trace shows it each time.
  */
 async function otherwise(
   launcher: Launcher,
@@ -317,10 +317,10 @@ async function otherwise(
   return { names: new Set(differing.keys()), traces: seen.size }
 }
 
-/** How many times slower other traffic goes, one try after the other. */
+/** How much slower other traffic is sent in each try. */
 const TRIES_AT = [1, 3]
 
-/** The traces that two lists decide otherwise. */
+/** The traces on which two lists decide differently. */
 function* unlike(one: Decisions, other: Decisions): Generator<string> {
   for (const id of new Set([...one.keys(), ...other.keys()])) {
     const [a, b] = [one.get(id), other.get(id)]
@@ -328,7 +328,7 @@ function* unlike(one: Decisions, other: Decisions): Generator<string> {
   }
 }
 
-/** Mutants that behave otherwise than the shipped list and were found by nothing. */
+/** Mutants that decide differently from the shipped list and that nothing found. */
 export const missed = (verdicts: readonly Verdict[]) =>
   verdicts.filter((verdict) => verdict.caught === 'no' && !verdict.harmless)
 
@@ -339,14 +339,14 @@ export function mutationReport(verdicts: readonly Verdict[], format: Format): st
     if (verdict.caught === 'no') {
       const { mutant, harmless, traces } = verdict
       return harmless
-        ? [mutant, 'harmless', `${traces} other traces are decided as the shipped list does`]
-        : [mutant, 'MISSED', `of ${traces} other traces some are decided otherwise: add a case`]
+        ? [mutant, 'harmless', `it decides on ${traces} other traces as the shipped list does`]
+        : [mutant, 'MISSED', `it decides differently on some of ${traces} other traces: add a case`]
     }
     const others = verdict.cases > 1 ? ` and ${verdict.cases - 1} more` : ''
     return [verdict.mutant, 'a case', `${verdict.why}${others}`]
   })
   const harmless = verdicts.filter((verdict) => verdict.caught === 'no' && verdict.harmless).length
   const [count, left] = [verdicts.length - harmless, missed(verdicts).length]
-  const score = `${verdicts.length} mutants: ${harmless} change nothing, ${count - left} of the other ${count} are caught.`
+  const score = `${verdicts.length} mutants: ${harmless} change nothing; ${count - left} of the other ${count} are found.`
   return [drawIn(format)([['mutant', 'caught by', 'which says'], ...rows]), score].join('\n\n')
 }

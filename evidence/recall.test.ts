@@ -25,7 +25,7 @@ const kept = new Map([
   ['twice', { spans: 8 }],
 ])
 
-test('a trace is missed when it is lost, when a part of it is, and when it came out more often than it went in', () => {
+test('a trace is missed when it is lost, when a part of it is lost, and when it is kept more often than it was sent', () => {
   const recall = tally(9, sent, kept)
   assert.deepEqual(
     recall.missed.map(({ id }) => id),
@@ -36,14 +36,14 @@ test('a trace is missed when it is lost, when a part of it is, and when it came 
   assert.deepEqual(recall.byProfile.get('two halves'), { sent: 4, kept: 3, partial: 2 })
 })
 
-test('the report says how the missing ones can be sent again', () => {
+test('the report says how to send the missing traces again', () => {
   const text = recallReport(tally(9, sent, kept), 'text')
-  assert.match(text, /3 must-keep traces were missed or came in part.*make recall SEED=9 COUNT=4:/)
+  assert.match(text, /3 must-keep traces were missed or kept in part.*make recall SEED=9 COUNT=4\. /)
   assert.match(text, /lost slow-call, two halves, number 2/)
   assert.match(text, /all that must be kept +4 +3 +1 +2 +75\.00 %/)
 })
 
-test('a bound is rounded down, and one from nothing is no bound', () => {
+test('a bound is rounded down, and without traces there is no bound', () => {
   const many = Array.from({ length: 60_000 }, (_, index) => label(`${index}`, index + 1))
   const whole = new Map(many.map(({ id }) => [id, { spans: 4 }]))
   const text = recallReport(tally(1, many, whole), 'markdown')
@@ -52,7 +52,7 @@ test('a bound is rounded down, and one from nothing is no bound', () => {
   assert.doesNotMatch(text, /NaN|missed or/)
 })
 
-test('a trace is late by when its parts were sent, whatever became of it', () => {
+test('whether a trace is late depends on when its parts were sent, not on the result', () => {
   let now = 0
   const clock = punctuality(() => now)
   const part = (traceId: string, isRoot: boolean) =>
@@ -77,15 +77,15 @@ test('a trace is late by when its parts were sent, whatever became of it', () =>
   )
 })
 
-test('late traces count for nothing, and too many of them prove nothing', () => {
+test('late traces are not counted, and a run with too many of them does not pass', () => {
   const many = Array.from({ length: 1000 }, (_, index) => label(`${index}`, index + 1))
   const whole = new Map(many.map(({ id }) => [id, { spans: 4 }]))
   const some = tally(1, [...many, ...sent.slice(1, 4)], whole, (id) => ['lost', 'torn', 'twice'].includes(id))
   assert.deepEqual([some.missed, some.late, some.byKind.get('slow-call')?.sent], [[], 3, 1000])
   assert.ok(isKept(some))
-  assert.match(recallReport(some, 'text'), /3 more are not counted: .* 3 of those that must be kept were lost by it\.$/)
+  assert.match(recallReport(some, 'text'), /3 more are not counted, .* 3 of them must be kept and were lost by this\.$/)
   const slow = tally(1, many, whole, (id) => Number(id) < 11)
   assert.ok(!isKept(slow))
-  assert.match(recallReport(slow, 'text'), /11 more .* 0 of those .*\n\n.*run it again/)
+  assert.match(recallReport(slow, 'text'), /11 more .* 0 of them .*\n\n.*Run it again/)
   assert.ok(!isKept(tally(1, sent, kept)))
 })

@@ -8,20 +8,20 @@ import { lowerBound } from '../workbench/table.ts'
 import { withVariables } from '../workbench/variables.ts'
 import { type Kind, type Labelled, MUST_KEEP, makeTraffic, PROFILES } from './traffic.ts'
 
-/** How many traces of one kind were sent in one profile, how many came out, and how many of those in part. */
+/** How many traces of one kind were sent in one profile, how many were kept, and how many of those only in part. */
 type Tally = { sent: number; kept: number; partial: number }
 export type Recall = Readonly<{
   seed: number
   byKind: ReadonlyMap<Kind, Tally>
   byProfile: ReadonlyMap<string, Tally>
-  /** Must-keep traces that were dropped or torn. */
+  /** Must-keep traces that were dropped or kept only in part. */
   missed: readonly Labelled[]
-  /** Traces that are not counted, for a part of them was sent too late to be judged, and must-keep ones lost of them. */
+  /** Traces that are not counted, because a part of them was sent too late; and how many must-keep traces of them were lost. */
   late: number
   lateLost: number
 }>
 
-/** Traces a second. The sampler then has some five thousand of them waiting, of the fifty thousand it has room for. */
+/** Traces a second. Then about five thousand wait in the sampler, which has room for fifty thousand. */
 const PER_SECOND = 1500
 const SPEED = 10
 const SHOWN = 5
@@ -30,9 +30,9 @@ const SHOWN = 5
 const TRIES_AT = [1, 3, 9]
 
 /**
- * Sends must-keep traces of every kind in every profile through a list, with routine ones between, and counts what comes
- * out. What is lost in one try and kept in another, this machine lost and not the list: so it is late, and missed is only
- * what is missed each time.
+ * Sends must-keep traces of every kind in every profile through a list, with routine traces between them, and counts the
+ * kept ones. If a trace is lost in one try and kept in another, the machine is the reason and not the list, so it counts as
+ * late. A trace is missed only if it is missed in each try.
  */
 export async function recallOf(
   launcher: Launcher,
@@ -70,12 +70,12 @@ export async function recallOf(
 type Kept = ReadonlyMap<string, Readonly<{ spans: number }>>
 const isLost = ({ id, kind, spans }: Labelled, kept: Kept) => kind !== 'routine' && kept.get(id)?.spans !== spans
 
-/** The waits of a replay, less a tenth: the sampler counts them in ticks, and a tick of a busy machine comes late. */
+/** The waits of a replay, minus a tenth: the sampler counts them in ticks, and on a busy machine a tick comes late. */
 const [WAIT_MS, AFTER_ROOT_MS] = [1800, 900]
 
 /**
- * Whether the parts of a trace were sent in time. A sender that is held up sends them later than the profile says: what
- * comes after the sampler's wait says nothing about the list. Taken from our own clock, never from what became of the trace.
+ * Whether the parts of a trace were sent in time. On a busy machine, the sender sends them later than the profile says. Spans
+ * that come after the sampler's wait prove nothing about the list. This uses only our own clock, never the result for the trace.
  */
 export function punctuality(now: () => number, stretch = 1) {
   type Times = { first: number; root: number; last: number }
@@ -104,7 +104,7 @@ export function punctuality(now: () => number, stretch = 1) {
   }
 }
 
-/** Holds what came out against what was sent. */
+/** Compares the kept traces with the sent ones. */
 export function tally(
   seed: number,
   sent: readonly Labelled[],
@@ -140,10 +140,10 @@ export function tally(
 
 const BOUND_DIGITS = 4
 
-/** Of all traces. A machine that sends more of them late shows too little of what it should. */
+/** A share of all traces. If more are late, the run proves too little. */
 const MOST_LATE = 0.01
 
-/** Nothing is missed, of traces that were sent as they should be. */
+/** No trace that was sent in time is missed, and few were late. */
 export const isKept = (recall: Recall): boolean => recall.missed.length === 0 && !isTooLate(recall)
 
 function isTooLate({ byKind, late }: Recall): boolean {
@@ -185,11 +185,13 @@ export function recallReport(recall: Recall, format: Format): string {
     draw([['how its spans arrive', ...head], ...[...byProfile].map(([name, tally]) => row(name, tally))]),
     ...(late > 0
       ? [
-          `${late} more are not counted: this machine was held up and sent a part of them too late. ${lateLost} of those that must be kept were lost by it.`,
+          `${late} more are not counted, because this busy machine sent a part of them too late. ${lateLost} of them must be kept and were lost by this.`,
         ]
       : []),
     ...(isTooLate(recall)
-      ? ['That is more than one in a hundred, which proves too little: run it again when the machine has less to do.']
+      ? [
+          'That is more than one in a hundred, so the run proves too little. Run it again when the machine has less to do.',
+        ]
       : []),
     ...(missed.length > 0 ? [firstOf(missed, seed)] : []),
   ].join('\n\n')
@@ -199,11 +201,11 @@ function firstOf(missed: readonly Labelled[], seed: number): string {
   const shown = missed.slice(0, SHOWN)
   const again = `make recall SEED=${seed} COUNT=${Math.max(...shown.map(({ number }) => number))}`
   return [
-    `${missed.length} must-keep traces were missed or came in part. The first of them, sent again by ${again}:`,
+    `${missed.length} must-keep traces were missed or kept in part. To send them again: ${again}. The first are:`,
     ...shown.map(({ id, kind, profile, number }) => `  ${id} ${kind}, ${profile}, number ${number}`),
   ].join('\n')
 }
 
-/** Rounded down: a bound must not promise more than it holds. */
+/** Rounded down, because a bound must not promise too much. */
 const floor = (value: number, digits: number) =>
   (Math.floor(value * 10 ** digits + 1e-9) / 10 ** digits).toFixed(digits)

@@ -15,7 +15,7 @@ async function all(size = WISH) {
 
 const sentIn = ({ body }: Request) => spansOf(JSON.parse(body.toString()) as TraceRequest)
 
-test('every class arrives in every way, and routine traces do, too', async () => {
+test('every class is sent in every profile, and so are routine traces', async () => {
   const { labels } = await all()
   for (const { name } of PROFILES)
     for (const kind of [...MUST_KEEP, 'routine'])
@@ -64,7 +64,7 @@ test('requests are in the order of their times, and no part comes later than the
   }
 })
 
-test('what decides is not told apart in what is sent, and both models are asked', async () => {
+test('the mark of a deciding span is not sent, and both models are used', async () => {
   const { requests } = await all({ ...WISH, mustKeep: 200 })
   const text = requests.map(({ body }) => body.toString()).join('')
   for (const model of MODELS) assert.ok(text.includes(model))

@@ -6,16 +6,16 @@ import { durationOf } from '../workbench/duration.ts'
 import type { Request } from '../workbench/recording.ts'
 import { defaultOf } from '../workbench/variables.ts'
 
-/** What a trace of the generator is, and must therefore become. */
+/** Kinds of generated traces that must be kept. */
 export const MUST_KEEP = ['parse-error', 'self-buy', 'failed-call', 'slow-call', 'token-heavy'] as const
 export type Kind = (typeof MUST_KEEP)[number] | 'routine'
-/** `number` counts the must-keep traces up to this one: that many of the same seed contain it. */
+/** `number` counts the must-keep traces up to this one: a run of the same seed with this COUNT sends it again. */
 export type Labelled = Readonly<{ id: string; kind: Kind; profile: string; spans: number; number: number }>
 
 export const AGENTS = ['squirrel', 'rabbit', 'fox', 'beaver', 'bear'] as const
 /** Both have a price in grafana/prices.yaml. */
 export const MODELS = ['Qwen/Qwen2.5-3B-Instruct', 'Qwen/Qwen2.5-1.5B-Instruct'] as const
-/** What happened in a trace, as the world knows it and no sampler tells. */
+/** What happened in a trace. The generator knows it; it does not come from a sampler. */
 export type Turn = Readonly<{
   agent: (typeof AGENTS)[number]
   model: (typeof MODELS)[number]
@@ -30,13 +30,13 @@ type Profile = Readonly<{
   name: string
   shape?: (spans: readonly Span[], random: Random) => readonly Span[]
   sent: Parts
-  /** When a trace begins that would begin at this time. */
+  /** Changes the time at which a trace begins. */
   begins?: (atMs: number) => number
-  /** Its spans travel in one request with those of other traces, in turn. */
+  /** Its spans are sent in one request with spans of other traces, in turn. */
   mixed?: true
 }>
 
-/** Under the waits of a replay: 1 s after the root, 2 s without one. The rest is for a machine that stutters. */
+/** Shorter than the waits of a replay (1 s after the root, 2 s without one), because a busy machine sends late. */
 const [WITHIN_ROOT_MS, LATEST_CHILD_MS, WITHIN_WAIT_MS] = [600, 800, 1400]
 const SECOND_MS = 1000
 /** The spans of a trace come from the generator in this order: root, turn, call, order. */
@@ -67,10 +67,10 @@ const padded = (spans: readonly Span[], random: Random, more: object, count: num
     () => ({ ...spans[0], parentSpanId: spans[0]?.spanId, spanId: random.hex(16), attributes: [], ...more }) as Span,
   ),
 ]
-/** Stands on the spans that decide, and is not sent: JSON knows no symbols. */
+/** Marks the spans that decide. It is not sent, because JSON leaves out symbols. */
 const MARK = Symbol('decides')
 const isMarked = (span: Span) => MARK in span
-/** Stands on spans of another service, and is not sent either. */
+/** Marks spans of another service. It is not sent either. */
 const FOREIGN = Symbol('foreign')
 
 /** Ways in which the spans of one trace reach the sampler. */
@@ -193,17 +193,17 @@ export const PROFILES: readonly Profile[] = [
 ]
 
 export const BEGINNING = new Date('2026-01-01T00:00:00Z')
-/** What is slow and what is heavy is what the list that ships takes for it. */
+/** The thresholds of slow and heavy come from the shipped list. */
 const SHIPPED = readFileSync(join(import.meta.dirname, '../collector/policies/woodland.yaml'), 'utf8')
 const SLOW_CALL_US = (durationOf(defaultOf(SHIPPED, 'SLOW_CALL')) ?? 0) / 1000
 const TOKEN_HEAVY = Number(defaultOf(SHIPPED, 'TOKEN_HEAVY'))
-/** Refusals that no policy asks for: what can be said of them, a sample must tell. */
+/** Refusals that no policy keeps, so they must be estimated from the sample. */
 const REFUSALS = ['cannot_afford', 'nothing_to_sell', 'unknown_good', 'bad_quantity'] as const
 const REFUSED_SHARE = 0.3
 
 /**
- * One small tick: root, turn, call, order. Of one agent and not five, so that what is estimated of one agent says
- * nothing of another. Answers what happened in it, too.
+ * One small tick: root, turn, call, order. It has one agent and not five, so that the estimates of agents are independent.
+ * Also returns what happened in it.
  */
 export function makeTrace(kind: Kind, random: Random): Readonly<{ spans: readonly Span[]; turn: Turn }> {
   const traceId = random.hex(32)
@@ -231,7 +231,7 @@ export function makeTrace(kind: Kind, random: Random): Readonly<{ spans: readonl
   const mark = (on: boolean) => (on ? { [MARK]: true } : {})
   const status = (isError: boolean) => (isError ? { status: { code: 2 } } : {})
   const operation = (name: string) => ({ 'gen_ai.operation.name': text(name), 'gen_ai.agent.name': text(agent) })
-  // Margins of every size, the smallest ones too: one microsecond, one token.
+  // Values near the threshold and far from it, with a distance down to one microsecond and one token.
   const margin = (most: number) => Math.max(1, Math.floor(most ** random.number()))
   const us =
     kind === 'slow-call'
@@ -246,7 +246,7 @@ export function makeTrace(kind: Kind, random: Random): Readonly<{ spans: readonl
   const isRefused = kind !== 'failed-call' && random.number() < REFUSED_SHARE
   const why = wanted ?? (isRefused ? REFUSALS[random.below(REFUSALS.length)] : undefined)
   const error = why === undefined ? undefined : text(why)
-  // A reply that cannot be read is asked for once more, so that only every other such turn fails.
+  // After a reply that cannot be read, the agent asks again, so only half of these turns fail.
   const isMended = kind === 'parse-error' && random.number() < 0.5
   const failed = kind === 'failed-call' || (error !== undefined && !isMended)
   const spans = [
@@ -297,8 +297,8 @@ export function makeTrace(kind: Kind, random: Random): Readonly<{ spans: readonl
 export type TrafficSize = Readonly<{ seed: number; mustKeep: number; perSecond: number; speed: number }>
 
 /**
- * Traffic of which it is known what must be kept: every kind in every profile in turn, and one routine trace for ten
- * others. Each trace is told to `told` before its first span is sent. Times are those of a replay at `speed`.
+ * Traffic for which we know what must be kept: every kind in every profile in turn, and one routine trace for ten
+ * others. `told` gets each trace before its first span is sent. Times are those of a replay at `speed`.
  */
 export async function* makeTraffic(
   { seed, mustKeep, perSecond, speed }: TrafficSize,
@@ -346,7 +346,7 @@ export async function* makeTraffic(
 type Sent = Readonly<{ atMs: number; spans: readonly Span[]; mixed: boolean }>
 const MIXED_TRACES = 10
 
-/** Every ten become one: first the first span of each, then the second of each. */
+/** Mixes the spans of each ten traces: first the first span of each, then the second span of each. */
 function mixedUp(parts: readonly Sent[]): Sent[] {
   const count = Math.ceil(parts.length / MIXED_TRACES)
   return Array.from({ length: count }, (_, index) => {

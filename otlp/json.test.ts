@@ -48,7 +48,7 @@ test('a value keeps its type: a bigint is an integer, a number is a double, null
   ])
 })
 
-test('a value is read as JavaScript has it, also when empty parts were left out', () => {
+test('a value is read as a JavaScript value, also when empty parts were left out', () => {
   const plain = { a: 'x', b: false, c: ['y', 2.5], d: { deep: [true] }, e: '', f: 0 }
   assert.deepEqual(fromAttributes(toAttributes(plain)), plain)
   assert.deepEqual(
@@ -66,7 +66,7 @@ test('an attribute is found by its key', () => {
   assert.equal(attributeOf(undefined, 'a'), undefined)
 })
 
-test('spans are found with what sent them, wherever parts are missing', () => {
+test('spans are found with their scope and resource, whichever parts are missing', () => {
   const [one, two, three] = [span('one'), span('two'), span('three')]
   const forest = resourceSpans([one, two], { resource: { 'service.name': 'forest' }, scope: { name: 'acorn' } })
   const request = { resourceSpans: [forest, {}, { scopeSpans: [{}] }, resourceSpans([three])] }
@@ -88,7 +88,7 @@ test('spans are found with what sent them, wherever parts are missing', () => {
   assert.equal(first?.span, one, 'nothing is copied')
 })
 
-test('a request can be cut to some spans: what is left without any goes with them', () => {
+test('a request can be reduced to some spans; resources and scopes without spans are removed', () => {
   const forest = resourceSpans([span('one'), span('two')], { resource: { place: 'forest' } })
   const town = resourceSpans([span('three')], { resource: { place: 'town' } })
   const request = { resourceSpans: [forest, town, {}] }
@@ -97,7 +97,7 @@ test('a request can be cut to some spans: what is left without any goes with the
   assert.equal(request.resourceSpans.length, 3)
 })
 
-test('errors, times and ids are read as any sender writes them', () => {
+test('errors, times and ids are read in every form that senders write', () => {
   const codes = [2, 'STATUS_CODE_ERROR', 1, 'STATUS_CODE_OK', undefined]
   assert.deepEqual(
     codes.map((code) => isError({ status: code === undefined ? {} : { code } })),

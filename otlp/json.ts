@@ -1,5 +1,5 @@
 /**
- * OTLP traces as JSON holds them. Every part may be missing, because senders leave out what is empty. Integers of 64 bits
+ * OTLP traces in JSON. Every part may be missing, because senders leave out empty parts. Integers of 64 bits
  * are strings; some senders write numbers. Kinds and status codes are numbers; Tempo and some senders write their names.
  */
 
@@ -7,7 +7,7 @@ export type AnyValue = Readonly<{
   stringValue?: string
   boolValue?: boolean
   intValue?: string | number
-  /** JSON has no NaN and no infinity: then this is their name, as a string, and `fromValue` reads it. */
+  /** JSON has no NaN and no infinity, so these are strings; `fromValue` reads them. */
   doubleValue?: number
   arrayValue?: Readonly<{ values?: readonly AnyValue[] }>
   kvlistValue?: Readonly<{ values?: readonly Attribute[] }>
@@ -74,7 +74,7 @@ export function toValue(value: unknown): AnyValue {
   return { kvlistValue: { values: toAttributes(value as Readonly<Record<string, unknown>>) } }
 }
 
-/** What is undefined is left out. */
+/** Leaves out undefined values. */
 export const toAttributes = (values: Readonly<Record<string, unknown>>): readonly Attribute[] =>
   Object.entries(values).flatMap(([key, value]) => (value === undefined ? [] : [{ key, value: toValue(value) }]))
 
@@ -99,7 +99,7 @@ export const attributeOf = (attributes: readonly Attribute[] | undefined, key: s
 
 export type Plain = string | number | boolean | undefined | readonly Plain[] | Readonly<{ [key: string]: Plain }>
 
-/** As JavaScript has it. An integer beyond 2^53 is rounded; read `intValue` to have it exactly. */
+/** The value as a JavaScript value. An integer above 2^53 is rounded; for the exact value, read `intValue`. */
 export function fromValue(value: AnyValue | undefined): Plain {
   const number = value?.intValue ?? value?.doubleValue
   if (number !== undefined) return Number(number)
@@ -111,10 +111,10 @@ export function fromValue(value: AnyValue | undefined): Plain {
 export const fromAttributes = (attributes: readonly Attribute[] = []): Readonly<Record<string, Plain>> =>
   Object.fromEntries(attributes.map(({ key, value }) => [key, fromValue(value)]))
 
-/** A span with the scope and the resource that it came from. */
+/** A span with its scope and its resource. */
 export type SpanWithSource = Readonly<{ span: Span; scope: Scope | undefined; resource: Resource | undefined }>
 
-/** Copies no span: a request can hold thousands. */
+/** Does not copy spans, because a request can hold thousands. */
 export function* eachSpan({ resourceSpans = [] }: Partial<TraceRequest>): Generator<SpanWithSource> {
   for (const { resource, scopeSpans = [] } of resourceSpans)
     for (const { scope, spans = [] } of scopeSpans) for (const span of spans) yield { span, scope, resource }
@@ -123,7 +123,7 @@ export function* eachSpan({ resourceSpans = [] }: Partial<TraceRequest>): Genera
 export const spansOf = ({ resourceSpans = [] }: Partial<TraceRequest>): readonly Span[] =>
   resourceSpans.flatMap(({ scopeSpans = [] }) => scopeSpans.flatMap(({ spans = [] }) => spans))
 
-/** The same request with only some of its spans, and without resources and scopes that have none left. */
+/** The same request with only some of its spans. Resources and scopes without spans are removed. */
 export const onlySpans = (request: TraceRequest, isWanted: (span: Span) => boolean): TraceRequest => ({
   ...request,
   resourceSpans: request.resourceSpans.flatMap((part) => {
@@ -142,6 +142,6 @@ export const startOf = ({ startTimeUnixNano = 0 }: Span): bigint => BigInt(start
 export const endOf = ({ endTimeUnixNano = 0 }: Span): bigint => BigInt(endTimeUnixNano)
 export const nanosToMs = (nanos: Nanos | undefined): number => Number(nanos ?? 0) / 1e6
 
-/** OTLP writes ids in hexadecimal digits; protobuf's own JSON, which Tempo answers with, writes them in base64. */
+/** OTLP's JSON has ids in hexadecimal digits. Tempo answers in protobuf's own JSON, which has them in base64. */
 export const hexOf = (base64: string): string =>
   Array.from(atob(base64), (byte) => byte.charCodeAt(0).toString(16).padStart(2, '0')).join('')

@@ -25,7 +25,7 @@ const EVERY_TYPE: Attributes = {
   map: { role: 'user', parts: [{ text: 'hello' }, { tries: 2 }] },
 }
 
-/** What the JavaScript SDK makes of spans that have everything. */
+/** What the JavaScript SDK sends for spans that have every part. */
 function sdkSpans() {
   const exporter = new InMemorySpanExporter()
   const provider = new TracerProvider({
@@ -54,7 +54,7 @@ function sdkSpans() {
   return exporter.getFinishedSpans()
 }
 
-/** Protobuf does not say what is empty and JSON may; whole numbers are strings or numbers in JSON. */
+/** Protobuf leaves out empty values, and JSON may hold them. In JSON, whole numbers are strings or numbers. */
 function said(part: unknown): unknown {
   if (Array.isArray(part)) return part.map(said)
   if (typeof part !== 'object' || part === null) return part
@@ -86,7 +86,7 @@ describe('what the JavaScript SDK sends', () => {
 
 const IDS = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331' }
 
-test('what no SDK of JavaScript can say comes back, too', () => {
+test('values that no JavaScript SDK can send are also written and read', () => {
   const values: readonly AnyValue[] = [
     { intValue: '9223372036854775807' },
     { intValue: '-9223372036854775808' },
@@ -110,7 +110,7 @@ test('what no SDK of JavaScript can say comes back, too', () => {
 const field = (number: number, value: Buffer) =>
   Buffer.concat([Buffer.from([number * 8 + 2, (value.length & 0x7f) | 0x80, value.length >> 7]), value])
 
-test('ids are read without the rest, also where the rest is nested too deep to be read', () => {
+test('ids are read without the rest, even if the rest is nested too deeply to be read', () => {
   const request = traceRequest([{ ...IDS, name: 'chat' }], { resource: { 'service.name': 'forest' } })
   assert.deepEqual(decodeIds(encode(request)), traceRequest([IDS]))
   let value = Buffer.alloc(0)
@@ -132,9 +132,9 @@ test('kinds and status codes are written alike as names and as numbers, and read
   assert.deepEqual(spansOf(decode(encode(traceRequest([unheardOf])))), [unheardOf])
 })
 
-test('a request of nothing is one', () => assert.deepEqual(decode(Buffer.alloc(0)), { resourceSpans: [] }))
+test('an empty request is valid', () => assert.deepEqual(decode(Buffer.alloc(0)), { resourceSpans: [] }))
 
-test('fields of a later version are passed over, of every kind and of any length', () => {
+test('fields of a later version are ignored, of every type and any length', () => {
   const later = [
     [0xa0, 0x06, 0x96, 0x01], // field 100, a varint
     [0xa1, 0x06, ...Array(8).fill(1)], // eight bytes
@@ -145,7 +145,7 @@ test('fields of a later version are passed over, of every kind and of any length
   assert.deepEqual(spansOf(decode(body)), [IDS])
 })
 
-test('what is cut off is not read', () => {
+test('a message that is cut off is refused', () => {
   const body = encode(traceRequest([IDS]))
   for (let length = 1; length < body.length; length++)
     assert.throws(() => decode(body.subarray(0, length)), /cut off/, `${length} bytes`)

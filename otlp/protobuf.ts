@@ -2,8 +2,8 @@ import protobuf from 'protobufjs'
 import { hexOf, type Span, type TraceRequest } from './json.ts'
 
 /**
- * The messages of opentelemetry-proto 1.11 that a request of traces consists of: names, types and numbers, which never change.
- * No package of the registry brings them as they are today (docs/decisions/013).
+ * The messages of opentelemetry-proto 1.11 for a request of traces: names, types and numbers, which never change.
+ * No package has the messages of today (docs/decisions/013).
  */
 const MESSAGES = `
 syntax = "proto3";
@@ -59,14 +59,14 @@ message IdsOfSpan { bytes traceId = 1; bytes spanId = 2; }
 const { root } = protobuf.parse(MESSAGES)
 const [request, idsOnly] = [root.lookupType('TraceRequest'), root.lookupType('IdsOnly')]
 
-/** A request in protobuf. What OTLP does not know is left out. */
+/** A request in protobuf. Fields that OTLP does not have are left out. */
 export const encode = (json: TraceRequest): Buffer =>
   Buffer.from(request.encode(request.fromObject(withIds(json, base64Of))).finish())
 
-/** A request in protobuf as its JSON, with kinds and status codes as numbers. Throws when it is none, or cut off. */
+/** Converts a request in protobuf to JSON, with kinds and status codes as numbers. Throws when it is not a request, or is cut off. */
 export const decode = (body: Uint8Array): TraceRequest => read(request, body)
 
-/** The same with nothing of a span but its ids. All else is passed over unread, in a fifth of the time and however odd it is. */
+/** The same, but of each span only the ids. The rest is not parsed, so it may be malformed, and reading takes a fifth of the time. */
 export const decodeIds = (body: Uint8Array): TraceRequest => read(idsOnly, body)
 
 function read(message: protobuf.Type, body: Uint8Array): TraceRequest {
@@ -84,7 +84,7 @@ function read(message: protobuf.Type, body: Uint8Array): TraceRequest {
 
 const base64Of = (hex: string) => Buffer.from(hex, 'hex').toString('base64')
 
-/** The library knows bytes as base64, OTLP's JSON has ids in hexadecimal digits. */
+/** The library writes bytes in base64, but OTLP's JSON has ids in hexadecimal digits. */
 const withIds = (request: TraceRequest, convert: (id: string) => string): TraceRequest => ({
   resourceSpans: request.resourceSpans.map((part) => ({
     ...part,

@@ -1,12 +1,12 @@
 import { isPerHour, isPerToken, type Price } from '../grafana/source/prices.ts'
 
-/** Phoenix reads its prices again every 5 s. A span that comes before then never gets a cost. */
+/** Phoenix reads its prices again every 5 s. A span that comes earlier never gets a cost. */
 const CACHE_MS = 5000
 
 /**
- * Tells Phoenix what models cost. Costs are computed when a span is stored, so call this before traffic.
- * Phoenix knows only prices per token: a model that costs by the hour is left out and has no cost there.
- * Answers how many milliseconds to wait until the prices are in use: 0 when nothing changed. Throws when Phoenix refuses a price.
+ * Sends the prices of models to Phoenix. Phoenix computes the cost when it stores a span, so call this before traffic.
+ * Phoenix has prices by the token only: a model that costs by the hour is left out and has no cost there.
+ * Returns how many milliseconds to wait until the prices are in use: 0 when nothing changed. Throws when Phoenix refuses a price.
  */
 export async function syncPrices(phoenix: string, prices: readonly Price[]): Promise<number> {
   const known = await knownModels(phoenix)

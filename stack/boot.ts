@@ -26,7 +26,7 @@ export async function bootNative(
   { policy, only, cancel, say }: { policy: string; only?: readonly string[]; cancel: AbortSignal; say: Say },
 ): Promise<void> {
   const prices = pricesToday() // Refuses a price file with a mistake in it, before anything is built or started.
-  collectorOverlays(settings) // The same for what was asked of the collector.
+  collectorOverlays(settings) // Refuses wrong options of the collector.
   const backends = served(chosenBackends(settings))
   await refuseDeadModelServer(settings.env)
   const isWanted = (name: string) => !only || only.includes(name)
@@ -38,7 +38,7 @@ export async function bootNative(
   for (const service of wanted) if ((await runningPid(settings, service.name)) === undefined) absent.push(service)
   const running = wanted.filter((service) => !absent.includes(service)).map(({ name }) => name)
   if (running.length > 0)
-    say(`  runs already, with the settings it was started with: ${running.join(', ')} (make down first to change them)`)
+    say(`  already running, with the settings of its start: ${running.join(', ')} (to change them, make down first)`)
   for (const { name, holds } of absent) {
     for (const port of holds) {
       if (await isFree(settings.ports[port])) continue
@@ -63,7 +63,7 @@ export async function bootNative(
       if (setPrices) await sleep(await setPrices(settings, prices), undefined, { signal: cancel })
       say(`  ${service.name.padEnd(11)} ready after ${((Date.now() - began) / 1000).toFixed(1)} s`)
     }
-    // The creatures think only when everything they tell their thoughts to is there.
+    // The simulator starts last, so that everything which gets its telemetry is ready.
     await allOrFirstFailure(absent.filter(({ name }) => name !== 'sim').map(launch))
     for (const service of absent.filter(({ name }) => name === 'sim')) await launch(service)
   } catch (error) {
@@ -72,7 +72,7 @@ export async function bootNative(
   }
 }
 
-/** A server of the user's own is asked before anything is built or started; the simulator looks closer later. */
+/** Before anything is built or started, checks that the user's own model server answers. The simulator checks more, later. */
 async function refuseDeadModelServer({ VLLM_BASE_URL }: Settings['env']): Promise<void> {
   if (!VLLM_BASE_URL) return
   const models = `${VLLM_BASE_URL.replace(/\/$/, '')}/models`
@@ -87,7 +87,7 @@ async function refuseDeadModelServer({ VLLM_BASE_URL }: Settings['env']): Promis
 
 async function allOrFirstFailure(work: readonly Promise<void>[]): Promise<void> {
   await Promise.all(work).catch(async (error) => {
-    // Let the others come to rest before anyone cleans up behind them.
+    // Give the others time to end before somebody cleans up.
     await Promise.race([Promise.allSettled(work), sleep(1000)])
     throw error
   })
@@ -104,7 +104,7 @@ async function untilReady(
     if (!ready) await sleep(1500, undefined, { signal: cancel })
     if ((await runningPid(settings, name)) === undefined) {
       throw new UserError(
-        `${name} ended before it was ready. Its last words:\n${lastLines(settings, name, 15)}\nAll of them: ${logFile(settings, name)}`,
+        `${name} ended before it was ready. Its last log lines:\n${lastLines(settings, name, 15)}\nThe whole log: ${logFile(settings, name)}`,
       )
     }
     if (!ready) return true
@@ -120,7 +120,7 @@ async function untilReady(
   }
   if (await waitFor(look, { withinMs: readyWithinMs, cancel })) return
   throw new UserError(
-    `${name} was not ready after ${readyWithinMs / 1000} s (${ready}: ${answer}). Its last words:\n${lastLines(settings, name, 15)}`,
+    `${name} was not ready after ${readyWithinMs / 1000} s (${ready}: ${answer}). Its last log lines:\n${lastLines(settings, name, 15)}`,
   )
 }
 
@@ -129,7 +129,7 @@ async function stopService(settings: Settings, { name, graceMs, beforeStop }: Se
   await stop(settings, name, graceMs)
 }
 
-/** Stops everything that was started here: the speaker before the listeners, so that nothing said is lost. */
+/** Stops everything that was started here: senders before receivers, so that no telemetry is lost. */
 export async function haltNative(settings: Settings, say: Say): Promise<void> {
   const here = started(settings)
   const all = services(settings, NO_PROGRAMS)
@@ -149,16 +149,16 @@ export async function haltNative(settings: Settings, say: Say): Promise<void> {
     await stop(settings, name, 5000)
 }
 
-/** Stopping needs no program: the paths are of no use then. */
+/** To stop a service, no path of a program is needed. */
 const NO_PROGRAMS: Programs = () => ''
 
-/** What of the native stack is running, and whether it answers. */
+/** Which services of the native stack run, and whether they answer. */
 export async function statusNative(
   settings: Settings,
 ): Promise<readonly { name: string; state: string; log: string }[]> {
   const rows = []
   const known = services(settings, NO_PROGRAMS)
-  // A Grafana that was named only to make up runs on all the same.
+  // A Grafana that only make up knew of (GRAFANA_HOME) may still run.
   const others = started(settings).filter((name) => !known.some((service) => service.name === name))
   for (const { name, ready } of [...known, ...others.map((name) => ({ name, ready: undefined }))]) {
     const pid = await runningPid(settings, name)
@@ -176,10 +176,10 @@ export async function statusNative(
   return rows
 }
 
-/** Makes the running collector read its policy again: it judges what it holds early and keeps its process, or ends. */
+/** Makes the running collector read its policy again. It decides at once on the traces that it holds. Its process stays, or ends. */
 export async function reloadCollector(settings: Settings): Promise<LastWords> {
   const pid = await runningPid(settings, 'collector')
-  if (pid === undefined) throw new UserError('the collector is not running here: start the stack with make up.')
+  if (pid === undefined) throw new UserError('the collector is not running here. To start the stack: make up.')
   signal(pid, 'SIGHUP')
   return async () =>
     (await runningPid(settings, 'collector')) === pid ? undefined : lastLines(settings, 'collector', 5)

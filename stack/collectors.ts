@@ -11,7 +11,7 @@ import { ROOT, type Settings } from './settings.ts'
 export type Boot = 'native' | 'docker'
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
-/** A workbench with the collector of this way to boot; by default BOOT's, else the pinned image when an engine answers. */
+/** A launcher for the collector of this boot. The default is BOOT; without BOOT, the pinned image if a Docker engine answers. */
 export async function launcherFor(settings: Settings, options: Options, boot = settings.env.BOOT): Promise<Launcher> {
   const way = boot || ('version' in (await dockerEngine(settings.env)) ? 'docker' : 'native')
   return {
@@ -21,7 +21,7 @@ export async function launcherFor(settings: Settings, options: Options, boot = s
   }
 }
 
-/** A replay sends faster than the world does, and may hold what workbench/replay.yaml allows. */
+/** A replay sends faster than the world does, so the collector may hold what workbench/replay.yaml allows. */
 const MEMORY = '1800MiB'
 
 async function natively(settings: Settings, options: Options): Promise<Launcher['collector']> {
@@ -34,8 +34,8 @@ async function natively(settings: Settings, options: Options): Promise<Launcher[
 }
 
 /**
- * The pinned image, with `collector/`, the scratch folder and the overlays under the paths that they have outside. Throws `UserError`
- * when the image is not here and cannot be pulled.
+ * The pinned image, with `collector/`, the scratch folder and the overlays under the same paths as outside. Throws `UserError`
+ * when the image is not on this machine and cannot be pulled.
  */
 async function inDocker(settings: Settings, { cancel }: Options): Promise<Launcher['collector']> {
   const image = settings.env.OTELCOL_IMAGE ?? ''
@@ -45,17 +45,17 @@ async function inDocker(settings: Settings, { cancel }: Options): Promise<Launch
       extendEnv: false,
       reject: false,
       cancelSignal: cancel,
-      // What is asked of the workbench may be read by another program: this goes beside it.
+      // Another program may read stdout, so the progress of a pull goes to stderr.
       ...(visible ? { stdio: ['ignore', 2, 2] } : {}),
     })
-  // A pull that is part of a start would take longer than a start may.
+  // Pull before the start: a start with a pull in it would take longer than a start may.
   if ((await docker(['image', 'inspect', image])).failed && (await docker(['pull', image], true)).failed) {
     cancel.throwIfAborted()
     throw new UserError(
-      `${image.replace(/@.*/, '')} could not be pulled; the reason is above. The collector can also be built from source: BOOT=native`,
+      `${image.replace(/@.*/, '')} could not be pulled; the reason is above. To build the collector from source: BOOT=native`,
     )
   }
-  // A rootless engine takes its own user for root, and every other for one that owns nothing here.
+  // In a rootless engine, root is the user of the engine, and every other user owns nothing on this machine.
   const rootless = (await docker(['info', '--format', '{{.SecurityOptions}}'])).stdout?.includes('name=rootless')
   const user = rootless ? '0:0' : `${process.getuid?.()}:${process.getgid?.()}`
 

@@ -26,7 +26,7 @@ function moved(context: TestContext): Settings {
 const addressesIn = (folder: string) =>
   readdirSync(folder).flatMap((name) => readFileSync(join(folder, name), 'utf8').match(/https?:\/\/[^/"\\ ]+/g) ?? [])
 
-test('with Phoenix on another port, every link of the boards that a native Grafana reads leads there', (context) => {
+test('with Phoenix on another port, every link of the boards of a native Grafana has that port', (context) => {
   const settings = moved(context)
   const programs: Programs = () => ''
   const grafana = services(settings, programs).find(({ name }) => name === 'grafana')
@@ -45,7 +45,7 @@ test('Grafana in Docker reads the same folder', (context) => {
   assert.deepEqual([...new Set(addressesIn(folder))], ['http://127.0.0.1:7006'])
 })
 
-test('a board that is no longer there goes from the folder too', (context) => {
+test('a board that was removed is also removed from the folder', (context) => {
   const settings = moved(context)
   const folder = resolve(settings.state, 'dashboards')
   writeDashboards(folder, settings.ports)

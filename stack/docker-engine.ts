@@ -1,10 +1,10 @@
 import { execa } from 'execa'
 import type { Settings } from './settings.ts'
 
-/** The oldest that knows `required: false` of a dependency, without which a model server of your own cannot be used. */
+/** The oldest version that knows `required: false` of a dependency. Without it, you cannot use your own model server. */
 const OLDEST_COMPOSE = '2.20.2'
 
-/** Which engine answers, or undefined with the reason it cannot be used. */
+/** The version of the engine that answers, or the reason why none can be used. */
 export async function dockerEngine(env: Settings['env']): Promise<{ version: string } | { why: string }> {
   const docker = (...args: string[]) => execa('docker', args, { env, extendEnv: false, reject: false, timeout: 10_000 })
   const engine = await docker('version', '--format', '{{.Server.Version}}')
@@ -14,6 +14,6 @@ export async function dockerEngine(env: Settings['env']): Promise<{ version: str
   if (compose.failed) return { why: `Docker ${engine.stdout} lacks the plugin Compose ${OLDEST_COMPOSE} or newer` }
   const version = compose.stdout.replace(/^v/, '')
   if (version.localeCompare(OLDEST_COMPOSE, 'en', { numeric: true }) < 0)
-    return { why: `Compose ${version}, the plugin of Docker, is older than ${OLDEST_COMPOSE}` }
+    return { why: `Docker's plugin Compose ${version} is older than ${OLDEST_COMPOSE}` }
   return { version: `${engine.stdout}, Compose ${version}` }
 }

@@ -16,9 +16,9 @@ import { ROOT, type Settings, url } from './settings.ts'
 
 type Say = (line: string) => void
 
-const NATIVE = 'Everything can also be built from source instead: make up BOOT=native'
+const NATIVE = 'To build everything from source instead: make up BOOT=native'
 
-/** What docker-compose.yml is told: every setting, port and image, as the native boot has them. Empty means unset. */
+/** The variables for docker-compose.yml: every setting, port and image, as in the native boot. Empty means unset. */
 export function composeEnvironment(settings: Settings): Record<string, string> {
   const given = Object.entries(settings.env).filter(([, value]) => value !== '')
   const ports = Object.entries(settings.ports).map(([name, port]) => [name, String(port)])
@@ -32,7 +32,7 @@ export function composeEnvironment(settings: Settings): Record<string, string> {
     ...Object.fromEntries([...given, ...ports]),
     STACK_STATE: settings.state,
     SLOW_CALL: collectorEnvironment(settings).SLOW_CALL ?? '',
-    // The servers of the chosen backends; and the mock, unless the user has a model server.
+    // The servers of the chosen backends, and the mock unless the user has a model server.
     COMPOSE_PROFILES: [
       ...served(backends).map(({ id }) => id),
       ...(settings.env.VLLM_BASE_URL ? [] : ['mock-vllm']),
@@ -52,7 +52,7 @@ export function composeEnvironment(settings: Settings): Record<string, string> {
   }
 }
 
-/** Runs Compose where the user sees it. Throws `UserError` with this sentence when it fails. */
+/** Runs Compose with its output visible to the user. Throws `UserError` with the sentence `trouble` when it fails. */
 async function compose(
   settings: Settings,
   args: readonly string[],
@@ -71,7 +71,7 @@ async function compose(
   if (failed) throw new UserError(trouble)
 }
 
-/** Asks Docker something and answers what it said. */
+/** Runs a Docker command and returns its output. */
 async function ask(settings: Settings, ...args: readonly string[]): Promise<string> {
   const { failed, stdout, stderr } = await execa('docker', args, {
     cwd: ROOT,
@@ -84,7 +84,7 @@ async function ask(settings: Settings, ...args: readonly string[]): Promise<stri
 }
 
 type Service = Readonly<{
-  /** Absent where the image is built here. */
+  /** Absent if the image is built here. */
   image?: string
   restart: string
   profiles?: readonly string[]
@@ -112,7 +112,7 @@ type Inspected = {
   RestartCount: number
 }
 
-/** Every container of the project, whichever copy of this repository started it. */
+/** Every container of the project, also those that another copy of this repository started. */
 async function containers(settings: Settings, name: string): Promise<readonly Container[]> {
   const ids = await ask(settings, 'ps', '--all', '--quiet', '--filter', `label=com.docker.compose.project=${name}`)
   if (ids === '') return []
@@ -130,13 +130,13 @@ async function containers(settings: Settings, name: string): Promise<readonly Co
 
 const isOurs = ({ folder }: Container) => existsSync(folder) && realpathSync(folder) === ROOT
 
-/** Whether Docker holds a container of this stack, running or not. */
+/** Whether Docker has a container of this stack, running or not. */
 export const isInDocker = async (settings: Settings): Promise<boolean> =>
   (await containers(settings, (await project(settings)).name)).some(isOurs)
 
 /**
- * Starts the stack and waits until it can do its work. What already runs is left as it is. Throws `UserError` before
- * anything is started when a price, the address of the model server, a port, an image or the policy is wrong.
+ * Starts the stack and waits until it can do its work. Services that already run are not changed. Throws `UserError`
+ * before anything is started when a price, the address of the model server, a port, an image or the policy is wrong.
  */
 export async function bootDocker(
   given: Settings,
@@ -162,8 +162,8 @@ export async function bootDocker(
   writeDashboards(dashboards(settings), settings.ports)
   writeFileSync(dataMark(settings), `${name}\n`)
   const up = ['up', '--detach', '--wait', '--wait-timeout', '240']
-  const failed = `docker compose up failed; its reason is above, more in: make logs. ${NATIVE} (after make down)`
-  // What backends need before traffic comes: they start first, then everything.
+  const failed = `docker compose up failed; the reason is above, and make logs shows more. ${NATIVE} (after make down)`
+  // Backends start first, because they need prices before traffic comes.
   await compose(settings, [...up, 'prometheus', ...served(backends).map(({ id }) => id)], failed, cancel)
   for (const { server } of served(backends))
     if (server.setPrices) await sleep(await server.setPrices(settings, prices), undefined, { signal: cancel })
@@ -172,14 +172,14 @@ export async function bootDocker(
   say('  every container is ready')
 }
 
-/** The folder must be there, and a rootless engine takes its own user for root: that is who can write to it. */
+/** Creates the folder of recordings. In a rootless engine, root is the user of the engine, so only root can write to the folder. */
 async function readyToRecord(settings: Settings): Promise<Settings> {
   mkdirSync(recordings(settings), { recursive: true })
   const rootless = (await ask(settings, 'info', '--format', '{{.SecurityOptions}}')).includes('name=rootless')
   return rootless ? { ...settings, env: { ...settings.env, RECORD_USER: '0:0' } } : settings
 }
 
-/** Inside a container, the loopback address is the container's own. */
+/** Inside a container, the loopback address is that of the container. */
 function refuseLoopback(name: string, address: string | undefined): void {
   if (!address || !URL.canParse(address)) return
   const there = new URL(address)
@@ -195,7 +195,7 @@ function refuseLoopback(name: string, address: string | undefined): void {
 function refuseOtherCopy(present: readonly Container[]): void {
   const other = present.find((container) => !isOurs(container))
   if (other)
-    throw new UserError(`another copy of this project is in Docker, from ${other.folder}: make down there first.`)
+    throw new UserError(`another copy of this project is in Docker, from ${other.folder}: run make down there first.`)
 }
 
 async function refuseTakenPorts(
@@ -211,7 +211,7 @@ async function refuseTakenPorts(
   }
 }
 
-/** Before the policy is tried: a pull that is part of it would take longer than it may. */
+/** Pulls before the policy is tried: a trial with a pull in it would take longer than a trial may. */
 async function pullMissing(settings: Settings, services: Project['services'], cancel: AbortSignal): Promise<void> {
   const pinned = Object.entries(services).flatMap(([service, { image }]) => (image ? [{ service, image }] : []))
   const isHere = ({ image }: { image: string }) =>
@@ -227,11 +227,11 @@ async function pullMissing(settings: Settings, services: Project['services'], ca
   await compose(settings, ['pull', ...missing.map(({ service }) => service)], trouble, cancel)
 }
 
-/** Docker keeps data of this stack until `clean`, also when nothing runs. */
+/** A file that says that Docker has data of this stack, also when nothing runs. It stays until `clean`. */
 const dataMark = (settings: Settings) => resolve(settings.state, 'docker')
 export const hasDockerData = (settings: Settings): boolean => existsSync(dataMark(settings))
 
-/** The collector's image can run no health check, and the simulator has none: both are looked at from here. */
+/** The image of the collector cannot run a health check, and the simulator has none, so this checks both. */
 async function untilWorking(settings: Settings, name: string, before: readonly Container[], cancel: AbortSignal) {
   const began = Date.now()
   for (;;) {
@@ -241,13 +241,15 @@ async function untilWorking(settings: Settings, name: string, before: readonly C
     )
     if (fallen) {
       const last = await lastLogs(settings, fallen.service)
-      throw new UserError(`${fallen.service} does not stay up. Its last words:\n${last}\nmake down ends the rest.`)
+      throw new UserError(
+        `${fallen.service} does not keep running. Its last log lines:\n${last}\nTo stop the rest: make down.`,
+      )
     }
-    // A simulator that does not find its model says so within two seconds.
+    // A simulator that does not find its model ends within two seconds.
     if (Date.now() - began > 3000 && (await collectorAnswers(settings))) return
     if (Date.now() - began > 60_000)
       throw new UserError(
-        `the collector is not ready after 60 s (${url(settings, 'COLLECTOR_HEALTH_PORT')}): make logs S=collector`,
+        `the collector is not ready after 60 s (${url(settings, 'COLLECTOR_HEALTH_PORT')}). To see why: make logs S=collector`,
       )
     await sleep(500, undefined, { signal: cancel })
   }
@@ -267,17 +269,17 @@ export const haltDocker = (settings: Settings, alsoState: boolean): Promise<void
   compose(
     settings,
     ['--profile', '*', 'down', '--remove-orphans', ...(alsoState ? ['--volumes', '--rmi', 'local'] : [])],
-    'docker compose down failed; its reason is above. Nothing was forgotten: try again when Docker answers.',
+    'docker compose down failed; the reason is above. Run make down again when Docker answers.',
   )
 
-/** What of the stack is running in containers, and whether it answers. */
+/** Which services of the stack run in containers, and whether they answer. */
 export async function statusDocker(settings: Settings): Promise<readonly { name: string; state: string }[]> {
   const { name, services } = await project(settings)
   const present = await containers(settings, name)
   const found = (service: string) => present.find((container) => container.service === service)
   const rows = Object.entries(services).flatMap(([service, { restart, profiles }]) => {
     const container = found(service)
-    // What ends by itself is no service, and without the mock there may be a model server of the user's own.
+    // A container that ends by itself is not a service. And the mock has no container when the user has a model server.
     return restart === 'no' || (profiles && !container) ? [] : [{ service, container }]
   })
   return Promise.all(
@@ -295,16 +297,16 @@ export async function statusDocker(settings: Settings): Promise<readonly { name:
   )
 }
 
-/** Follows what the containers say, until Ctrl-C. */
+/** Follows the logs of the containers, until Ctrl-C. */
 export async function logsDocker(settings: Settings, service: string | undefined, cancel: AbortSignal): Promise<void> {
   const which = service ? ['--tail', '100', service] : ['--tail', '20']
-  const trouble = 'docker compose logs failed; its reason is above.'
+  const trouble = 'docker compose logs failed; the reason is above.'
   await compose(settings, ['logs', '--follow', ...which], trouble, cancel).catch((error) => {
     if (!cancel.aborted) throw error
   })
 }
 
-/** Makes the running collector read its policy again: it judges what it holds early and keeps its process, or ends. */
+/** Makes the running collector read its policy again. It decides at once on the traces that it holds. Its process stays, or ends. */
 export async function reloadDocker(settings: Settings): Promise<LastWords> {
   const { name } = await project(settings)
   const look = async () => (await containers(settings, name)).find(({ service }) => service === 'collector')
@@ -316,7 +318,7 @@ export async function reloadDocker(settings: Settings): Promise<LastWords> {
   await compose(
     settings,
     ['kill', '--signal', 'SIGHUP', 'collector'],
-    'the collector is not running: make up starts it.',
+    'the collector is not running. To start it: make up.',
   )
   return async () => ((await same()) ? undefined : lastLogs(settings, 'collector'))
 }

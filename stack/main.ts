@@ -26,7 +26,7 @@ import { readSettings, type Settings } from './settings.ts'
 import { CLASSES, COMMITTED_RECORDING } from './workbench.ts'
 
 const say = (line: string) => console.log(line)
-/** Progress, kept apart from an answer that another program may read. */
+/** Progress goes to stderr, because another program may read the answer from stdout. */
 const tell = (line: string) => console.error(line)
 const cancelled = new AbortController()
 async function ask(settings: Settings, { sweep: range, ...asked }: Asked & { sweep?: string }): Promise<void> {
@@ -36,19 +36,19 @@ async function ask(settings: Settings, { sweep: range, ...asked }: Asked & { swe
   exitWith(!lost)
 }
 
-/** 300,000, and the one per cent that a busy machine may send too late to count. */
+/** 300,000, and about one per cent more, because a busy machine may send some traces too late to count. */
 const RECALL_COUNT = '304000'
 
-/** Twice every kind in every encoding in every field, and a little more. */
+/** Each kind in each encoding in each field twice, and a few more. */
 const LEAK_COUNT = '60000'
 
-/** Enough traces that the mean over the salts is known to a third of the bias that is allowed. */
+/** With so many traces, the error of the mean over the salts is a third of the allowed bias. */
 const BIAS = { traces: 60_000, salts: 100 }
 
-/** As long as an outage that somebody must get up for; and enough kills to meet every moment of a trace. */
+/** The outage is long enough for an alert. There are enough kills to hit every moment in the life of a trace. */
 const DRILL = { kills: '200', outageSeconds: 60, bodies: 1000 }
 
-/** For commands whose progress is what they have to say, and for those that end with an answer. */
+/** Options for commands whose output is their progress, and for commands that end with an answer. */
 const showing = () => ({ cancel: cancelled.signal, say })
 const working = () => ({ cancel: cancelled.signal, say: tell })
 
@@ -56,7 +56,7 @@ function exitWith(well: boolean): void {
   if (!well) process.exitCode = 1
 }
 
-/** Says what was found. A run of the full size, with all options at their defaults, is also written to docs/measured/. */
+/** Prints the report. If all options have their defaults, also writes it to docs/measured/. */
 function prove(name: MeasuredName, { report, holds }: Result, command: Command): void {
   const { format, ...options } = command.opts<{ format: Format }>()
   say(report(format))
@@ -85,7 +85,7 @@ function program(settings: () => Settings): Command {
     .action((options) => down(settings(), { ...options, say }))
   stack
     .command('status')
-    .description('what runs, and whether it answers')
+    .description('show which services run, and whether they answer')
     .action(async () => exitWith(await status(settings(), say)))
   stack
     .command('logs')
@@ -96,7 +96,7 @@ function program(settings: () => Settings): Command {
     .command('reload')
     .description('check a policy file, show what it changes and put it in force')
     .addOption(policy)
-    .addOption(new Option('--recording <file>', 'default: the one written last').env('RECORDING'))
+    .addOption(new Option('--recording <file>', 'default: the newest one').env('RECORDING'))
     .action((options) => reloadStack(settings(), { ...options, ...showing() }))
   stack
     .command('viewer')
@@ -111,15 +111,15 @@ function program(settings: () => Settings): Command {
     })
   stack
     .command('doctor')
-    .description('tools, versions, ports, memory, disk')
+    .description('check tools, versions, ports, memory and disk')
     .action(async () => exitWith(await doctor(settings(), say)))
   stack
     .command('verify')
-    .description('follow one marked tick through every backend')
+    .description('send one marked tick and find it in every backend')
     .action(() => verify(settings(), showing()))
   stack
     .command('record')
-    .description('write down what the sampler sees of a run of the simulator')
+    .description('run the simulator and write what the sampler sees to a file')
     .addOption(new Option('--seed <number>').env('SEED').default('7'))
     .addOption(new Option('--ticks <count>').env('TICKS').default('40'))
     .addOption(new Option('--preset <name>', 'how much goes wrong').env('PRESET').default('chaos'))
@@ -135,13 +135,13 @@ function program(settings: () => Settings): Command {
     .addOption(new Option('--recording <file>').env('RECORDING').default(COMMITTED_RECORDING))
     .addOption(new Option('--classes <file>', 'what is worth keeping').env('CLASSES').default(CLASSES))
     .addOption(format)
-    .addOption(new Option('--speed <factor>', 'default: so that it takes about ten seconds').env('SPEED'))
+    .addOption(new Option('--speed <factor>', 'default: a replay of about ten seconds').env('SPEED'))
     .addOption(new Option('--sweep <range>', 'many values for one number, e.g. slow-call=1s..5s').env('SWEEP'))
     .action((asked: Asked & { sweep?: string }) => ask(settings(), asked))
   stack
     .command('why')
-    .description('why a trace of a recording is kept or dropped')
-    .addOption(new Option('--trace <id>', 'its id, or how it begins').env('TRACE'))
+    .description('show why a trace of a recording is kept or dropped')
+    .addOption(new Option('--trace <id>', 'its id, or the beginning of it').env('TRACE'))
     .addOption(new Option('--a <file>', 'policy file').env('A').default(SHIPPED_POLICY))
     .addOption(new Option('--recording <file>').env('RECORDING').default(COMMITTED_RECORDING))
     .addOption(new Option('--classes <file>', 'what is worth keeping').env('CLASSES').default(CLASSES))
@@ -149,18 +149,18 @@ function program(settings: () => Settings): Command {
     .action(async (asked: AskedWhy) => say(await askWhy(settings(), asked, working())))
   stack
     .command('golden')
-    .description('write what the shipped list makes of the committed recording into docs/measured/tune.md')
+    .description('write what the shipped list keeps of the committed recording to docs/measured/tune.md')
     .action(async () =>
       say(`written to ${writeMeasured('tune', await goldenOf(settings(), SHIPPED_POLICY, working()))}`),
     )
   stack
     .command('mutation')
-    .description('make mistakes in the shipped list, and see that the check or a case finds each')
+    .description('make mistakes in the shipped list, and test that the check or a case finds each')
     .addOption(format)
     .action(async (_, command: Command) => prove('mutation', await runMutation(settings(), working()), command))
   stack
     .command('recall')
-    .description('send traces that must be kept, in every order and delay, and count what comes out')
+    .description('send traces that must be kept, in every order and with every delay, and count the lost ones')
     .addOption(new Option('--seed <number>').env('SEED').default('1'))
     .addOption(new Option('--count <number>').env('COUNT').default(RECALL_COUNT))
     .addOption(format)
@@ -169,7 +169,7 @@ function program(settings: () => Settings): Command {
     )
   stack
     .command('leak')
-    .description('send secrets of every kind through a stack of its own, and look for them at every exit')
+    .description('send secrets of every kind through a scratch stack, and search for them in every output')
     .addOption(new Option('--seed <number>').env('SEED').default('1'))
     .addOption(new Option('--n <count>', 'how many secrets').env('N').default(LEAK_COUNT))
     .addOption(format)
@@ -178,7 +178,7 @@ function program(settings: () => Settings): Command {
     )
   stack
     .command('bias')
-    .description('estimate counts, errors, tokens and cost from kept traces alone, and compare with the truth')
+    .description('estimate counts, errors, tokens and cost from kept traces alone, and compare with all traces')
     .addOption(new Option('--seed <number>').env('SEED').default('1'))
     .addOption(format)
     .action(async ({ seed }: { seed: string }, command: Command) =>
@@ -186,7 +186,7 @@ function program(settings: () => Settings): Command {
     )
   stack
     .command('drill')
-    .description('kill, starve and flood the collector and its backends, and say where every span is afterwards')
+    .description('kill, block and flood the collector and its backends, and say where every span is afterwards')
     .addOption(new Option('--drill <names>', 'default: all').env('DRILL'))
     .addOption(new Option('--kills <number>').env('KILLS').default(DRILL.kills))
     .addOption(new Option('--seed <number>').env('SEED').default('1'))
@@ -203,7 +203,7 @@ function program(settings: () => Settings): Command {
 
 onInterrupt(() => cancelled.abort(new UserError('stopped')))
 
-// An empty variable means unset: make passes them along that way.
+// An empty variable means unset, because make passes unset variables as empty ones.
 const VARIABLES = [
   'POLICY',
   'BOOT',

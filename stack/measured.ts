@@ -7,12 +7,12 @@ import { BACKENDS, served } from './backends/backends.ts'
 import { versionOf } from './native.ts'
 import { ROOT } from './settings.ts'
 
-/** What a command found, and whether it is as promised. */
+/** What a command found, and whether the promise holds. */
 export type Result = Readonly<{ report: (format: Format) => string; holds: boolean }>
 
 const servers = served(BACKENDS).map(({ server }) => server.recipe)
 
-/** The tables in docs/measured/: the command that writes each, and the programs whose versions it depends on. */
+/** The tables in docs/measured/: which command writes each, and on which programs it depends. */
 export const MEASURED = {
   tune: { command: 'make golden', programs: ['collector'] },
   recall: { command: 'make recall', programs: ['collector'] },
@@ -27,7 +27,7 @@ export type MeasuredName = keyof typeof MEASURED
 
 const fileOf = (name: MeasuredName) => `docs/measured/${name}.md`
 
-/** Writes a table with the command, the day, the machine and the versions that it comes from. Answers where. */
+/** Writes a table with its command, day, machine and versions. Returns the path. */
 export function writeMeasured(name: MeasuredName, table: string): string {
   const { command, programs } = MEASURED[name]
   const day = new Date().toISOString().slice(0, 10)
@@ -37,12 +37,12 @@ export function writeMeasured(name: MeasuredName, table: string): string {
   return fileOf(name)
 }
 
-/** The table that is committed. Throws `UserError` when the file is gone or is not one of these. */
+/** The committed table. Throws `UserError` when the file is missing or does not have this form. */
 export function committedTable(name: MeasuredName): string {
   const path = resolve(ROOT, fileOf(name))
   const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
   const [, table] = /^<!-- Written by [^\n]* -->\n\n[^\n]*\n\n([\s\S]*)\n$/.exec(text) ?? []
   if (table === undefined)
-    throw new UserError(`${fileOf(name)} is not as ${MEASURED[name].command} writes it: restore it, or run that.`)
+    throw new UserError(`${fileOf(name)} is missing or was edited. To write it again: ${MEASURED[name].command}`)
   return table
 }

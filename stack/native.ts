@@ -17,7 +17,7 @@ import { parse } from 'yaml'
 import { UserError } from '../workbench/user-error.ts'
 import { ROOT, type Settings } from './settings.ts'
 
-/** How a program of the native boot is made: `stack/native/recipes.yaml` says what each key means. */
+/** How a program of the native boot is built. `stack/native/recipes.yaml` explains each key. */
 type GoRecipe = Readonly<{
   version: string
   source: string
@@ -25,11 +25,11 @@ type GoRecipe = Readonly<{
   packages: Readonly<Record<string, string>>
   tags?: string
   ldflags: string
-  /** What `go` does first, to write the rest of the sources. */
+  /** The arguments of a first `go` command, which generates the rest of the sources. */
   generate?: string
 }>
 type PythonRecipe = Readonly<{
-  /** The package that is the program; its version is the one that `requirements` locks. */
+  /** The package with the program; `requirements` locks its version. */
   package: string
   requirements: string
   oldestPython: string
@@ -37,7 +37,7 @@ type PythonRecipe = Readonly<{
 type Recipe = GoRecipe | PythonRecipe
 export type Recipes = Readonly<Record<string, Recipe>>
 
-/** Where a built program is, by the name of its binary; of a Python recipe, by the recipe's name, its interpreter. */
+/** The path of a built program, by the name of its binary. For a Python recipe: the path of the interpreter, by the recipe's name. */
 export type Programs = (name: string) => string
 
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
@@ -49,13 +49,13 @@ const SHIPPED = readRecipes('stack/native/recipes.yaml')
 const CLOCK_MS = 20_000
 const isGo = (recipe: Recipe): recipe is GoRecipe => 'packages' in recipe
 
-/** Built programs are shared by all clones of a user; a folder's name says what its content was made from. */
+/** All clones of a user share the built programs. The name of a folder has a digest of what its content was built from. */
 const cache = (env: Settings['env']) =>
   resolve(env.XDG_CACHE_HOME || resolve(homedir(), '.cache'), 'thousand-token-wood')
 
 /**
- * Builds what is missing of these recipes and answers where everything is. Each is built once per user and content of
- * what defines it. Throws `UserError` when a tool is missing or too old, or a build fails.
+ * Builds the programs of these recipes that are missing, and returns the paths of all. Each is built once for each user and
+ * definition. Throws `UserError` when a tool is missing or too old, or a build fails.
  */
 export async function build(
   settings: Settings,
@@ -73,12 +73,12 @@ export async function build(
   const pythonParts = missing.filter((part): part is Part<PythonRecipe> => !isGo(part.recipe))
   const compiled = async () => {
     if (goParts.length > 0) await checkGo(goParts)
-    // One compiler at a time on a small machine: two would only take each other's memory and time.
+    // On a small machine, one compiler at a time: two are not faster and need more memory.
     const lanes = availableParallelism() >= 4 ? goParts.map((part) => [part]) : [goParts]
     const buildLane = async (lane: readonly Part<GoRecipe>[]) => {
       for (const part of lane) await buildGo(settings, part, options)
     }
-    // The network is idle while the first one compiles: fetch what the others need meanwhile.
+    // The network is idle while the first one compiles, so fetch the modules of the others at that time.
     const fetching = lanes.length === 1 ? fetchModules(settings, goParts.slice(1), options) : Promise.resolve()
     await Promise.all([fetching, ...lanes.map(buildLane)])
   }
@@ -86,7 +86,7 @@ export async function build(
   const paths = new Map(parts.flatMap(binariesOf))
   return (name) => {
     const path = paths.get(name)
-    if (!path) throw new Error(`${name} is none of the programs that were asked for: ${[...paths.keys()].join(', ')}`)
+    if (!path) throw new Error(`${name} was not built; these programs were: ${[...paths.keys()].join(', ')}`)
     return path
   }
 }
@@ -98,7 +98,7 @@ const binariesOf = ({ name, recipe, folder }: Part): readonly (readonly [string,
     ? Object.keys(recipe.packages).map((binary) => [binary, resolve(folder, binary)] as const)
     : [[name, resolve(folder, 'bin/python')]]
 
-/** Whether this has been built for this user, from what defines it now. */
+/** Whether this program was built for this user, from its present definition. */
 export const isBuilt = (settings: Settings, name: string): boolean => {
   const recipe = SHIPPED[name]
   return recipe !== undefined && existsSync(folderOf(settings, name, recipe))
@@ -165,7 +165,7 @@ async function buildGo(settings: Settings, { name: part, recipe, folder }: Part<
   })
 }
 
-/** Listing the packages of a program downloads the modules they need, and no others. */
+/** `go list` of the packages of a program downloads the modules that they need, and no others. */
 async function fetchModules(settings: Settings, parts: readonly Part<GoRecipe>[], options: Options): Promise<void> {
   for (const { name, recipe } of parts) {
     const { source, packages, tags } = recipe
@@ -187,13 +187,13 @@ async function buildPython(settings: Settings, { name, recipe, folder }: Part<Py
   )
 }
 
-/** Makes a folder of the cache whole or not at all. What is in it must not mind being moved. */
+/** Makes a folder of the cache completely or not at all. Its content is moved once, so it must not depend on its path. */
 async function inScratch(settings: Settings, folder: string, make: (scratch: string) => Promise<void>): Promise<void> {
   mkdirSync(cache(settings.env), { recursive: true })
   const scratch = mkdtempSync(`${folder}.making-`)
   try {
     await make(scratch)
-    if (existsSync(folder)) return // another clone was faster
+    if (existsSync(folder)) return // Another clone built it in the meantime.
     renameSync(scratch, folder)
   } finally {
     rmSync(scratch, { recursive: true, force: true })
@@ -235,7 +235,7 @@ async function command(
   mkdirSync(resolve(settings.state, 'logs'), { recursive: true })
   writeFileSync(log, `${[file, ...args].join(' ')}\n${result.all ?? result.message}\n`)
   const last = (result.all ?? result.message).trim().split('\n').slice(-8).join('\n')
-  throw new UserError(`${[file, ...args.slice(0, 3)].join(' ')} … failed:\n${last}\nAll of it: ${log}`)
+  throw new UserError(`${[file, ...args.slice(0, 3)].join(' ')} … failed:\n${last}\nThe whole output: ${log}`)
 }
 
 async function checkGo(parts: readonly Part<GoRecipe>[]): Promise<void> {
@@ -255,7 +255,7 @@ async function checkGo(parts: readonly Part<GoRecipe>[]): Promise<void> {
 
 const byVersion = (a: string, b: string) => a.localeCompare(b, 'en', { numeric: true })
 
-/** The Python to make a virtual environment with: `PYTHON`, else `python3`. */
+/** The Python for a virtual environment: `PYTHON`, or else `python3`. */
 async function findPython(name: string, { oldestPython }: PythonRecipe): Promise<string> {
   const python = process.env.PYTHON || 'python3'
   const needs = `${name} needs Python ${oldestPython} or newer with the venv module`

@@ -14,19 +14,19 @@ export const SHIPPED_POLICY = 'collector/policies/woodland.yaml'
 export const activePolicy = (settings: Settings): string => resolve(settings.state, 'policies/active.yaml')
 
 /**
- * What the collector takes for a slow call: what the user says, else the default of the shipped list in a world that
- * runs this many times faster than the clock.
+ * The threshold of a slow call for the collector: the user's value, or else the default of the shipped list divided by the
+ * time factor.
  */
 export function slowCall({ env }: Settings, timeFactor: number): string {
   const nanos = durationOf(defaultOf(readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8'), 'SLOW_CALL')) ?? Number.NaN
   return env.SLOW_CALL || `${Math.round(nanos / 1e6 / timeFactor)}ms`
 }
 
-/** The list that was in force before the one that is. */
+/** The list that was in force before the present one. */
 export const policyBefore = (settings: Settings): string => resolve(dirname(activePolicy(settings)), 'before.yaml')
 
 /**
- * Checks a policy file, by reading it and by a trial of the real collector, and says what may not be meant. Answers
+ * Checks a policy file: reads it, tries it in the real collector, and prints warnings. Returns
  * the text that was checked. Throws `UserError` with every defect.
  */
 export const checkPolicy = (launcher: Launcher, policy: string): Promise<string> =>
@@ -44,7 +44,9 @@ export const checkPolicy = (launcher: Launcher, policy: string): Promise<string>
     for (const warning of warningsOn(path)) launcher.say(line(warning, ' warning:'))
     const text = textOf(path)
     if (text === undefined || text !== before)
-      throw new UserError(`${shownAs(path)}: it was changed while it was tried, so once more.\nNothing was changed.`)
+      throw new UserError(
+        `${shownAs(path)} changed while it was tried: run the command again.\nThe list in force was not changed.`,
+      )
     return text
   })
 
@@ -55,7 +57,7 @@ const textOf = (path: string) => {
 
 export const shownAs = (path: string) => relative(process.cwd(), resolve(ROOT, path))
 
-/** Makes a checked text the policy in force in one atomic step, and keeps the one before. */
+/** Puts a checked text in force in one atomic step, and saves the list before it. */
 export function putInForce(settings: Settings, text: string): void {
   const active = activePolicy(settings)
   mkdirSync(dirname(active), { recursive: true })
@@ -65,8 +67,8 @@ export function putInForce(settings: Settings, text: string): void {
 }
 
 /**
- * Checks a policy file, then makes it the policy in force. Throws `UserError` with every defect and leaves the policy
- * in force as it was.
+ * Checks a policy file, then puts it in force. When the file has a defect, throws `UserError` with every defect and
+ * does not change the policy in force.
  */
 export async function activatePolicy(settings: Settings, policy: string, launcher: Launcher): Promise<void> {
   putInForce(settings, await checkPolicy(launcher, policy))

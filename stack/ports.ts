@@ -12,7 +12,7 @@ export function isFree(port: number): Promise<boolean> {
   })
 }
 
-/** Who listens on a port, as `name (pid 123)`, as far as lsof or ss can tell this user. */
+/** Which program listens on a port, as `name (pid 123)`, if lsof or ss shows it to this user. */
 export async function holder(port: number): Promise<string> {
   const lsof = await execa('lsof', ['-nP', `-iTCP:${port}`, '-sTCP:LISTEN', '-Fpc'], { reject: false })
   const [, pid, name] = /^p(\d+)\nc(.*)$/m.exec(lsof.stdout ?? '') ?? []
@@ -22,11 +22,11 @@ export async function holder(port: number): Promise<string> {
   return id ? `${program} (pid ${id})` : 'a program that this user may not see'
 }
 
-/** Below what systems give to outgoing connections: one of those may take a port between the look and the use. */
+/** Below the ports that systems use for outgoing connections: such a connection could take a port between check and use. */
 const [LOWEST, HIGHEST] = [20_000, 32_000]
 const given = new Set<number>()
 
-/** As many free ports as asked for. This process is given none twice, whoever asks. */
+/** Returns this many free ports. In one process, no port is returned twice. */
 export async function freePorts(count: number): Promise<number[]> {
   const ports: number[] = []
   while (ports.length < count) {
@@ -38,7 +38,7 @@ export async function freePorts(count: number): Promise<number[]> {
   return ports
 }
 
-/** A free port for everything that a stack listens on. */
+/** A free port for each port of a stack. */
 export async function portsOfItsOwn(): Promise<Settings['ports']> {
   const free = await freePorts(PORT_NAMES.length)
   return Object.fromEntries(PORT_NAMES.map((name, index) => [name, free[index] ?? 0])) as Settings['ports']

@@ -39,10 +39,9 @@ const LOADED_WITHIN_MS = 30_000
 const LOOK_AGAIN_MS = 200
 
 /**
- * Writes the rules of prices and budgets, and puts them in force in Prometheus, and in each backend that computes costs,
- * when the stack is up. What
- * was spent before keeps its price. Throws `UserError` and changes nothing when a file has a defect, or when Prometheus
- * refuses the rules.
+ * Writes the rules of prices and budgets. When the stack is up, also puts them in force in Prometheus and in each backend
+ * that computes costs. Past cost does not change. Throws `UserError` and changes nothing when a file has a defect, or when
+ * Prometheus refuses the rules.
  */
 export async function applyPrices(settings: Settings, size: PriceRequest, { cancel, say }: Options): Promise<void> {
   const { isUp, folder = GRAFANA, rules = resolve(GRAFANA, 'rules') } = size
@@ -60,24 +59,26 @@ export async function applyPrices(settings: Settings, size: PriceRequest, { canc
   const refusal = await reloadRules(settings)
   if (refusal !== undefined) {
     write(rules, before)
-    throw new UserError(`Prometheus refuses the rules, so the ones before are in force: ${refusal}`)
+    throw new UserError(`Prometheus refuses the rules, so the old rules stay in force: ${refusal}`)
   }
   await untilLoaded(settings, { since: began, files: [...wanted.keys()], prices, cancel })
   say(
-    `  prometheus  ${prices.length} models have a price, in force after ${((Date.now() - began) / 1000).toFixed(1)} s; what was spent before keeps its own`,
+    `  prometheus  ${prices.length} models have a price, in force after ${((Date.now() - began) / 1000).toFixed(1)} s; past cost keeps its old price`,
   )
 
   for (const { id, title, setPrices } of priced(settings)) {
     const wait = await setPrices(settings, prices).catch((error: Error) => {
       throw new UserError(
-        `Prometheus has the prices, ${title} has not: ${error.message}. make logs S=${id}, then again.`,
+        `Prometheus has the prices, but ${title} does not: ${error.message}. To see why: make logs S=${id}. Then run make prices again.`,
       )
     })
     await sleep(wait, undefined, { signal: cancel })
-    say(`  ${id.padEnd(11)} ${wait > 0 ? 'has the new prices, for spans from now on' : 'had them already'}`)
+    say(`  ${id.padEnd(11)} ${wait > 0 ? 'has the new prices, for new spans' : 'had them already'}`)
     const left = prices.filter(isPerHour).map(({ model }) => model)
     if (left.length > 0)
-      say(`              left out: ${left.join(', ')}. ${title} has prices per token only, these cost by the hour.`)
+      say(
+        `              without a price: ${left.join(', ')}. They cost by the hour, and ${title} has prices by the token only.`,
+      )
   }
 }
 
@@ -97,7 +98,7 @@ const textOf = (path: string) => {
   }
 }
 
-/** Each file whole or not at all: Prometheus may read at any moment. */
+/** Writes each file in one step, because Prometheus may read it at any time. */
 function write(folder: string, texts: ReadonlyMap<string, string | undefined>): void {
   for (const [name, text] of texts) {
     const path = join(folder, name)
@@ -119,11 +120,12 @@ async function refuseDeaf(settings: Settings): Promise<void> {
       ({ ok }) => ok,
       () => false,
     )
-    if (!answers) throw new UserError(`${name} does not answer at ${address}: make status tells, make up starts it.`)
+    if (!answers)
+      throw new UserError(`${name} does not answer at ${address}. To see why: make status. To start it: make up.`)
   }
 }
 
-/** Makes Prometheus read its rules again, in either boot; it answers when it has. Undefined when it takes them. */
+/** Makes Prometheus read its rules again, in both boots, and waits until it has. Returns undefined, or why it refuses them. */
 const reloadRules = (settings: Settings): Promise<string | undefined> =>
   fetch(url(settings, 'PROMETHEUS_PORT', '/-/reload'), {
     method: 'POST',
@@ -142,7 +144,7 @@ type Loaded = {
   }
 }
 
-/** Read is not yet in force: every rule must have run since, and the prices must be those of today. */
+/** Rules that are loaded are not yet in force: every rule must have run since then, and the prices must be those of today. */
 async function untilLoaded(
   settings: Settings,
   {

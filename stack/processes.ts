@@ -25,13 +25,13 @@ export type Command = Readonly<{
   cwd?: string
 }>
 
-/** A process we started. `born` tells it from a later process that was given the same pid. */
+/** A process that we started. `born` distinguishes it from a later process with the same pid. */
 type Mark = Readonly<{ pid: number; born: string }>
 
 const logFile = (settings: Settings, name: string) => resolve(settings.state, 'logs', `${name}.log`)
 const markFile = (settings: Settings, name: string) => resolve(settings.state, 'processes', `${name}.json`)
 
-/** Starts a program that outlives this one; its output goes to its log, the log before becomes `.log.1`. */
+/** Starts a program that lives longer than this one. Its output goes to its log; the old log becomes `.log.1`. */
 export async function start(settings: Settings, name: string, { file, args, env, cwd }: Command): Promise<void> {
   const log = logFile(settings, name)
   mkdirSync(resolve(settings.state, 'logs'), { recursive: true })
@@ -65,7 +65,7 @@ export const started = (settings: Settings): readonly string[] =>
     ? readdirSync(resolve(settings.state, 'processes')).map((file) => file.replace(/\.json$/, ''))
     : []
 
-/** Asks a process to end, and ends it when it has not after `graceMs`. Never touches a process that is not ours. */
+/** Sends SIGTERM to a process, and SIGKILL after `graceMs`. Never sends a signal to a process that is not ours. */
 export async function stop(settings: Settings, name: string, graceMs: number): Promise<void> {
   const pid = await runningPid(settings, name)
   if (pid !== undefined) {
@@ -97,7 +97,7 @@ function readMark(settings: Settings, name: string): Mark | undefined {
   return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined
 }
 
-/** When a process was started, as the system tells it; empty when there is none, or only its ended shell. */
+/** When a process was started, as the system reports it. Empty when there is none, or only a zombie. */
 async function born(pid: number): Promise<string> {
   const { stdout, failed } = await execa('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], { reject: false })
   const [, stat, date] = /^\s*(\S+)\s+(.*\S)/.exec(stdout) ?? []

@@ -34,7 +34,7 @@ export type Span = Readonly<{
   links: readonly { traceId: string; spanId: string }[]
 }>
 
-/** What a server answers, byte for byte. Throws when it answers an error. */
+/** The answer of a server, byte for byte. Throws when it answers with an error. */
 export async function bytesFrom(address: string, init: RequestInit = {}): Promise<Buffer> {
   const ask = () => fetch(address, { signal: AbortSignal.timeout(60_000), ...init })
   // A server may close an idle connection just when it is used again; questions change nothing, so they are asked anew.
@@ -46,7 +46,7 @@ export async function bytesFrom(address: string, init: RequestInit = {}): Promis
 
 const get = async <T>(address: string): Promise<T> => JSON.parse((await bytesFrom(address)).toString()) as T
 
-/** Asks Tempo a TraceQL question about the last hours. A search without a time range would miss what has been flushed. */
+/** Sends a TraceQL search over the last hours to Tempo. A search without a time range would not find flushed traces. */
 export async function tempoSearch(
   settings: Settings,
   query: string,
@@ -63,10 +63,10 @@ export async function tempoSearch(
   return (await get<{ traces?: readonly Found[] }>(url(settings, 'TEMPO_PORT', `/api/search?${range}`))).traces ?? []
 }
 
-/** One series of a TraceQL question in numbers, with its points over the last hours. */
+/** One series of a TraceQL metrics query, with its points over the last hours. */
 export type Series = Readonly<{ labels: Readonly<Record<string, string>>; values: readonly number[] }>
 
-/** Asks Tempo a TraceQL question that answers with numbers over time. */
+/** Sends a TraceQL metrics query to Tempo. */
 export async function tempoMetrics(
   settings: Settings,
   query: string,
@@ -84,7 +84,7 @@ export async function tempoMetrics(
   }))
 }
 
-/** Every span of one trace; none when Tempo does not know it (it answers 200 then too). */
+/** Every span of one trace; an empty list when Tempo does not know the trace (it answers 200 then too). */
 export async function tempoTrace(settings: Settings, traceId: string): Promise<readonly Span[]> {
   const { trace = {} } = await get<{ trace?: Partial<TraceRequest> }>(
     url(settings, 'TEMPO_PORT', `/api/v2/traces/${traceId}`),
@@ -117,7 +117,7 @@ export async function prometheus(settings: Settings, query: string, at?: number)
   return data.result.map(({ metric, value }) => ({ labels: metric, value: Number(value[1]) }))
 }
 
-/** The answer of a PromQL query over a range in seconds since 1970: of each series its last number. */
+/** The answer of a PromQL query over a range in seconds since 1970: the last value of each series. */
 export async function prometheusRange(
   settings: Settings,
   query: string,
@@ -152,7 +152,7 @@ export const phoenixProjects = async (settings: Settings): Promise<readonly stri
     ({ name }) => name,
   )
 
-/** All spans of a project, or of one trace of it, as the pages that Phoenix answers. */
+/** All spans of a project, or of one of its traces, in the pages that Phoenix answers. */
 export async function* phoenixPages(settings: Settings, project: string, traceId?: string): AsyncGenerator<Buffer> {
   let cursor: string | null = null
   do {
@@ -168,7 +168,7 @@ export async function* phoenixPages(settings: Settings, project: string, traceId
   } while (cursor)
 }
 
-/** Every span of a project, or of one trace of it, as Phoenix stored them. */
+/** All spans of a project, or of one of its traces, as Phoenix stored them. */
 export async function phoenixSpans(
   settings: Settings,
   project: string,
@@ -180,7 +180,7 @@ export async function phoenixSpans(
   return spans
 }
 
-/** USD that Phoenix computed for one span; null when it has no price for the model. */
+/** The USD that Phoenix computed for one span; null when it has no price for the model. */
 export async function phoenixCost(settings: Settings, spanNodeId: string): Promise<number | null> {
   const query = 'query ($id: ID!) { node(id: $id) { ... on Span { costSummary { total { cost } } } } }'
   const response = await fetch(url(settings, 'PHOENIX_PORT', '/graphql'), {

@@ -5,22 +5,22 @@ import { ROOT, type Settings, url } from './settings.ts'
 
 /** Redacts behind the sampler instead of before it. */
 export const HIGH_VOLUME_OVERLAY = 'collector/overlays/high-volume.yaml'
-/** Writes down what the sampler sees. */
+/** Writes what the sampler sees to a file. */
 export const RECORD_OVERLAY = 'collector/overlays/record.yaml'
 const TOKEN_OVERLAY = 'collector/overlays/token.yaml'
 const TLS_OVERLAY = 'collector/overlays/tls.yaml'
 
-/** What a header may carry as it is; shorter ones can be guessed. */
+/** Characters that a header may hold without encoding. A token shorter than this can be guessed. */
 const TOKEN = /^[A-Za-z0-9._~+/=-]{16,}$/
 
 function oneOf(settings: Settings, name: string, [ordinary, other]: readonly [string, string], what: string): boolean {
   const size = settings.env[name] || ordinary
   if (size !== ordinary && size !== other)
-    throw new UserError(`${name}=${size} says neither ${other} nor ${ordinary}: make up ${name}=${other} ${what}.`)
+    throw new UserError(`${name} must be "${ordinary}" or "${other}", not "${size}". make up ${name}=${other} ${what}.`)
   return size === other
 }
 
-/** Whether the live collector is to write down what it sees. Throws `UserError` when RECORD says neither yes nor no. */
+/** Whether the live collector writes what the sampler sees to a file. Throws `UserError` when RECORD is neither yes nor no. */
 export const isRecording = (settings: Settings): boolean =>
   oneOf(settings, 'RECORD', ['no', 'yes'], 'writes live traffic to .stack/recordings/')
 
@@ -30,7 +30,7 @@ export function tlsFiles({ env }: Settings): Readonly<{ cert: string; key: strin
   if (!cert && !key) return undefined
   if (!cert || !key)
     throw new UserError(
-      `${cert ? 'OTLP_TLS_CERT' : 'OTLP_TLS_KEY'} is set and ${cert ? 'OTLP_TLS_KEY' : 'OTLP_TLS_CERT'} is not: TLS needs a certificate and its key, both in PEM.`,
+      `${cert ? 'OTLP_TLS_CERT' : 'OTLP_TLS_KEY'} is set, but ${cert ? 'OTLP_TLS_KEY' : 'OTLP_TLS_CERT'} is not. TLS needs both, a certificate and its key, as PEM files.`,
     )
   for (const [name, path] of [
     ['OTLP_TLS_CERT', cert],
@@ -39,27 +39,27 @@ export function tlsFiles({ env }: Settings): Readonly<{ cert: string; key: strin
     try {
       accessSync(resolve(ROOT, path), constants.R_OK)
     } catch {
-      throw new UserError(`${name}=${path} cannot be read: it must be a file in PEM that you may read.`)
+      throw new UserError(`${name}=${path} cannot be read: it must be a PEM file that you may read.`)
     }
   }
   return { cert: resolve(ROOT, cert), key: resolve(ROOT, key) }
 }
 
 /**
- * What the live collector loads beside its configuration, as paths from the project's root. Throws `UserError` when what
- * is wished is no wish, or cannot go together.
+ * The overlays that the live collector loads beside its configuration, as paths from the root of the repository. Throws
+ * `UserError` when a variable has a wrong value, or when two options cannot be used together.
  */
 export function collectorOverlays(settings: Settings): readonly string[] {
   const isRecorded = isRecording(settings)
   const isHighVolume = oneOf(settings, 'VOLUME', ['ordinary', 'high'], 'masks only what is kept')
   if (isHighVolume && isRecorded)
     throw new UserError(
-      'RECORD=yes writes down what the sampler sees, and with VOLUME=high that is not masked yet: leave out one of the two.',
+      'RECORD=yes and VOLUME=high cannot be used together: with VOLUME=high the recording would not be masked. Leave out one of the two.',
     )
   const { OTLP_TOKEN: token = '' } = settings.env
   if (token && !TOKEN.test(token))
     throw new UserError(
-      'OTLP_TOKEN is no token: it must have 16 characters or more, of letters, digits and . _ ~ + / = -. Try: openssl rand -hex 32',
+      'OTLP_TOKEN is not valid: it must have 16 characters or more, of letters, digits and . _ ~ + / = -. To make one: openssl rand -hex 32',
     )
   return [
     ...(isHighVolume ? [HIGH_VOLUME_OVERLAY] : []),

@@ -5,7 +5,7 @@ import { backendsFile, type Settings } from './settings.ts'
 
 const bootFile = ({ state }: Settings) => resolve(state, 'boot')
 
-/** How the stack was started and with which backends, until `forget`. */
+/** With which boot and which backends the stack was started; undefined after `forget`. */
 export function remembered(settings: Settings): Readonly<{ boot: Boot; backends: string }> | undefined {
   const file = bootFile(settings)
   if (!existsSync(file)) return undefined

@@ -7,9 +7,9 @@ import type { PortName, Settings } from './settings.ts'
 export type Service = Readonly<{
   name: string
   holds: readonly PortName[]
-  /** Prepares what the service reads, and says how it is started. */
+  /** Prepares the files that the service reads, and returns its command. */
   command: () => Command
-  /** Answers 2xx exactly when the service can do its work; without it, a running process is ready. */
+  /** An address that answers 2xx exactly when the service can do its work. Without it, a running process is ready. */
   ready?: string
   readyWithinMs: number
   graceMs: number
@@ -17,10 +17,10 @@ export type Service = Readonly<{
   beforeStop?: () => Promise<unknown>
 }>
 
-/** What the collector said last when it has ended, or was started anew; undefined while it lives. */
+/** The last log lines of the collector if it ended or was restarted; undefined while it runs. */
 export type LastWords = () => Promise<string | undefined>
 
-/** What every program sees of the environment: enough to run, nothing else that happens to be set. */
+/** The environment of every program: the variables that it needs, and no others. */
 export function environment(
   settings: Settings,
   extra: Readonly<Record<string, string | undefined>>,
@@ -31,11 +31,11 @@ export function environment(
   return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined))
 }
 
-/** Those of the named variables that are set and not empty. */
+/** The named variables that are set and not empty. */
 export const pick = (env: Settings['env'], names: readonly string[]): Record<string, string> =>
   Object.fromEntries(names.flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
 
-/** The folder where a service keeps its data. It is there afterwards. */
+/** The folder of a service's data. It is created if it is missing. */
 export function dataFolder(settings: Settings, name: string): string {
   const folder = resolve(settings.state, 'data', name)
   mkdirSync(folder, { recursive: true })

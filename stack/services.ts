@@ -10,14 +10,14 @@ import { collectorOverlays, isRecording, senderEnvironment, tlsFiles } from './r
 import { dataFolder, environment, pick, type Service } from './service.ts'
 import { type PortName, ROOT, type Settings, url } from './settings.ts'
 
-/** Names of files in `grafana/targets/`, and where each of those jobs listens natively; backends have one each. */
+/** Names of files in `grafana/targets/`, and the port of each job in the native boot. Backends have their own. */
 const TARGETS = {
   agents: 'COLLECTOR_EXPORTER_PORT',
   collector: 'COLLECTOR_METRICS_PORT',
   vllm: 'VLLM_PORT',
 } as const satisfies Record<string, PortName>
 
-/** What the collector is told, to load the shipped configuration: see collector/config.yaml. */
+/** The variables with which the collector loads the shipped configuration; see collector/config.yaml. */
 export function collectorEnvironment(settings: Settings): Record<string, string> {
   const { TOKEN_HEAVY, TIME_FACTOR } = settings.env
   return environment(settings, {
@@ -26,22 +26,22 @@ export function collectorEnvironment(settings: Settings): Record<string, string>
     QUEUE_DIR: resolve(settings.state, 'data/collector'),
     SLOW_CALL: slowCall(settings, Number(TIME_FACTOR || 1)),
     ...(TOKEN_HEAVY ? { TOKEN_HEAVY } : {}),
-    // Collects garbage less often, until the heap comes near the soft limit of memory_limiter.
+    // The collector collects garbage less often, until its heap comes near the soft limit of memory_limiter.
     GOGC: '300',
     GOMEMLIMIT: '280MiB',
   })
 }
 
-/** The shipped configuration with these files beside it, as the arguments of a collector. */
+/** The arguments of a collector that loads the shipped configuration and these files. */
 export const collectorArguments = (settings: Settings, files: readonly string[] = []): string[] => [
   ...['collector/config.yaml', ...files].flatMap((file) => ['--config', resolve(ROOT, file)]),
   `--feature-gates=${settings.env.COLLECTOR_FEATURE_GATES}`,
 ]
 
-/** Where recordings of live traffic are written. */
+/** The folder of recordings of live traffic. */
 export const recordings = (settings: Settings): string => resolve(settings.state, 'recordings')
 
-/** The boards as Grafana reads them: with links to the ports of this stack. `make up` writes them, in both boots. */
+/** The folder of the boards that Grafana reads, with links to the ports of this stack. `make up` writes them, in both boots. */
 export const dashboards = (settings: Settings): string => resolve(settings.state, 'dashboards')
 
 export const tsx = (script: string, ...args: string[]) => ({
@@ -187,7 +187,7 @@ export function services(settings: Settings, programs: Programs): readonly Servi
 
 const prometheusConfig = (settings: Settings) => resolve(settings.state, 'prometheus/prometheus.yaml')
 
-/** Prometheus looks for targets and rules beside its configuration, so the native boot lays out such a folder. */
+/** Prometheus reads targets and rules from the folder of its configuration, so the native boot makes such a folder. */
 export function writePrometheusFiles(settings: Settings): void {
   const folder = resolve(settings.state, 'prometheus')
   rmSync(folder, { recursive: true, force: true })

@@ -28,20 +28,20 @@ const PORTS = [
 export type PortName = (typeof PORTS)[number]
 export const PORT_NAMES: readonly PortName[] = PORTS
 
-/** Where one stack lives: its state and logs, its ports, and the environment its programs see. */
+/** What distinguishes one stack: the folder of its state and logs, its ports, and its environment. */
 export type Settings = Readonly<{
   state: string
   ports: Readonly<Record<PortName, number>>
   env: Readonly<Record<string, string>>
 }>
 
-/** Where the backends of a stack that is up are written down. */
+/** The file with the names of the backends of a stack that is up. */
 export const backendsFile = (state: string): string => resolve(state, 'backends')
 
 /**
- * What `make up` uses: `.stack/`, and what `.env` says unless the environment says otherwise. The backends of a stack that is
- * up are those that it was started with.
- * Throws `UserError` when a port is not one, or is given twice.
+ * The settings of `make up`: the state in `.stack/`, and the variables of `.env`; the environment wins over them. The backends
+ * of a running stack are those with which it was started.
+ * Throws `UserError` when a port is not valid, or is given twice.
  */
 export function readSettings(state = resolve(ROOT, '.stack')): Settings {
   const running = backendsFile(state)
@@ -52,8 +52,7 @@ export function readSettings(state = resolve(ROOT, '.stack')): Settings {
   const seen = new Map<number, PortName>()
   for (const name of PORTS) {
     const other = seen.get(ports[name])
-    if (other)
-      throw new UserError(`${name} and ${other} are both ${ports[name]}: give each port of the stack to one service.`)
+    if (other) throw new UserError(`${name} and ${other} are both ${ports[name]}: each service must have its own port.`)
     seen.set(ports[name], name)
   }
   return { state, ports, env: { ...(process.env as Record<string, string>) } }

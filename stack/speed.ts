@@ -31,7 +31,7 @@ const CONNECTIONS = 4
 const SAMPLED = 0.1
 const KB = 1024
 const HIGH_VOLUME = resolve(ROOT, 'collector/overlays/high-volume.yaml')
-/** As Go does it unless told otherwise. */
+/** The defaults of Go. */
 const UNTUNED = { GOGC: '100', GOMEMLIMIT: 'off' }
 const PASSTHROUGH = resolve(ROOT, 'evidence/speed/passthrough.yaml')
 
@@ -55,7 +55,7 @@ const prose = (bytes: number, turn: number) => {
 
 type Body = Readonly<{ body: Buffer; ids: readonly (readonly number[])[] }>
 
-/** OTLP in protobuf, as agents send it: some traces must be kept, one span in ten holds an address. */
+/** OTLP in protobuf, as agents send it. Some traces must be kept; one span in ten holds an e-mail address. */
 function encode(contentBytes: number, kept: number, turn: number, hasRoots: boolean): Body {
   const exporter = new InMemorySpanExporter()
   const resource = resourceFromAttributes({ 'service.name': 'speed', 'openinference.project.name': 'speed' })
@@ -114,7 +114,7 @@ function placesOf(body: Buffer, part: Buffer): readonly number[] {
   return places
 }
 
-/** The same body with trace ids that nobody has seen. */
+/** The same body with new trace ids. */
 function fresh({ body, ids }: Body): Buffer {
   const copy = Buffer.from(body)
   for (const places of ids) {
@@ -126,7 +126,7 @@ function fresh({ body, ids }: Body): Buffer {
 
 const PATIENCE_MS = 50
 
-/** Sends so many spans over a few connections, as fast as they are taken. */
+/** Sends this many spans over a few connections, as fast as the collector accepts them. */
 async function send(otlp: string, bodies: readonly Body[], spans: number): Promise<number> {
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS })
   const requests = Math.ceil(spans / (SPANS_PER_TRACE * TRACES_PER_REQUEST))
@@ -146,7 +146,7 @@ async function send(otlp: string, bodies: readonly Body[], spans: number): Promi
       const body = fresh(bodies[next++ % bodies.length] as Body)
       for (let status = 0; status !== 200; ) {
         status = await post(body)
-        // The memory limiter asks for patience.
+        // The memory limiter refuses data for a moment.
         if (status === 503 || status === 429) await sleep(PATIENCE_MS)
         else if (status !== 200) throw new Error(`the collector answered HTTP ${status}`)
       }
@@ -167,7 +167,7 @@ async function metric(collector: Running, name: string, labels = ''): Promise<nu
 const JUDGED = 'otelcol_processor_tail_sampling_global_count_traces_sampled'
 const DONE_WITHIN_MS = 120_000
 
-/** Waits until every trace is judged and what is kept has left. Answers the share that was kept. */
+/** Waits until every trace is decided on and all kept traces are sent. Returns the share that was kept. */
 async function settled(collector: Running, traces: number): Promise<number> {
   for (const until = Date.now() + DONE_WITHIN_MS; Date.now() < until; await sleep(100)) {
     if ((await metric(collector, JUDGED)) < traces) continue
@@ -175,10 +175,12 @@ async function settled(collector: Running, traces: number): Promise<number> {
     const sent = await metric(collector, 'otelcol_exporter_sent_spans')
     if (sent >= 2 * kept * SPANS_PER_TRACE) return kept / traces
   }
-  throw new Error(`not every one of ${traces} traces was judged and sent within ${DONE_WITHIN_MS / 1000} s`)
+  throw new Error(
+    `the collector did not decide on ${traces} traces and send the kept ones within ${DONE_WITHIN_MS / 1000} s`,
+  )
 }
 
-/** A backend that takes everything. */
+/** A backend that accepts everything. */
 async function sink() {
   const server = createServer((question, answer) => question.resume().on('end', () => answer.writeHead(200).end()))
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
@@ -247,10 +249,10 @@ async function cost(lab: Lab, shape: Shape, contentBytes: number, spans: number)
 }
 
 const PENDING_SPANS = 20_000
-/** Garbage is collected at once, so that memory is what is held. */
+/** Garbage is collected often, so the memory shows what the collector holds. */
 const TIDY = { GOGC: '10', GOMEMLIMIT: 'off' }
 
-/** Bytes of memory for a span that waits for a verdict, its content included. */
+/** Bytes of memory for a span that waits for the decision, with its content. */
 async function pending(lab: Lab, contentBytes: number): Promise<number> {
   const bodies = Array.from({ length: BODIES }, (_, turn) => encode(contentBytes, 0, turn, false))
   const shape: Shape = { name: 'as shipped', kept: 0, env: { DECISION_WAIT: '300s', ...TIDY } }
@@ -267,7 +269,7 @@ const SIZES = [
   { bytes: 4 * KB, spans: 10_000 },
 ]
 
-/** What one span costs in each shape of the pipeline, against receiving it and throwing it away: rows of Markdown. */
+/** The cost of one span in each variant of the pipeline, compared with a pipeline that drops it: lines of Markdown. */
 export async function speed(settings: Settings, say: (line: string) => void): Promise<readonly string[]> {
   const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say }, 'native')
   const lab = { launcher, live: collectorEnvironment(settings), backends: served(chosenBackends(settings)) }
@@ -293,10 +295,10 @@ export async function speed(settings: Settings, say: (line: string) => void): Pr
     if (!only) waiting.push(`${((await pending(lab, bytes)) / KB).toFixed(1)} KiB at ${bytes / KB} KB of content`)
   }
   return [
-    '| shape | content | kept | CPU µs a span | spans/s a core | of passthrough | resident MB |',
+    '| pipeline | content | kept | CPU µs per span | spans/s per core | CPU, compared with passthrough | resident MB |',
     '| --- | ---: | ---: | ---: | ---: | ---: | ---: |',
     ...lines,
     '',
-    `Memory of a span that waits for its verdict: ${waiting.join(', ') || 'not measured'}.`,
+    `Memory of a span that waits for the decision: ${waiting.join(', ') || 'not measured'}.`,
   ]
 }

@@ -13,8 +13,8 @@ export const COMMITTED_RECORDING = `${RECORDINGS}/seed-7-ticks-40-chaos.jsonl.gz
 export const CLASSES = 'workbench/classes.yaml'
 
 /**
- * The classes of a file. What they leave open is what the shipped list takes for it. A file of the user's own is tried
- * in the real collector first. Throws `UserError` with every defect.
+ * The classes of a file. Variables without a value get the value that the shipped list has for them. A file of the user is
+ * tried in the real collector first. Throws `UserError` with every defect.
  */
 export async function classesOf(
   launcher: Launcher,
@@ -27,9 +27,9 @@ export async function classesOf(
   return read
 }
 
-/** What model calls cost on the day of a recording, so that its table does not change with tomorrow's prices. */
+/** The cost of model calls on the day of a recording, so that its table does not change when prices change. */
 export function pricesOf(day: Date): PriceOf {
-  // A server that costs by the hour costs the same whatever it is asked: one call of it has no price.
+  // A server that costs by the hour costs the same for few calls and for many, so a single call has no price.
   const prices = new Map(
     pricesAt(day)
       .filter(isPerToken)

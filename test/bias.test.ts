@@ -19,7 +19,7 @@ before(async () => {
 
 after(() => rmSync(settings.state, { recursive: true, force: true }))
 
-test('counts, errors, tokens and cost by agent can be told from kept traces alone', async () => {
+test('counts, errors, tokens and cost by agent can be estimated from kept traces alone', async () => {
   const { cells, coverage, draws } = JSON.parse((await runBias(settings, FEW, quiet)).report('json')) as Told
   assert.equal(cells.length, 20)
   for (const cell of cells) {
@@ -32,7 +32,7 @@ test('counts, errors, tokens and cost by agent can be told from kept traces alon
   assert.ok(draws.worth > 0.8 * FEW.salts, `${FEW.salts} salts are worth ${draws.worth}`)
 })
 
-test('without their weights kept traces say far too little', async () => {
+test('without weights, the estimates from kept traces are far too low', async () => {
   const { report, holds } = await runBias(settings, { ...FEW, salts: 3 }, quiet, () => 1)
   assert.ok(!holds)
   for (const cell of (JSON.parse(report('json')) as Told).cells)

@@ -85,7 +85,7 @@ after(() => end?.())
 const agentOf = ({ labels }: Answer) =>
   labels.gen_ai_agent_name ?? labels['span.gen_ai.agent.name']?.replaceAll('"', '') ?? ''
 
-test('every question of every panel is answered with numbers, and about all agents', async () => {
+test('every query of every panel is answered with numbers, for all agents', async () => {
   const quiet: string[] = []
   for (const one of asked) {
     const answers = await answer(one)
@@ -100,7 +100,7 @@ test('every question of every panel is answered with numbers, and about all agen
   assert.deepEqual(quiet, [])
 })
 
-test('who asks about one agent hears of no other', async () => {
+test('with one agent chosen, a panel shows no other agent', async () => {
   let named = 0
   for (const one of asked.filter(({ board }) => board !== 'pipeline' && board !== 'sampling')) {
     for (const each of await answer(one, 'fox')) {
@@ -238,7 +238,7 @@ test('a minute later the cost of every token is charged', () =>
     askedAt = Date.now() / 1000
   }, 120))
 
-describe('what the ledger knows, a board says too', () => {
+describe('a board shows the same numbers as the ledger', () => {
   for (const [name, { label, within, expected }] of Object.entries(truths))
     test(name, async () => {
       const one = asked.find((each) => nameOf(each) === name)
@@ -276,7 +276,7 @@ const RARE = [
   '{__name__="otelcol_exporter_send_failed_spans"}',
 ]
 
-test('every series that a rule asks for exists', async () => {
+test('every series that a rule uses exists', async () => {
   const folder = resolve(ROOT, 'grafana/rules')
   const absent = new Set<string>()
   let there = 0
@@ -296,7 +296,7 @@ test('every series that a rule asks for exists', async () => {
   assert.ok(there > 30)
 })
 
-test('what Tempo holds is what was kept', async () => {
+test('Tempo holds exactly the kept traces', async () => {
   const [kept] = await prometheus(
     settings,
     'sum(otelcol_processor_tail_sampling_global_count_traces_sampled{sampled="true"})',

@@ -72,7 +72,7 @@ async function buildWith(path: string, part: string): Promise<string> {
   return stdout
 }
 
-test('without Go the error names what needs it, which version, and the way around', async () => {
+test('without Go, the error says what needs it, which version, and what to do instead', async () => {
   assert.match(
     await buildWith(pathWith('no-go', 'sh'), 'tempo'),
     /Go is not installed: tempo must be built once; that needs Go \d.*Docker/,
@@ -85,7 +85,7 @@ test('a Go that is too old is named with both versions', async () => {
   assert.match(await buildWith(bin, 'tempo'), /Go 1\.19\.1 is too old: .* needs Go 1\.2\d/)
 })
 
-test('without Python, or with one that is too old, Phoenix says which it needs', async () => {
+test('without Python, or with an old one, the error says which version Phoenix needs', async () => {
   assert.match(
     await buildWith(pathWith('no-python', 'sh'), 'phoenix'),
     /python3 is not installed: phoenix needs Python 3\.\d+ or newer/,
@@ -100,7 +100,7 @@ const stack = (env: Readonly<Record<string, string>>, ...args: readonly string[]
   return execa(command.file, command.args, { cwd: ROOT, env, reject: false, all: true })
 }
 
-test('a port that is none, or is given twice, is refused before anything happens', async () => {
+test('a wrong port, or a port that is given twice, is refused before anything happens', async () => {
   const none = await stack({ TEMPO_PORT: '3200x' }, 'status')
   assert.equal(none.exitCode, 1)
   assert.match(none.all, /^TEMPO_PORT=3200x is not a port: .* 1 to 65535/)
@@ -108,13 +108,13 @@ test('a port that is none, or is given twice, is refused before anything happens
   assert.match(twice.all, /PROMETHEUS_PORT and TEMPO_PORT are both 9090|TEMPO_PORT and PROMETHEUS_PORT are both 9090/)
 })
 
-test('an unknown way to boot is refused with the two there are', async () => {
+test('an unknown BOOT is refused, and the error lists the two values', async () => {
   const { all, exitCode } = await stack({ BOOT: 'podman' }, 'up')
   assert.notEqual(exitCode, 0)
   assert.match(all, /podman.*native, docker/s)
 })
 
-test('every command explains itself', async () => {
+test('every command has a help text', async () => {
   const { all, exitCode } = await stack({}, '--help')
   assert.equal(exitCode, 0)
   for (const command of ['up', 'down', 'status', 'logs', 'reload', 'doctor', 'verify'])
@@ -131,14 +131,14 @@ test('a model server that is down is named before anything is started', async ()
   rmSync(settings.state, { recursive: true, force: true })
 })
 
-test('what cannot go together is refused before anything is started', async () => {
+test('options that cannot be used together are refused before anything is started', async () => {
   const settings = await ownSettings({ VOLUME: 'high', RECORD: 'yes' })
-  await assert.rejects(bootNative(settings, { policy: SHIPPED_POLICY, cancel, say }), /leave out one of the two/)
+  await assert.rejects(bootNative(settings, { policy: SHIPPED_POLICY, cancel, say }), /Leave out one of the two/)
   assert.deepEqual(started(settings), [])
   rmSync(settings.state, { recursive: true, force: true })
 })
 
-test('a taken port is named with its holder, and nothing is started', async () => {
+test('the error for a taken port names the program that holds it, and nothing is started', async () => {
   const settings = await ownSettings()
   const squatter = createServer().listen(settings.ports.TEMPO_PORT, '127.0.0.1')
   try {
@@ -157,14 +157,14 @@ test('a taken port is named with its holder, and nothing is started', async () =
   }
 })
 
-test('a service that dies while starting is reported with its last words, and the others are stopped', async () => {
+test('a service that ends while it starts is reported with its last log lines, and the others are stopped', async () => {
   const settings = await ownSettings()
   mkdirSync(resolve(settings.state, 'data/tempo'), { recursive: true })
   writeFileSync(resolve(settings.state, 'data/tempo/wal'), 'a file where Tempo needs a folder')
   try {
     await assert.rejects(
       bootNative(settings, { policy: SHIPPED_POLICY, only: ['tempo', 'prometheus'], cancel, say }),
-      /^Error: tempo ended before it was ready\. Its last words:\n.*wal.*\nAll of them: .*logs\/tempo\.log$/s,
+      /^Error: tempo ended before it was ready\. Its last log lines:\n.*wal.*\nThe whole log: .*logs\/tempo\.log$/s,
     )
     assert.deepEqual(started(settings), [])
     assert.ok((await statusNative(settings)).every(({ state }) => state === 'not running'))
@@ -211,7 +211,7 @@ describe('make reload', () => {
     assert.ok(ok)
   }
 
-  test('a second start says what runs already, with its settings', async () => {
+  test('a second start says which services are already running, with their settings', async () => {
     const lines: string[] = []
     await bootNative(settings, {
       policy: SHIPPED_POLICY,
@@ -219,10 +219,13 @@ describe('make reload', () => {
       cancel,
       say: (line) => void lines.push(line),
     })
-    assert.match(lines.join('\n'), /runs already, with the settings it was started with: collector \(make down first/)
+    assert.match(
+      lines.join('\n'),
+      /already running, with the settings of its start: collector \(to change them, make down first/,
+    )
   })
 
-  test('tells what would be lost, and puts the list in force all the same', async () => {
+  test('shows what would be lost, and still puts the list in force', async () => {
     const pid = await collectorPid()
     const text = await reloadWith(ERRORS_ONLY)
     assert.match(text, /keep-errors-only\.yaml:4: warning: no policy samples/)
@@ -234,9 +237,9 @@ describe('make reload', () => {
     assert.match(text, /^ {2}bytes +\d{7} +\d{7}$/m)
     assert.match(text, /^ {2}USD +0\.\d{6} +0\.\d{6}$/m)
     assert.ok(text.indexOf('WARNING') < text.indexOf('is in force'), 'it is shown before')
-    assert.match(text, /judges by it, ready again after [\d.]+ s/)
+    assert.match(text, /uses it, ready again after [\d.]+ s/)
     assert.ok(lost > 0 && text.includes(`\n${lost} must-keep traces of that recording are lost with this list.`))
-    assert.match(text, /The way back: make reload POLICY=.*before\.yaml$/)
+    assert.match(text, /To go back: make reload POLICY=.*before\.yaml$/)
     assert.equal(inForce(), readFileSync(resolve(ROOT, ERRORS_ONLY), 'utf8'))
     assert.equal(await collectorPid(), pid, 'the process is the same')
     await eventually(async () => assert.match(await metrics(), /policy="keep-errors"/))
@@ -250,18 +253,18 @@ describe('make reload', () => {
     assert.notEqual(await upSince(), since)
   })
 
-  test('goes back the way that it named, also when the difference cannot be shown', async () => {
+  test('the command that it prints goes back, also when the difference cannot be shown', async () => {
     for (const digit of ['1', '2', '3']) await send(digit)
     await eventually(async () => assert.match(await metrics(), /traces_on_memory(\{.*\})? 3$/m))
     const broken = resolve(folder, 'cut-off.jsonl')
     writeFileSync(broken, '{"resourceSpans": [')
     const text = await reloadWith(policyBefore(settings), broken)
     assert.match(text, /difference {2}cannot be shown on .*cut-off\.jsonl: .*cut-off\.jsonl:1: the line is cut off/)
-    assert.match(text, /early {7}3 traces were still waiting and judged at once, by the list before/)
+    assert.match(text, /early {7}3 traces were still waiting and decided at once, by the list before/)
     assert.equal(inForce(), readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8'))
   })
 
-  test('leaves the running collector untouched by a file with a defect', async () => {
+  test('does not change the running collector when the file has a defect', async () => {
     const [since, list] = [await upSince(), inForce()]
     const bad = 'workbench/defects/unknown_policy_type.bad.yaml'
     await assert.rejects(reloadWith(bad), /unknown_policy_type\.bad\.yaml:2: .*Nothing was changed\.$/s)
@@ -269,7 +272,7 @@ describe('make reload', () => {
     assert.equal(inForce(), list)
   })
 
-  test('puts the list before in force again when the collector does not survive, with its last words', async () => {
+  test('puts the list before in force again when the collector ends at the reload, and shows its last log lines', async () => {
     const list = inForce()
     const queues = resolve(settings.state, 'data/collector')
     rmSync(queues, { recursive: true })
@@ -277,7 +280,7 @@ describe('make reload', () => {
     await assert.rejects(reloadWith(ERRORS_ONLY, 'nowhere.jsonl'), ({ message }: Error) => {
       assert.match(
         message,
-        /^the collector did not survive its reload\. Its last words:\n.*collector is not a directory$/ms,
+        /^the collector ended when it reloaded\. Its last log lines:\n.*collector is not a directory$/ms,
       )
       assert.match(message, /The list before is in force again\. To start .*: make up POLICY=.*active\.yaml$/)
       return true
@@ -286,7 +289,7 @@ describe('make reload', () => {
     await assert.rejects(reloadWith(ERRORS_ONLY), /the collector is not running here, or not ready.*make up/)
   })
 
-  test('takes the recording that was written last, and the one that ships before none', () => {
+  test('uses the newest recording, or the committed one when there is no other', () => {
     const made = resolve(settings.state, 'recordings')
     mkdirSync(made, { recursive: true })
     const at = (name: string, hour: number, content = 'x') => {

@@ -126,7 +126,7 @@ after(() => {
   rmSync(settings.state, { recursive: true, force: true })
 })
 
-test('every port is published on loopback only, as .env says or the environment', () => {
+test('every port is published on loopback only, with the number of .env or of the environment', () => {
   const published = (of: Services) =>
     Object.fromEntries(
       entries(of).flatMap(([name, { ports }]) => {
@@ -152,7 +152,7 @@ test('every port is published on loopback only, as .env says or the environment'
   )
 })
 
-test('every image is pinned, to the version that the native boot builds', () => {
+test('every image is pinned to the version that the native boot builds', () => {
   const recipes = parse(readFileSync(resolve(ROOT, 'stack/native/recipes.yaml'), 'utf8')).programs
   const versions: Record<string, string> = {
     collector: recipes.collector.version,
@@ -173,7 +173,7 @@ test('every image is pinned, to the version that the native boot builds', () => 
   }
 })
 
-test('every service has bounds for memory and logs, gains no privileges, and comes back when it falls', () => {
+test('every service has limits for memory and logs, gains no privileges, and restarts when it ends', () => {
   let bytes = 0
   for (const [name, it] of entries(services)) {
     assert.ok(Number(it.mem_limit) > 0, `${name} has no memory limit`)
@@ -189,7 +189,7 @@ test('every service has bounds for memory and logs, gains no privileges, and com
   assert.ok(bytes < 5 * 2 ** 30, `${bytes / 2 ** 30} GiB together`)
 })
 
-test('what ends by itself is waited for by a service that lasts, or up --wait would call it a failure', () => {
+test('a lasting service depends on each container that ends by itself, because up --wait would call its end a failure', () => {
   const oneShot = entries(services).filter(([, { restart }]) => restart === 'no')
   for (const [name] of oneShot) {
     const waits = entries(services).filter(([, { depends_on }]) => depends_on?.[name])
@@ -199,7 +199,7 @@ test('what ends by itself is waited for by a service that lasts, or up --wait wo
   }
 })
 
-test('what is mounted from here is in git and read-only; data is in named volumes', async () => {
+test('files mounted from the repository are in git and read-only; data is in named volumes', async () => {
   const written = [resolve(settings.state, 'policies'), dashboards(settings)]
   for (const [name, { volumes }] of entries(services)) {
     for (const { type, source, read_only } of volumes ?? []) {
@@ -213,14 +213,14 @@ test('what is mounted from here is in git and read-only; data is in named volume
   }
 })
 
-test('nobody gets a password by default', () => {
+test('there is no default password', () => {
   for (const [name, { environment }] of entries(byHand)) {
     for (const [key, value] of Object.entries(environment ?? {}))
       if (/PASSWORD|PASSWD|SECRET|CREDENTIAL|API_KEY|_TOKEN$/.test(key)) assert.equal(value, null, `${name}: ${key}`)
   }
 })
 
-test('both ways to boot load the same files, with the same arguments', () => {
+test('both boots load the same files, with the same arguments', () => {
   const native = (name: string) =>
     nativeServices(settings, asNamed)
       .find((it) => it.name === name)
@@ -258,7 +258,7 @@ test('both ways to boot load the same files, with the same arguments', () => {
     assert.deepEqual(service(name).command, [relative(ROOT, native(name).args.at(-1) ?? '')])
 })
 
-test('both ways to boot load the same files in the same order, for every combination of backends', async () => {
+test('both boots load the same files in the same order, for every combination of backends', async () => {
   const ids = BACKENDS.map(({ id }) => id)
   const subsets = Array.from({ length: 2 ** ids.length - 1 }, (_, bits) =>
     ids.filter((__, at) => (bits + 1) & (1 << at)),
@@ -299,7 +299,7 @@ test('both ways to boot load the same files in the same order, for every combina
   await Promise.all([compare(), compare(), compare()])
 })
 
-test('both ways to boot scrape the same jobs, here each at a service and port that exist', () => {
+test('both boots scrape the same jobs, and in Docker each target is an existing service and port', () => {
   writePrometheusFiles(settings)
   const jobs = readdirSync(resolve(ROOT, 'grafana/targets'))
   assert.deepEqual(readdirSync(resolve(settings.state, 'prometheus/targets')), jobs)
@@ -312,7 +312,7 @@ test('both ways to boot scrape the same jobs, here each at a service and port th
   }
 })
 
-test('the collector is given every setting that its configuration has no default for, and none that it does not read', async () => {
+test('the collector gets every variable without a default in its configuration, and no variable that it does not read', async () => {
   const files = readdirSync(resolve(ROOT, 'collector'), { recursive: true, encoding: 'utf8' })
   const text = files
     .filter((file) => /^(config|overlays\/token|backends\/.*|privacy\/.*|policies\/.*)\.yaml$/.test(file))
@@ -330,7 +330,7 @@ test('the collector is given every setting that its configuration has no default
     )
 })
 
-test('RECORD=yes has both ways to boot write down what the sampler sees, and nothing else is new', async () => {
+test('RECORD=yes makes both boots write what the sampler sees to a file, and changes nothing else', async () => {
   const recording = { ...settings, env: { ...settings.env, RECORD: 'yes' } }
   const { collector, ...others } = await compose(composeEnvironment(recording))
   const native = nativeServices(recording, asNamed)
@@ -360,7 +360,7 @@ test('RECORD=yes has both ways to boot write down what the sampler sees, and not
   assert.deepEqual(same, rest)
 })
 
-test('without RECORD nothing is loaded for it, and what says neither yes nor no is refused', async () => {
+test('without RECORD no overlay is loaded for it, and a value other than yes and no is refused', async () => {
   for (const RECORD of ['', 'no']) {
     const plain = { ...settings, env: { ...settings.env, RECORD } }
     assert.deepEqual(await compose(composeEnvironment(plain)), services)
@@ -370,10 +370,10 @@ test('without RECORD nothing is loaded for it, and what says neither yes nor no 
     assert.ok(args?.every((word) => !word.includes('record.yaml')))
   }
   const odd = { ...settings, env: { ...settings.env, RECORD: 'perhaps' } }
-  assert.throws(() => composeEnvironment(odd), /RECORD=perhaps says neither yes nor no: make up RECORD=yes/)
+  assert.throws(() => composeEnvironment(odd), /RECORD must be "no" or "yes", not "perhaps"\. make up RECORD=yes/)
 })
 
-test('a model server of the user takes the place of the mock, and can be on this machine', async () => {
+test('a model server of the user replaces the mock, and can be on this machine', async () => {
   const address = 'http://host.docker.internal:8001/v1'
   const own = await compose(composeEnvironment({ ...settings, env: { ...settings.env, VLLM_BASE_URL: address } }))
   assert.deepEqual(new Set(Object.keys(own)), new Set(Object.keys(services).filter((name) => name !== 'mock-vllm')))
@@ -381,7 +381,7 @@ test('a model server of the user takes the place of the mock, and can be on this
   assert.deepEqual(own.sim?.extra_hosts, ['host.docker.internal=host-gateway'])
 })
 
-test('an empty variable is the same as none', async () => {
+test('an empty variable is the same as an unset one', async () => {
   const empty = { VLLM_BASE_URL: '', SEED: '', SLOW_CALL: '', TOKEN_HEAVY: '' }
   const { sim, collector } = await compose(composeEnvironment({ ...settings, env: { ...settings.env, ...empty } }))
   assert.equal(sim?.environment?.VLLM_BASE_URL, 'http://mock-vllm:8000/v1')
@@ -399,7 +399,7 @@ function fakeDocker(name: string, script: string): Record<string, string> {
   return { ...settings.env, PATH: `${bin}:${settings.env.PATH}` }
 }
 
-test('an engine that cannot be used is named with what it lacks', async () => {
+test('for an engine that cannot be used, the reason says what is missing', async () => {
   const nothing = await dockerEngine({ PATH: folder })
   assert.deepEqual(nothing, { why: 'Docker is not installed' })
   const silent = fakeDocker('silent', 'exit 1')
@@ -407,12 +407,12 @@ test('an engine that cannot be used is named with what it lacks', async () => {
   const bare = fakeDocker('bare', 'test "$1" = version && echo 28.2.2')
   assert.deepEqual(await dockerEngine(bare), { why: 'Docker 28.2.2 lacks the plugin Compose 2.20.2 or newer' })
   const old = fakeDocker('old', 'test "$1" = version && echo 20.10.24 || echo v2.17.3')
-  assert.deepEqual(await dockerEngine(old), { why: 'Compose 2.17.3, the plugin of Docker, is older than 2.20.2' })
+  assert.deepEqual(await dockerEngine(old), { why: "Docker's plugin Compose 2.17.3 is older than 2.20.2" })
   const good = fakeDocker('good', 'test "$1" = version && echo 28.2.2 || echo 2.40.3')
   assert.deepEqual(await dockerEngine(good), { version: '28.2.2, Compose 2.40.3' })
 })
 
-test('what can be refused is refused before anything is started, with the way around', async () => {
+test('wrong settings are refused before anything is started, and the error says what to do instead', async () => {
   // An engine with nothing in it and no way to a registry: only the configuration is read, by the real Compose.
   const record = resolve(folder, 'asked')
   const script = `
@@ -497,7 +497,7 @@ test('the workbench starts the pinned image with the files and the ports of this
   assert.deepEqual(behind, natively.collector(scratch, [overlay], told).args)
 })
 
-test('a rootless engine runs the workbench as its own root, who is the user here', async ({ mock }) => {
+test('a rootless engine runs the workbench as its root, which is the user on this machine', async ({ mock }) => {
   mock.method(process as { getuid: () => number }, 'getuid', () => 1234)
   const rootless = fakeDocker('rootless', 'test "$1" != info || echo "[name=seccomp,profile=builtin name=rootless]"')
   const launcher = await launcherFor({ ...settings, env: rootless }, options, 'docker')
@@ -505,7 +505,7 @@ test('a rootless engine runs the workbench as its own root, who is the user here
   assert.equal(args[args.indexOf('--user') + 1], '0:0')
 })
 
-test('the workbench without its image pulls it before the first start, or says how else', async () => {
+test('without its image, the workbench pulls it before the first start, or says what to do instead', async () => {
   const asked = resolve(folder, 'asked-of-workbench')
   const missing = (name: string, pull: number) =>
     fakeDocker(name, `echo "$1 $2" >> ${asked}; case "$1" in image) exit 1 ;; pull) exit ${pull} ;; esac`)
@@ -517,7 +517,7 @@ test('the workbench without its image pulls it before the first start, or says h
   )
 })
 
-test('a reload sends the collector SIGHUP, and sees whether it lives on', async () => {
+test('a reload sends SIGHUP to the collector, and notices whether it still runs', async () => {
   const [asked, restarts] = [resolve(folder, 'asked-of-reload'), resolve(folder, 'restarts')]
   const inspected = (count: string) =>
     JSON.stringify([
@@ -544,7 +544,7 @@ test('a reload sends the collector SIGHUP, and sees whether it lives on', async 
   assert.equal(await lastWords(), 'what it said last')
 })
 
-test('VOLUME=high loads the same overlay both ways to boot, and nothing else is new', async () => {
+test('VOLUME=high loads the same overlay in both boots, and changes nothing else', async () => {
   const high = { ...settings, env: { ...settings.env, VOLUME: 'high' } }
   const { collector, ...others } = await compose(composeEnvironment(high))
   const native = nativeServices(high, asNamed)
@@ -558,15 +558,15 @@ test('VOLUME=high loads the same overlay both ways to boot, and nothing else is 
   assert.deepEqual(others, rest)
 })
 
-test('VOLUME says one of two words, and goes with no recording, which would not be masked', () => {
+test('VOLUME must be one of two words, and cannot be used with a recording, which would not be masked', () => {
   const asked = (env: Record<string, string>) => () =>
     composeEnvironment({ ...settings, env: { ...settings.env, ...env } })
-  assert.throws(asked({ VOLUME: 'loud' }), /VOLUME=loud says neither high nor ordinary/)
-  assert.throws(asked({ VOLUME: 'high', RECORD: 'yes' }), /RECORD=yes .* is not masked yet: leave out one/)
+  assert.throws(asked({ VOLUME: 'loud' }), /VOLUME must be "ordinary" or "high", not "loud"/)
+  assert.throws(asked({ VOLUME: 'high', RECORD: 'yes' }), /RECORD=yes .* would not be masked\. Leave out one/)
   assert.equal(asked({ VOLUME: 'ordinary' })().COMPOSE_FILE, undefined)
 })
 
-test('OTLP_TOKEN is asked for by the collector and sent by the agents, both ways to boot', async () => {
+test('in both boots, the collector requires OTLP_TOKEN and the agents send it', async () => {
   const guarded = { ...settings, env: { ...settings.env, OTLP_TOKEN: 'a-token-of-sixteen' } }
   const { collector, sim, 'mock-vllm': model } = await compose(composeEnvironment(guarded))
   const native = new Map(nativeServices(guarded, asNamed).map((service) => [service.name, service.command()]))
@@ -578,7 +578,7 @@ test('OTLP_TOKEN is asked for by the collector and sent by the agents, both ways
     assert.equal(env?.OTEL_EXPORTER_OTLP_HEADERS, 'authorization=Bearer%20a-token-of-sixteen')
 })
 
-test('TLS has its files where the collector and the agents look, and https in every address', async () => {
+test('with TLS, the files are where the collector and the agents read them, and every address is https', async () => {
   const [cert, key] = [resolve(settings.state, 'cert.pem'), resolve(settings.state, 'key.pem')]
   for (const file of [cert, key]) writeFileSync(file, '')
   const secured = { ...settings, env: { ...settings.env, OTLP_TLS_CERT: cert, OTLP_TLS_KEY: key } }
@@ -594,11 +594,11 @@ test('TLS has its files where the collector and the agents look, and https in ev
   }
 })
 
-test('a token that can be guessed and half a certificate are refused', () => {
+test('a short token, and a certificate without its key, are refused', () => {
   const asked = (env: Record<string, string>) => () =>
     composeEnvironment({ ...settings, env: { ...settings.env, ...env } })
-  assert.throws(asked({ OTLP_TOKEN: 'short' }), /OTLP_TOKEN is no token: it must have 16 characters or more/)
-  assert.throws(asked({ OTLP_TOKEN: 'has a space in the middle' }), /OTLP_TOKEN is no token/)
-  assert.throws(asked({ OTLP_TLS_CERT: 'cert.pem' }), /OTLP_TLS_CERT is set and OTLP_TLS_KEY is not/)
+  assert.throws(asked({ OTLP_TOKEN: 'short' }), /OTLP_TOKEN is not valid: it must have 16 characters or more/)
+  assert.throws(asked({ OTLP_TOKEN: 'has a space in the middle' }), /OTLP_TOKEN is not valid/)
+  assert.throws(asked({ OTLP_TLS_CERT: 'cert.pem' }), /OTLP_TLS_CERT is set, but OTLP_TLS_KEY is not/)
   assert.throws(asked({ OTLP_TLS_CERT: 'no.pem', OTLP_TLS_KEY: 'no.pem' }), /OTLP_TLS_CERT=no\.pem cannot be read/)
 })

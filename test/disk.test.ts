@@ -84,22 +84,22 @@ for (const kilobytes of [1, 1500, 3000]) {
   })
 }
 
-test('so it does when many lists are asked at once', async () => {
+test('so does a replay with many lists at the same time', async () => {
   const lists = [{ name: 'all', text: readFileSync(list, 'utf8') }]
   await refused(replayEach(withLimit(launcher, 1500), traffic, lists))
 })
 
-test('a disk that has room for all decides as ever', async () => {
+test('with enough room on the disk, the replay decides as usual', async () => {
   assert.equal((await replay(withLimit(launcher, 10_000), traffic, list)).size, 40)
 })
 
-test('a recording on a disk that is full ends, and leaves no half of one', async () => {
+test('a recording on a full disk ends, and leaves no partial file', async () => {
   const target = join(folder, 'recordings', 'full.jsonl.gz')
   await refused(record(withLimit(launcher, 100), world, resolve(ROOT, SHIPPED_POLICY), target))
   assert.ok(!existsSync(join(folder, 'recordings')))
 })
 
-test('the live collector takes what it is sent also when it cannot write it down', async () => {
+test('the live collector also accepts data when it cannot write the recording', async () => {
   const scratch = join(folder, 'live')
   mkdirSync(scratch)
   const overlays = [resolve(ROOT, 'collector/overlays/record.yaml')]
@@ -115,7 +115,7 @@ test('the live collector takes what it is sent also when it cannot write it down
   assert.deepEqual(new Set(answers), new Set([200]))
 })
 
-test('a user is told in one sentence, and the exit code is 1', async () => {
+test('the error is one sentence, and the exit code is 1', async () => {
   const { file, args, cwd } = tsx('stack/main.ts', 'tune', '--a', list, '--format', 'json')
   const limited = ['-c', 'ulimit -f 3000; exec "$0" "$@"', file, ...args]
   const { exitCode, stderr, stdout } = await execa('sh', limited, { cwd, env: settings.env, reject: false })

@@ -48,7 +48,7 @@ for (const name of SHORT) {
   })
 }
 
-test('a backend that is down, hangs or is busy loses nothing, and neither does any other', () => {
+test('when a backend is down, hangs or is busy, neither it nor another backend loses anything', () => {
   for (const drill of ['tempo-down', 'phoenix-down', 'jaeger-down', 'phoenix-429', 'phoenix-hangs', 'otlp-hangs'])
     for (const backend of BACKENDS) {
       const states = statesOf(drill, backend)
@@ -57,13 +57,13 @@ test('a backend that is down, hangs or is busy loses nothing, and neither does a
     }
 })
 
-test('what the Phoenix of this stack may lose when it is killed is what it may hold in memory', () => {
+test('a killed Phoenix loses at most what phoenix.env lets it hold in memory', () => {
   const { unstored = Number.NaN } = statesOf('phoenix-killed', 'phoenix') ?? {}
   // phoenix.env lets it hold 200 spans; two requests of one trace each may be under way.
   assert.ok(unstored <= 220, `${unstored} spans`)
 })
 
-test('a reload and an orderly end lose nothing', () => {
+test('a reload and a SIGTERM lose nothing', () => {
   for (const drill of ['sigterm', 'reload'])
     for (const { states } of outcomes.get(drill)?.balances ?? [])
       assert.deepEqual(
@@ -72,9 +72,10 @@ test('a reload and an orderly end lose nothing', () => {
       )
 })
 
-test('a drill that does not exist is refused with the names of those that do', () =>
+test('an unknown drill is refused, and the error lists the drills', () =>
   assert.rejects(
     runDrills(settings, { ...size, only: ['flood'] }, quiet),
     (error) =>
-      error instanceof UserError && /^DRILL=flood: there is no such drill; there are kill, /.test(error.message),
+      error instanceof UserError &&
+      /^DRILL=flood: there is no drill of this name\. There are kill, /.test(error.message),
   ))

@@ -99,7 +99,7 @@ test('make tune reads it while it is being written, up to its last whole line', 
   assert.equal(findings.traces, told.length)
 })
 
-test('what was forecast from it is what Tempo and Phoenix store, within ±10 %', async () => {
+test('Tempo and Phoenix store what was forecast from it, within ±10 %', async () => {
   const { kept, spans, bytes } = findings.a.table.total
   await fetch(url(settings, 'TEMPO_PORT', '/flush'))
   const tempo = await eventually(async () => {
@@ -128,7 +128,7 @@ test('what was forecast from it is what Tempo and Phoenix store, within ±10 %',
   }
 })
 
-test('a day of it is told of bytes and USD, at the rate of the recording', () => {
+test('the report shows bytes and USD for a day, at the rate of the recording', () => {
   const { forecast, table } = findings.a
   assert.ok(forecast)
   assert.ok(forecast.times > 100)

@@ -20,7 +20,7 @@ before(async () => {
 
 after(() => rmSync(settings.state, { recursive: true, force: true }))
 
-test('the shipped list does what collector/README.md says', async () => {
+test('the shipped list does what docs/measured/tune.md says', async () => {
   const changes = changed(committedTable('tune'), await goldenOf(settings, SHIPPED_POLICY, quiet))
   assert.equal(changes, '', `the list does otherwise; when that is meant, make golden writes it:\n${changes}`)
 })
@@ -33,7 +33,7 @@ function changed(was: string, is: string): string {
   return [...gone, ...come].join('\n') || (was === is ? '' : 'the rows stand in another order')
 }
 
-test('a list that does otherwise gives another table', async () => {
+test('a list that decides differently gives another table', async () => {
   const file = resolve(settings.state, 'patient.yaml')
   writeFileSync(
     file,
@@ -44,7 +44,7 @@ test('a list that does otherwise gives another table', async () => {
   assert.doesNotMatch(changes, /parse-error \(must keep\)/)
 })
 
-describe('of every committed recording the shipped list keeps all that must be kept', () => {
+describe('the shipped list keeps all must-keep traces of every committed recording', () => {
   const recordings = readdirSync(resolve(ROOT, RECORDINGS)).filter((name) => name.endsWith('.jsonl.gz'))
   assert.ok(recordings.length > 0)
   for (const name of recordings) {

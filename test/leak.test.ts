@@ -23,24 +23,24 @@ before(async () => {
 
 after(() => rmSync(settings.state, { recursive: true, force: true }))
 
-test('no secret is found in any backend, file, log or label, but for what known-leaks.yaml declares', () => {
+test('no secret is found in any backend, file, log or label, except the known leaks of known-leaks.yaml', () => {
   assert.ok(leaks.sent.length >= SECRETS)
   assert.ok(isTight(leaks), leakReport(leaks, 'text'))
 })
 
-test('each item of known-leaks.yaml still leaks: the list only gets shorter', () => {
+test('each item of known-leaks.yaml still leaks; otherwise it must be removed', () => {
   assert.deepEqual(leaks.stale, [])
   assert.ok(leaks.leaks.some(({ item, exits }) => item.encoding === 'base64' && exits.includes('Phoenix')))
 })
 
-test('every exit was looked at: what is declared was found in each backend, in its files and in a queue', () => {
+test('every output was searched: known leaks were found in each backend, in its files and in a queue', () => {
   const exits = new Set(leaks.leaks.flatMap(({ exits }) => exits))
   const answers = ['Tempo', 'Phoenix', 'Jaeger']
   for (const exit of [...answers, 'files of phoenix', 'files of tempo', 'files of jaeger', 'files of collector'])
     assert.ok(exits.has(exit), `nothing was found in ${exit}, which holds what is declared`)
 })
 
-test('with VOLUME=high, where the sampler sees them unmasked and a condition fails on them, none is found either', async () => {
+test('with VOLUME=high no secret is found either, although the sampler sees them unmasked and a condition fails on them', async () => {
   const policy = resolve(settings.state, 'quotes.yaml')
   const fails = 'span.status.message != "" and Duration(span.status.message) > Duration("1s")'
   writeFileSync(
@@ -58,7 +58,7 @@ test('with VOLUME=high, where the sampler sees them unmasked and a condition fai
   assert.ok(isTight(found), leakReport(found, 'text'))
 })
 
-test('no attribute that a policy, a panel or a query uses is altered, and hardly a byte of any other', () => {
+test('no attribute that a policy, a panel or a query uses is altered, and very few bytes of others', () => {
   const { harm } = leaks
   assert.ok(harm.attributes > 1000)
   assert.deepEqual(

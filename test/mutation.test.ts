@@ -50,7 +50,7 @@ function tryOn(some: readonly Case[]): Promise<readonly Verdict[]> {
   })
 }
 
-test('every mutant of the shipped list that behaves otherwise is caught', () => {
+test('every mutant of the shipped list that decides differently is found', () => {
   assert.deepEqual(missed(verdicts), [])
   assert.ok(holds)
   const telling = verdicts.filter(({ caught }) => caught !== 'no')
@@ -58,7 +58,7 @@ test('every mutant of the shipped list that behaves otherwise is caught', () => 
   for (const how of ['by the check', 'by a case'] as const) assert.ok(telling.some(({ caught }) => caught === how))
 })
 
-test('what changes nothing is not caught: no condition can fail, so error_mode says nothing', () =>
+test('a mutant that changes nothing is not found: no condition can fail, so error_mode has no effect', () =>
   assert.deepEqual(
     verdicts.flatMap(({ mutant, caught }) => (caught === 'no' ? [mutant] : [])),
     ['keep-parse-errors', 'keep-self-buys', 'keep-failed-calls', 'keep-slow-calls'].map(
@@ -89,17 +89,17 @@ test('without the cases about calls, mutants of the policies about calls are mis
   )
 })
 
-test('when the shipped list fails a case, nothing is said of its mutants', () => {
+test('when the shipped list fails a case, no verdict on its mutants is given', () => {
   const turned = cases.map((one) =>
     one.name === 'a-parse-error-is-kept' ? { ...one, expected: one.expected.map((it) => ({ ...it, spans: 9 })) } : one,
   )
   return assert.rejects(
     tryOn(turned),
-    /^Error: the shipped list itself fails a-parse-error-is-kept: it arrives with 4 spans, and should be whole with 9\. Mend/,
+    /^Error: the shipped list itself fails a-parse-error-is-kept: it arrives with 4 spans, and should be whole with 9\. Repair/,
   )
 })
 
-test('when the collector cannot be started, that is no fault of a mutant', () =>
+test('when the collector cannot be started, this does not count as finding a mutant', () =>
   assert.rejects(
     tryMutants(launcher, readText(SHIPPED_POLICY), {
       cases,
@@ -109,8 +109,8 @@ test('when the collector cannot be started, that is no fault of a mutant', () =>
     /^Error: the collector could not be started$/,
   ))
 
-test('when the check refuses the shipped list, too', () =>
+test('when the check refuses the shipped list, no verdict on its mutants is given either', () =>
   assert.rejects(
     tryMutants(launcher, readText(SHIPPED_POLICY), { cases, check: async () => 'no.', others: [] }),
-    /^Error: the shipped list is itself refused by the check: no\. Mend/,
+    /^Error: the check refuses the shipped list itself: no\. Repair/,
   ))

@@ -65,7 +65,7 @@ const post = (name: string, authorization?: string) =>
 
 const stored = async (name: string) => (await tempoSearch(settings, `{ name = "${name}" }`)).length
 
-test('who shows the token is let in, who shows none or another is told 401 and stores nothing', async () => {
+test('a sender with the token is accepted; a sender without it or with another token gets 401 and stores nothing', async () => {
   assert.equal(await post('nobody'), 401)
   assert.equal(await post('stranger', 'Bearer of-something-else-entirely'), 401)
   assert.equal(await post('friend', `Bearer ${TOKEN}`), 200)
@@ -79,7 +79,7 @@ test('who shows the token is let in, who shows none or another is told 401 and s
   assert.equal(received?.value, 1)
 })
 
-test('without TLS nobody is let in, not even with the token', async () => {
+test('without TLS no sender is accepted, not even with the token', async () => {
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` }
   const body = JSON.stringify(span('open'))
   const { status } = await fetch(url(settings, 'OTLP_HTTP_PORT', '/v1/traces'), { method: 'POST', headers, body })
@@ -87,7 +87,7 @@ test('without TLS nobody is let in, not even with the token', async () => {
   assert.equal(await stored('open'), 0)
 })
 
-test('the agents show both, and lose nothing', async () => {
+test('the agents use both, and lose nothing', async () => {
   const run = await play(settings, '--ticks', '3', '--tick-interval', '100ms')
   assert.match(run.said, /all \d+ spans were sent/)
   await eventually(async () =>

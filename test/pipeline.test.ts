@@ -95,7 +95,7 @@ before(async () => {
 
 after(() => end?.())
 
-test('the run shows what it is meant to show: failures of several kinds, and mostly routine', () => {
+test('the run has failures of several kinds, and mostly routine', () => {
   const duties = sumBy(
     of('tick'),
     (tick) => duty(tick) ?? 'routine',
@@ -109,7 +109,7 @@ test('the run shows what it is meant to show: failures of several kinds, and mos
   }
 })
 
-test('every trace that must be kept is kept, and carries the policy that kept it', () => {
+test('every trace that must be kept is kept, and has the name of the policy that kept it', () => {
   for (const tick of of('tick')) {
     const policy = duty(tick)
     const spans = kept.get(tick.trace)
@@ -123,7 +123,7 @@ test('every trace that must be kept is kept, and carries the policy that kept it
   }
 })
 
-test('of the routine traces about one in ten is kept, and says so', () => {
+test('about one in ten of the routine traces is kept, with that weight', () => {
   const routine = of('tick').filter((tick) => !duty(tick) && !nearThreshold(tick.tick))
   const sampled = routine.filter(({ trace }) => kept.has(trace))
   // 0.1 of some 50 traces: outside these bounds less than once in a thousand runs.
@@ -149,7 +149,7 @@ test('Phoenix holds the same traces as Tempo, span for span', async () => {
   assert.deepEqual(found.map(({ context }) => `${context.trace_id} ${context.span_id}`).sort(), wanted)
 })
 
-test('every kept trace has the shape that world and README promise', () => {
+test('every kept trace has the shape that the README describes', () => {
   const PARENTS: readonly (readonly [RegExp, RegExp])[] = [
     [/^invoke_agent /, /^invoke_workflow woodland_tick$/],
     [/^process market$/, /^invoke_workflow woodland_tick$/],
@@ -227,7 +227,7 @@ test('Prometheus counts every span before sampling, and the kept ones after', as
   assert.ok(spans > 0)
 })
 
-test('tokens by agent, model and type in Prometheus are the ledger, to the last token', async () => {
+test('tokens by agent, model and type in Prometheus equal those of the ledger, to the last token', async () => {
   const calls = of('call')
   const key = (type: string) => (call: (typeof calls)[number]) => `${call.agent} ${call.model} ${type}`
   const ledger = {
@@ -253,7 +253,7 @@ test('tokens by agent, model and type in Prometheus are the ledger, to the last 
   })
 })
 
-test('decisions, calls and retries by agent in Prometheus are the ledger', async () => {
+test('decisions, calls and retries by agent in Prometheus equal those of the ledger', async () => {
   const turns = sumBy(
     of('turn'),
     ({ agent, outcome }) => `${agent} ${outcome}`,
@@ -324,7 +324,7 @@ test('no secret of the prompts is in Tempo, Phoenix, Prometheus, a log or a queu
   }
 })
 
-test('no policy met a span it could not judge, and nothing was refused, dropped or left over', async () => {
+test('no policy failed on a span, and nothing was refused, dropped or left in a queue', async () => {
   const log = readFileSync(resolve(settings.state, 'logs/collector.log'), 'utf8')
   assert.ok(log.includes('Everything is ready'))
   assert.ok(!log.includes('failed to eval'), 'a condition failed')

@@ -68,7 +68,7 @@ describe('a policy file with a defect is refused with its line and the reason, a
   }
 })
 
-describe('what is no list of policies is named for what it is', () => {
+describe('a file that is not a list of policies gets an error that says what it is', () => {
   let folder: string
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'wood-test-'))
@@ -190,7 +190,7 @@ const keepsOfHundred = (list: string): Promise<Readonly<{ kept: number; threshol
     return { kept: states.length, thresholds: [...new Set(states)] }
   })
 
-describe('what may not be meant is let through with a warning, and the warning is true', { concurrency: 3 }, () => {
+describe('a list that may be a mistake is accepted with a warning, and the warning is true', { concurrency: 3 }, () => {
   const files = readdirSync(DEFECTS).filter((name) => name.endsWith('.warning.yaml'))
   assert.ok(files.length >= 6)
   for (const name of files) {
@@ -209,11 +209,11 @@ describe('what may not be meant is let through with a warning, and the warning i
     })
   }
 
-  test('the shipped list needs none', () => {
+  test('the shipped list gets no warning', () => {
     assert.deepEqual(warningsOn(resolve(ROOT, SHIPPED_POLICY)), [])
   })
 
-  test('a sample inside and needs none: its share is written on the trace', async () => {
+  test('a sample inside "and" gets no warning: its share is written on the trace', async () => {
     const path = resolve(settings.state, 'half.yaml')
     const inner = '{ name: all, type: always_sample }, { name: half, type: probabilistic, probabilistic: *half }'
     const and = `  type: and\n  and: { and_sub_policy: [${inner}] }\n`
@@ -245,7 +245,7 @@ describe('what may not be meant is let through with a warning, and the warning i
     })
   }
 
-  test('an inverted match needs none: since 0.159 at the latest it takes nothing away from other policies', async () => {
+  test('an inverted match gets no warning: since 0.159 at the latest, it does not block other policies', async () => {
     const path = resolve(settings.state, 'inverted.yaml')
     const others = 'key: gen_ai.agent.name, values: [squirrel], invert_match: true'
     const list = `- name: keep-others\n  type: string_attribute\n  string_attribute: { ${others} }\n`

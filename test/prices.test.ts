@@ -113,20 +113,20 @@ before(async () => {
 })
 after(() => end?.())
 
-test('tokens × price by agent and model in Prometheus is the ledger × prices.yaml', async () => {
+test('tokens × price by agent and model in Prometheus equals the ledger × prices.yaml', async () => {
   await charged(run)
   const price = 'on (gen_ai_request_model, gen_ai_token_type) group_left () gen_ai_price_usd_per_token'
   const counted = await asked(`gen_ai_client_token_usage_sum{instance="${run.id}"} * ${price}`)
   near(positive(counted), ledger(run), () => SAME)
 })
 
-test('the cost rule, added up over a range, is the ledger × prices.yaml, by agent and model', async () => {
+test('the cost rule, summed over a range, equals the ledger × prices.yaml, by agent and model', async () => {
   const at = await charged(run)
   const spent = await asked(`sum_over_time(${COST}[15m]) * 5`, at)
   near(positive(spent), ledger(run), (usd) => NEARLY * usd)
 })
 
-test('what each agent has spent stands beside its budget', async () => {
+test('the spend of each agent is shown with its budget', async () => {
   const byAgent = sumBy(callsOf(run), ({ agent }) => `${agent} `, usdWith(today()))
   await eventually(async () => near(await asked('agent:gen_ai_spent_usd:sum1d'), byAgent, (usd) => NEARLY * usd))
   assert.deepEqual(
@@ -169,7 +169,7 @@ test('Phoenix has the same cost for the kept calls, by agent and model', async (
   )
 })
 
-test('a defect changes nothing, neither on disk nor in force', async () => {
+test('a file with a defect changes nothing, neither on disk nor in Prometheus', async () => {
   const before = texts()
   changed('{ from: soon, input: 1, output: 2 }')
   await assert.rejects(apply(), { message: /prices\.yaml:\d+: models\..*from is "soon": / })
@@ -177,18 +177,18 @@ test('a defect changes nothing, neither on disk nor in force', async () => {
   assert.equal(await priceOf('input'), 0.06)
 })
 
-test('rules that Prometheus refuses are taken back', async () => {
+test('when Prometheus refuses the rules, the old rules are written back', async () => {
   const before = texts()
   const broken = join(rules, 'broken.rules.yaml')
   changed(`{ from: ${day}, input: 7, output: 7 }`)
   writeFileSync(broken, 'groups: [{ name: broken, rules: [{ record: a, expr: "sum(" }] }]\n')
-  await assert.rejects(apply(), { message: /^Prometheus refuses the rules, so the ones before are in force: / })
+  await assert.rejects(apply(), { message: /^Prometheus refuses the rules, so the old rules stay in force: / })
   rmSync(broken)
   assert.deepEqual(texts(), before)
   assert.equal(await priceOf('input'), 0.06)
 })
 
-test('with the stack down the rules are written, and come into force later', async () => {
+test('when the stack is down, the rules are written and come into force later', async () => {
   const before = texts()
   changed(`{ from: ${day}, input: 7, output: 7 }`)
   assert.match(await apply(false), /prices\.rules\.yaml\n.*come into force at make up$/)
@@ -196,7 +196,7 @@ test('with the stack down the rules are written, and come into force later', asy
   assert.equal(await priceOf('input'), 0.06)
 })
 
-test('a changed price is in force at once, and what was spent before keeps its own', async () => {
+test('a changed price is in force at once, and past cost keeps its old price', async () => {
   const at = await charged(run)
   const past = await asked(`sum_over_time(${COST}[15m])`, at)
   changed(`{ from: ${day}, input: 0.6, output: 1.8 }`)
@@ -212,11 +212,13 @@ test('a changed price is in force at once, and what was spent before keeps its o
   assert.match(await apply(), /none changed\n.*\n {2}phoenix {5}had them already$/)
 })
 
-test('a server that costs by the hour is paid by all agents together, each by its share of the tokens', async () => {
+test('all agents together pay for a server that costs by the hour, each by its share of the tokens', async () => {
   changed(`{ from: ${day}, usd_per_hour: 3.6 }`)
   assert.match(
     await apply(),
-    new RegExp(`phoenix +has the new prices.*\n +left out: ${MODEL}\\. Phoenix has prices per token only`),
+    new RegExp(
+      `phoenix +has the new prices.*\n +without a price: ${MODEL}\\. They cost by the hour, and Phoenix has prices by the token only`,
+    ),
   )
   const found = await eventually(async () => {
     const perSecond = await prometheus(settings, `${COST}{gen_ai_request_model="${MODEL}"}`)

@@ -23,7 +23,7 @@ before(async () => {
 
 after(() => rmSync(settings.state, { recursive: true, force: true }))
 
-test('of three thousand must-keep traces in every profile, none is missed or torn', async () => {
+test('of three thousand must-keep traces in every profile, none is missed or kept only in part', async () => {
   const { report, holds } = await runRecall(settings, { seed: 7, count: COUNT }, quiet)
   type Told = { byKind: Tallies; byProfile: Tallies; missed: unknown[]; late: number }
   const { byKind, byProfile, missed, late } = JSON.parse(report('json')) as Told
@@ -57,7 +57,7 @@ test('without a policy, its own class is missed, and no other', async () => {
   assert.ok(missed.length > 150, `${missed.length} of 200, for one in ten is in the sample`)
 })
 
-test('a count that is none is refused by its name and value', () =>
+test('a wrong count is refused, and the error has its name and value', () =>
   assert.rejects(runRecall(settings, { seed: 7, count: 'many' }, quiet), {
-    message: 'COUNT=many must be a whole number from 1, such as COUNT=3000.',
+    message: 'COUNT must be a whole number of 1 or more, such as COUNT=3000, not "many".',
   }))

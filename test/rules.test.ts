@@ -34,7 +34,7 @@ test('Prometheus itself finds nothing wrong with its configuration and rules', a
 
 const FOLDER = resolve(ROOT, 'grafana/rules/test')
 for (const file of readdirSync(FOLDER)) {
-  test(`the rules say what ${file} expects of them`, async () => {
+  test(`the rules give the results that ${file} expects`, async () => {
     const { stdout } = await execa(promtool, ['test', 'rules', file], { cwd: FOLDER })
     assert.match(stdout, /SUCCESS/)
   })
@@ -46,7 +46,7 @@ type Tests = {
 }
 const yaml = <T>(file: string) => parse(readFileSync(file, 'utf8')) as T
 
-test('every alert is tried once where it fires and once where it is silent', () => {
+test('every alert has one test in which it fires and one in which it does not', () => {
   const rules = readdirSync(resolve(FOLDER, '..')).filter((name) => name.endsWith('.rules.yaml'))
   const alerts = rules
     .flatMap((name) => yaml<Rules>(resolve(FOLDER, '..', name)).groups)
@@ -92,7 +92,7 @@ const tokens = (agent: string, model: string, type: string, values: string) =>
 `
 const LOOKING = `      - { series: 'up{job="agents"}', values: 1x4000 }\n`
 
-test('a server that costs by the hour is shared by the tokens of the last hour, and by nobody after it', () =>
+test('the cost of a server by the hour is divided among the tokens of the last hour, and later ones get none of it', () =>
   generatedSay(
     'models:\n  mine:\n    - { from: 2025-01-01, usd_per_hour: 3.6 }\n',
     'default: 1\n',
@@ -117,7 +117,7 @@ ${LOOKING}${tokens('fox', 'mine', 'input', '_x12 300x30')}${tokens('fox', 'mine'
 `,
   ))
 
-test('a model that changes from one kind of price to the other is charged once at every moment', () =>
+test('a model whose price changes between token and hour is charged once at any time', () =>
   generatedSay(
     'models:\n  m:\n    - { from: 2025-01-01, input: 36, output: 36 }\n    - { from: 2025-01-02, usd_per_hour: 3.6 }\n    - { from: 2025-01-03, input: 72, output: 72 }\n',
     'default: 1\n',
@@ -140,7 +140,7 @@ ${LOOKING}${tokens('fox', 'm', 'input', '0+50x400')}
 `,
   ))
 
-test('an agent that is listed has its own budget, and one that is not the default', () =>
+test('a listed agent has its own budget, any other agent the default', () =>
   generatedSay(
     'models:\n  m:\n    - { from: 2025-01-01, input: 1, output: 1 }\n',
     'default: 2\nagents: { fox: 0.5 }\n',
@@ -163,7 +163,7 @@ const UNSEEN = new Map([
   ['gen_ai_price_usd_per_hour', 'no model that ships costs by the hour; test/prices.test.ts has one'],
 ])
 
-test('every series that a rule names is there in a live run, and a backend that refuses everything raises its alert', async () => {
+test('every series that a rule names exists in a live run, and a backend that refuses everything raises its alert', async () => {
   const free = await ownSettings({ TIME_FACTOR: '5', VLLM_PRESET: 'default' })
   // What is meant for Phoenix goes to Prometheus, which has no such page: refused for good.
   const odd = { ...free, ports: { ...free.ports, PHOENIX_PORT: free.ports.PROMETHEUS_PORT } }

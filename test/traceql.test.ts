@@ -251,7 +251,7 @@ describe('a question in numbers adds up to what the ledger says', () => {
   })
 })
 
-describe('what must find nothing finds nothing', () => {
+describe('questions whose answer must be empty have an empty answer', () => {
   for (const { id, question, query } of [...recipes.values()].filter(({ empty }) => empty)) {
     test(question, async () => {
       assert.deepEqual(await tempoSearch(settings, query), [])
@@ -271,7 +271,7 @@ const couldFind: Readonly<Record<string, string>> = {
     '{ span.gen_ai.input.messages =~ `.*[\\w.]+ [\\w-]+\\.[a-z]*.*` || span.gen_ai.output.messages =~ `.*".*`}',
 }
 
-test('every question is asked here', () => {
+test('every question has a test here', () => {
   const asked = [...Object.keys(searches), ...Object.keys(sums), 'p95-by-prompt', 'failed-against-fine']
   const empty = [...recipes.values()].filter((one) => one.empty).map(({ id }) => id)
   assert.deepEqual([...asked, ...empty].sort(), [...recipes.keys()].sort())

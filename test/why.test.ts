@@ -172,7 +172,7 @@ describe('why', () => {
     assert.match(votes[2]?.values ?? '', /^service\.name = "(vllm|thousand-token-wood)"/)
   })
 
-  test('what cannot be answered is a mistake that a user can mend', async () => {
+  test('a question that cannot be answered is a UserError', async () => {
     const mendable = async (asking: Promise<unknown>, message: RegExp) =>
       assert.rejects(asking, (error: Error) => error instanceof UserError && message.test(error.message))
     const [firstOfAll = ''] =
@@ -213,7 +213,7 @@ describe('a sweep', () => {
   const sweep = async (range: string, more: object = {}, at = settings): Promise<Swept> =>
     JSON.parse(await askSweep(at, { ...asked, b: undefined, speed: String(SPEED), range, ...more }, quiet))
 
-  test('of a longer and longer bound keeps fewer and fewer, and in force keeps what tune keeps', async () => {
+  test('of a longer and longer threshold keeps fewer and fewer traces, and at the value in force as many as tune', async () => {
     const { rows } = await sweep('slow-call=1s..5s/1s')
     assert.deepEqual(
       rows.map(({ value, isInForce }) => [value, isInForce]),
@@ -261,7 +261,7 @@ describe('a sweep', () => {
     assert.equal(rows[3]?.kept, kept().size)
   })
 
-  test('takes a threshold that is set for the one in force', async () => {
+  test('uses a threshold from the environment as the one in force', async () => {
     const { rows } = await sweep(
       'slow-call=1s..2s/1s',
       {},
@@ -277,7 +277,7 @@ describe('a sweep', () => {
     )
   })
 
-  test('that cannot be made is a mistake that a user can mend', async () => {
+  test('that cannot be made is a UserError', async () => {
     const refused = async (asking: Promise<unknown>, message: RegExp) =>
       assert.rejects(asking, (error: Error) => error instanceof UserError && message.test(error.message))
     await refused(sweep('moonlight=1..5'), /MOONLIGHT, .* it reads slow-call \(2 s\), token-heavy \(6000\)/)
@@ -285,7 +285,10 @@ describe('a sweep', () => {
     await refused(sweep('slow-call=1..5'), /SLOW_CALL is a time, now 2 s/)
     await refused(sweep('slow-call=1s..5'), /mixes times and plain numbers/)
     await refused(sweep('token-heavy=1..100/1'), /100 values/)
-    await refused(sweep('slow-call=1s..5s', { b: 'mine.yaml' }), /B=mine\.yaml is a second: leave one of them out/)
+    await refused(
+      sweep('slow-call=1s..5s', { b: 'mine.yaml' }),
+      /B=mine\.yaml names a second list\. Leave out SWEEP or B/,
+    )
     await refused(sweep('slow-call=1s..5s', { speed: 'fast' }), /SPEED=fast must be a number/)
   })
 
@@ -314,7 +317,7 @@ test('Ctrl-C ends an answer, with its collectors and files', async () => {
   clearInterval(looking)
 })
 
-test('nothing is left: no file in the temporary folder, no collector of ours', async () => {
+test('nothing is left over: no file in the temporary folder, and no collector', async () => {
   const left = readdirSync(join(folder, 'tmp')).filter((name) => name.startsWith('workbench-'))
   assert.deepEqual(left, [])
   const { stdout } = await execa('ps', ['-A', '-o', 'ppid=,args='])

@@ -74,7 +74,7 @@ before(async () => {
 
 after(() => rmSync(folder, { recursive: true, force: true }))
 
-test('the classes say what the ledger of the run says', () => {
+test('the classes agree with the ledger of the run', () => {
   const ledger = readFileSync(ledgerBeside(RECORDING), 'utf8').trimEnd().split('\n')
   const entries = ledger.map((line) => JSON.parse(line) as Entry)
   const expected = {
@@ -209,7 +209,7 @@ describe('the shipped policy', () => {
     assert.ok(routine.filter(({ id }) => kept.has(id)).length < routine.length / 2)
   })
 
-  test('decides alike each time', async () => {
+  test('decides the same each time', async () => {
     assert.deepEqual(idsAndPolicies(await judge(shipped('woodland'))), idsAndPolicies(kept))
   })
 
@@ -232,7 +232,7 @@ test('keep-everything keeps everything', async () => {
   for (const [id, { spans }] of found.traces) assert.equal(all.get(id)?.spans, spans)
 })
 
-test('paced as recorded and compressed decide alike', async () => {
+test('a replay at the recorded speed and a faster one decide the same', async () => {
   const short = file('short.jsonl', `${lines.slice(0, 9).join('\n')}\n`)
   const paced = await judge(shipped('woodland'), short, 1)
   const compressed = await judge(shipped('woodland'), short)
@@ -278,13 +278,13 @@ describe('a recording made elsewhere', () => {
     assert.deepEqual([...decided.keys()], ['1'.repeat(32)])
   })
 
-  test('may have requests without a span, whose time says nothing', async () => {
+  test('may have requests without a span, whose time is ignored', async () => {
     const empty = file('empty-first.jsonl', `{"resourceSpans":[]}\n${request(span('3', { status: { code: 2 } }))}\n`)
     assert.equal(await recordedMs(launcher, readRecording(empty)), 0)
     assert.deepEqual([...(await judge(shipped('keep-errors-only'), empty)).keys()], ['3'.repeat(32)])
   })
 
-  test('of more traces at once than the sampler holds is refused, not judged wrongly', async () => {
+  test('with more traces at once than the sampler holds is refused; it gets no wrong result', async () => {
     const id = (trace: number) => trace.toString(16).padStart(32, '0')
     const rootless = (trace: number) => span('f', { traceId: id(trace), parentSpanId: 'f'.repeat(16) })
     const burst = Array.from({ length: 12 }, (_, part) =>
@@ -294,13 +294,13 @@ describe('a recording made elsewhere', () => {
     await assert.rejects(judge(shipped('keep-errors-only'), recording), /\d+ traces were pushed out .*more slowly/)
   })
 
-  test('does not carry our arrival stamp on', async () => {
+  test('does not pass our arrival time on', async () => {
     for await (const { body } of readRecording(RECORDING)) assert.ok(!body.includes('recording.arrival'))
     assert.ok(lines.every((line) => line.includes('recording.arrival')))
   })
 })
 
-describe('our arrival stamp', () => {
+describe('our arrival time', () => {
   const stamp = '{"key":"recording.arrival","value":{"intValue":"1795223772500000000"}}'
   const other = '{"key":"a","value":{"stringValue":"“\u2028” \\"recording.arrival\\""}}'
   const line = (attributes: string) => `{"resourceSpans":[{"resource":{"attributes":[${attributes}]}}]}`
@@ -330,7 +330,7 @@ describe('our arrival stamp', () => {
   })
 })
 
-describe('a recording that is no recording is refused with its line and the fix', () => {
+describe('a file that is not a recording is refused with its line and the fix', () => {
   const cases: readonly (readonly [name: string, text: string | Buffer, message: RegExp])[] = [
     [
       'cut-off.jsonl',
@@ -357,7 +357,7 @@ describe('a recording that is no recording is refused with its line and the fix'
     })
   }
 
-  test('as a mistake that a user can mend', async () => {
+  test('as a UserError', async () => {
     const recording = file('logs.jsonl', '{"resourceLogs":[]}\n')
     const asked = { a: SHIPPED_POLICY, b: undefined, recording, classes: CLASSES, format: 'text', speed: '20' } as const
     await assert.rejects(askWorkbench(settings, asked, quiet), UserError)
@@ -398,7 +398,7 @@ describe('a new recording', () => {
     assert.ok(!existsSync(join(folder, 'half')))
   })
 
-  test('of a world that does not start says why', async () => {
+  test('of a simulator that does not start shows the reason', async () => {
     const unknown = { ...size, preset: 'nowhere' }
     await assert.rejects(
       makeRecording(settings, unknown, quiet, join(folder, 'half')),
@@ -416,7 +416,7 @@ test('Ctrl-C in the middle of a replay ends it, with its collectors and files', 
   assert.equal(exitCode, 130)
 })
 
-test('nothing is left: no file in the temporary folder, no collector of ours', async () => {
+test('nothing is left over: no file in the temporary folder, and no collector', async () => {
   assert.deepEqual(
     readdirSync(join(folder, 'tmp')).filter((name) => name.startsWith('workbench-')),
     [],

@@ -17,7 +17,7 @@ import {
 
 const text = (key: string, stringValue: string) => ({ key, value: { stringValue } })
 
-test('a range and an instant of Prometheus become series named by their legend', () => {
+test('a range query and an instant query of Prometheus become series with the names of their legend', () => {
   const metric = { gen_ai_agent_name: 'fox', le: '+Inf' }
   const [range] = prometheusSeries(
     [
@@ -44,7 +44,7 @@ test('a range and an instant of Prometheus become series named by their legend',
   assert.deepEqual(prometheusSeries([]), [])
 })
 
-test('an instant of Prometheus becomes a table with a column for each label', () => {
+test('an instant query of Prometheus becomes a table with a column for each label', () => {
   assert.deepEqual(prometheusRows([{ metric: { agent: 'fox' }, value: [10.5, '3'] }], 'Value #cost'), [
     { Time: 10_500, agent: 'fox', 'Value #cost': 3 },
   ])
@@ -58,7 +58,7 @@ test('TraceQL metrics keep the quotes of a label, lose them in the name, and cou
   assert.deepEqual(moment, { name: '', labels: { 'span.agent': '"fox"', n: '7' }, times: [5000], values: [6] })
 })
 
-test('a search becomes one row a span, which knows its trace', () => {
+test('a search becomes one row for each span, with the id of its trace', () => {
   const span = { spanID: 's', startTimeUnixNano: '1795242755730000000', durationNanos: '703076225' }
   const attributes = [text('gen_ai.agent.name', 'fox'), { key: 'woodland.tokens', value: { intValue: '1057' } }]
   const rows = spanRows([
@@ -112,7 +112,7 @@ test('a flame is as wide as the time of all agents below it, each in its own col
   assert.deepEqual(flameRows({}), [])
 })
 
-test('variables are filled in, and what belongs to PromQL stays', () => {
+test('variables are replaced, and the dollar signs of PromQL stay', () => {
   const made = { ...builtIn('now-15m', 900, 5), agent: 'fox|bear' }
   const lookup = (name: string) => made[name as keyof typeof made]
   assert.equal(interpolate('x{a=~"$agent"}[$__range] by $1', lookup), 'x{a=~"fox|bear"}[900s] by $1')
@@ -124,7 +124,7 @@ test('variables are filled in, and what belongs to PromQL stays', () => {
   assert.equal(builtIn('now-6h', 21_600, 60).__rate_interval, '65s')
 })
 
-test('TraceQL that counts over time is told from TraceQL that finds spans', () => {
+test('TraceQL metrics queries are distinguished from TraceQL searches', () => {
   assert.ok(asksForMetrics('{ } | count_over_time() by (a)'))
   assert.ok(asksForMetrics('{ } | rate()'))
   assert.ok(!asksForMetrics('{ span.rate > 1 } | count() > 1'))
@@ -135,7 +135,7 @@ const boards = globSync('grafana/dashboards/*.json', { cwd: resolve(import.meta.
   readFileSync(resolve(import.meta.dirname, '..', file), 'utf8'),
 )
 
-test('every panel of every board is one that the viewer can draw', () => {
+test('the viewer can draw every panel of every board', () => {
   assert.ok(boards.length > 0)
   for (const board of boards)
     for (const { title, type, targets = [], transformations = [] } of JSON.parse(board).panels as Panel[])
@@ -147,7 +147,7 @@ test('every panel of every board is one that the viewer can draw', () => {
   ])
 })
 
-test('every link of a board to Explore carries a question to the box', () => {
+test('every link of a board to Explore puts its query into the box', () => {
   const links = boards.flatMap((board) => board.match(/\/explore\?[^")\s]+/g) ?? [])
   assert.ok(links.length > 0)
   for (const link of links) {

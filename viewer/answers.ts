@@ -1,4 +1,4 @@
-/** What Prometheus and Tempo answer, as plain series and rows. Free of Grafana's packages, so that it is tested without them. */
+/** Converts answers of Prometheus and Tempo to plain series and rows. It does not import Grafana's packages, so it can be tested without them. */
 
 import {
   type Attribute,
@@ -14,7 +14,7 @@ import {
 type Labels = Record<string, string>
 export type Cell = string | number | boolean | undefined
 export type Row = Record<string, Cell>
-/** A series without a name is called by its labels. */
+/** The name of a series without a legend is its labels. */
 export type Series = { name: string; labels: Labels; times: number[]; values: number[] }
 
 type Sample = [seconds: number, value: string]
@@ -37,7 +37,7 @@ export const prometheusRows = (result: Result, name: string): Row[] =>
 
 const numberOf = (text: string) => Number(text.replace('Inf', 'Infinity'))
 
-/** A list or a map has no cell. */
+/** Lists and maps have no cell in a table. */
 function cell({ value }: Attribute): Cell {
   const plain = fromValue(value)
   return typeof plain === 'object' ? undefined : plain
@@ -45,14 +45,14 @@ function cell({ value }: Attribute): Cell {
 
 type TempoSeries = { labels?: Attribute[]; value?: number; samples?: { timestampMs: string; value?: number }[] }
 
-/** TraceQL metrics, over time or, without samples, of this moment. */
+/** The answer of a TraceQL metrics query: over time, or without samples for one moment. */
 export const tempoSeries = (series: TempoSeries[], nowMs: number): Series[] =>
   series.map(({ labels = [], value, samples = [{ timestampMs: String(nowMs), ...(value && { value }) }] }) => ({
     name: labels.length === 1 ? labels.map(cell).join() : '',
-    // Grafana leaves strings in quotes here, and the transformations of our boards expect them.
+    // Grafana keeps the quotes of strings here, and the transformations of our boards need them.
     labels: Object.fromEntries(labels.map((label) => [label.key, JSON.stringify(cell(label)) ?? ''])),
     times: samples.map(({ timestampMs }) => Number(timestampMs)),
-    // Protobuf's JSON leaves out what is zero.
+    // Protobuf's JSON leaves out zeros.
     values: samples.map((sample) => sample.value ?? 0),
   }))
 
@@ -65,7 +65,7 @@ type Found = {
 }
 type Match = { traceID: string; rootServiceName?: string; rootTraceName?: string; spanSets?: { spans?: Found[] }[] }
 
-/** The spans a search found, with the columns that Grafana gives them. */
+/** The spans that a search found, with Grafana's columns. */
 export const spanRows = (traces: Match[]): Row[] =>
   traces.flatMap(({ traceID, rootServiceName, rootTraceName, spanSets = [] }) =>
     spanSets.flatMap(({ spans = [] }) =>
@@ -83,9 +83,9 @@ export const spanRows = (traces: Match[]): Row[] =>
   )
 
 /**
- * A trace as the time each agent took, depth first. Agents think at once, so what is below a span can last longer
- * than the span: a bar is as wide as what it did itself and all that is below it. A colour is chosen by what stands
- * before the first dot of a label, or before a slash, so a label begins with the agent and has no slash.
+ * A trace as the time of each agent, depth first. Agents run at the same time, so the spans below a span can take longer in
+ * sum than the span itself. So the width of a bar is its own time plus the time of all spans below it. The component chooses the
+ * colour by the text before the first dot or slash of a label, so a label begins with the agent and has no slash.
  */
 export function flameRows(trace: Partial<TraceRequest>): Row[] {
   const spans = spansOf(trace)
@@ -109,17 +109,17 @@ export function flameRows(trace: Partial<TraceRequest>): Row[] {
   return spans.length > 0 ? rows : []
 }
 
-/** Fills in `$name`, `${name}` and `${name:format}`. What is unknown stays: `$1` belongs to PromQL. */
+/** Replaces `$name`, `${name}` and `${name:format}`. Unknown names stay, because `$1` belongs to PromQL. */
 export const interpolate = (text: string, lookup: (name: string) => Cell, encode = (value: string) => value): string =>
   text.replace(/\$\{([^}:]+)(?::\w+)?\}|\$(\w+)/g, (whole, braced, bare) => {
     const value = lookup(braced ?? bare)
     return value === undefined ? whole : encode(String(value))
   })
 
-/** Prometheus is scraped this often: `timeInterval` in grafana/provisioning/datasources. */
+/** How often Prometheus scrapes: `timeInterval` in grafana/provisioning/datasources. */
 export const SCRAPE_SECONDS = 5
 
-/** The variables Grafana makes itself. The range stays in words, so that a link keeps moving with the clock. */
+/** The variables that Grafana adds. The range stays relative, such as now-1h, so that a link follows the clock. */
 export const builtIn = (from: string, seconds: number, step: number): Row => ({
   __from: from,
   __to: 'now',
@@ -131,14 +131,14 @@ export const builtIn = (from: string, seconds: number, step: number): Row => ({
 
 type Pane = { queries?: { query?: string }[]; range?: { from?: string } }
 
-/** The TraceQL that a link to Grafana's Explore carries, and its range. */
+/** The TraceQL query in a link to Grafana's Explore, and its range. */
 export function askedIn(search: string): { query: string; from: string } {
   const panes: Record<string, Pane> = JSON.parse(new URLSearchParams(search).get('panes') ?? '{}')
   const [{ queries, range } = {}] = Object.values(panes)
   return { query: queries?.[0]?.query ?? '', from: range?.from ?? 'now-1h' }
 }
 
-/** Whether TraceQL asks for numbers over time rather than for spans. */
+/** Whether a TraceQL query returns numbers over time and not spans. */
 export const asksForMetrics = (query: string) => /\|\s*(\w+_over_time|rate|compare)\s*\(/.test(query)
 
 const PANELS = ['stat', 'timeseries', 'table', 'text']
@@ -149,7 +149,7 @@ const QUERIES = ['prometheus', 'tempo range', 'tempo instant', 'tempo spans']
 export type Target = { datasource: { type: string }; metricsQueryType?: string; tableType?: string }
 export const kindOf = ({ metricsQueryType, tableType = 'traces' }: Target) => metricsQueryType ?? tableType
 
-/** What of a panel this viewer cannot draw. */
+/** The parts of a panel that this viewer cannot draw. */
 export function unsupported(type: string, targets: Target[], transformations: { id: string }[]): string[] {
   const queries = targets.map((target) => {
     const { type } = target.datasource

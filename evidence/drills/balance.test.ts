@@ -33,25 +33,25 @@ const account = (more: Partial<Account> = {}): Account => ({
 const one = [traceOf('a', part(['1']))]
 const key = spanKey('a', '1')
 
-test('a span that is nowhere and has no reason is unknown', () => {
+test('a span that is not stored, without a reason, is unknown', () => {
   const found = balance(one, calm, account())
   assert.equal(found.states.unknown, 1)
   assert.ok(!isBalanced(found))
 })
 
-test('a stored span is stored, whatever else is said of it', () => {
+test('a stored span counts as stored, whatever else is known of it', () => {
   const refused = [traceOf('a', part(['1'], { refused: 'HTTP 503' }))]
   const found = balance(refused, { ...calm, isDropped: () => true }, account({ stored: counts({ [key]: 3 }) }))
   assert.deepEqual([found.states.stored, found.states.refused, found.duplicated], [1, 0, 2])
   assert.ok(isBalanced(found))
 })
 
-test('what a backend took and does not hold is counted against it', () => {
+test('a span that a backend acknowledged and did not store counts as lost by the backend', () => {
   const found = balance(one, calm, account({ acknowledged: counts({ [key]: 2 }) }))
   assert.deepEqual([found.states.unstored, found.duplicated], [1, 1])
 })
 
-test('a kill excuses only what was undecided then', () => {
+test('a kill explains only spans that were undecided at that time', () => {
   const at = (killMs: number) => balance(one, { ...calm, killsMs: [killMs] }, account()).states
   assert.equal(at(999).unknown, 1)
   assert.equal(at(1000).undecided, 1)
@@ -59,7 +59,7 @@ test('a kill excuses only what was undecided then', () => {
   assert.equal(at(4011).unknown, 1)
 })
 
-test('a kill excuses one trace, and no more, that the other backend was handed', () => {
+test('a kill explains only one trace that another backend got', () => {
   const elsewhere = counts({ 'a 1': 1, 'b 1': 1, 'c 1': 1 })
   const three = ['a', 'b', 'c'].map((id) => traceOf(id, part(['1'])))
   const { undecided, unknown, stored } = balance(
@@ -70,13 +70,13 @@ test('a kill excuses one trace, and no more, that the other backend was handed',
   assert.deepEqual({ undecided, unknown, stored }, { undecided: 1, unknown: 1, stored: 1 })
 })
 
-test('the rest of a trace that a kill tore is lost with it', () => {
+test('the rest of a trace that a kill split counts as lost with it', () => {
   const partial = [traceOf('a', part(['1']), part(['2'], { sentMs: 5000, answeredMs: 5010 }))]
   const found = balance(partial, { ...calm, killsMs: [2000] }, account())
   assert.deepEqual([found.states.undecided, found.undecidedTraces, found.oldestUndecidedMs], [2, 1, 1000])
 })
 
-test('what the collector says it gave up is believed as far as so much is missing', () => {
+test('spans that the collector gave up are counted only as far as so many are missing', () => {
   const two = [traceOf('a', part(['1', '2']))]
   assert.deepEqual(balance(two, calm, account({ givenUp: 1 })).states.unknown, 1)
   assert.deepEqual(balance(two, calm, account({ givenUp: 2 })).states.givenUp, 2)
@@ -84,10 +84,10 @@ test('what the collector says it gave up is believed as far as so much is missin
   assert.deepEqual([rejected.givenUp, rejected.unknown], [1, 1])
 })
 
-test('a stored span that nobody sent does not balance', () =>
+test('a stored span that the client did not send is an error', () =>
   assert.ok(!isBalanced(balance(one, calm, account({ stored: counts({ [key]: 1, 'b 1': 1 }) })))))
 
-test('fates add up to what was sent, and the table says so', () => {
+test('the states add up to the number of sent spans, also in the table', () => {
   const sent = [traceOf('a', part(['1', '2', '3']), part(['4'], { refused: 'gone' }))]
   const found = balance(sent, { ...calm, killsMs: [1500] }, account({ stored: counts({ [key]: 1 }) }))
   assert.equal(

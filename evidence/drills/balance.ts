@@ -1,31 +1,31 @@
 import { drawIn, type Format } from '../../workbench/draw.ts'
 
-/** What a client sent of one trace at one time, and how it was answered. */
+/** The part of a trace that a client sent at one time, and the answer. */
 export type Part = Readonly<{
   spans: readonly string[]
   sentMs: number
   answeredMs: number
-  /** What the client was told when it was not taken. */
+  /** The answer, if the collector did not accept it. */
   refused: string | undefined
 }>
 export type SentTrace = Readonly<{ id: string; parts: readonly Part[] }>
 
-/** What one backend can tell. Spans are named by `spanKey`. */
+/** What is known of one backend. Spans are named by `spanKey`. */
 export type Account = Readonly<{
   backend: string
   /** How many copies of a span it holds. */
   stored: ReadonlyMap<string, number>
-  /** How often it said that it has taken a span. */
+  /** How often it acknowledged a span. */
   acknowledged: ReadonlyMap<string, number>
-  /** Spans that it answered with an error after which nobody asks again. */
+  /** How often it answered a span with an error after which the exporter does not retry. */
   rejected: ReadonlyMap<string, number>
-  /** What the other backend was handed, which shows that the collector had decided. */
+  /** Spans that another backend got, which shows that the collector had decided. */
   elsewhere: ReadonlyMap<string, number>
-  /** How many spans the collector says that it gave up on before they were ever sent there. */
+  /** How many spans the collector gave up before it sent them, by its own counters. */
   givenUp: number
 }>
 
-/** What happened meanwhile. */
+/** What happened during the drill. */
 export type Events = Readonly<{
   /** When the collector was killed. */
   killsMs: readonly number[]
@@ -37,25 +37,25 @@ export type Events = Readonly<{
 
 export const spanKey = (trace: string, span: string): string => `${trace} ${span}`
 
-/** What became of a span. The first of these that holds is the one; the last one must never hold. */
+/** What happened to a span: the first of these that is true. The last one must never be needed. */
 export const SPAN_STATES = ['stored', 'unstored', 'refused', 'dropped', 'givenUp', 'undecided', 'unknown'] as const
 export type SpanState = (typeof SPAN_STATES)[number]
 
-/** Where all spans that were sent are by now, in view of one backend. Their fates add up to what was sent. */
+/** Where all sent spans are, for one backend. The sum of the states is the number of sent spans. */
 export type Balance = Readonly<{
   backend: string
   sent: number
   states: Readonly<Record<SpanState, number>>
-  /** Copies beyond the first, of spans that were handed over or stored more than once. */
+  /** Additional copies of spans that were sent to the backend or stored more than once. */
   duplicated: number
-  /** Spans that are stored and that nobody sent. */
+  /** Stored spans that the client did not send. */
   unsentSpans: number
-  /** Traces of which something was lost undecided, and how long before the kill the first of it was taken. */
+  /** Traces that lost spans because they were undecided, and how long before the kill the oldest of these spans was sent. */
   undecidedTraces: number
   oldestUndecidedMs: number
 }>
 
-/** Finds for each span that was sent where it is, or why it is not there. What has no reason is unknown. */
+/** Finds for each sent span where it is, or why it is not stored. A span without a reason is unknown. */
 export function balance(sent: readonly SentTrace[], events: Events, account: Account): Balance {
   const states: Record<SpanState, number> = Object.fromEntries(SPAN_STATES.map((state) => [state, 0])) as Record<
     SpanState,
@@ -66,7 +66,7 @@ export function balance(sent: readonly SentTrace[], events: Events, account: Acc
   const partial = new Map<number, string>()
   for (const trace of sent) {
     const killMs = killOf(trace, events)
-    // A kill can come between handing one trace to one backend and to the other; not between more than one.
+    // At a kill, one trace can be with one backend and not yet with another; this cannot be so for more than one trace.
     const isPartial = trace.parts.some(({ spans }) =>
       spans.some((span) => account.elsewhere.has(spanKey(trace.id, span))),
     )
@@ -97,7 +97,7 @@ export function balance(sent: readonly SentTrace[], events: Events, account: Acc
     }
     if (isUndecided) undecidedTraces++
   }
-  // The collector tells how many it gave up, not which: neither more nor fewer may be missing.
+  // The collector counts how many spans it gave up, but not which. So exactly this number may be missing.
   states.givenUp += Math.min(unexplained, account.givenUp)
   states.unknown = Math.max(0, unexplained - account.givenUp)
   const unsentSpans = [...account.stored.keys()].filter((key) => !known.has(key)).length
@@ -108,22 +108,22 @@ export function balance(sent: readonly SentTrace[], events: Events, account: Acc
 const isHere = ({ id, parts }: SentTrace, { stored, acknowledged }: Account) =>
   parts.some(({ spans }) => spans.some((span) => stored.has(spanKey(id, span)) || acknowledged.has(spanKey(id, span))))
 
-/** The kill that found a trace undecided, if one did: it came after its first span, and not long after its last. */
+/** The kill during which a trace was undecided, if there was one: after its first span, and not long after its last. */
 function killOf({ parts }: SentTrace, { killsMs, undecidedForMs }: Events): number | undefined {
   const first = Math.min(...parts.map(({ sentMs }) => sentMs))
   const last = Math.max(...parts.map(({ answeredMs }) => answeredMs))
   return killsMs.find((killMs) => killMs >= first && killMs <= last + undecidedForMs)
 }
 
-/** Nothing is gone without a reason, and nothing is there that nobody sent. */
+/** No span is lost without a reason, and none is stored that the client did not send. */
 export const isBalanced = ({ states, unsentSpans }: Balance): boolean => states.unknown === 0 && unsentSpans === 0
 
-/** One drill: what was done, where everything is afterwards, and what else was seen. */
+/** The result of one drill: where every span is afterwards, and what else was seen. */
 export type Outcome = Readonly<{
   drill: string
   balances: readonly Balance[]
   notes: readonly string[]
-  /** What should have been so and was not, in a sentence each. */
+  /** What was not as it should be, in one sentence each. */
   broken: readonly string[]
 }>
 
@@ -138,7 +138,7 @@ const HEADS: Readonly<Record<SpanState, string>> = {
   undecided: 'undecided',
   unknown: 'unknown',
 }
-/** As a reader asks: what is there, what was meant not to be, what was lost, and what nobody can explain. */
+/** In the order in which a reader asks: stored, dropped on purpose, lost. */
 const COLUMNS: readonly SpanState[] = ['stored', 'dropped', 'refused', 'undecided', 'givenUp', 'unstored']
 
 export function drillReport(outcomes: readonly Outcome[], format: Format): string {

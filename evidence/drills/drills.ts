@@ -21,12 +21,12 @@ import {
   withSetup,
 } from './setup.ts'
 
-/** More than the slowest backend writes at once. */
+/** More than the slowest backend can write at one time. */
 const KILLED_AT_PER_SECOND = 2 * TRACES_PER_SECOND
 
 export type Drill = Readonly<{ name: string; run: (tools: DrillTools, size: Size) => Promise<Outcome> }>
 
-/** The collector is killed at random moments while it works, and started again on the same disk. */
+/** Kills the collector at random moments while it works, and starts it again on the same disk. */
 async function killed(tools: DrillTools, { seed, kills }: Size): Promise<Outcome> {
   const [steady, disturbed] = tools.backends
   const scenario = { seed, real: [steady?.id ?? ''], list: tools.lists.shipped }
@@ -39,7 +39,7 @@ async function killed(tools: DrillTools, { seed, kills }: Size): Promise<Outcome
       { kind: 'well' },
     ]
     for (let count = 0; count < kills; count++) {
-      // What waits for it must outlive the kill.
+      // The spans in its queue must survive the kill.
       await proxy.behave(behaviours[count % behaviours.length] ?? { kind: 'well' })
       const lifeMs = 500 + random.below(4500)
       const killing = async () => {
@@ -47,7 +47,7 @@ async function killed(tools: DrillTools, { seed, kills }: Size): Promise<Outcome
         await kill()
         await startCollector()
       }
-      // The client goes on meanwhile, and is refused.
+      // The client goes on sending in the meantime, and gets errors.
       await Promise.all([play(lifeMs + 2 * SEND_EVERY_MS), killing()])
       if (count % 10 === 9) tools.launcher.say(`  kill: ${count + 1} of ${kills}`)
     }
@@ -74,8 +74,8 @@ function targetOf(targets: readonly Target[], backend: Backend | undefined): Tar
 type Disturbance = Readonly<{ start: (target: Target) => Promise<unknown>; end: (target: Target) => Promise<unknown> }>
 
 /**
- * One backend is disturbed for a time. Each other one must have all that was sent meanwhile before that ends, and the
- * client must not be refused anything.
+ * Disturbs one backend for a time. Before that ends, each other backend must have all spans that were sent meanwhile, and
+ * the collector must not have refused anything.
  */
 async function whileDisturbed(
   tools: DrillTools,
@@ -117,10 +117,10 @@ async function whileDisturbed(
       const broken = [
         ...others.flatMap(({ id }, index) =>
           (arrived[index] ?? 0) < spans
-            ? [`${id} had only ${arrived[index]} of ${spans} spans while ${target.id} was disturbed`]
+            ? [`${id} got only ${arrived[index]} of ${spans} spans while ${target.id} was disturbed`]
             : [],
         ),
-        ...(found.some(({ states }) => states.refused > 0) ? ['the client was refused something'] : []),
+        ...(found.some(({ states }) => states.refused > 0) ? ['the collector refused spans of the client'] : []),
       ]
       return {
         drill,
@@ -128,7 +128,9 @@ async function whileDisturbed(
         notes: [
           `${outageSeconds} s; ${others.map(({ id }) => id).join(', ')} had all ${spans} spans before it ended, ${waiting} waited for ${target.id}; slowest answer to the client ${meanwhile} ms, ${calm} ms before`,
           ...(target.unread() > 0
-            ? [`${target.unread()} traces were dropped in silence when they could not be read from the queue`]
+            ? [
+                `${target.unread()} traces could not be read from the queue, and the collector dropped them without a count`,
+              ]
             : []),
         ],
         broken,
@@ -142,13 +144,13 @@ const behaving = (behaviour: Behaviour): Disturbance => ({
   end: ({ proxy }) => proxy.behave({ kind: 'well' }),
 })
 
-/** Stopped as an administrator does, and started again. */
+/** Stops the collector with SIGTERM and starts it again. */
 const away: Disturbance = {
   start: async ({ running }) => running?.end('SIGTERM'),
   end: async ({ running }) => running?.start(),
 }
 
-/** What a backend has acknowledged and not stored yet is lost with it. */
+/** Kills a backend: it loses the spans that it has acknowledged and not stored yet. */
 async function backendKilled(tools: DrillTools, { seed, outageSeconds }: Size, { id }: Backend): Promise<Outcome> {
   return withSetup(tools, { seed, real: [id] }, async ({ targets, play, settle, balances }) => {
     const { running, proxy } = targetOf(
@@ -175,13 +177,13 @@ async function backendKilled(tools: DrillTools, { seed, outageSeconds }: Size, {
   })
 }
 
-/** No less than one batch, or the collector does not start. */
+/** At least one batch; with less, the collector does not start. */
 const SMALL_QUEUE_SPANS = 512
-/** A queue that holds little, so that it is full soon. */
+/** A small queue, which is full soon. */
 const smallQueue = (exporter: string) =>
   `exporters: { ${exporter}: { sending_queue: { queue_size: ${SMALL_QUEUE_SPANS} } } }`
 
-/** At this level the redactor tells of each statement, more than anyone can read: here it is left out. */
+/** At level debug, the redactor logs each statement. That is too much to read, so the redactor is left out here. */
 const SAYS_ALL = `
 service:
   telemetry: { logs: { level: debug, sampling: { enabled: false }, disable_stacktrace: true } }
@@ -189,15 +191,15 @@ service:
 `
 
 const SMALL_DISK_KB = 2000
-/** A disk that is full for one program: none of its files may grow beyond this. */
+/** A full disk for one program: none of its files can grow beyond this size. */
 const smallDisk: NonNullable<Scenario['started']> = ({ file, args, env }) => ({
   file: 'sh',
-  // sh counts in pieces of 512 bytes.
+  // sh counts in blocks of 512 bytes.
   args: ['-c', `ulimit -f ${SMALL_DISK_KB * 2}; exec "$0" "$@"`, file, ...args],
   env,
 })
 
-/** Ended and started again, or told to read its list again, while it works and one backend is slow. */
+/** Stops and starts the collector, or makes it read its list again, while it works and one backend is slow. */
 const again =
   (drill: string, times: number, how: (setup: Setup) => Promise<void>) =>
   (tools: DrillTools, { seed }: Size): Promise<Outcome> =>
@@ -224,7 +226,7 @@ const stopAndStart = async ({ collector, startCollector }: Setup) => {
 const hangUp = ({ collector }: Setup) => collector().reload()
 
 const [HOUR_MS, DAY_MS] = [3_600_000, 86_400_000]
-/** By how much the clock of a machine may be wrong, or its battery empty. */
+/** How far the clock of a machine may be wrong, for example after its battery was empty. */
 const WRONG_CLOCKS: readonly ((startMs: number, endMs: number) => readonly [number, number])[] = [
   ...[-400 * DAY_MS, -2 * DAY_MS, -HOUR_MS, HOUR_MS, DAY_MS, 400 * DAY_MS].map(
     (by) => (start: number, end: number) => [start + by, end + by] as const,
@@ -274,12 +276,12 @@ async function burst(tools: DrillTools, { seed }: Size): Promise<Outcome> {
   })
 }
 
-/** The collector refuses what is no UTF-8 with a reason that quotes it, which it cannot send, so that a 400 becomes a 500. */
+/** When a text is not UTF-8, the collector refuses it with a message that quotes the text. It cannot send that message, so its 400 becomes a 500. */
 const UNSAYABLE = '{"code": 13, "message": "failed to marshal error message"}'
 const BETWEEN = 10
 const ANSWER_WITHIN_MS = 30_000
 
-/** Odd requests, with valid ones between. Each must be refused as the client's fault, or taken and accounted for. */
+/** Sends malformed requests, with valid ones between them. Each must be refused as a mistake of the client, or accepted and accounted for. */
 async function odd(tools: DrillTools, { seed, bodies }: Size): Promise<Outcome> {
   return withSetup(tools, { seed, real: realIn(tools) }, async (setup) => {
     const { collector, counter, play, settle, balances, targets } = setup
@@ -338,10 +340,10 @@ async function odd(tools: DrillTools, { seed, bodies }: Size): Promise<Outcome> 
   })
 }
 
-/** Every drill that can be run over these backends. */
+/** Every drill that can be run with these backends. */
 export function drillsOver(backends: readonly Backend[]): readonly Drill[] {
   const [first] = backends
-  /** Too much, for a backend that is down and a queue that is small. */
+  /** More spans than a small queue can hold while its backend is down. */
   const overflow = (drill: string, more: Partial<Scenario>): Drill => ({
     name: drill,
     run: (tools, size) =>

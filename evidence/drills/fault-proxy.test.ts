@@ -40,6 +40,6 @@ test('what is written for odd requests is read', () => {
   )
 })
 
-test('what is cut off is not read', () => {
+test('a message that is cut off is refused', () => {
   assert.throws(() => spanKeys(Buffer.from([0x0a])), /cut off/)
 })

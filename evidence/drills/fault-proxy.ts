@@ -6,34 +6,34 @@ import { spansOf } from '../../otlp/json.ts'
 import { decodeIds } from '../../otlp/protobuf.ts'
 import { spanKey } from './balance.ts'
 
-/** How a fault proxy treats what comes. */
+/** What a fault proxy does with a request. */
 export type Behaviour =
   | Readonly<{ kind: 'well' }>
-  /** Nobody listens. */
+  /** It does not listen. */
   | Readonly<{ kind: 'down' }>
   | Readonly<{ kind: 'answers'; status: number }>
-  /** Takes a request and says nothing. */
+  /** It reads a request and does not answer. */
   | Readonly<{ kind: 'hangs' }>
-  /** Does its work after this time, also when nobody waits for the answer any more. */
+  /** It does its work after this time, also when nobody waits for the answer any more. */
   | Readonly<{ kind: 'slow'; afterMs: () => number }>
 
 export type FaultProxy = Readonly<{
   endpoint: string
-  /** How often each span was taken: by the backend behind, or here when there is none. */
+  /** How often each span was accepted: by the backend behind the proxy, or by the proxy when there is none. */
   acknowledged: ReadonlyMap<string, number>
-  /** How often each span was answered with an error after which nobody asks again. */
+  /** How often each span got an error after which the exporter does not retry. */
   rejected: ReadonlyMap<string, number>
   requests: () => number
   behave: (behaviour: Behaviour) => Promise<void>
   stop: () => Promise<void>
 }>
 
-/** After these an exporter asks again; after any other error it does not. */
+/** After these answers an exporter retries; after any other error it does not. */
 const ASKED_AGAIN = [429, 502, 503, 504]
 
 /**
- * Stands between the collector and a backend and writes down what is handed over and how it is answered. Without a
- * backend behind it, it takes everything and stores nothing: a stand-in for one that fails as it is told to.
+ * Stands between the collector and a backend, and counts which spans are sent and how they are answered. Without a
+ * backend behind it, it accepts everything and stores nothing. Then it is a stand-in for a backend that fails on purpose.
  */
 export async function startFaultProxy(port: number, behind?: string): Promise<FaultProxy> {
   const acknowledged = new Map<string, number>()

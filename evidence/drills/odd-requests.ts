@@ -15,16 +15,16 @@ export type Odd = Readonly<{
 
 const JSON_TYPE = 'application/json'
 const PROTOBUF_TYPE = 'application/x-protobuf'
-/** Beyond what the collector reads of a request: 20 MiB. */
+/** More than the collector reads of a request, which is 20 MiB. */
 const TOO_LARGE_BYTES = 21 * 1024 * 1024
-/** Zipped, a few kilobytes. */
+/** A few kilobytes when it is zipped. */
 const BOMB_BYTES = 64 * 1024 * 1024
 const DEEP = 10_000
 
 type Node = Record<string, unknown> | unknown[]
 type NodePosition = Readonly<{ node: Node; key: string | number }>
 
-/** Every place of a JSON tree where a value stands. */
+/** Every place in a JSON tree that holds a value. */
 function placesOf(node: unknown): readonly NodePosition[] {
   if (typeof node !== 'object' || node === null) return []
   const keys = Array.isArray(node) ? node.keys() : Object.keys(node)
@@ -97,7 +97,7 @@ const WRONG_JSON = [
 type Tree = { resourceSpans: Node }
 type Bend = (tree: Tree, spans: Record<string, unknown>[], random: Random) => void
 
-/** Ways to bend a valid request as JSON before it is written. */
+/** Ways to change a valid request in JSON before it is encoded. */
 const BENDS: Readonly<Record<string, Bend>> = {
   'a value of another type': (tree, _, random) => put(anyOf(placesOf(tree), random), anyOf(WRONG_VALUES, random)),
   'an odd trace id': (_, spans, random) =>
@@ -134,7 +134,7 @@ const BENDS: Readonly<Record<string, Bend>> = {
   },
 }
 
-/** Ways to bend the bytes of a request. */
+/** Ways to change the bytes of a request. */
 const BYTES: Readonly<Record<string, (body: Buffer, random: Random) => Buffer>> = {
   'cut off': (body, random) => body.subarray(0, random.below(body.length)),
   'one bit turned': (body, random) => turned(body, random, 1),
@@ -160,7 +160,7 @@ function turned(body: Buffer, random: Random, bits: number): Buffer {
   return copy
 }
 
-/** Requests that are odd as a whole, once each. */
+/** Requests that are malformed as a whole, one of each. */
 function oddAtAll(json: Buffer, protobuf: Buffer): readonly Odd[] {
   const post = (name: string, type: string, body: Buffer, more: Partial<Odd> = {}): Odd => ({
     name,
@@ -198,7 +198,7 @@ function oddAtAll(json: Buffer, protobuf: Buffer): readonly Odd[] {
 
 const KINDS: readonly Kind[] = [...MUST_KEEP, 'routine']
 
-/** As many odd requests as asked for, and those that are odd as a whole. The same for the same seed. */
+/** This many malformed requests, and those that are malformed as a whole. The same seed gives the same requests. */
 export function* oddRequests(seed: number, count: number): Generator<Odd> {
   const valid = (number: number) =>
     makeTrace(anyOf(KINDS, randomOf('odd kind', seed, number)), randomOf('odd', seed, number)).spans

@@ -11,22 +11,22 @@ import { BEGINNING, type Kind, MUST_KEEP, makeTrace, requestOf } from '../traffi
 import { type Account, type Balance, balance, type Events, type Part, type SentTrace, spanKey } from './balance.ts'
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts'
 
-/** A backend that a drill hands traces to. */
+/** A backend of a drill. */
 export type Backend = Readonly<{
   id: string
-  /** As the Collector's own metrics call it. */
+  /** Its name in the Collector's own metrics. */
   exporter: string
-  /** What the Collector loads for it, as a path. */
+  /** The path of the file that the Collector loads for it. */
   collectorFile: string
-  /** What that file is told when the backend takes OTLP at this address. */
+  /** The variables of that file when the backend receives OTLP at this address. */
   environment: (endpoint: string) => Readonly<Record<string, string>>
-  /** Starts the real one on an empty disk in this folder; undefined where only a stand-in can be had. */
+  /** Starts the real server with an empty disk in this folder; undefined if there is only a stand-in. */
   start?: (folder: string) => Promise<RunningBackend>
 }>
 
-/** A real backend that runs, with a disk of its own. */
+/** A running real backend with its own disk. */
 export type RunningBackend = Readonly<{
-  /** Where it takes OTLP over HTTP. */
+  /** The address at which it receives OTLP over HTTP. */
   endpoint: string
   end: (how: 'SIGTERM' | 'SIGKILL') => Promise<void>
   start: () => Promise<void>
@@ -34,10 +34,10 @@ export type RunningBackend = Readonly<{
   stored: (keys: readonly string[]) => Promise<ReadonlyMap<string, number>>
 }>
 
-/** What drills are lent. */
+/** What drills need from their caller. */
 export type DrillTools = Readonly<{
   launcher: Launcher
-  /** All of them are loaded in each drill: the real ones that it names, and a stand-in for each other one. */
+  /** Each drill loads all of them: the real servers that it names, and stand-ins for the others. */
   backends: readonly Backend[]
   /** The policy lists by what they do. */
   lists: Readonly<{ everything: string; shipped: string }>
@@ -47,27 +47,27 @@ export type DrillTools = Readonly<{
 export type Size = Readonly<{ seed: number; kills: number; outageSeconds: number; bodies: number }>
 
 export const SECOND_MS = 1000
-/** Traces have a root, so that these are the waits of every one: one second, and up to one until the sampler's next tick. */
+/** Every trace has a root, so each waits one second, and up to one second more until the next tick of the sampler. */
 const WAITS = { DECISION_WAIT: '5s', DECISION_WAIT_AFTER_ROOT: '1s' }
 const DECIDED_AFTER_MS = 2 * SECOND_MS
 /** A trace that lost its root on the way is decided when the longer wait is over. */
 export const DECIDED_WITHOUT_ROOT_AFTER_MS = 7 * SECOND_MS
-/** A busy machine wakes the sampler late: with this, what is older was decided. */
+/** On a busy machine the sampler decides late. A trace that is older than this was decided. */
 const UNDECIDED_FOR_MS = DECIDED_AFTER_MS + SECOND_MS
 export const TRACES_PER_SECOND = 50
-/** A backend that answers after up to this has a request under way at any time, and can still follow. */
+/** With answers after up to this time, a backend always has an open request and still keeps up. */
 export const SLOW_MS = 50
-/** A client sends what has ended since it last did. */
+/** How often a client sends its ended spans. */
 export const SEND_EVERY_MS = 100
 const IN_FLIGHT = 32
 const LOOK_AGAIN_MS = 100
-/** Phoenix writes some two hundred spans a second, and a drill may leave twenty thousand waiting for it. */
+/** Phoenix writes about two hundred spans a second, and after a drill twenty thousand may wait for it. */
 const SETTLED_WITHIN_MS = 600 * SECOND_MS
-/** Nothing waits in a queue and nothing has come for so long. */
+/** A drill is over when the queues are empty and nothing has come for this long. */
 const QUIET_MS = SECOND_MS
-/** What a made trace has. */
+/** How many spans a generated trace has. */
 export const SPANS_PER_TRACE = 4
-/** What the collector says, one line for each, when it drops something because it cannot note in its queue that it read it. */
+/** The collector logs one such line for each trace that it drops because it cannot update its queue on disk. */
 const UNREAD = 'Failed to dispatch item'
 const CALM_SPEED = 10
 const CALM_PER_SECOND = 1500
@@ -75,13 +75,13 @@ const CALM_PER_SECOND = 1500
 export type Shape = (spans: readonly Span[], random: Random, atMs: number) => readonly Span[]
 export type Scenario = Readonly<{
   seed: number
-  /** Ids of the backends that are real; a stand-in takes the place of each other one, and fails as it is told to. */
+  /** Ids of the backends that are real servers. Stand-ins replace the others and fail on purpose. */
   real?: readonly string[]
-  /** By default all is kept. */
+  /** By default, all traces are kept. */
   list?: string
   /** What the drill changes in the configuration, as YAML. */
   overlay?: string
-  /** Wraps how the collector is started. */
+  /** Changes the command of the collector. */
   started?: (command: ReturnType<Launcher['collector']>) => ReturnType<Launcher['collector']>
   shape?: Shape
 }>
@@ -90,40 +90,40 @@ export type Scenario = Readonly<{
 export type Target = Backend &
   Readonly<{
     proxy: FaultProxy
-    /** The real one; undefined where the proxy is a stand-in. */
+    /** The real server; undefined if the proxy is a stand-in. */
     running: RunningBackend | undefined
-    /** How many traces the collector dropped because it could not read them from its own queue. It says so only when it logs at level debug. */
+    /** How many traces the collector dropped because it could not read them from its own queue. The collector logs this only at level debug. */
     unread: () => number
   }>
 
-/** A collector under the shipped configuration, with fault proxies in front of its backends and a client that writes down everything. */
+/** A collector with the shipped configuration, fault proxies in front of its backends, and a client that records what it sends. */
 export type Setup = Readonly<{
   folder: string
   random: Random
-  /** The one that runs now. */
+  /** The collector that runs now. */
   collector: () => Running
   startCollector: () => Promise<void>
   kill: () => Promise<void>
   targets: readonly Target[]
-  /** Sends traces for so long, or until something is over. */
+  /** Sends traces for this long, or until the given work is done. */
   play: (until: number | (() => boolean), perSecond?: number) => Promise<void>
-  /** The slowest answer to the client since this was asked last, in milliseconds. */
+  /** The slowest answer to the client since the last call, in milliseconds. */
   slowest: () => number
   sent: () => number
-  /** Waits until all that can be handed on has been. */
+  /** Waits until the collector has sent all that it can send. */
   settle: () => Promise<void>
   counter: (name: string, target?: Target) => Promise<number>
   /** Waits until the client has an answer to everything. */
   answered: () => Promise<void>
-  /** Where all that the client sent is. */
+  /** Where all spans of the client are. */
   balances: () => Promise<readonly Balance[]>
-  /** Where spans are that came to the backends and that the client did not send. */
+  /** Where the spans are that the backends got and that the client did not send. */
   unsentBalances: () => Promise<readonly Balance[]>
-  /** How many spans that the client did not send were handed to a backend, or rejected by it. */
+  /** How many spans that the client did not send came to a backend or were rejected by it. */
   unsentSpans: (target: Target) => number
 }>
 
-/** Starts what a drill needs, lets it work, and ends all of it whatever happens. */
+/** Starts what a drill needs, runs the drill, and stops everything in any case. */
 export async function withSetup<T>(
   tools: DrillTools,
   scenario: Scenario,
@@ -149,7 +149,7 @@ export async function withSetup<T>(
         ends.push(proxy.stop)
         targets.push({ ...backend, proxy, running: real, unread: () => unread.get(backend.id) ?? 0 })
       }
-      // The same ports for every collector of a drill: the client knows one address.
+      // Every collector of a drill has the same ports, because the client knows one address.
       const ports = await tools.launcher.freePorts(6)
       const launcher: Launcher = {
         ...tools.launcher,
@@ -262,7 +262,7 @@ export async function withSetup<T>(
   })
 }
 
-/** A real backend may store what it has acknowledged a while later: it is asked until that has come, or no more comes. */
+/** A real backend may store an acknowledged span later, so it is asked until all are stored or no more come. */
 async function storedIn({ running, proxy }: Target, cancel: AbortSignal) {
   if (!running) return proxy.acknowledged
   const keys = [...proxy.acknowledged.keys()]
@@ -286,7 +286,7 @@ type Quiet = Readonly<{
   cancel: AbortSignal
 }>
 
-/** Waits until these numbers have stayed the same for a time, and it is done. */
+/** Waits until these numbers have not changed for a time and the work is done. */
 export async function untilQuiet(
   numbers: () => readonly number[],
   { isDone, isOver, quietMs, cancel }: Quiet,
@@ -306,7 +306,7 @@ export async function untilQuiet(
 
 const KINDS: readonly Kind[] = [...MUST_KEEP, ...Array<Kind>(MUST_KEEP.length).fill('routine')]
 
-/** The trace of this number: the same for the same seed, but for when it happened. */
+/** The trace of this number. The same seed gives the same trace, except for its times. */
 function traceOf(seed: number, number: number, atMs: number, shape?: Shape): readonly Span[] {
   const random = randomOf('drill', seed, number)
   const { spans } = makeTrace(KINDS[number % KINDS.length] ?? 'routine', random)
@@ -320,7 +320,7 @@ function traceOf(seed: number, number: number, atMs: number, shape?: Shape): rea
   return shape?.(now, random, atMs) ?? now
 }
 
-/** Sends each trace whole and once, as a client without patience does, and writes down what it was told. */
+/** Sends each trace whole and once, without retries, and records the answer. */
 function startClient(url: string, { seed, shape }: Scenario, cancel: AbortSignal) {
   const posting = startPosting(url, IN_FLIGHT)
   const sent: { id: string; parts: Part[] }[] = []
@@ -368,7 +368,7 @@ function startClient(url: string, { seed, shape }: Scenario, cancel: AbortSignal
   }
 }
 
-/** Which of the traces a list drops: the same traces once more, through a collector that nothing happens to. */
+/** Finds which traces a list drops: sends the same traces again, through a collector that is not disturbed. */
 async function dropsOf(tools: DrillTools, { seed, shape }: Scenario, policies: string, count: number) {
   const requests = async function* () {
     for (let number = 0; number < count; number++) {

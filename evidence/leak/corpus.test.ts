@@ -49,7 +49,7 @@ test('every kind is in every field, and every encoding too, in a run of the size
     )
 })
 
-test('every kind is written in every way that can write it, in a run of the size that make leak sends', () => {
+test('every kind is written in every possible encoding, in a run of the size that make leak sends', () => {
   const pairs = different(itemsOf(1, 60_000), ({ kind, encoding }) => `${kind}, ${encoding}`)
   const missing = KINDS.flatMap((kind) =>
     ENCODINGS.filter((encoding) => encoding.encode(kind.make(randomOf(1)), kind))
@@ -59,7 +59,7 @@ test('every kind is written in every way that can write it, in a run of the size
   assert.deepEqual(missing, [])
 })
 
-test('each secret is new, and stands in what is sent so that it would be found', () => {
+test('each secret is new, and is in the sent data in a form that the search finds', () => {
   const sent = made(3, 3000)
   const items = sent.flatMap(({ items }) => items)
   assert.equal(different(items, ({ needles }) => needles[0] ?? '').size, items.length)

@@ -13,7 +13,7 @@ import {
 } from './fields.ts'
 import { KINDS, type Kind, PLAIN_KINDS, type Secret } from './kinds.ts'
 
-/** One secret that is sent: what it is, how it is written, where it stands, and what nobody may find of it. */
+/** One secret that is sent: its kind, its encoding, its field, and the texts that must not be found. */
 export type Item = Readonly<{ kind: string; encoding: string; field: string; needles: readonly string[] }>
 export type Sent = Readonly<{
   signal: 'traces' | 'metrics'
@@ -24,7 +24,7 @@ export type Sent = Readonly<{
 
 type Combination = Readonly<{ kind: Kind; encoding: Encoding }>
 
-/** The keys under which values stand, as several SDKs write them. */
+/** The keys of the values, as several SDKs write them. */
 const KEYS = [
   'note',
   'input.value',
@@ -36,9 +36,9 @@ const KEYS = [
 ]
 
 /**
- * Every kind in every encoding, each field beginning with a kind of its own: of any row of as many as there are kinds, each
- * kind is there once, and after as many as there are combinations each of them was. All fields of one turn have the same
- * encoding, so that none is found only because of another beside it.
+ * Every kind in every encoding; each field begins with another kind. A row as long as the number of kinds has each kind once,
+ * and a row as long as the number of combinations has each combination once. All fields of one turn have the same
+ * encoding, so that a value is not masked only because of a value next to it.
  */
 function combination(turn: number, offset: number, takes: Takes): Combination {
   const encoding = at(ENCODINGS, (turn % KINDS.length) + Math.floor(turn / KINDS.length))
@@ -48,7 +48,7 @@ function combination(turn: number, offset: number, takes: Takes): Combination {
   }
 }
 
-/** What `make leak` sends: seeded, and as many secrets as asked for or a few more. */
+/** What `make leak` sends, from a seed: at least this many secrets. */
 export function* makeCorpus({ seed, count }: Readonly<{ seed: number; count: number }>): Generator<Sent> {
   const seen = new Set<string>()
   for (let made = 0, turn = 0; made < count; turn++) {
@@ -59,7 +59,7 @@ export function* makeCorpus({ seed, count }: Readonly<{ seed: number; count: num
   }
 }
 
-/** Metrics have fewer fields that end anywhere, and each makes series: one body of them for so many traces. */
+/** One body of metrics for this many traces: metrics have fewer fields that are stored, and each body makes new series. */
 const METRICS_EVERY = 2
 
 function fill<Body>(
@@ -84,10 +84,10 @@ function fill<Body>(
 }
 
 const HIDDEN_IN = 'span attribute'
-/** Half of a shorter one stands somewhere by chance. */
+/** Half of a shorter marker can occur by chance. */
 const SHORTEST_TO_SPLIT = 24
 
-/** What no pattern can see, in the field that is seen best. */
+/** Kinds and encodings that no pattern can find, in an ordinary field. */
 function hidden(trace: Trace, random: Random, turn: number, seen: Set<string>): Item[] {
   const { attributes } = trace.scopeSpans[0].spans[1]
   const add = (key: string, value: AnyValue) => void attributes.push({ key, value })
@@ -156,7 +156,7 @@ const service = (name: string) => ({
   entityRefs: [{ schemaUrl: '', type: 'service', idKeys: ['service.name'], descriptionKeys: [] as string[] }],
 })
 
-/** Whole minutes, so that all of a run begins within few moments and times hold few digits that a number could be taken for. */
+/** Whole minutes, so that a run has few different times, and few digits of a time look like a secret number. */
 const recently = () => Math.floor(Date.now() / 60_000) * 60_000 - 60_000
 
 export function newTrace(random: Random, name = SERVICE): Trace {
@@ -169,10 +169,10 @@ export function newTrace(random: Random, name = SERVICE): Trace {
   return { resource: service(name), schemaUrl: '', scopeSpans: [{ scope, schemaUrl: '', spans: [bare, rich] }] }
 }
 
-/** Of so many senders one says that its links carry ids only, and does not keep it. */
+/** One of this many senders promises that its links hold ids only, and breaks the promise. */
 const PROMISES_EVERY = 10
 
-/** The service that all of the corpus comes from. */
+/** The service that sends the whole corpus. */
 export const SERVICE = 'acorn-shop'
 
 export const bodyOf = (trace: Trace): string => JSON.stringify({ resourceSpans: [trace] } satisfies TraceRequest)

@@ -1,22 +1,22 @@
 import { type AnyValue, toValue } from '../../otlp/json.ts'
 import type { Kind, Secret } from './kinds.ts'
 
-/** One way to write a secret down, and what to look for afterwards. */
+/** One way to write a secret, and what to search for afterwards. */
 export type Spelled = Readonly<{ needles: readonly string[] } & ({ text: string } | { value: AnyValue })>
 
 export type Encoding = Readonly<{
   name: string
-  /** Undefined where this kind cannot be written so. */
+  /** Undefined if this kind cannot be written in this way. */
   encode: (secret: Secret, kind: Kind) => Spelled | undefined
-  /** People write only values of this kind so. */
+  /** Only values of this kind are written in this way. */
   only?: string
-  /** Needs a value that is no string; names and keys are always strings. */
+  /** The value must not be a string, so it does not fit names and keys, which are always strings. */
   structured?: true
 }>
 
 export const textOf = ({ before, marker, after }: Secret): string => `${before}${marker}${after}`
 
-/** Spells before, marker and after apart, so that the marker is known as it was written. */
+/** Encodes before, marker and after separately, so that the encoded marker is known. */
 const byPart = (encode: (text: string) => string, around: (text: string) => string = (text) => text) => {
   return (secret: Secret): Spelled => {
     const marker = encode(secret.marker)
@@ -25,7 +25,7 @@ const byPart = (encode: (text: string) => string, around: (text: string) => stri
   }
 }
 
-/** Characters of no width. Each joins every third character of a value, as copied or hostile text has them. */
+/** Zero-width characters. One is put after every third character of a value, as in copied or hostile text. */
 const NO_WIDTH = ['\u200b', '\u200c', '\u200d', '\u2060', '\ufeff', '\u00ad']
 const joinedBy = (joint: string) => (text: string) => text.replace(/.{3}/gsu, (some) => `${some}${joint}`)
 
@@ -33,7 +33,7 @@ const FULL_WIDTH_OFFSET = 0xfee0
 export const fullWidth = (text: string): string =>
   text.replace(/[!-~]/g, (letter) => String.fromCodePoint((letter.codePointAt(0) ?? 0) + FULL_WIDTH_OFFSET))
 
-/** What JSON encoders write for characters that could mean something in HTML. */
+/** The escapes that JSON encoders write for characters with a meaning in HTML. */
 const jsonEscapes = (text: string) =>
   JSON.stringify(text)
     .slice(1, -1)
@@ -127,7 +127,7 @@ export const ENCODINGS: readonly Encoding[] = [
   },
 ]
 
-/** How people and programs hide a value from any list of patterns; known-leaks.yaml says what to do about them. */
+/** How people and programs hide a value from any list of patterns. known-leaks.yaml says what to do about it. */
 export const HIDING: readonly Encoding[] = [
   { name: 'base64', encode: (secret) => encoded('base64')(secret) },
   { name: 'hex', encode: (secret) => encoded('hex')(secret) },
@@ -149,10 +149,10 @@ export const HIDING: readonly Encoding[] = [
   },
 ]
 
-/** Written in groups of letters, each for so many bytes. */
+/** Encodings with groups of characters, each for this many bytes. */
 const GROUPS = { base64: { letters: 4, bytes: 3 }, hex: { letters: 2, bytes: 1 } } as const
 
-/** The needle is what only the marker decides: no group that also holds of what stands before or after it. */
+/** The needle depends only on the marker: it has no group with bytes from before or after the marker. */
 function encode(secret: Secret, encoding: keyof typeof GROUPS): Readonly<{ text: string; needle: string }> {
   const { letters, bytes } = GROUPS[encoding]
   const text = Buffer.from(textOf(secret)).toString(encoding)

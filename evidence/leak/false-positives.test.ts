@@ -6,7 +6,7 @@ import { falsePositivesIn, isHarmless, makeHarmlessTraces, percentAltered } from
 const harmless = [...makeHarmlessTraces({ seed: 1, count: 1000 })]
 const sentBy = (id: string) => harmless.find(({ traceId }) => traceId === id)?.attributes ?? []
 
-test('what arrives as it was sent is no harm', () => {
+test('an attribute that arrives as it was sent is not altered', () => {
   const harm = falsePositivesIn(harmless, sentBy)
   assert.ok(harm.attributes >= 1000 && isHarmless(harm))
   assert.equal(percentAltered(harm), 0)
@@ -17,7 +17,7 @@ for (const [what, change, allowed] of [
   ['an attribute that a policy looks at', { key: 'error.type', value: string('****') }, false],
   ['a number that became text', { key: 'woodland.tokens', value: string('12') }, false],
 ] as const) {
-  test(`${what} is ${allowed ? 'told' : 'refused'}`, () => {
+  test(`${what} is ${allowed ? 'accepted' : 'refused'}`, () => {
     const harm = falsePositivesIn(harmless, (id) =>
       sentBy(id).map((attribute) => (attribute.key === change.key ? change : attribute)),
     )

@@ -2,7 +2,7 @@ import { type AnyValue, type Attribute, integer, text, toValue } from '../../otl
 import { type Random, randomOf } from '../../random/random.ts'
 import { bodyOf, newTrace, traceIdOf } from './corpus.ts'
 
-/** Values of an attribute that nobody minds, and that must arrive as they were sent. */
+/** Harmless values of an attribute, which must arrive as they were sent. */
 type Make = (random: Random) => AnyValue
 
 const int =
@@ -159,7 +159,7 @@ const PROSE = [
     `Winter burns more: ${random.below(9)} logs a tick, at 1.${digits(2, random)} pebbles each. See chapter ${random.below(20)}, page ${random.below(400)}.`,
 ]
 
-/** Other things that telemetry of agents is full of, under keys as other SDKs write them. */
+/** Other values that are frequent in telemetry of agents, with the keys of other SDKs. */
 const OTHERS: Readonly<Record<string, Make>> = {
   'llm.input_messages.0.message.content': built((random) => PROSE[random.below(PROSE.length)]?.(random) ?? ''),
   'llm.output_messages.0.message.tool_calls.1.tool_call.function.name': oneOf('recent_prices'),
@@ -213,7 +213,7 @@ export const HARMLESS_SERVICE = 'harmless'
 
 export type HarmlessTrace = Readonly<{ traceId: string; attributes: readonly Required<Attribute>[]; body: string }>
 
-/** Traces of which nothing may change. The attributes stand on the first of its two spans. */
+/** A trace that must not be changed. The attributes are on the first of its two spans. */
 export function* makeHarmlessTraces({
   seed,
   count,
@@ -238,7 +238,7 @@ export type Harm = Readonly<{
 
 const bytesOf = ({ key, value }: Required<Attribute>) => key.length + Buffer.byteLength(JSON.stringify(value))
 
-/** Bytes of a text that are not there any more: all but what both begin and end with. */
+/** How many bytes of a text are missing: all except the common beginning and the common end. */
 function changed(was: string, became: string): number {
   const [a, b] = [Buffer.from(was), Buffer.from(became)]
   const shorter = Math.min(a.length, b.length)
@@ -248,7 +248,7 @@ function changed(was: string, became: string): number {
   return a.length - begin - end
 }
 
-/** What became of harmless attributes: an attribute is altered when it is gone, or has another value or type. */
+/** What happened to harmless attributes. An attribute is altered if it is missing, or has another value or type. */
 export function falsePositivesIn(
   harmless: readonly HarmlessTrace[],
   arrived: (traceId: string) => readonly Attribute[],
@@ -269,11 +269,11 @@ export function falsePositivesIn(
   return { attributes, bytes, alteredBytes, altered }
 }
 
-/** Of a hundred bytes that nobody minds, so many may be masked by mistake. */
+/** The percentage of harmless bytes that may be masked by mistake. */
 const MOST_ALTERED_PERCENT = 0.5
 
 export const percentAltered = ({ bytes, alteredBytes }: Harm): number => (100 * alteredBytes) / bytes
 
-/** None that something here looks at, and few of the others. */
+/** No attribute that this project uses was altered, and few of the others. */
 export const isHarmless = (harm: Harm): boolean =>
   percentAltered(harm) <= MOST_ALTERED_PERCENT && harm.altered.every(({ key }) => !(key in USED))

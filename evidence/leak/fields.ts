@@ -52,12 +52,12 @@ export type Metrics = {
   scopeMetrics: [{ scope: Scope; schemaUrl: string; metrics: Metric[] }]
 }
 
-/** What a field can hold: any value, text that is a key, or other text. */
+/** What a field holds: any value, a key, or other text. */
 export type Takes = 'value' | 'key' | 'text'
 type Put<Body> =
   | { takes: 'value'; put: (body: Body, value: AnyValue, key: string) => void }
   | { takes: 'key' | 'text'; put: (body: Body, text: string) => void }
-/** A place in OTLP that can hold what a sender likes. */
+/** A field of OTLP in which a sender can write any text. */
 export type Field<Body> = Readonly<{ name: string; signal: 'traces' | 'metrics' }> & Put<Body>
 
 const yes = string('yes')
@@ -159,7 +159,7 @@ const TYPES = ['gauge', 'sum', 'histogram', 'exponentialHistogram', 'summary'] a
 const metric = (body: Metrics, type: (typeof TYPES)[number]) => metricsOf(body).find((metric) => type in metric)
 const point = (body: Metrics, type: (typeof TYPES)[number]) => metric(body, type)?.[type]?.dataPoints[0]
 
-/** A name, a description and a unit are free text of a metric of any type: sums stand for all. */
+/** Metrics of all types have a name, a description and a unit. Only those of sums are tested. */
 const ofSum = (name: string, change: (metric: Metric, text: string) => void) =>
   ofMetrics.text(name, (body, text) => {
     const sum = metric(body, 'sum')

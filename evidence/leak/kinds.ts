@@ -1,14 +1,14 @@
 import type { Random } from '../../random/random.ts'
 
 /**
- * A made value that is personal or secret. `marker` is the part of it that nobody may find again: long and random
- * enough to stand nowhere by chance.
+ * A generated value that is personal or secret. `marker` is the part that must not be found: it is so long and random
+ * that it does not occur by chance.
  */
 export type Secret = Readonly<{ before: string; marker: string; after: string }>
 export type Kind = Readonly<{
   name: string
   make: (random: Random) => Secret
-  /** The same value is also met as a number. */
+  /** The same value can also be a number. */
   numeric?: true
 }>
 
@@ -27,7 +27,7 @@ function oneOf<const T>(items: readonly T[], random: Random): T {
 }
 const between = (low: number, high: number, random: Random) => low + random.below(high - low + 1)
 const word = (count: number, random: Random) => `${from(UPPER, 1, random)}${from(LOWER, count - 1, random)}`
-/** Letters and digits, both of them: no word of any language. */
+/** Letters and digits, at least one of each, so it is not a word. */
 const token = (letters: string, count: number, random: Random) => {
   const at = 2 + random.below(count - 4)
   return `${from(letters, at, random)}${digits(1, random)}${from(letters, count - at - 1, random)}`
@@ -42,7 +42,7 @@ const inGroups = (text: string, sizes: readonly number[], separator: string) => 
 
 const whole = (marker: string): Secret => ({ before: '', marker, after: '' })
 const after = (before: string, marker: string): Secret => ({ before, marker, after: '' })
-/** The first characters say of which kind it is, and are no secret. */
+/** The first characters only show the kind; they are not secret. */
 const headed = (head: number, text: string): Secret => after(text.slice(0, head), text.slice(head))
 
 function withCheckDigit(body: string): string {
@@ -53,7 +53,7 @@ function withCheckDigit(body: string): string {
   return `${body}${(10 - (sum % 10)) % 10}`
 }
 
-/** Country, length of what follows the check digits, and its letters. */
+/** Country, number of characters after the check digits, and which characters. */
 const IBANS = [
   ['DE', 18, DIGITS],
   ['FR', 23, DIGITS],
@@ -75,7 +75,7 @@ function iban(random: Random): string {
 const COUNTRIES = ['44', '49', '33', '1', '81', '353', '61'] as const
 const areaCode = (random: Random) => `${between(2, 9, random)}${digits(2, random)}`
 
-/** Kinds of personal and secret values. Each value is new; check digits are right where a kind has them. */
+/** Kinds of personal and secret values. Each value is new. If a kind has check digits, they are right. */
 export const KINDS: readonly Kind[] = [
   {
     name: 'e-mail',
@@ -99,7 +99,7 @@ export const KINDS: readonly Kind[] = [
       )
       const country = oneOf(COUNTRIES, random)
       const number = inGroups(`${areaCode(random)}${digits(7, random)}`, sizes, gap)
-      // Ten digits in a row stand somewhere by chance; with the country they do not.
+      // Ten digits can occur by chance; with the country code they do not.
       return gap === '' ? after('+', `${country}${number}`) : after(`+${country}${gap}`, number)
     },
   },
@@ -273,13 +273,13 @@ export const KINDS: readonly Kind[] = [
   },
 ]
 
-/** Kinds that look like any other words or numbers: no pattern can tell them, and known-leaks.yaml says so. */
+/** Kinds that look like ordinary words or numbers, so no pattern can find them. They are in known-leaks.yaml. */
 export const PLAIN_KINDS: readonly Kind[] = [
   { name: 'name of a person', make: (random) => after('Maria ', word(11, random)) },
   {
     name: 'date of birth',
     make: (random) => {
-      // The year tells these from all other dates of a run; there are as many as there are days in three centuries.
+      // The year distinguishes these from all other dates of a run. Three centuries have enough days.
       const day = new Date(Date.UTC(between(1600, 1899, random), random.below(12), between(1, 28, random)))
       return after('born on ', day.toISOString().slice(0, 10))
     },

@@ -21,7 +21,7 @@ const NO_HARM: Harm = { attributes: 1, bytes: 10, alteredBytes: 0, altered: [] }
 const known: KnownLeak = { what: 'base64', why: '', advice: '', encoding: ['base64'] }
 const sent = [item('e-mail'), item('e-mail', 'base64'), item('IBAN')]
 
-test('a leak that is declared is told, any other is an error', () => {
+test('a known leak is reported, any other is an error', () => {
   const told = judge(sent, new Map([[1, ['Tempo']]]), [known], NO_HARM)
   assert.ok(isTight(told))
   const leaks = judge(
@@ -37,13 +37,13 @@ test('a leak that is declared is told, any other is an error', () => {
   assert.match(leakReport(leaks, 'text'), /1 leaked:\n {2}IBAN, plain, span attribute: "IBAN" in Phoenix/)
 })
 
-test('a declared leak that is none any more is an error: the list only gets shorter', () => {
+test('a known leak that does not leak any more is an error', () => {
   const leaks = judge(sent, new Map(), [known], NO_HARM)
   assert.ok(!isTight(leaks))
   assert.match(leakReport(leaks, 'text'), /"base64" in .*known-leaks\.yaml leaked nowhere/)
 })
 
-test('harm done to a harmless attribute is an error', () => {
+test('an altered harmless attribute is an error', () => {
   const became = { stringValue: '****' }
   const harm = { ...NO_HARM, altered: [{ key: 'error.type', was: { stringValue: 'timeout' }, became }] }
   assert.ok(!isTight(judge([], new Map(), [], harm)))
@@ -61,7 +61,7 @@ test('an item of the list that names nothing, or names it wrongly, is refused wi
     )
 })
 
-test('what still leaks stands in docs/measured/leak.md, with why and what to do', () => {
+test('docs/measured/leak.md has the known leaks, with why and what to do', () => {
   const table = knownLeaksTable(readKnownLeaks(read(FILE), FILE))
   assert.ok(read('docs/measured/leak.md').includes(table), `docs/measured/leak.md must say:\n\n${table}`)
 })

@@ -5,7 +5,7 @@ import { UserError } from '../../workbench/user-error.ts'
 import type { Item } from './corpus.ts'
 import { type Harm, isHarmless, percentAltered } from './false-positives.ts'
 
-/** A leak that is known and told: it fits an item when each of kind, encoding and field that it names does. */
+/** A known leak. It covers a leaked item if all of kind, encoding and field that it names are those of the item. */
 export type KnownLeak = Readonly<{
   what: string
   why: string
@@ -29,17 +29,17 @@ const REMAINDER = z.array(
     .refine(({ kind, encoding, field }) => kind ?? encoding ?? field, 'names no kind, encoding or field'),
 )
 
-/** Reads known-leaks.yaml. Throws `UserError` when it is none. */
+/** Reads known-leaks.yaml. Throws `UserError` when its content is wrong. */
 export function readKnownLeaks(text: string, path: string): readonly KnownLeak[] {
   const { data, error } = REMAINDER.safeParse(parse(text))
   if (data) return data as readonly KnownLeak[]
   const [issue] = error.issues
   throw new UserError(
-    `${path}: ${issue?.path.join('.')}: ${issue?.message}; each item has what, why, advice, and a kind, encoding or field`,
+    `${path}: ${issue?.path.join('.')}: ${issue?.message}; each item must have what, why, advice, and a kind, encoding or field`,
   )
 }
 
-/** As collector/README.md shows it. */
+/** The table of known leaks in docs/measured/leak.md. */
 export const knownLeaksTable = (knownLeaks: readonly KnownLeak[]): string =>
   drawIn('markdown')([
     ['what still leaks', 'why', 'what to do'],
@@ -55,12 +55,12 @@ export type Leak = Readonly<{ item: Item; exits: readonly string[]; known: Known
 export type Leaks = Readonly<{
   sent: readonly Item[]
   leaks: readonly Leak[]
-  /** Declared, and not seen to leak: the list must get shorter. */
+  /** Known leaks that did not leak, so they must be removed from the list. */
   stale: readonly KnownLeak[]
   harm: Harm
 }>
 
-/** Holds what was found at each exit against what was sent and what is declared. */
+/** Compares what was found in each output with what was sent and with the known leaks. */
 export function judge(
   sent: readonly Item[],
   found: ReadonlyMap<number, readonly string[]>,
@@ -75,13 +75,13 @@ export function judge(
   return { sent, leaks, stale, harm }
 }
 
-/** Nothing leaked but what is declared, all of that did, and harmless attributes are as they were. */
+/** Only the known leaks leaked, all of them did, and harmless attributes did not change. */
 export const isTight = ({ leaks, stale, harm }: Leaks): boolean =>
   isHarmless(harm) && stale.length === 0 && leaks.every(({ known }) => known !== undefined)
 
 const SHOWN = 20
 
-/** A table by kind and one by field, then what leaked that should not. */
+/** Tables by kind, by encoding and by field, then the unknown leaks. */
 export function leakReport(all: Leaks, format: Format): string {
   const { sent, leaks, stale, harm } = all
   const undeclared = leaks.filter(({ known }) => !known)
@@ -114,7 +114,7 @@ export function leakReport(all: Leaks, format: Format): string {
     ...(undeclared.length > 0 ? [listed(undeclared)] : []),
     ...stale.map(
       ({ what }) =>
-        `"${what}" in evidence/leak/known-leaks.yaml leaked nowhere: take it off the list, or it was not sent.`,
+        `"${what}" in evidence/leak/known-leaks.yaml leaked nowhere. Remove it from the list, or check that it was sent.`,
     ),
   ].join('\n\n')
 }
@@ -129,7 +129,7 @@ function harmIn(harm: Harm): string {
     const became = example?.became ? JSON.stringify(example.became) : 'nothing'
     return [`  ${key}, ${same.length} times: ${JSON.stringify(example?.was)} became ${became}`]
   })
-  const told = `Of ${attributes} harmless attributes, ${bytes} bytes, ${altered.length} were altered: ${percentAltered(harm).toFixed(3)} % of the bytes.`
+  const told = `Of ${attributes} harmless attributes (${bytes} bytes), ${altered.length} were changed: ${percentAltered(harm).toFixed(3)} % of the bytes.`
   return [told, ...lines].join('\n')
 }
 

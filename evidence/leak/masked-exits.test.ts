@@ -19,12 +19,12 @@ const REPLAY = 'workbench/replay.yaml'
 
 const BACKENDS = globSync('collector/backends/*.yaml', { cwd: ROOT }).map(read)
 
-test('nothing leaves the shipped collector unmasked, prints content, or can be reached by others', () => {
+test('the shipped collector sends nothing unmasked, prints no content, and cannot be reached from other machines', () => {
   assert.ok(BACKENDS.length >= 5)
   assert.deepEqual(openings(SHIPPED, ...BACKENDS), [])
 })
 
-test('nor with any overlay, but for the replay of what is masked, which reaches a scratch file and nothing else', () => {
+test('the same is true with each overlay, except the replay of masked data, which writes only to a scratch file', () => {
   assert.ok(overlays.length >= 3)
   for (const overlay of overlays) assert.deepEqual(openings(SHIPPED, ...BACKENDS, read(overlay)), [], overlay)
   const replayed = openings(SHIPPED, read(REPLAY)).map((opening) => opening.split(' ')[0])
@@ -36,7 +36,7 @@ test('Compose publishes to this machine only', () => {
   assert.deepEqual(publishedTo(read('stack/compose/record.yaml')), [])
 })
 
-test('the servers beside it listen on this machine only, unless they are told otherwise', () => {
+test('the other servers listen on this machine only, unless a variable changes it', () => {
   const listening =
     /^\s*(?:http|grpc)_listen_address: *(\S+)|endpoint: "([^"]+)"|bind_addr: \[(.+)\]|^http_addr *= *(\S+)/gm
   for (const file of ['grafana/tempo.yaml', 'grafana/grafana.ini']) {

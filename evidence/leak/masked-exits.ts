@@ -1,6 +1,6 @@
 import { parse } from 'yaml'
 
-/** What of a collector's configuration decides where data may go. */
+/** The parts of a collector's configuration that decide where data goes. */
 type Config = {
   receivers?: Record<string, unknown>
   exporters?: Record<string, unknown>
@@ -15,7 +15,7 @@ type Config = {
 type Tree = { readonly [key: string]: unknown }
 const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** As the collector does it: maps are merged, anything else is replaced by what is named last. */
+/** Merges as the collector does: maps are merged, any other value is replaced by the last one. */
 const merged = (base: unknown, over: unknown): unknown =>
   isTree(base) && isTree(over)
     ? Object.fromEntries(
@@ -26,14 +26,14 @@ const merged = (base: unknown, over: unknown): unknown =>
       )
     : over
 
-/** These in this order are the redactor; the first and last bring every field in front of it. */
+/** These processors in this order are the redactor. The first and the last make every field visible to it. */
 const REDACTOR = ['transform/unpack', 'redaction/mask', 'transform/repack']
-/** What it can see. */
+/** The signals that it can mask. */
 const SIGNALS = ['traces', 'metrics']
 
 const typeOf = (id: string) => id.split('/')[0] ?? ''
 
-/** Every way in which data could leave unmasked, or anyone could reach the collector: one sentence each. */
+/** Every way in which data could leave unmasked, or another machine could reach the collector: one sentence each. */
 export function openings(...files: readonly string[]): readonly string[] {
   const config = files.map((file) => parse(file, { merge: true }) as unknown).reduce(merged) as Config
   return [...unmasked(config), ...talkative(config), ...reachable(config)]
@@ -60,7 +60,7 @@ function unmasked({ connectors = {}, service = {} }: Config): string[] {
   return [...found]
 }
 
-/** All steps, in this order, with nothing between them that could hand data on or look at it half masked. */
+/** All steps in this order, with no processor between them that could see data that is only partly masked. */
 const isWithin = (steps: readonly string[], processors: readonly string[]): boolean =>
   `,${processors.join()},`.includes(`,${steps.join()},`)
 
@@ -78,7 +78,7 @@ function talkative({ exporters = {}, service = {} }: Config): string[] {
   ]
 }
 
-/** Names of settings that say where to listen; at an exporter it is an address to listen on only for prometheus. */
+/** Names of settings with an address to listen on. For an exporter, only prometheus listens. */
 function reachable({ receivers = {}, exporters = {}, extensions = {}, service = {} }: Config): string[] {
   const pages = Object.fromEntries(Object.entries(exporters).filter(([id]) => typeOf(id) === 'prometheus'))
   return listenersIn({ receivers, exporters: pages, extensions, telemetry: service.telemetry?.metrics })
@@ -98,7 +98,7 @@ function listenersIn(value: unknown, path: readonly string[] = []): readonly Lis
   )
 }
 
-/** By the defaults: a variable that is not set. */
+/** The value of an address if no variable is set: the defaults. */
 const isLoopback = (address: string): boolean =>
   /^(?:127\.0\.0\.1|localhost|\[::1\])(?::|$)/.test(address.replace(/\$\{env:\w+(?::-([^}]*))?\}/g, '$1'))
 
@@ -106,7 +106,7 @@ type Compose = {
   services?: Record<string, { ports?: readonly (string | { host_ip?: string })[]; network_mode?: string }>
 }
 
-/** Every port that a Compose file publishes to others than this machine. */
+/** Every port that a Compose file publishes to other machines. */
 export function publishedTo(compose: string): readonly string[] {
   const { services = {} } = parse(compose, { merge: true }) as Compose
   return Object.entries(services).flatMap(([name, { ports = [], network_mode }]) => [

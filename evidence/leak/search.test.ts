@@ -17,7 +17,7 @@ test('each needle is found at the beginning, in the middle and at the end, and n
   assert.deepEqual(found(needles, 'short'), [])
 })
 
-test('what a mask leaves of a begin or an end is found', () => {
+test('the beginning or the end of a secret that a mask left is found', () => {
   const needle = 'abcdefghijKLMNOPQRST0123456789'
   for (const rest of ['abcdefghij****', '****0123456789']) assert.deepEqual(found([needle], rest), [0])
   assert.deepEqual(found([needle], 'abcdefgh****'), [])
@@ -30,7 +30,7 @@ test('needles are found as JSON, as JSON of ASCII only and as Prometheus writes 
     assert.deepEqual(found([needle], text), [0])
 })
 
-test('ten thousand needles are told apart in a text of a megabyte', () => {
+test('the search distinguishes ten thousand needles in a text of a megabyte', () => {
   const random = randomOf('many needles')
   const needles = Array.from({ length: 10_000 }, () => random.hex(24))
   const sown = [17, 4711, 8000, 9999]
@@ -43,7 +43,7 @@ test('ten thousand needles are told apart in a text of a megabyte', () => {
   )
 })
 
-test('of what stands in base64 only the whole is looked for: ten letters of it are five digits, which others have too', () => {
+test('in base64 only the whole secret is searched for, because ten characters of it are five digits, which occur by chance', () => {
   const base64 = (text: string) => Buffer.from(text).toString('base64')
   const search = searcherFor([[base64('AB 08 11 66 ')]])
   assert.deepEqual([...search(Buffer.from(base64('XY 38 11 66 ')))], [])

@@ -1,21 +1,21 @@
-/** What is looked for, as bytes, and whose it is. */
+/** What is searched for, as bytes, and to which item it belongs. */
 type Piece = Readonly<{ bytes: Buffer; owner: number }>
 
-/** Every piece is at least as long; the search compares so many bytes at once. */
+/** The search compares this many bytes at once, so every needle must be at least as long. */
 const WINDOW = 8
 const [BASE, MASK_BITS] = [0x01000193, 22]
-/** BASE to the power of WINDOW, modulo 2^32: what a byte weighs when it leaves the window. */
+/** BASE to the power of WINDOW, modulo 2^32: the weight of a byte when it leaves the window. */
 const LEAVING = Array.from({ length: WINDOW }).reduce<number>((product) => Math.imul(product, BASE), 1)
 
-/** So many letters and digits stand nowhere by chance; of digits alone it takes more. What is between them does not count. */
+/** So many letters and digits do not occur by chance; of digits alone, more are needed. Other characters do not count. */
 const [PIECE, PIECE_OF_DIGITS] = [10, 12]
 const COUNTS = /[\p{L}\p{N}]/u
 
-/** Ten letters of base64 hold five digits and no more, which stand somewhere by chance; and no mask leaves a part of it. */
+/** Ten characters of base64 can hold only five digits, which occur by chance. And a mask never leaves a part of base64. */
 const isBase64OfText = (needle: string) =>
   /^[A-Za-z0-9+/]+$/.test(needle) && /^[\x20-\x7e]+$/.test(Buffer.from(needle, 'base64').toString('latin1'))
 
-/** Begin and end of a needle: a mask that leaves so much of it has not hidden it. */
+/** The beginning and the end of a needle: a mask that leaves one of them did not hide it. */
 function ends(needle: string): readonly string[] {
   if (isBase64OfText(needle)) return [needle]
   const letters = [...needle]
@@ -27,7 +27,7 @@ function ends(needle: string): readonly string[] {
     : [letters.slice(0, last + 1).join(''), letters.slice(first).join('')]
 }
 
-/** A text as programs write it on: as it is, in JSON, in JSON of ASCII only, and as Prometheus writes names. */
+/** The forms in which programs write a text: unchanged, in JSON, in JSON of ASCII only, and as a Prometheus name. */
 function writings(text: string): readonly string[] {
   const json = JSON.stringify(text).slice(1, -1)
   const ascii = json.replace(/[^\0-\x7f]/g, (unit) => `\\u${(unit.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`)
@@ -35,14 +35,14 @@ function writings(text: string): readonly string[] {
   return [...new Set([text, json, ascii, ...(/[A-Za-z0-9]{4}/.test(name) ? [name] : [])])]
 }
 
-/** Looks for many needles at once. The answer of the search are the numbers of those that were found in the bytes. */
+/** Searches for many needles at once. The search returns the numbers of the needles that are in the bytes. */
 export function searcherFor(needles: readonly (readonly string[])[]): (bytes: Buffer) => ReadonlySet<number> {
   const maybe = new Uint8Array(1 << (MASK_BITS - 3))
   const pieces = new Map<number, Piece[]>()
   for (const [owner, own] of needles.entries()) {
     for (const text of new Set(own.flatMap(ends).flatMap(writings))) {
       const bytes = Buffer.from(text)
-      if (bytes.length < WINDOW) throw new Error(`"${text}" is too short to be looked for`)
+      if (bytes.length < WINDOW) throw new Error(`"${text}" is too short to search for`)
       const hash = hashOf(bytes)
       const bit = hash >>> (32 - MASK_BITS)
       maybe[bit >>> 3] = (maybe[bit >>> 3] ?? 0) | (1 << (bit & 7))
@@ -70,7 +70,7 @@ export function searcherFor(needles: readonly (readonly string[])[]): (bytes: Bu
   }
 }
 
-/** Of the first WINDOW bytes. */
+/** The hash of the first WINDOW bytes. */
 function hashOf(bytes: Buffer): number {
   let hash = 0
   for (let at = 0; at < WINDOW; at++) hash = (Math.imul(hash, BASE) + (bytes[at] ?? 0)) >>> 0

@@ -7,19 +7,19 @@ import { otlp } from './otlp.ts'
 import { phoenix } from './phoenix.ts'
 import { tempo } from './tempo.ts'
 
-/** Every backend that there is a file for in collector/backends/. */
+/** Every backend with a file in collector/backends/. */
 export const BACKENDS: readonly Backend[] = [tempo, phoenix, jaeger, langfuse, otlp]
 
 export type ServedBackend = Backend & Readonly<{ server: BackendServer }>
 
-/** Those whose servers this project runs. */
+/** The backends whose servers this project runs. */
 export const served = (backends: readonly Backend[]): readonly ServedBackend[] =>
   backends.filter((backend): backend is ServedBackend => backend.server !== undefined)
 
-/** The file that the Collector loads for a backend, from the project's root. */
+/** The file that the Collector loads for a backend, from the root of the repository. */
 export const collectorFile = ({ id }: Backend): string => `collector/backends/${id}.yaml`
 
-/** The exporter of a backend, as the Collector's own metrics call it. */
+/** The exporter of a backend, as its name is in the Collector's own metrics. */
 export const exporterOf = (id: string): string => `otlp_http/${id}`
 
 /** The backends that `BACKENDS` names. Throws `UserError` when one is unknown, named twice, or lacks a variable. */
@@ -28,15 +28,14 @@ export function chosenBackends(settings: Settings): readonly Backend[] {
   const ids = given.split(',').map((id) => id.trim())
   const known = BACKENDS.map(({ id }) => id).join(', ')
   if (!given.trim())
-    throw new UserError(`BACKENDS is empty. There are ${known}: write some of them, with commas between.`)
+    throw new UserError(`BACKENDS is empty: it must name backends, with commas between. There are ${known}.`)
   const chosen = ids.map((id, index) => {
     const backend = BACKENDS.find((one) => one.id === id)
     if (!backend)
       throw new UserError(
-        `BACKENDS=${given}: there is no backend "${id}". There are ${known}: write some of them, with commas between.`,
+        `BACKENDS=${given}: there is no backend "${id}". There are ${known}. Write names with commas between.`,
       )
-    if (ids.indexOf(id) !== index)
-      throw new UserError(`BACKENDS=${given} names ${id} twice: a backend gets each trace once.`)
+    if (ids.indexOf(id) !== index) throw new UserError(`BACKENDS=${given} names ${id} twice: write each backend once.`)
     return backend
   })
   for (const backend of chosen) backend.environment(settings)

@@ -31,7 +31,7 @@ function refused(backend: Backend, env: Readonly<Record<string, string>>, messag
   )
 }
 
-test('Langfuse is shown both keys as Basic authentication, and nothing else of them', () => {
+test('Langfuse gets both keys as Basic authentication, and they are used nowhere else', () => {
   const basic = `Basic ${Buffer.from('pk-lf-1:sk-lf-2').toString('base64')}`
   assert.deepEqual(told(langfuse, HOST), {
     LANGFUSE_HOST: 'https://cloud.langfuse.com',
@@ -39,7 +39,7 @@ test('Langfuse is shown both keys as Basic authentication, and nothing else of t
   })
 })
 
-test('each variable that Langfuse needs is asked for by its name', () => {
+test('for each missing variable of Langfuse, the error has its name', () => {
   for (const name of ['LANGFUSE_HOST', 'LANGFUSE_PUBLIC_KEY', 'LANGFUSE_SECRET_KEY'])
     for (const value of [undefined, '']) {
       const { [name]: _, ...rest } = HOST as Record<string, string>
@@ -60,7 +60,7 @@ test('an address is https unless it says otherwise, and ends without a slash', (
   assert.equal(at('http://collector.example:4318'), 'http://collector.example:4318', 'no secret goes there')
 })
 
-test('an address that is none, or has a name and password in it, is refused', () => {
+test('a wrong address, and one with a name and password in it, is refused', () => {
   for (const address of [
     'https://',
     'ftp://files.example',
@@ -79,7 +79,7 @@ test('an address that is none, or has a name and password in it, is refused', ()
       )
 })
 
-test('a secret goes unencrypted to this machine only', () => {
+test('a secret is sent unencrypted to this machine only', () => {
   const secret = { OTLP_BACKEND_HEADERS: 'x-key=hunter2' }
   refused(
     otlp,
@@ -104,7 +104,7 @@ test('headers are read as OpenTelemetry writes them, and arrive exactly as they 
   })
 })
 
-test('headers with a defect are refused, and no value is in the message', () => {
+test('wrong headers are refused, and the message does not hold a value', () => {
   for (const given of ['hunter2', 'a=1,hunter2', '=hunter2', 'a=1,x key=hunter2', 'a=1,x-key='])
     refused(
       otlp,
@@ -114,13 +114,13 @@ test('headers with a defect are refused, and no value is in the message', () => 
   refused(
     otlp,
     { ...ENDPOINT, OTLP_BACKEND_HEADERS: 'x-key=hunter2%' },
-    /^OTLP_BACKEND_HEADERS: the value of x-key has a % that begins no code\. Write %25/,
+    /^OTLP_BACKEND_HEADERS: the value of x-key has a % without a code after it\. Write %25/,
   )
   for (const end of ['%0A', '%00', '%7F'])
     refused(
       otlp,
       { ...ENDPOINT, OTLP_BACKEND_HEADERS: `x-key=hunter2${end}` },
-      /^OTLP_BACKEND_HEADERS: the value of x-key holds a line break or another character that no header can carry/,
+      /^OTLP_BACKEND_HEADERS: the value of x-key holds a line break or another character that is not allowed in a header/,
     )
   refused(
     otlp,

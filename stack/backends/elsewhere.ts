@@ -1,7 +1,7 @@
 import { UserError } from '../../workbench/user-error.ts'
 import type { Settings } from '../settings.ts'
 
-/** A variable that a backend cannot do without. Throws `UserError` that says how to give it. */
+/** A variable that a backend needs. Throws a `UserError` that says how to set it. */
 export function required({ env }: Settings, backend: string, name: string, example: string): string {
   const value = env[name]
   if (value) return value
@@ -11,8 +11,8 @@ export function required({ env }: Settings, backend: string, name: string, examp
 }
 
 /**
- * The address of a server somewhere else, without a slash at its end; without a scheme it is https. Throws `UserError`
- * when it is missing or not an address, or when a secret would travel to another machine unencrypted.
+ * The address of a server on another machine, without a slash at its end. Without a scheme, it is https. Throws `UserError`
+ * when it is missing or not an address, or when a secret would be sent to another machine unencrypted.
  */
 export function addressIn(
   settings: Settings,

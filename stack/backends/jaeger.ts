@@ -59,7 +59,9 @@ export const jaeger: Backend = {
       for (const id of traceIds) {
         const bytes = await found(settings, id)
         if (spansIn(bytes).length === 0)
-          throw new UserError(`Jaeger has lost trace ${id}, so nothing is known of its secrets.`)
+          throw new UserError(
+            `Jaeger has lost trace ${id}, so it cannot be searched for secrets. Run the command again.`,
+          )
         yield { where: 'Jaeger', bytes }
       }
       const services = await bytesFrom(url(settings, 'JAEGER_PORT', '/api/services'))
@@ -72,7 +74,7 @@ export const jaeger: Backend = {
   },
 }
 
-/** What Jaeger answers about a trace; it answers 404 when it has none of it. */
+/** The answer of Jaeger about a trace. Jaeger answers 404 when it does not have the trace. */
 const found = (settings: Settings, id: string): Promise<Buffer> =>
   bytesFrom(url(settings, 'JAEGER_PORT', `/api/traces/${id}`)).catch((error: Error) => {
     if (/HTTP 404/.test(error.message)) return Buffer.from('{"data":[]}')

@@ -13,14 +13,14 @@ export const otlp: Backend = {
       example: 'https://api.honeycomb.io',
       secret: Object.keys(headers).length > 0,
     })
-    // The Collector reads a map from it, and takes a $ for the beginning of a variable.
+    // The Collector reads a map from it, and reads a $ as the beginning of a variable.
     return { OTLP_BACKEND_ENDPOINT: endpoint, OTLP_BACKEND_HEADER_MAP: JSON.stringify(headers).replaceAll('$', '$$$$') }
   },
 }
 
 /**
- * Reads headers as OpenTelemetry writes them in a variable: `name=value,name=value`, with values percent-encoded.
- * Throws `UserError` that names no value, for a value is a secret.
+ * Reads headers in the form of OpenTelemetry's variables: `name=value,name=value`, with percent-encoded values.
+ * Throws a `UserError` that does not name the value, because it is a secret.
  */
 function headersIn(given: string): Record<string, string> {
   const pairs = given.split(',').filter((pair) => pair.trim() !== '')
@@ -33,7 +33,7 @@ function headersIn(given: string): Record<string, string> {
           `OTLP_BACKEND_HEADERS: header ${index + 1} has no name or no value. Write name=value, with commas between and %2C for a comma inside a value.`,
         )
       if (seen.has(name.toLowerCase()))
-        throw new UserError(`OTLP_BACKEND_HEADERS names ${name} twice: a header is sent once.`)
+        throw new UserError(`OTLP_BACKEND_HEADERS names ${name} twice: write each header once.`)
       seen.add(name.toLowerCase())
       return [name, decoded(name, value)]
     }),
@@ -45,11 +45,13 @@ function decoded(name: string, value: string): string {
   try {
     text = decodeURIComponent(value)
   } catch {
-    throw new UserError(`OTLP_BACKEND_HEADERS: the value of ${name} has a % that begins no code. Write %25 for a %.`)
+    throw new UserError(
+      `OTLP_BACKEND_HEADERS: the value of ${name} has a % without a code after it. Write %25 for a %.`,
+    )
   }
   if (/\p{Cc}/u.test(text))
     throw new UserError(
-      `OTLP_BACKEND_HEADERS: the value of ${name} holds a line break or another character that no header can carry.`,
+      `OTLP_BACKEND_HEADERS: the value of ${name} holds a line break or another character that is not allowed in a header. Remove it.`,
     )
   return text
 }

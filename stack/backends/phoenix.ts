@@ -34,7 +34,7 @@ export const phoenix: Backend = {
       graceMs: 10_000,
     }),
     link: { port: 'PHOENIX_PORT', path: '/projects', what: 'every kept conversation, with its messages and cost' },
-    // A span that comes before its model has a price never gets one.
+    // Phoenix gives a span a cost only if the model has a price when the span comes.
     setPrices: (settings, prices) => syncPrices(url(settings, 'PHOENIX_PORT'), prices),
     shows: async (settings, { trace, agents, project }) => {
       const stored = await phoenixSpans(settings, project, trace)
@@ -51,7 +51,7 @@ export const phoenix: Backend = {
         content: JSON.stringify(stored),
       }
     },
-    // From its database: one odd span is enough that Phoenix 20.26 cannot list the spans of a project any more.
+    // Read from its database, because after one malformed span, Phoenix 20.26 cannot list the spans of a project any more.
     stored: (settings) => async () => {
       const database = new DatabaseSync(resolve(dataFolder(settings, 'phoenix'), 'phoenix.db'), { readOnly: true })
       const rows = database

@@ -29,7 +29,7 @@ export const tempo: Backend = {
       }),
       ready: url(settings, 'TEMPO_PORT', '/ready'),
       readyWithinMs: 30_000,
-      // Tempo 2.9 can wait for ever on SIGTERM when it was queried just before; after /flush nothing is lost.
+      // Tempo 2.9 may never end after SIGTERM when it was queried just before. After /flush, a kill loses nothing.
       graceMs: 8_000,
       beforeStop: () => flush(settings),
     }),
@@ -55,15 +55,15 @@ export const tempo: Backend = {
     stored: (settings) => {
       const stored = new Map<string, number>()
       return async (keys) => {
-        // One search tells of most spans. It does not find what happened at odd times, and a lookup of what is not
-        // there is slow, so only the rest is looked up.
+        // One search finds most spans. It does not find spans with unusual times, and a lookup of a missing trace is slow,
+        // so only the rest is looked up.
         if (stored.size === 0)
           for (const { traceID, spanSets } of await tempoSearch(settings, '{}', { limit: MOST_TRACES }))
             for (const { spans } of spanSets ?? [])
               for (const { spanID } of spans as readonly { spanID: string }[])
                 stored.set(spanKey(traceID.padStart(32, '0'), spanID.padStart(16, '0')), 1)
         const missing = keys.filter((key) => !stored.has(key)).map((key) => key.split(' ')[0] ?? '')
-        // Tempo holds nothing under an id that is not valid.
+        // Tempo stores nothing under an id that is not valid.
         const ids = [...new Set(missing)].filter((id) => /^[0-9a-f]{32}$/.test(id))
         const look = async () => {
           for (let id = ids.pop(); id !== undefined; id = ids.pop())
@@ -79,7 +79,9 @@ export const tempo: Backend = {
       for (const id of traceIds) {
         const bytes = await bytesFrom(url(settings, 'TEMPO_PORT', `/api/v2/traces/${id}`))
         if (!bytes.includes('"spans"'))
-          throw new UserError(`Tempo has lost trace ${id}, so nothing is known of its secrets.`)
+          throw new UserError(
+            `Tempo has lost trace ${id}, so it cannot be searched for secrets. Run the command again.`,
+          )
         yield { where: 'Tempo', bytes }
       }
       const tags = await bytesFrom(url(settings, 'TEMPO_PORT', '/api/v2/search/tags?limit=100000'))

@@ -44,7 +44,7 @@ async function withStack(env: Record<string, string>, policy: string, measure: (
   }
 }
 
-/** Ten ticks a second for a minute: what was sent, received, judged and stored must be the same. */
+/** Ten ticks a second for a minute. The numbers of spans that were sent, received, decided on and stored must be equal. */
 async function loss(settings: Settings): Promise<void> {
   const { entries, spans, id } = await play(
     settings,
@@ -94,7 +94,7 @@ async function memory(settings: Settings): Promise<void> {
 
 const BACKENDS = ['Tempo', 'Phoenix', 'Prometheus'] as const
 
-/** From the end of a tick, as the simulator sees it, to each backend showing it. Every trace is kept here. Answers the ms of a round. */
+/** From the end of a tick in the simulator until each backend shows it. Every trace is kept here. Returns the ms of a round. */
 async function freshness(settings: Settings): Promise<number> {
   const waits: Record<(typeof BACKENDS)[number], number[]> = { Tempo: [], Phoenix: [], Prometheus: [] }
   const rounds: number[] = []
@@ -127,7 +127,7 @@ async function freshness(settings: Settings): Promise<number> {
   return quantile(rounds, 0.5)
 }
 
-/** CPU that telemetry costs the simulator: milliseconds a round, and as a ratio to the CPU without. */
+/** The CPU cost of telemetry in the simulator: milliseconds a round, and the ratio to the CPU without telemetry. */
 async function overhead(settings: Settings) {
   const TICKS = 200
   const cpu = async (env: Record<string, string>) => {
@@ -165,7 +165,7 @@ async function overhead(settings: Settings) {
   return { ms: (median(({ on, off }) => on - off) / TICKS) * 1000, ratio: median(({ on, off }) => on / off) }
 }
 
-/** The committed recording again and again, each time later and with ids of its own, until it has this many spans. */
+/** Repeats the committed recording, each time later and with new ids, until there are this many spans. */
 function* multiplied(wanted: number): Generator<string> {
   const lines = gunzipSync(readFileSync(resolve(ROOT, COMMITTED_RECORDING)))
     .toString()
@@ -194,7 +194,7 @@ function* multiplied(wanted: number): Generator<string> {
   }
 }
 
-/** The most memory in MB that this process and its collector had while they worked, looked at twice a second. */
+/** The highest memory in MB of this process and its collector during the work, measured twice a second. */
 async function peakMemory<T>(work: () => Promise<T>): Promise<readonly [T, workbench: number, collector: number]> {
   const peak = [0, 0]
   const look = async () => {
@@ -213,7 +213,7 @@ async function peakMemory<T>(work: () => Promise<T>): Promise<readonly [T, workb
   }
 }
 
-/** A long recording through the workbench: what is read, sent, judged, written, read again and counted. */
+/** Replays a long recording in the workbench: it is read, sent, decided on, written, read again and counted. */
 async function replaySpeed(): Promise<void> {
   const wanted = Number(process.env.REPLAY_SPANS || 300_000)
   const settings = await ownSettings()
@@ -258,7 +258,7 @@ await withStack({ VLLM_PRESET: 'calm' }, 'collector/policies/keep-everything.yam
   const share = ((cost.ms / round) * 100).toFixed(2)
   report(
     'telemetry in the simulator',
-    `${cost.ms.toFixed(2)} ms CPU a round, ${share} % of a round of ${round} ms; ${cost.ratio.toFixed(2)} × the CPU without`,
+    `${cost.ms.toFixed(2)} ms CPU a round, ${share} % of a round of ${round} ms; ${cost.ratio.toFixed(2)} × the CPU without telemetry`,
     '≤ 1 %',
   )
 })

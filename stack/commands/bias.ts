@@ -13,7 +13,7 @@ type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
 export type Salted = Readonly<{ seed: string | number; traces: number; salts: number }>
 
-/** Estimates from kept traces alone what all of them were, under many salts, and holds it against the truth. */
+/** Estimates all traces from the kept traces alone, with many salts, and compares the estimate with all traces. */
 export async function runBias(
   settings: Settings,
   { seed, traces, salts }: Salted,

@@ -10,12 +10,12 @@ import { holder, isFree } from '../ports.ts'
 import { started } from '../processes.ts'
 import { PORT_NAMES, ROOT, type Settings } from '../settings.ts'
 
-/** What the native stack takes: resident memory, and disk for programs and the compilers' caches, in GB. */
+/** What the native stack needs in GB: memory, and disk for programs and the caches of the compilers. */
 const NEEDS = { memoryGb: 1.5, diskGb: 15 }
 
 const GB = 1e9
 
-/** Says what this machine has and lacks, line by line. Answers whether `make up` can be expected to work. */
+/** Prints what this machine has and what is missing, line by line. Returns whether `make up` should work. */
 export async function doctor(settings: Settings, say: (line: string) => void): Promise<boolean> {
   let well = true
   const row = (good: boolean, what: string, found: string, fix = '') => {
@@ -49,14 +49,14 @@ export async function doctor(settings: Settings, say: (line: string) => void): P
   )
   const grafana = findGrafana(settings.env)
   say(
-    `${docker || grafana ? 'ok  ' : '-   '} ${'Grafana'.padEnd(26)} ${docker ? 'in a container' : (grafana?.binary ?? 'none: set GRAFANA_HOME to show the boards')}`,
+    `${docker || grafana ? 'ok  ' : '-   '} ${'Grafana'.padEnd(26)} ${docker ? 'in a container' : (grafana?.binary ?? 'not found: set GRAFANA_HOME, or use make viewer')}`,
   )
 
   row(
     totalmem() > NEEDS.memoryGb * GB,
     'Memory',
     `${(freemem() / GB).toFixed(1)} of ${(totalmem() / GB).toFixed(1)} GB free`,
-    `The stack takes about ${NEEDS.memoryGb} GB.`,
+    `The stack needs about ${NEEDS.memoryGb} GB.`,
   )
   const { bavail, bsize } = statfsSync(ROOT)
   const free = (bavail * bsize) / GB
@@ -64,7 +64,7 @@ export async function doctor(settings: Settings, say: (line: string) => void): P
     all || free > NEEDS.diskGb,
     'Disk',
     `${free.toFixed(0)} GB free`,
-    `The first build takes up to ${NEEDS.diskGb} GB with its caches.`,
+    `The first build needs up to ${NEEDS.diskGb} GB with its caches.`,
   )
 
   const ours = started(settings).length > 0 || (docker && (await isInDocker(settings)))

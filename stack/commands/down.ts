@@ -4,7 +4,7 @@ import { haltDocker, hasDockerData } from '../docker.ts'
 import { forget, remembered } from '../remembered.ts'
 import type { Settings } from '../settings.ts'
 
-/** Stops everything. With `state`, data and logs are removed too. */
+/** Stops everything. With `state`, also removes data and logs. */
 export async function down(
   settings: Settings,
   { state, say }: Readonly<{ state: boolean; say: (line: string) => void }>,

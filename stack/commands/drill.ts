@@ -19,7 +19,7 @@ import { wholeNumber } from '../whole-number.ts'
 
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
-/** Enough to see that each is apart from all others: those that run here, and one that is somewhere else. */
+/** Enough to test that no backend affects another: the backends that run here, and one that is somewhere else. */
 const DRILLED = BACKENDS.filter(({ id, server }) => server !== undefined || id === otlp.id)
 
 export type Asked = Omit<Size, 'seed' | 'kills'> &
@@ -27,11 +27,11 @@ export type Asked = Omit<Size, 'seed' | 'kills'> &
     seed: string | number
     kills: string | number
     only?: readonly string[] | undefined
-    /** How many drills run beside each other. */
+    /** How many drills run at the same time. */
     atOnce?: number
   }>
 
-/** Runs drills against the native stack, on ports and disks of their own. Throws `UserError` when there is no such drill. */
+/** Runs drills with the native servers, on free ports and separate folders. Throws `UserError` when there is no such drill. */
 export async function runDrills(
   settings: Settings,
   { only, seed, kills, atOnce = 1, ...more }: Asked,
@@ -40,7 +40,7 @@ export async function runDrills(
   const size = { ...more, seed: wholeNumber('SEED', seed), kills: wholeNumber('KILLS', kills) }
   const recipes = served(DRILLED).map(({ server }) => server.recipe)
   const programs = await build(settings, ['collector', ...recipes], options)
-  // One drill that cannot go on ends those beside it.
+  // When one drill cannot go on, the others end too.
   const over = new AbortController()
   const own = { ...options, cancel: AbortSignal.any([options.cancel, over.signal]) }
   const readText = (path: string) => readFileSync(resolve(ROOT, path), 'utf8')
@@ -54,7 +54,7 @@ export async function runDrills(
   const unknown = only?.find((name) => !all.some((drill) => drill.name === name))
   if (unknown !== undefined)
     throw new UserError(
-      `DRILL=${unknown}: there is no such drill; there are ${all.map(({ name }) => name).join(', ')}.`,
+      `DRILL=${unknown}: there is no drill of this name. There are ${all.map(({ name }) => name).join(', ')}.`,
     )
   const wanted = all.filter(({ name }) => !only || only.includes(name))
   const outcomes = new Map<string, Outcome>()
@@ -82,7 +82,7 @@ export async function runDrills(
   return { report: (format) => drillReport(told, format), holds: told.every(holds), outcomes: told }
 }
 
-/** A backend as drills see it: the record of this stack, with the real server where this project runs one. */
+/** A backend for drills, from its record in this stack, with the real server if this project runs one. */
 function drillBackend(settings: Settings, programs: Programs, backend: Backend, options: Options): DrillTarget {
   const { id, endpointVariable, server } = backend
   return {
@@ -97,7 +97,7 @@ function drillBackend(settings: Settings, programs: Programs, backend: Backend, 
   }
 }
 
-/** A server of the native stack, ended with this process whatever happens to it. */
+/** A server of the native stack. It ends with this process in any case. */
 async function startServer(
   settings: Settings,
   programs: Programs,

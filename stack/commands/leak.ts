@@ -22,12 +22,12 @@ type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 export const KNOWN_LEAKS = 'evidence/leak/known-leaks.yaml'
 const POLICY = 'collector/policies/keep-everything.yaml'
 const SECRETS_FOR_A_HARMLESS_ATTRIBUTE = 2
-/** So many bodies of the corpus travel in one request. */
+/** How many bodies of the corpus are in one request. */
 const BODIES_AT_ONCE = 10
 
 /**
- * Sends secrets of every kind through a whole stack of its own, then looks for them at every exit: in what the
- * backends, Prometheus and the collector answer, and in every file that they wrote. Throws `UserError` when it cannot.
+ * Sends secrets of every kind through a scratch stack, then searches for them in every output: in the answers of the
+ * backends, Prometheus and the collector, and in every file that they wrote. Throws `UserError` when it cannot.
  */
 export const findLeaks = (settings: Settings, size: CorpusSize, options: Options): Promise<Leaks> =>
   withScratch((state) => leaksOf(settings, state, size, options))
@@ -77,16 +77,16 @@ async function leaksOf(settings: Settings, state: string, size: CorpusSize, { ca
     }
     say(`  sending ${items.length} secrets`)
     await post(own, sent, cancel)
-    // What is handed on leaves the queues again, so they are read as long as it lasts.
+    // Spans leave the queues when they are exported, so the queue files are searched all the time until then.
     await arrived(own, sent, cancel, () =>
       searchFiles(resolve(own.state, 'data/collector'), look, 'files of collector'),
     )
-    say('  looking for them')
+    say('  searching for them')
     await askEach(own, sent, look, cancel)
     const spared = await arrivedAttributes(own, harmless)
     searchAllFiles()
     await haltNative(own, () => {})
-    // What is written last, on the way out.
+    // The servers write some files when they stop.
     searchAllFiles()
     return judge(
       items,
@@ -99,7 +99,7 @@ async function leaksOf(settings: Settings, state: string, size: CorpusSize, { ca
   }
 }
 
-/** Free ports, a folder that is gone afterwards, and all backends that run here: no secret may reach the user's own. */
+/** Free ports, a temporary folder, and all backends that run here. No secret may reach the user's own stack. */
 async function isolatedSettings(settings: Settings, state: string): Promise<Settings> {
   const { RECORD: _, GRAFANA_HOME: __, VLLM_BASE_URL: ___, ...env } = settings.env
   const here = served(BACKENDS).map(({ id }) => id)
@@ -121,7 +121,7 @@ async function post(settings: Settings, sent: readonly Sent[], cancel: AbortSign
 
 const PATIENCE_MS = 60_000
 
-/** A body that is refused with 503 is sent again: the collector is short of memory for a moment. */
+/** A body that is refused with 503 is sent again: the collector has too little memory for a moment. */
 async function accepted(address: string, body: string, cancel: AbortSignal): Promise<void> {
   const headers = { 'content-type': 'application/json' }
   const send = async () => {
@@ -140,7 +140,7 @@ async function accepted(address: string, body: string, cancel: AbortSignal): Pro
 const ARRIVES_WITHIN_MS = 180_000
 const traceIdsOf = (sent: readonly Sent[]) => sent.flatMap(({ traceIds }) => traceIds)
 
-/** What is not there yet cannot be found: waits until each backend has every trace, and Prometheus every metric. */
+/** Waits until each backend has every trace, and Prometheus every metric: a search before that would miss some. */
 async function arrived(
   settings: Settings,
   sent: readonly Sent[],
@@ -157,7 +157,7 @@ async function arrived(
       sumOf(metrics, 'otelcol_exporter_sent_spans', `exporter="${exporterOf(id)}"`),
     )
     const stored = await Promise.all(backends.map(({ server }) => server.hasStored?.(settings, wanted) ?? true))
-    state = `${handedOn.join(' and ')} of ${2 * wanted} spans were handed to ${backends.map(({ id }) => id).join(' and ')}`
+    state = `${handedOn.join(' and ')} of ${2 * wanted} spans were sent to ${backends.map(({ id }) => id).join(' and ')}`
     return handedOn.every((count) => count >= 2 * wanted) && stored.every(Boolean)
   }
   if (!(await waitFor(isThere, { withinMs: ARRIVES_WITHIN_MS, everyMs: 200, cancel })))
@@ -169,7 +169,7 @@ async function arrived(
 
 const asSent = ({ traceId, body }: HarmlessTrace): Sent => ({ signal: 'traces', traceIds: [traceId], body, items: [] })
 
-/** The attributes of the harmless spans, as Tempo has them. */
+/** The attributes of the harmless spans, as Tempo stored them. */
 async function arrivedAttributes(
   settings: Settings,
   harmless: readonly HarmlessTrace[],
@@ -188,7 +188,7 @@ async function arrivedAttributes(
 
 type Look = (exit: string, bytes: Buffer) => void
 
-/** Everything that the backends, Prometheus and the collector answer. */
+/** Searches everything that the backends, Prometheus and the collector answer. */
 async function askEach(settings: Settings, sent: readonly Sent[], look: Look, cancel: AbortSignal): Promise<void> {
   for (const { server } of served(chosenBackends(settings)))
     for await (const { where, bytes } of server.answers(settings, traceIdsOf(sent))) {
@@ -204,11 +204,11 @@ async function askEach(settings: Settings, sent: readonly Sent[], look: Look, ca
   })
   for (const path of [`series?${range}`, `query_exemplars?${range}`, 'metadata?limit=1000000', `labels?${range}`])
     look('Prometheus', await ask('PROMETHEUS_PORT', `/api/v1/${path}`))
-  look('the page that Prometheus reads', await ask('COLLECTOR_EXPORTER_PORT', '/metrics'))
+  look('the page that Prometheus scrapes', await ask('COLLECTOR_EXPORTER_PORT', '/metrics'))
   look("the collector's own metrics", await ask('COLLECTOR_METRICS_PORT', '/metrics'))
 }
 
-/** Every file below a folder, named by the folder of the service that wrote it. */
+/** Searches every file in a folder; each is named after the service that wrote it. */
 function searchFiles(folder: string, look: Look, name?: string): void {
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue
@@ -218,7 +218,7 @@ function searchFiles(folder: string, look: Look, name?: string): void {
   }
 }
 
-/** Servers remove files of their own while they run. */
+/** Servers remove some of their files while they run. */
 function read(path: string): Buffer {
   try {
     return readFileSync(path)

@@ -10,9 +10,9 @@ export async function logs(settings: Settings, service: string | undefined, canc
   if (remembered(settings)?.boot === 'docker') return logsDocker(settings, service, cancel)
   const names = started(settings)
   if (names.length === 0)
-    throw new UserError('nothing is running here, so there is nothing to follow. Old logs: .stack/logs/')
+    throw new UserError('no service is running here, so there are no logs to follow. Old logs are in .stack/logs/.')
   if (service && !names.includes(service))
-    throw new UserError(`there is no service "${service}"; running are ${names.join(', ')}.`)
+    throw new UserError(`there is no service "${service}". These services run: ${names.join(', ')}.`)
   const files = (service ? [service] : names).map((name) => logFile(settings, name))
   await execa('tail', ['-n', service ? '100' : '20', '-F', ...files], {
     stdio: 'inherit',

@@ -15,12 +15,12 @@ import { COMMITTED_RECORDING } from '../workbench.ts'
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
 export const CASES = resolve(ROOT, 'evidence/cases')
-/** Made traces, for mutants that no case finds out. */
+/** How many generated traces are sent to mutants that no case finds. */
 const OTHER_TRACES = 3000
-/** At which the recording is replayed. */
+/** How much faster than recorded the replay is. */
 const SPEED = 10
 
-/** Makes every mutant of the shipped list and says what finds it out. Throws `UserError` when a case cannot be read. */
+/** Makes every mutant of the shipped list and reports what finds it. Throws `UserError` when a case cannot be read. */
 export async function runMutation(settings: Settings, options: Options): Promise<Result> {
   const cases = readCases(CASES)
   const launcher = await launcherFor(settings, options)

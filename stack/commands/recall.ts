@@ -11,7 +11,7 @@ type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
 export type Sent = Readonly<{ seed: string | number; count: string | number }>
 
-/** Sends must-keep traces through a list, by default the shipped one, and says how many came out. Throws `UserError` when a number is none. */
+/** Sends must-keep traces through a list, by default the shipped one, and reports how many were kept. Throws `UserError` for a wrong number. */
 export async function runRecall(
   settings: Settings,
   { seed, count }: Sent,

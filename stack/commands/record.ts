@@ -12,7 +12,7 @@ type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
 export type Recorded = Readonly<{ seed: string; ticks: string; preset: string; timeFactor: string }>
 
-/** Records the simulator, and answers where. Throws `UserError` when a number is none. */
+/** Records a run of the simulator and returns the path. Throws `UserError` for a wrong number. */
 export async function makeRecording(
   settings: Settings,
   run: Recorded,
@@ -21,12 +21,11 @@ export async function makeRecording(
 ): Promise<string> {
   const { seed, ticks, preset, timeFactor } = run
   for (const [name, value] of Object.entries({ SEED: seed, TICKS: ticks })) {
-    if (!/^\d{1,9}$/.test(value))
-      throw new UserError(`${name}=${value} is no number: it must be a whole number, such as 40.`)
+    if (!/^\d{1,9}$/.test(value)) throw new UserError(`${name} must be a whole number, such as 40, not "${value}".`)
   }
-  if (ticks === '0') throw new UserError('TICKS=0 would never end: name how many ticks to record.')
+  if (ticks === '0') throw new UserError('TICKS must be 1 or more, such as TICKS=40: with 0 the simulator never ends.')
   if (!(Number(timeFactor) >= 0.1))
-    throw new UserError(`TIME_FACTOR=${timeFactor} must be a number from 0.1, such as 10.`)
+    throw new UserError(`TIME_FACTOR must be a number of 0.1 or more, such as 10, not "${timeFactor}".`)
   const launcher = await launcherFor(settings, options)
   const target = resolve(folder, `seed-${seed}-ticks-${ticks}-${preset}.jsonl.gz`)
   const began = Date.now()

@@ -18,14 +18,14 @@ import { CLASSES, COMMITTED_RECORDING, classesOf, pricesOf, RECORDINGS } from '.
 
 type ReloadRequest = Readonly<{
   policy: string
-  /** What the difference is shown on; by default the recording that was written last. */
+  /** The recording on which the difference is shown; by default the newest one. */
   recording: string | undefined
   launcher: Launcher
   /** Tells the running collector to read its policy again. */
   tell: () => Promise<LastWords>
 }>
 
-/** Checks a policy file and puts it in force in the stack that is up. Throws `UserError` as `reload` does, and when nothing is up. */
+/** Checks a policy file and puts it in force in the running stack. Throws `UserError` as `reload` does, and when no stack is up. */
 export async function reloadStack(
   settings: Settings,
   {
@@ -36,7 +36,7 @@ export async function reloadStack(
 ): Promise<void> {
   const boot = remembered(settings)?.boot
   if (!boot)
-    throw new UserError('the stack is not up, so there is nothing to reload: make up POLICY=… starts it with a policy.')
+    throw new UserError('the stack is not up, so it cannot be reloaded. To start it with a policy: make up POLICY=…')
   const launcher = await launcherFor(settings, options, boot)
   const tell = () => (boot === 'docker' ? reloadDocker(settings) : reloadCollector(settings))
   await reload(settings, { policy, recording, launcher, tell })
@@ -47,16 +47,18 @@ const LOOK_AGAIN_MS = 50
 const SHOWN_LOSSES = 5
 
 /**
- * Checks a policy file, shows what it changes on the last recording, puts it in force and waits until the collector
- * judges by it. It does so also when traces would be lost that must be kept: whoever reloads has decided. Then it says
- * so, with the way back. Throws `UserError` and leaves all as it was when the file has a defect; when the collector does
- * not survive its reload, the list before is in force again.
+ * Checks a policy file, shows what it changes on the newest recording, puts it in force and waits until the collector
+ * uses it. It also does so when must-keep traces would be lost, because that is the decision of the user. Then it prints
+ * a warning and the command that goes back. When the file has a defect, throws `UserError` and changes nothing. When the
+ * collector ends at the reload, puts the list before in force again.
  */
 export async function reload(settings: Settings, { policy, recording, launcher, tell }: ReloadRequest): Promise<void> {
   const { say, cancel } = launcher
   const since = await upSince(settings)
   if (since === undefined)
-    throw new UserError('the collector is not running here, or not ready: make status tells, make up starts it.')
+    throw new UserError(
+      'the collector is not running here, or not ready. To see why: make status. To start it: make up.',
+    )
   const text = await checkPolicy(launcher, policy)
   const active = activePolicy(settings)
   const before = existsSync(active) ? readFileSync(active, 'utf8') : undefined
@@ -76,10 +78,10 @@ export async function reload(settings: Settings, { policy, recording, launcher, 
     const back = `make up POLICY=${shownAs(active)}`
     throw new UserError(`${error.message}\nThe list before is in force again. To start the collector with it: ${back}`)
   }
-  say(`  collector   judges by it, ready again after ${((Date.now() - began) / 1000).toFixed(1)} s`)
+  say(`  collector   uses it, ready again after ${((Date.now() - began) / 1000).toFixed(1)} s`)
   say(`  early       ${early(waiting)}`)
   if (lost > 0)
-    say(`\n${lost} must-keep traces of that recording are lost with this list. The way back: ${wayBack(settings)}`)
+    say(`\n${lost} must-keep traces of that recording are lost with this list. To go back: ${wayBack(settings)}`)
 }
 
 const wayBack = (settings: Settings) => `make reload POLICY=${shownAs(policyBefore(settings))}`
@@ -87,16 +89,16 @@ const wayBack = (settings: Settings) => `make reload POLICY=${shownAs(policyBefo
 const early = (waiting: number | undefined) =>
   waiting === 0
     ? 'no trace was waiting, so none was decided early'
-    : `${waiting === undefined ? 'an unknown number of traces was' : waiting === 1 ? '1 trace was' : `${waiting} traces were`} still waiting and judged at once, by the list before and on what had arrived; spans that come later are judged anew, so such a trace may be split`
+    : `${waiting === undefined ? 'an unknown number of traces was' : waiting === 1 ? '1 trace was' : `${waiting} traces were`} still waiting and decided at once, by the list before and from the spans that had arrived; later spans are decided on again, so such a trace may be split`
 
-/** Since when the collector takes data, as it tells; another time after each reload. Undefined when it does not answer. */
+/** Since when the collector is ready, by its own report; each reload changes it. Undefined when it does not answer. */
 const upSince = (settings: Settings): Promise<string | undefined> =>
   fetch(url(settings, 'COLLECTOR_HEALTH_PORT'), { signal: AbortSignal.timeout(2000) }).then(
     async (answer) => (answer.ok ? String(((await answer.json()) as { upSince?: unknown }).upSince) : undefined),
     () => undefined,
   )
 
-/** How many traces the sampler holds undecided, by its own count, which it takes once a second. */
+/** How many undecided traces the sampler holds, by its own counter, which it updates once a second. */
 const tracesWaiting = (settings: Settings): Promise<number | undefined> =>
   fetch(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'), { signal: AbortSignal.timeout(2000) }).then(
     async (answer) => {
@@ -117,16 +119,16 @@ async function untilUpAgain(
     const now = await upSince(settings)
     if (now !== undefined && now !== since) return true
     const said = await lastWords()
-    if (said !== undefined) throw new UserError(`the collector did not survive its reload. Its last words:\n${said}`)
+    if (said !== undefined) throw new UserError(`the collector ended when it reloaded. Its last log lines:\n${said}`)
     return false
   }
   if (await waitFor(isUpAgain, { withinMs: READY_WITHIN_MS, everyMs: LOOK_AGAIN_MS, cancel })) return
   throw new UserError(
-    `the collector was not ready ${READY_WITHIN_MS / 1000} s after it was told to reload: make logs S=collector`,
+    `the collector was not ready ${READY_WITHIN_MS / 1000} s after its reload. To see why: make logs S=collector`,
   )
 }
 
-/** Says what the new list changes, and answers how many must-keep traces it loses. No recording can stop a reload. */
+/** Prints what the new list changes, and returns how many must-keep traces it loses. A bad recording does not stop a reload. */
 async function tellDifference(
   settings: Settings,
   launcher: Launcher,
@@ -150,7 +152,7 @@ async function tellDifference(
   }
 }
 
-/** The recording that was written last, of those that users make; the one that ships when there is no later one. */
+/** The newest recording of the user, or the committed one if that is newer. */
 export function lastRecording(settings: Settings): string {
   const made = [resolve(settings.state, 'recordings'), resolve(ROOT, RECORDINGS)].flatMap((folder) =>
     (existsSync(folder) ? readdirSync(folder) : [])
@@ -159,7 +161,7 @@ export function lastRecording(settings: Settings): string {
       .filter(({ found }) => found.isFile() && found.size > 0),
   )
   const shipped = resolve(ROOT, COMMITTED_RECORDING)
-  // Git writes all that ship within one moment, in any order.
+  // Git writes all committed recordings at about the same time, in any order.
   const minute = ({ found }: (typeof made)[number]) => Math.floor(found.mtimeMs / 60_000)
   const [last] = made.sort(
     (one, other) => minute(other) - minute(one) || Number(other.path === shipped) - Number(one.path === shipped),
@@ -167,7 +169,7 @@ export function lastRecording(settings: Settings): string {
   return last?.path ?? shipped
 }
 
-/** Both lists judge the same traffic at the same time, in one collector. */
+/** One collector applies both lists to the same traffic at the same time. */
 async function difference(
   settings: Settings,
   launcher: Launcher,

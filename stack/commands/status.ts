@@ -4,7 +4,7 @@ import { statusDocker } from '../docker.ts'
 import { remembered } from '../remembered.ts'
 import { ROOT, type Settings } from '../settings.ts'
 
-/** Says what runs. Answers whether all of it does. */
+/** Prints which services run. Returns whether all of them do. */
 export async function status(settings: Settings, say: (line: string) => void): Promise<boolean> {
   const boot = remembered(settings)?.boot
   if (!boot) {

@@ -24,8 +24,8 @@ export type Asked = Readonly<{
 }>
 
 /**
- * Checks the policy files, replays the recording and answers the report, and whether a must-keep trace would be
- * lost. Throws `UserError` with every defect of what was named.
+ * Checks the policy files, replays the recording, and returns the report and whether a must-keep trace would be
+ * lost. Throws `UserError` with every defect of the named files.
  */
 export async function askWorkbench(
   settings: Settings,
@@ -41,7 +41,8 @@ async function findingsOf(
   { a, b, recording, classes, speed }: Asked,
   options: Options,
 ): Promise<Findings> {
-  if (speed !== undefined && !(Number(speed) >= 1)) throw new UserError(`SPEED=${speed} must be a number from 1.`)
+  if (speed !== undefined && !(Number(speed) >= 1))
+    throw new UserError(`SPEED must be a number of 1 or more, not "${speed}".`)
   const path = resolve(ROOT, recording)
   const threshold = slowCall(settings, await timeFactorOf(path))
   const launcher = await launcherFor(settings, options)
@@ -60,22 +61,23 @@ async function findingsOf(
   return { ...findings, recording: relative(ROOT, path) }
 }
 
-/** What a list makes of the committed recording, with its own defaults whatever the environment says. */
+/** What a list keeps of the committed recording, with the defaults in the list, whatever the environment says. */
 export async function goldenOf(settings: Settings, policy: string, options: Options): Promise<string> {
   const { SLOW_CALL: _, TOKEN_HEAVY: __, ...env } = settings.env
   const asked = { a: policy, b: undefined, recording: COMMITTED_RECORDING, classes: CLASSES, speed: undefined }
   return goldenTable(await findingsOf({ ...settings, env }, { ...asked, format: 'markdown' }, options))
 }
 
-/** Tries many values for one number of a policy file. Throws `UserError` when there is no such number, or no such range. */
+/** Tries many values of one number in a policy file. Throws `UserError` when there is no such number or the range is wrong. */
 export async function askSweep(
   settings: Settings,
   { range: text, a, b, recording, classes, format, speed }: Asked & { range: string },
   options: Options,
 ): Promise<string> {
   if (b !== undefined)
-    throw new UserError(`SWEEP tries values of one list, and B=${b} is a second: leave one of them out.`)
-  if (speed !== undefined && !(Number(speed) >= 1)) throw new UserError(`SPEED=${speed} must be a number from 1.`)
+    throw new UserError(`SWEEP tries values of one list, but B=${b} names a second list. Leave out SWEEP or B.`)
+  if (speed !== undefined && !(Number(speed) >= 1))
+    throw new UserError(`SPEED must be a number of 1 or more, not "${speed}".`)
   const range = readRange(text)
   const path = resolve(ROOT, recording)
   const timeFactor = await timeFactorOf(path)

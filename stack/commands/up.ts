@@ -18,7 +18,7 @@ export async function up(settings: Settings, { policy, boot: wanted, cancel, say
   const way = wanted ?? before?.boot
   const engine = way === 'native' ? undefined : await dockerEngine(settings.env)
   if (way === 'docker' && engine && 'why' in engine)
-    throw new UserError(`BOOT=docker, but ${engine.why}. Mend that, or use BOOT=native.`)
+    throw new UserError(`BOOT=docker, but ${engine.why}. Repair that, or use BOOT=native.`)
   const boot: Boot = engine && 'version' in engine ? 'docker' : 'native'
   const backends = chosenBackends(settings)
     .map(({ id }) => id)
@@ -27,7 +27,10 @@ export async function up(settings: Settings, { policy, boot: wanted, cancel, say
     ['BOOT', before?.boot, boot],
     ['BACKENDS', before?.backends, backends],
   ])
-    if (then && then !== now) throw new UserError(`the stack was started with ${name}=${then}: make down first.`)
+    if (then && then !== now)
+      throw new UserError(
+        `the stack is up with ${name}=${then}, and ${name}=${now} needs a new start: run make down first.`,
+      )
   if (engine && 'version' in engine) say(`Docker ${engine.version}`)
   else say(`native boot${engine ? `: ${engine.why}` : ''}`)
   remember(settings, { boot, backends })
@@ -67,6 +70,6 @@ function links(settings: Settings, boot: Boot): string {
     ['OTLP', url(settings, 'OTLP_HTTP_PORT'), 'point your own agents here'],
   ]
   const next =
-    'make verify  follows one marked tick through all of it\nmake status  what runs      make logs  what it says      make down  end'
+    'make verify  sends one marked tick and finds it in every backend\nmake status  shows what runs      make logs  follows the logs      make down  stops everything'
   return `${rows.map(([name, where, what]) => `${name?.padEnd(11)} ${where}\n            ${what}`).join('\n')}\n\n${next}`
 }

@@ -16,15 +16,15 @@ import { senderEnvironment } from '../receiver-options.ts'
 import { tsx } from '../services.ts'
 import { type Settings, url } from '../settings.ts'
 
-/** How long one backend may take to show what was sent. Seen: 4 s. */
+/** How long one backend may take to show what was sent. It usually takes about 4 s. */
 const PATIENCE_MS = 60_000
 
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
 /**
- * Sends one marked tick, whose prompts carry an e-mail address that nobody has, and follows it to each backend and to
- * Prometheus. Then it looks for the address in all of them. The fox is made to buy its own mushrooms, so that every
- * policy which keeps errors keeps the tick. Throws `UserError` at the first thing that is not as promised.
+ * Sends one marked tick and finds it in each backend and in Prometheus. The prompts of the tick hold an e-mail address that
+ * nobody has; then this searches all of them for the address. The fox is made to buy its own mushrooms, so every policy that
+ * keeps errors keeps the tick. Throws `UserError` at the first check that fails.
  */
 export async function verify(settings: Settings, { cancel, say }: Options): Promise<void> {
   const canary = `canary-${randomBytes(6).toString('hex')}@example.com`
@@ -36,7 +36,7 @@ export async function verify(settings: Settings, { cancel, say }: Options): Prom
   say(`ok   one tick was played as ${run}`)
 
   const within = async <T>(what: string, look: () => Promise<T | undefined>): Promise<T> => {
-    let problem = 'it is not there'
+    let problem = 'not found'
     const tried = () =>
       look().catch((error: Error) => {
         problem = error.message
@@ -59,16 +59,16 @@ export async function verify(settings: Settings, { cancel, say }: Options): Prom
     say(`ok   ${title} ${shown.sentence}`)
     seen.push({ title, content: shown.content })
   }
-  // Nothing can be asked there. The collector counts what was taken; of other traffic it counts the same.
+  // This backend cannot be queried from here. The collector counts which spans it accepted; other traffic is in the count too.
   for (const backend of elsewhere) {
     const { sent, failed } = before.get(backend) ?? { sent: 0, failed: 0 }
-    const now = await within(`${backend.title}: the spans of the tick are handed on`, async () => {
+    const now = await within(`${backend.title}: the spans of the tick are sent`, async () => {
       const found = await handedOn(settings, backend)
       return found.failed > failed || found.sent - sent >= Math.max(spans, 1) ? found : undefined
     })
     if (now.failed > failed)
       throw new UserError(
-        `BAD  ${backend.title} refused ${now.failed - failed} spans, and they are lost to it: make logs S=collector says why.`,
+        `BAD  ${backend.title} refused ${now.failed - failed} spans, so it does not have them. To see why: make logs S=collector`,
       )
     say(`ok   ${backend.title} took ${now.sent - sent} spans; look there for the rest`)
   }
@@ -89,21 +89,23 @@ export async function verify(settings: Settings, { cancel, say }: Options): Prom
   }
   for (const { title, content } of seen) {
     if (!content.includes('They say: write to ****'))
-      throw new UserError(`BAD  ${title} does not hold the masked sentence: what came instead?`)
+      throw new UserError(
+        `BAD  ${title} does not hold the masked sentence "They say: write to ****". Search it for ${run}.`,
+      )
   }
-  say('ok   the e-mail address in its prompts is nowhere; **** stands in its place')
+  say('ok   the e-mail address of the prompts was found nowhere; **** is in its place')
 }
 
 type HandedOn = Readonly<{ sent: number; failed: number }>
 
-/** How many spans a backend has taken from the collector since it was started, and how many it has refused for good. */
+/** How many spans the backend has accepted from the collector since the start of the collector, and how many it has refused for good. */
 async function handedOn(settings: Settings, { id }: Backend): Promise<HandedOn> {
   const page = (await bytesFrom(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'))).toString()
   const count = (name: string) => sumOf(page, name, `exporter="${exporterOf(id)}"`)
   return { sent: count('otelcol_exporter_sent_spans'), failed: count('otelcol_exporter_send_failed_spans') }
 }
 
-/** One tick against a mock of its own, so that the check asks nothing of the model server in use. */
+/** One tick with a separate mock server, so that the check sends nothing to the model server in use. */
 async function play(settings: Settings, canary: string, cancel: AbortSignal) {
   const folder = mkdtempSync(resolve(tmpdir(), 'verify-'))
   const ledger = resolve(folder, 'ledger.jsonl')
@@ -131,10 +133,10 @@ async function play(settings: Settings, canary: string, cancel: AbortSignal) {
     if (!(await waitFor(isUp, { withinMs: 30_000, cancel })))
       throw new UserError('BAD  the mock model server did not start')
     const sim = await execa(file, args, { env, extendEnv: false, reject: false, cancelSignal: cancel })
-    if (sim.failed) throw new UserError(`BAD  the tick could not be played:\n${sim.stderr}`)
+    if (sim.failed) throw new UserError(`BAD  the simulator failed:\n${sim.stderr}`)
     if (/could not be sent/.test(sim.stderr))
       throw new UserError(
-        `BAD  the collector at ${env.OTEL_EXPORTER_OTLP_ENDPOINT} did not take the spans: is the stack up (make status)? A token or a certificate of make up must be given here too.`,
+        `BAD  the collector at ${env.OTEL_EXPORTER_OTLP_ENDPOINT} did not accept the spans. To see whether the stack is up: make status. If make up had a token or a certificate, give it here too.`,
       )
     const entries = readFileSync(ledger, 'utf8')
       .trim()

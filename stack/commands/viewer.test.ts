@@ -6,7 +6,7 @@ import { freePorts } from '../ports.ts'
 import { readSettings } from '../settings.ts'
 import { viewerServer } from './viewer.ts'
 
-test('the viewer hands on questions, and nothing else', async (t) => {
+test('the viewer forwards queries, and nothing else', async (t) => {
   const [PROMETHEUS_PORT = 0, TEMPO_PORT = 0] = await freePorts(2)
   const settings = readSettings()
   const server = viewerServer({

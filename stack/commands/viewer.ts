@@ -7,7 +7,7 @@ import { UserError } from '../../workbench/user-error.ts'
 import { holder, isFree } from '../ports.ts'
 import { type PortName, ROOT, type Settings, url } from '../settings.ts'
 
-/** What installing the component libraries takes; said before it is done. */
+/** The disk space of the component libraries; it is shown before they are installed. */
 export const VIEWER_SIZE = '430 MB'
 
 const DIST = resolve(ROOT, 'viewer/dist')
@@ -15,7 +15,7 @@ const ICONS = resolve(ROOT, 'viewer/node_modules/@grafana/ui/dist/public')
 const FONT = resolve(ROOT, 'viewer/node_modules/@fontsource-variable/inter/files/inter-latin-wght-normal.woff2')
 const TYPES: Record<string, string> = { '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' }
 
-/** What may be asked of the backends: questions, never administration. */
+/** Which paths of the backends may be used: queries, never administration. */
 const QUESTIONS: readonly [PortName, RegExp][] = [
   ['PROMETHEUS_PORT', /^\/prom(\/api\/v1\/(?:query|query_range|label\/\w+\/values))$/],
   ['TEMPO_PORT', /^\/tempo(\/api\/(?:search|metrics\/query|metrics\/query_range|v2\/traces\/\w+))$/],
@@ -30,7 +30,7 @@ export async function view(settings: Settings, { cancel, say }: { cancel: AbortS
     const at = url(settings, name as PortName, ready)
     const answer = await fetch(at, { signal: AbortSignal.timeout(5000) }).catch(() => undefined)
     if (!answer?.ok)
-      throw new UserError(`nothing to show, for ${at} (${name}) does not answer: make up starts the stack.`)
+      throw new UserError(`${at} (${name}) does not answer, so there is nothing to show. To start the stack: make up.`)
   }
   const port = settings.ports.VIEWER_PORT
   if (!(await isFree(port)))
@@ -39,13 +39,13 @@ export async function view(settings: Settings, { cancel, say }: { cancel: AbortS
     )
   const server = viewerServer(settings).listen(port, '127.0.0.1')
   say(
-    `${url(settings, 'VIEWER_PORT')}  the boards, in Grafana's panel components: not a Grafana server. Ctrl-C ends it.`,
+    `${url(settings, 'VIEWER_PORT')}  the boards, in Grafana's panel components (not a Grafana server). To stop it: Ctrl-C.`,
   )
   await new Promise((done) => cancel.addEventListener('abort', done))
   server.close().closeAllConnections()
 }
 
-/** Answers the pages of the viewer, and hands questions on to the stack; changes nothing. */
+/** Serves the pages of the viewer and forwards queries to the stack. It changes nothing. */
 export const viewerServer = (settings: Settings): Server =>
   createServer((request, response) => {
     answer(settings, request, response).catch((error: Error) => end(response, 502, error.message))
@@ -54,8 +54,8 @@ export const viewerServer = (settings: Settings): Server =>
 async function answer(settings: Settings, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { pathname, search } = new URL(request.url ?? '/', 'http://viewer')
   const { method = '', headers } = request
-  // A page elsewhere could give this address a name of its own and read what stands here; it would ask by that name.
-  if (!/^(127\.0\.0\.1|localhost):\d+$/.test(headers.host ?? '')) return end(response, 403, 'ask for 127.0.0.1')
+  // A foreign page could read this server through a host name that resolves to 127.0.0.1. Its requests carry that name, so refuse them.
+  if (!/^(127\.0\.0\.1|localhost):\d+$/.test(headers.host ?? '')) return end(response, 403, 'use the address 127.0.0.1')
   for (const [port, path] of QUESTIONS) {
     const asked = path.exec(pathname)?.[1]
     if (!asked || !['GET', 'POST'].includes(method)) continue
@@ -71,12 +71,12 @@ async function answer(settings: Settings, request: IncomingMessage, response: Se
     else response.end()
     return
   }
-  if (method !== 'GET') return end(response, 405, 'this only shows')
+  if (method !== 'GET') return end(response, 405, 'this server is read-only: use GET')
   if (pathname === '/boards.json')
     return end(response, 200, `[${[...dashboardsFor(settings.ports).values()].join(',')}]`)
   if (/^\/(?:$|d\/|explore$|trace\/)/.test(pathname))
     return end(response, 200, readFileSync(resolve(ROOT, 'viewer/index.html')), 'text/html')
-  // The components look for their font and their icons where a Grafana server has them.
+  // The components request their font and their icons from the paths of a Grafana server.
   if (pathname.startsWith('/public/fonts/')) return end(response, 200, readFileSync(FONT), 'font/woff2')
   const [folder, name] = pathname.startsWith('/public/build/') ? [ICONS, pathname.slice(13)] : [DIST, pathname]
   const file = resolve(folder, `.${name}`)

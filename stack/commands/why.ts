@@ -20,10 +20,10 @@ export type AskedWhy = Readonly<{
   format: Format
 }>
 
-/** At which a recording is replayed when nobody waits for its table. */
+/** How much faster than recorded the replay is. */
 const FAST = 20
 
-/** Says why one trace of a recording is kept or dropped. Throws `UserError` when there is no such trace. */
+/** Reports why one trace of a recording is kept or dropped. Throws `UserError` when there is no such trace. */
 export async function askWhy(
   settings: Settings,
   { trace, a, recording, classes, format }: AskedWhy,
@@ -45,7 +45,7 @@ export async function askWhy(
     const list = readFileSync(resolve(ROOT, a), 'utf8')
     return why(lent, found, { list, env, classes: read, pricesOf, timeFactor })
   }
-  // Both take seconds, mostly in waiting. What the check says of a list comes first.
+  // Both take seconds, mostly waiting. If the check finds a defect in the list, report that first.
   const [checked, answered] = await Promise.allSettled([
     checkPolicy(launcher, a).catch((error: unknown) => {
       failed.abort()

@@ -4,7 +4,7 @@ import * as answers from '../answers.ts'
 export type Lookup = (name: string) => answers.Cell
 // biome-ignore lint/suspicious/noExplicitAny: the boards are checked against Grafana's own types where they are made.
 export type Target = answers.Target & { refId: string; [setting: string]: any }
-/** What all panels of a page show: a range that ends at one moment, in seconds. */
+/** The range of all panels of a page, in seconds. It ends at the same time for all. */
 export type Range = { from: string; start: number; end: number }
 
 export function rangeNow(from: string): Range {
@@ -14,7 +14,7 @@ export function rangeNow(from: string): Range {
 
 const MOST_POINTS = 300
 
-/** The step of a panel in seconds, and its variables with those that follow from the range. */
+/** The step of a panel in seconds, and its variables, with those of the range. */
 export function scale({ from, start, end }: Range, lookup: Lookup, least = '1s') {
   const rounded = rangeUtil.roundInterval(((end - start) * 1000) / MOST_POINTS)
   const step = Math.max(rounded / 1000, rangeUtil.intervalToSeconds(least), answers.SCRAPE_SECONDS)
@@ -23,7 +23,7 @@ export function scale({ from, start, end }: Range, lookup: Lookup, least = '1s')
 }
 type Scaled = ReturnType<typeof scale>
 
-/** Asks for what a panel shows. Throws what the server said when it refuses, and what this viewer cannot ask. */
+/** Runs the queries of a panel. Throws the answer of the server when it refuses, and names queries that this viewer does not know. */
 export async function ask(targets: Target[], range: Range, scaled: Scaled): Promise<DataFrame[]> {
   const value = targets.filter(({ format }) => format === 'table').length > 1 ? 'Value #' : 'Value'
   const asked = targets.map((target) =>
@@ -36,7 +36,7 @@ export async function ask(targets: Target[], range: Range, scaled: Scaled): Prom
 
 async function askPrometheus(target: Target, { start, end }: Range, { step, lookup }: Scaled, value: string) {
   const { refId, expr, instant, format, legendFormat } = target
-  // Whole steps, so that points stay where they are at the next refresh.
+  // Whole steps, so that points do not move at the next refresh.
   const when: Form = instant ? { time: end } : { start: start - (start % step), end, step }
   const query = { query: answers.interpolate(expr, lookup), ...when }
   const { result } = (await json(`/prom/api/v1/query${instant ? '' : '_range'}`, query, 'POST')).data
@@ -61,7 +61,7 @@ async function askTempo({ refId, limit, spss, step, ...target }: Target, { start
 
 const seriesFrames = (refId: string, [time = '', value = '']: string[], step: number, series: answers.Series[]) =>
   series.map(({ name, labels, times, values }) => {
-    // The step tells a chart where a gap begins.
+    // A chart finds gaps with the step.
     const at = { name: time, type: FieldType.time, values: times, config: { interval: step * 1000 } }
     const config = name ? { displayNameFromDS: name } : {}
     return createDataFrame({ refId, fields: [at, { name: value, type: FieldType.number, values, labels, config }] })
@@ -75,7 +75,7 @@ const CONFIG: Record<string, FieldConfig> = {
   traceIdHidden: { custom: { hideFrom: { viz: true } } },
 }
 
-/** Rows as one frame; none when there are no rows, as Grafana's transformations expect. */
+/** Rows as one frame. Without rows there is no frame, because Grafana's transformations expect this. */
 export function rowFrames(refId: string, rows: answers.Row[]): DataFrame[] {
   const fields = [...new Set(rows.flatMap(Object.keys))].map((name) => {
     const values = rows.map((row) => row[name] ?? null)
@@ -86,7 +86,7 @@ export function rowFrames(refId: string, rows: answers.Row[]): DataFrame[] {
 
 type Form = Record<string, string | number>
 
-/** Asks this page's own server, which hands the question on. */
+/** Sends a query to the server of this page, which forwards it. */
 export async function json(path: string, values: Form = {}, method = 'GET') {
   const form = new URLSearchParams(Object.entries(values).map(([name, value]) => [name, String(value)]))
   const answer = await (method === 'GET' ? fetch(`${path}?${form}`) : fetch(path, { method, body: form }))

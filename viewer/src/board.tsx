@@ -14,7 +14,7 @@ export type BoardModel = { uid: string; title: string; description: string; time
 const REFRESH_MS = 30_000
 const ALL = '$__all'
 
-/** A board of Grafana, drawn from its JSON. What is chosen stands in the address, as in Grafana. */
+/** Draws a board of Grafana from its JSON. As in Grafana, the chosen variables are in the address. */
 export function Board({ board: { time, templating, links, panels } }: { board: BoardModel }) {
   const [params, setParams] = useState(() => new URLSearchParams(location.search))
   const from = params.get('from') ?? time.from
@@ -75,7 +75,7 @@ function Values({ variable: { name, label, definition, includeAll }, value, choo
   }, [definition])
   const [first] = values
   useEffect(() => {
-    // As in Grafana, a variable that names nothing has the first value that is there.
+    // As in Grafana, a variable without a valid value gets the first value.
     if (value === '' && first) choose(`var-${name}`, first)
   })
   const all: Record<string, string> = includeAll ? { [ALL]: 'All' } : {}

@@ -1,3 +1,3 @@
-/** Stands where the flame graph would carry an assistant that needs a Grafana server. */
+/** Replaces the assistant of the flame graph, which needs a Grafana server. */
 export const OpenAssistantButton = () => null
 export const useAssistant = () => ({ isAvailable: false })

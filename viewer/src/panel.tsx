@@ -30,7 +30,7 @@ async function load(
   )
 }
 
-/** One panel of a board, asked anew whenever the range or a variable changes. */
+/** One panel of a board. Its queries run again when the range or a variable changes. */
 export function Panel({ panel, range, lookup: outer, ...size }: Props) {
   const [{ frames, error }, setAnswer] = useState<{ frames?: grafana.DataFrame[]; error?: string }>({})
   const scaled = scale(range, outer, panel.interval)
@@ -73,13 +73,13 @@ function Drawing({ panel, frames, range, lookup, ...size }: Props & { frames: gr
     const content = grafana.renderMarkdown(interpolate(options.content, lookup))
     return <ui.RenderUserContentAsHTML component="div" content={content} />
   }
-  // The components read thresholds everywhere, though only some panels have any.
+  // The components need thresholds in every field, but only some panels have them.
   const thresholds = { mode: grafana.ThresholdsMode.Absolute, steps: [{ value: -Infinity, color: 'green' }] }
   const fieldConfig = { ...panel.fieldConfig, defaults: { thresholds, ...panel.fieldConfig.defaults } }
   const common = { fieldConfig, replaceVariables, theme, timeZone: 'browser' }
   const data = grafana.applyFieldOverrides({ ...common, data: frames, fieldConfigRegistry: registryOf(fieldConfig) })
   grafana.cacheFieldDisplayNames(data)
-  // A chart forgets the names when it joins the series, and would colour the lines by another name than the legend.
+  // A chart loses the names when it joins the series. Then the lines and the legend would have different colours.
   for (const field of data.flatMap(({ fields }) => fields))
     if (field.config.color?.mode === grafana.FieldColorModeId.PaletteClassicByName)
       field.config.color = { mode: 'fixed', fixedColor: grafana.getFieldSeriesColor(field, theme).color }
@@ -117,7 +117,7 @@ function Drawing({ panel, frames, range, lookup, ...size }: Props & { frames: gr
   )
 }
 
-/** `TooltipHoverMode.xAll`, which the library keeps to itself. */
+/** `TooltipHoverMode.xAll`, which the library does not export. */
 const ALL_AT_ONE_TIME = 1
 
 type TooltipProps = { fields: grafana.Field[]; rows: (number | null)[]; series: number | null; isPinned: boolean }
@@ -136,7 +136,7 @@ function Tooltip({ fields, rows, series, isPinned, links }: TooltipProps & { lin
   )
 }
 
-/** What `${__field.…}`, `${__value.…}` and `${__data.fields.…}` mean in a link. */
+/** The values of `${__field.…}`, `${__value.…}` and `${__data.fields.…}` in a link. */
 function inContext(name: string, scoped: grafana.ScopedVars = {}): string | undefined {
   const { frame, field, rowIndex = 0 } = scoped.__dataContext?.value ?? {}
   const [, kind, rest = ''] = /^(__field\.labels|__data\.fields|__field|__value)\.(.+)/.exec(name) ?? []
@@ -146,7 +146,7 @@ function inContext(name: string, scoped: grafana.ScopedVars = {}): string | unde
   return kind === '__value' ? field.display?.(field.values[rowIndex]).text : grafana.getFieldDisplayName(field, frame)
 }
 
-/** Takes every setting of a panel as it is: the boards are checked against Grafana's types where they are made. */
+/** Uses every setting of a panel unchanged: the boards are checked against Grafana's types where they are made. */
 function registryOf({ defaults: { custom = {}, ...plain }, overrides }: grafana.FieldConfigSource) {
   const inOverrides = overrides.flatMap(({ properties }) => properties.map(({ id }) => id))
   const ids = new Set([...Object.keys(plain), ...Object.keys(custom).map((key) => `custom.${key}`), ...inOverrides])

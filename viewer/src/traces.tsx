@@ -9,7 +9,7 @@ import { Panel } from './panel.tsx'
 
 const asked = askedIn(location.search)
 
-/** A box for TraceQL. Links to Grafana's Explore land here with their question. */
+/** A box for TraceQL. Links to Grafana's Explore open this page with their query. */
 export function Explore() {
   const [query, setQuery] = useState(asked.query)
   const [from, setFrom] = useState(asked.from)
@@ -40,7 +40,7 @@ export function Explore() {
   )
 }
 
-/** One trace as the time each agent took. */
+/** The time of each agent in one trace. */
 export function Trace({ id }: { id: string }) {
   const theme = useTheme2()
   const [{ frame, error }, setAnswer] = useState<{ frame?: DataFrame; error?: string }>({})
@@ -50,7 +50,8 @@ export function Trace({ id }: { id: string }) {
       ({ message }: Error) => setAnswer({ error: message }),
     )
   }, [id])
-  const note = 'A colour is an agent, a width is time. What agents did at once is added up, so this is no timeline.'
+  const note =
+    'A colour is an agent, and a width is time. Times of agents that ran at the same time are added up, so this is not a timeline.'
   return (
     <>
       <h4>Time by agent in trace {id}</h4>
