@@ -81,16 +81,19 @@ const options = { policy: SHIPPED_POLICY, cancel: new AbortController().signal, 
 const shipped = parseEnv(readFileSync(resolve(ROOT, '.env'), 'utf8'))
 const entries = (services: Services) => Object.entries(services)
 
+/** The servers of the native boot: here they are only named, not started, so none is built. */
+const programs: Programs = (name) => `/built/${name}`
+
 let folder: string
 let settings: Settings
-let programs: Programs
+let dockerCompose: string
 let services: Services
 /** The same for somebody who runs Compose by hand: .env, and the profiles that he names. */
 let byHand: Services
 
 /** What the real Compose makes of docker-compose.yml in this environment. */
 async function compose(env: Readonly<Record<string, string | undefined>>): Promise<Services> {
-  const { stdout } = await execa(programs('docker-compose'), ['config', '--format', 'json'], {
+  const { stdout } = await execa(dockerCompose, ['config', '--format', 'json'], {
     cwd: ROOT,
     env,
     extendEnv: false,
@@ -115,7 +118,8 @@ before(async () => {
   for (const part of ['bin', 'conf', 'public']) mkdirSync(resolve(home, part), { recursive: true })
   for (const file of ['bin/grafana', 'conf/defaults.ini']) writeFileSync(resolve(home, file), '')
   settings = await ownSettings({ GRAFANA_HOME: home, TIME_FACTOR: '10', BACKENDS: SERVED.join() })
-  programs = await build(settings, ['compose'], options, readRecipes('stack/rehearsal/compose/recipe.yaml'))
+  const recipes = readRecipes('stack/rehearsal/compose/recipe.yaml')
+  dockerCompose = (await build(settings, ['compose'], options, recipes))('docker-compose')
   services = await compose(composeEnvironment(settings))
   const profiles = ['mock-vllm', ...SERVED].join()
   byHand = await compose({ PATH: settings.env.PATH, HOME: settings.env.HOME, COMPOSE_PROFILES: profiles })
@@ -418,7 +422,7 @@ test('wrong settings are refused before anything is started, and the error says 
   const script = `
     echo "$*" >> ${record}
     case "$1 $2" in
-      'compose config') shift; exec ${programs('docker-compose')} "$@" ;;
+      'compose config') shift; exec ${dockerCompose} "$@" ;;
       'compose pull') exit 18 ;;
       'image inspect') test "$5" != "$TEMPO_IMAGE" ;;
     esac`
@@ -531,7 +535,7 @@ test('a reload sends SIGHUP to the collector, and notices whether it still runs'
   const script = `
     echo "$*" >> ${asked}
     case "$1 $2" in
-      'compose config') shift; exec ${programs('docker-compose')} "$@" ;;
+      'compose config') shift; exec ${dockerCompose} "$@" ;;
       'compose logs') echo 'what it said last' ;;
       'ps --all') echo c1 ;;
       'container inspect') cat ${restarts} ;;

@@ -1,28 +1,44 @@
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { homedir, tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { parseEnv } from 'node:util'
 import { execa } from 'execa'
 import packageJson from '../../package.json' with { type: 'json' }
 import { onInterrupt } from '../../sim/interrupt.ts'
 import { UserError } from '../../workbench/user-error.ts'
-import { dockerEngine } from '../docker-engine.ts'
-import { build, readRecipes } from '../native.ts'
+import { BACKENDS, chosenBackends, served } from '../backends/backends.ts'
 import { eventually } from '../own-stack.ts'
-import { portsOfItsOwn } from '../ports.ts'
-import { phoenixSpans, prometheus, tempoSearch, tempoTrace } from '../queries.ts'
+import { freePorts, portsOfItsOwn } from '../ports.ts'
+import { prometheus, tempoSearch, tempoTrace } from '../queries.ts'
+import {
+  copyRepository,
+  crash,
+  docker,
+  findEngine,
+  label,
+  leftovers,
+  lines,
+  make,
+  removeAll,
+  running,
+  type Stage,
+  stateOf,
+  volumes,
+} from '../rehearsal/stage.ts'
 import { IMAGES, type Image, makeStandIn } from '../rehearsal/stand-ins.ts'
-import { ROOT, readSettings, type Settings } from '../settings.ts'
+import { ROOT, readSettings } from '../settings.ts'
 
 /** How long the images may take to come. A machine without a way to a registry hears so at once, as a rule. */
 const PULL_MS = 600_000
-/** How long one command of the stack may take: the first one builds the image of the simulator. */
-const COMMAND_MS = 900_000
 /** How long a container may take to be well again: Phoenix on a slow disk takes longest. */
 const RECOVERY_S = 180
 
-const SERVICES = ['tempo', 'prometheus', 'phoenix', 'collector', 'mock-vllm', 'sim'] as const
+/** The backends that start by default, and all that run here. */
+const SHIPPED = parseEnv(readFileSync(resolve(ROOT, '.env'), 'utf8')).BACKENDS ?? ''
+const ALL = served(BACKENDS).map(({ id }) => id)
 /** What the stack keeps: Grafana's volume goes with Grafana, which stays out. */
-const VOLUMES = ['phoenix', 'prometheus', 'queue', 'tempo']
+const VOLUMES = [...ALL, 'prometheus', 'queue'].sort().join(', ')
 
 /** What of the caller's environment may reach the rehearsed stack: it is tried as shipped, whatever is set here. */
 const PASSED =
@@ -57,40 +73,6 @@ async function step(name: string, work: () => Promise<string>, { needed = false 
   }
 }
 
-/** Everything of one rehearsal: a copy of this repository, so that neither its .stack/ nor its containers are touched. */
-type Stage = Readonly<{ copy: string; project: string; settings: Settings }>
-
-async function docker({ settings }: Pick<Stage, 'settings'>, ...args: readonly string[]): Promise<string> {
-  const { failed, stdout, stderr } = await execa('docker', args, { env: settings.env, extendEnv: false, reject: false })
-  if (failed) throw new Error(`docker ${args.slice(0, 2).join(' ')} failed: ${stderr}`)
-  return stdout.trim()
-}
-
-const lines = (text: string) => (text === '' ? [] : text.split('\n'))
-
-/** What `make <command>` does in the copy. Throws with its last words when it fails. */
-async function make({ copy, settings }: Stage, ...args: readonly string[]): Promise<string> {
-  const script = ['--import', import.meta.resolve('tsx'), resolve(copy, 'stack/main.ts'), ...args]
-  const command = execa(process.execPath, script, {
-    cwd: copy,
-    env: settings.env,
-    extendEnv: false,
-    all: true,
-    reject: false,
-    stdin: 'ignore',
-    // A group of its own, which gets a Ctrl-C once and from here; Compose, which it starts, must hear it too.
-    detached: true,
-  })
-  const interrupt = () => command.pid && process.kill(-command.pid, 'SIGINT')
-  const enough = AbortSignal.any([cancel, AbortSignal.timeout(COMMAND_MS)])
-  enough.addEventListener('abort', interrupt, { once: true })
-  const { failed, all } = await command
-  enough.removeEventListener('abort', interrupt)
-  cancel.throwIfAborted()
-  if (failed) throw new Error(`make ${args.join(' ')} failed:\n${(all ?? '').trim().split('\n').slice(-12).join('\n')}`)
-  return all ?? ''
-}
-
 type Tick = Readonly<{ run: string; trace: string }>
 
 /** `make verify`, and which tick it sent. */
@@ -104,55 +86,113 @@ async function verify(stage: Stage): Promise<Tick> {
 
 /** Finds a tick of before in every backend. Throws when one has lost it. */
 async function findAgain({ settings }: Stage, { run, trace }: Tick): Promise<string> {
-  const spans = (await tempoTrace(settings, trace)).length
-  const shown = (await phoenixSpans(settings, packageJson.name, trace)).length
+  const tick = { run, trace, agents: [], project: packageJson.name }
+  const found: { title: string; spans: number }[] = []
+  for (const { title, server } of served(chosenBackends(settings)))
+    found.push({ title, spans: (await server.shows(settings, tick))?.spans ?? 0 })
   const series = (await prometheus(settings, `last_over_time(gen_ai_client_token_usage_sum{instance="${run}"}[3h])`))
     .length
-  const found = `${run}: ${spans} spans in Tempo, ${shown} in Phoenix, ${series} series in Prometheus`
-  if (spans === 0 || shown < spans || series === 0) throw new Error(found)
-  return found
-}
-
-const label = (project: string) => ['--filter', `label=com.docker.compose.project=${project}`]
-const running = (stage: Stage) => docker(stage, 'ps', '--quiet', ...label(stage.project)).then(lines)
-const volumes = (stage: Stage) => docker(stage, 'volume', 'ls', '--quiet', ...label(stage.project)).then(lines)
-
-/** Everything of the project that Docker still knows, in one list. */
-async function leftovers(stage: Stage): Promise<readonly string[]> {
-  const [containers, kept, networks, images] = await Promise.all([
-    docker(stage, 'ps', '--all', '--format', '{{.Names}}', ...label(stage.project)),
-    docker(stage, 'volume', 'ls', '--format', '{{.Name}}', ...label(stage.project)),
-    docker(stage, 'network', 'ls', '--format', '{{.Name}}', ...label(stage.project)),
-    docker(stage, 'image', 'ls', '--format', '{{.Repository}}', '--filter', `reference=${stage.project}-*`),
-  ])
-  return [containers, kept, networks, images].flatMap(lines)
-}
-
-type State = Readonly<{ Pid: number; Status: string; Restarts: number; Id: string }>
-
-async function stateOf(stage: Stage, service: string): Promise<State> {
-  const filter = [...label(stage.project), '--filter', `label=com.docker.compose.service=${service}`]
-  const [id] = lines(await docker(stage, 'ps', '--all', '--quiet', ...filter))
-  if (!id) throw new Error(`there is no container of ${service}`)
-  const [found] = JSON.parse(await docker(stage, 'container', 'inspect', id))
-  return { ...found.State, Restarts: found.RestartCount, Id: found.Id }
-}
-
-/**
- * Ends a container's first process as the kernel does when memory runs out. `docker kill` would be taken for the wish
- * to have it stopped, and from inside a container its first process cannot be killed.
- */
-async function crash(stage: Stage, service: string): Promise<void> {
-  const { Pid } = await stateOf(stage, service)
-  // Where containers are kept from signalling each other, by SELinux or by users of their own, this one is not.
-  const free = ['--pid=host', '--userns=host', '--security-opt=label=disable', '--user=root']
-  const how = ['--rm', '--name', `${stage.project}-crash`, '--network=none', ...free]
-  const image = stage.settings.env.NODE_IMAGE ?? ''
-  await docker(stage, 'run', ...how, '--entrypoint=node', image, '--eval', `process.kill(${Pid}, 'SIGKILL')`)
+  const said = `${run}: spans: ${found.map(({ title, spans }) => `${spans} in ${title}`).join(', ')}; ${series} series in Prometheus`
+  if (series === 0 || found.some(({ spans }) => spans === 0 || spans !== found[0]?.spans)) throw new Error(said)
+  return said
 }
 
 const recovered = <T>(look: () => Promise<T>) => eventually(look, RECOVERY_S, cancel)
 const well = (stage: Stage) => recovered(() => make(stage, 'status'))
+
+/** Kills a service as a crash does. Answers which tick was followed when it was back. */
+async function comesBack(stage: Stage, service: string): Promise<string> {
+  const before = await stateOf(stage, service)
+  await crash(stage, service)
+  await recovered(async () => {
+    const { Status, Restarts, Pid } = await stateOf(stage, service)
+    if (Status !== 'running' || Restarts <= before.Restarts || Pid === before.Pid)
+      throw new Error(`${service} is ${Status}, restarted ${Restarts} times`)
+  })
+  await well(stage)
+  return (await verify(stage)).run
+}
+
+/** The `docker run` line of collector/README.md as it stands there, with names, ports and the image of this rehearsal. */
+function ownCollectorLine({ copy, project, settings }: Stage, ports: readonly number[], tempo: string): string {
+  const line = /^docker run .*$/m.exec(readFileSync(join(copy, 'collector/README.md'), 'utf8'))?.[0] ?? ''
+  const changes: readonly (readonly [RegExp, string])[] = [
+    [/^docker run /, `exec docker run --name ${project}-own `],
+    [/ otelcol-queue:/, ` ${project}-own:`],
+    [/127\.0\.0\.1:4317:/, `127.0.0.1:${ports[0]}:`],
+    [/127\.0\.0\.1:4318:/, `127.0.0.1:${ports[1]}:`],
+    // Where Tempo is not on this machine but in a container beside it, which need not be open to other machines then.
+    [/:host-gateway /, `:${tempo} `],
+    [/ otel\/opentelemetry-collector-contrib:\S+ /, ` ${settings.env.OTELCOL_IMAGE} `],
+  ]
+  return changes.reduce((text, [from, to]) => {
+    if (!from.test(text)) throw new Error(`collector/README.md has no docker run line with ${from}`)
+    return text.replace(from, to)
+  }, line)
+}
+
+/** Runs that line with Tempo of this stack behind it, sends a failed call, and looks for it. */
+async function ownCollector(stage: Stage): Promise<string> {
+  const { copy, project, settings } = stage
+  const { Id } = await stateOf(stage, 'tempo')
+  const ports = await freePorts(2)
+  const traceId = randomBytes(16).toString('hex')
+  const now = BigInt(Date.now()) * 1_000_000n
+  const span = {
+    traceId,
+    spanId: randomBytes(8).toString('hex'),
+    name: 'chat',
+    startTimeUnixNano: String(now),
+    endTimeUnixNano: String(now + 1n),
+    status: { code: 2 },
+    attributes: [
+      { key: 'gen_ai.operation.name', value: { stringValue: 'chat' } },
+      { key: 'prompt', value: { stringValue: 'write to somebody@example.com soon' } },
+    ],
+  }
+  await docker(stage, 'network', 'connect', 'bridge', Id)
+  try {
+    const where = '{{.NetworkSettings.Networks.bridge.IPAddress}}'
+    const line = ownCollectorLine(stage, ports, await docker(stage, 'inspect', '--format', where, Id))
+    const options = { cwd: copy, env: settings.env, extendEnv: false, reject: false, all: true } as const
+    const collector = execa('sh', ['-c', line], options)
+    const ended = collector.then(({ all }) => {
+      throw new Error(`the collector ended:\n${all}`)
+    })
+    const sent = recovered(async () => {
+      const { status } = await fetch(`http://127.0.0.1:${ports[1]}/v1/traces`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] }),
+        signal: AbortSignal.timeout(5000),
+      })
+      if (status !== 200) throw new Error(`OTLP is answered with HTTP ${status}`)
+    })
+    try {
+      sent.catch(() => {}) // it goes on asking when the collector has ended
+      await Promise.race([sent, ended])
+      const [stored] = await eventually(async () => {
+        const spans = await tempoTrace(settings, traceId)
+        if (spans.length === 0) throw new Error('Tempo has not got the trace')
+        return spans
+      })
+      if (stored?.attributes.prompt !== 'write to **** soon') throw new Error(`stored: ${stored?.attributes.prompt}`)
+      return 'took OTLP, and handed the trace on to Tempo, masked'
+    } finally {
+      await docker(stage, 'rm', '--force', `${project}-own`)
+      await ended.catch(() => {})
+    }
+  } finally {
+    await docker(stage, 'network', 'disconnect', 'bridge', Id)
+  }
+}
+
+/** Volumes without a name, which nobody removes. */
+async function namelessVolumes(stage: Stage): Promise<readonly string[]> {
+  const mounts = '{{$name := .Name}}{{range .Mounts}}{{if eq .Type "volume"}}{{.Name}} of {{$name}}\n{{end}}{{end}}'
+  const all = await docker(stage, 'container', 'inspect', '--format', mounts, ...(await running(stage)))
+  return lines(all.replaceAll(/\n+/g, '\n')).filter((volume) => volume && !volume.startsWith(`${stage.project}_`))
+}
 
 async function rehearse(stage: Stage): Promise<void> {
   let first: Tick = { run: '', trace: '' }
@@ -168,6 +208,7 @@ async function rehearse(stage: Stage): Promise<void> {
     first = await verify(stage)
     return first.run
   })
+  await step('the docker run line of collector/README.md', () => ownCollector(stage))
   await step('every container restarts', async () => {
     await docker(stage, 'restart', ...(await running(stage)))
     await well(stage)
@@ -181,19 +222,9 @@ async function rehearse(stage: Stage): Promise<void> {
     if (after.Id !== Id || after.Pid !== Pid) throw new Error('the collector is another process than before')
     return `the collector kept its process; ${(await verify(stage)).run}`
   })
-  for (const service of SERVICES) {
-    await step(`${service} is killed, and comes back`, async () => {
-      const before = await stateOf(stage, service)
-      await crash(stage, service)
-      await recovered(async () => {
-        const { Status, Restarts, Pid } = await stateOf(stage, service)
-        if (Status !== 'running' || Restarts <= before.Restarts || Pid === before.Pid)
-          throw new Error(`${service} is ${Status}, restarted ${Restarts} times`)
-      })
-      await well(stage)
-      return (await verify(stage)).run
-    })
-  }
+  const backends = served(chosenBackends(stage.settings)).map(({ id }) => id)
+  for (const service of [...backends, 'prometheus', 'collector', 'mock-vllm', 'sim'])
+    await step(`${service} is killed, and comes back`, () => comesBack(stage, service))
   await step('docker kill of them all, then make up', async () => {
     await docker(stage, 'kill', ...(await running(stage)))
     // To the engine that was a wish, so that most stay down: the status must say so.
@@ -207,16 +238,32 @@ async function rehearse(stage: Stage): Promise<void> {
   await step('make down keeps the volumes', async () => {
     await make(stage, 'down')
     const up = await running(stage)
-    const kept = (await volumes(stage)).map((name) => name.replace(`${stage.project}_`, '')).sort()
+    const kept = (await volumes(stage)).join(', ')
     if (up.length > 0) throw new Error(`${up.length} containers still run`)
-    if (kept.join() !== VOLUMES.join()) throw new Error(`kept: ${kept.join(', ') || 'nothing'}`)
-    return kept.join(', ')
+    if (kept !== VOLUMES) throw new Error(`kept: ${kept || 'nothing'}`)
+    return kept
   })
   await step('make up finds the data again', async () => {
     await make(stage, 'up')
     const found = await eventually(() => findAgain(stage, first), 60, cancel)
     await verify(stage)
     return found
+  })
+  const more = { ...stage, settings: { ...stage.settings, env: { ...stage.settings.env, BACKENDS: ALL.join() } } }
+  await step(`make up BACKENDS=${ALL.join()}, and again after make down`, async () => {
+    await make(stage, 'down')
+    await make(more, 'up')
+    const tick = await verify(more)
+    await make(more, 'down')
+    await make(more, 'up')
+    return eventually(() => findAgain(more, tick), 60, cancel)
+  })
+  for (const service of ALL.filter((id) => !backends.includes(id)))
+    await step(`${service} is killed, and comes back`, () => comesBack(more, service))
+  await step('every volume has a name', async () => {
+    const nameless = await namelessVolumes(more)
+    if (nameless.length > 0) throw new Error(nameless.join(', '))
+    return VOLUMES
   })
   await step('make clean leaves nothing', async () => {
     await make(stage, 'down', '--state')
@@ -225,44 +272,6 @@ async function rehearse(stage: Stage): Promise<void> {
     if (left.length > 0) throw new Error(`left: ${left.join(', ')}`)
     return 'no container, volume, network or built image'
   })
-}
-
-/** The repository as somebody has it who has just cloned it, with what is changed here; and Grafana left out. */
-async function copyRepository(folder: string): Promise<string> {
-  const copy = join(folder, 'copy')
-  const { stdout } = await execa('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: ROOT })
-  for (const file of stdout.split('\0').filter((name) => name && existsSync(resolve(ROOT, name)))) {
-    mkdirSync(dirname(join(copy, file)), { recursive: true })
-    cpSync(resolve(ROOT, file), join(copy, file))
-  }
-  symlinkSync(resolve(ROOT, 'node_modules'), join(copy, 'node_modules'))
-  writeFileSync(join(copy, 'docker-compose.override.yml'), 'services: { grafana: { profiles: [left-out] } }\n')
-  return copy
-}
-
-/** The engine and Compose. Where only Compose is missing, the one that the tests use is lent to Docker. */
-async function findEngine(settings: Settings, folder: string): Promise<Settings> {
-  const found = await dockerEngine(settings.env)
-  if ('version' in found) return settings
-  const mend = 'On Debian: apt install docker.io; then make rehearse.'
-  if (!found.why.includes('Compose')) throw new UserError(`${found.why}, and make rehearse needs one. ${mend}`)
-  const program = (
-    await build(settings, ['compose'], { cancel, say }, readRecipes('stack/rehearsal/compose/recipe.yaml'))
-  )('docker-compose')
-  const theirs = settings.env.DOCKER_CONFIG || resolve(homedir(), '.docker')
-  const ours = join(folder, 'docker')
-  mkdirSync(join(ours, 'cli-plugins'), { recursive: true })
-  const link = (from: string, to: string, except: string) => {
-    for (const name of existsSync(from) ? readdirSync(from) : [])
-      if (name !== except) symlinkSync(join(from, name), join(to, name))
-  }
-  link(theirs, ours, 'cli-plugins')
-  link(join(theirs, 'cli-plugins'), join(ours, 'cli-plugins'), 'docker-compose')
-  symlinkSync(program, join(ours, 'cli-plugins/docker-compose'))
-  const lent = { ...settings, env: { ...settings.env, DOCKER_CONFIG: ours } }
-  const again = await dockerEngine(lent.env)
-  if ('why' in again) throw new UserError(`${again.why}, although Compose was built for it. ${mend}`)
-  return lent
 }
 
 /** Where each image is from. What can be neither found nor pulled is made here, under a name that no registry has. */
@@ -294,28 +303,6 @@ async function findImage(stage: Stage, image: Image, folder: string): Promise<st
   return standIn
 }
 
-async function removeAll(stage: Stage): Promise<void> {
-  const { project } = stage
-  const remove = async (list: readonly string[], rm: readonly string[]) => {
-    const found = lines(await docker(stage, ...list))
-    if (found.length > 0) await docker(stage, ...rm, ...new Set(found))
-  }
-  await remove(['ps', '--all', '--quiet', ...label(project)], ['rm', '--force', '--volumes'])
-  await remove(['ps', '--all', '--quiet', '--filter', `name=${project}`], ['rm', '--force'])
-  await remove(['volume', 'ls', '--quiet', ...label(project)], ['volume', 'rm', '--force'])
-  await remove(['network', 'ls', '--quiet', ...label(project)], ['network', 'rm'])
-  const named = (pattern: string) => [
-    'image',
-    'ls',
-    '--format',
-    '{{.Repository}}:{{.Tag}}',
-    '--filter',
-    `reference=${pattern}`,
-  ]
-  for (const pattern of [`${project}-*`, `${project}.invalid/*`, `${project}.invalid/*/*`])
-    await remove(named(pattern), ['image', 'rm', '--force'])
-}
-
 async function main(): Promise<void> {
   const folder = mkdtempSync(resolve(tmpdir(), 'wood-rehearsal-'))
   try {
@@ -324,10 +311,17 @@ async function main(): Promise<void> {
     const images = Object.fromEntries(IMAGES.map((image) => [image, here.env[image] ?? '']))
     const ports = await portsOfItsOwn()
     const project = `wood-rehearsal-${process.pid}`
-    const given = { ...Object.fromEntries(passed), ...images, BOOT: 'docker', COMPOSE_PROJECT_NAME: project }
+    const given = {
+      ...Object.fromEntries(passed),
+      ...images,
+      BOOT: 'docker',
+      BACKENDS: SHIPPED,
+      COMPOSE_PROJECT_NAME: project,
+    }
     const written = Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, String(port)]))
-    const settings = await findEngine({ state: folder, ports, env: { ...given, ...written } }, folder)
-    const bare = { project, copy: await copyRepository(folder), settings }
+    const asked = { state: folder, ports, env: { ...given, ...written } }
+    const settings = await findEngine(asked, folder, { cancel, say })
+    const bare = { project, copy: await copyRepository(folder), settings, cancel }
     try {
       const standIns: Record<string, string> = {}
       for (const image of IMAGES) {
