@@ -11,6 +11,8 @@ export type Backend = Readonly<{
   title: string
   /** The variable in its collector file that says where it takes OTLP. */
   endpointVariable: string
+  /** What only a person can tell: addresses and keys, each with an example. */
+  needs?: Readonly<Record<string, string>>
   /** What its collector file is told. Throws `UserError` when a variable is missing or is not what it must be. */
   environment: (settings: Settings) => Readonly<Record<string, string>>
   /** The server, when this project runs it. Without one, the backend is somewhere else. */
