@@ -12,6 +12,7 @@ export type Kind = (typeof MUST_KEEP)[number] | 'routine'
 /** `number` counts the must-keep traces up to this one: a run of the same seed with this COUNT sends it again. */
 export type Labelled = Readonly<{ id: string; kind: Kind; profile: string; spans: number; number: number }>
 
+/** This traffic is made up, and so are its agents: the simulator may get more without a change here. */
 export const AGENTS = ['squirrel', 'rabbit', 'fox', 'beaver', 'bear'] as const
 /** Both have a price in grafana/prices.yaml. */
 export const MODELS = ['Qwen/Qwen2.5-3B-Instruct', 'Qwen/Qwen2.5-1.5B-Instruct'] as const

@@ -160,8 +160,10 @@ describe('the files of backends', () => {
 
   test('start in every combination, and with every overlay', async () => {
     const settings = await ownSettings({
-      ...{ LANGFUSE_HOST: 'https://127.0.0.1:1', LANGFUSE_PUBLIC_KEY: 'pk', LANGFUSE_SECRET_KEY: 'sk' },
-      ...{ OTLP_BACKEND_ENDPOINT: 'https://127.0.0.1:1', OTLP_BACKEND_HEADERS: 'a=b' },
+      ...Object.assign({}, ...BACKENDS.map(({ needs }) => needs)),
+      // Nothing is sent, and nothing may be.
+      ...Object.fromEntries(BACKENDS.map(({ endpointVariable }) => [endpointVariable, 'https://127.0.0.1:1'])),
+      OTLP_BACKEND_HEADERS: 'a=b',
     })
     const program = (await build(settings, ['collector'], quiet))('otelcol-woodland')
     const waiting = [...SHAPES]

@@ -69,10 +69,7 @@ const PUBLISHED: Record<string, Record<number, PortName>> = {
 const SERVED = served(BACKENDS).map(({ id }) => id)
 /** What the backends that are somewhere else must be told. */
 const ELSEWHERE = {
-  LANGFUSE_HOST: 'https://langfuse.example',
-  LANGFUSE_PUBLIC_KEY: 'pk-lf-of-a-test',
-  LANGFUSE_SECRET_KEY: 'sk-lf-of-a-test',
-  OTLP_BACKEND_ENDPOINT: 'https://otlp.example',
+  ...Object.assign({}, ...BACKENDS.map(({ needs }) => needs)),
   OTLP_BACKEND_HEADERS: 'x-key=a%24{b}%2Cc',
 }
 /** Natively the paths of programs are of no interest here: nothing is started. */
@@ -80,9 +77,6 @@ const asNamed: Programs = (name) => name
 const options = { policy: SHIPPED_POLICY, cancel: new AbortController().signal, say: () => {} }
 const shipped = parseEnv(readFileSync(resolve(ROOT, '.env'), 'utf8'))
 const entries = (services: Services) => Object.entries(services)
-
-/** The servers of the native boot: here they are only named, not started, so none is built. */
-const programs: Programs = (name) => `/built/${name}`
 
 let folder: string
 let settings: Settings

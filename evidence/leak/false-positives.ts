@@ -32,6 +32,7 @@ const uuid = (random: Random) => [8, 4, 4, 4, 12].map((count) => random.hex(coun
 const instant = (random: Random) =>
   new Date(Date.UTC(2026, random.below(12), 1 + random.below(28)) + random.below(86_400_000))
 
+// Made-up values: the simulator may get more agents and goods without a change here.
 const AGENTS = oneOf('squirrel', 'rabbit', 'fox', 'beaver', 'bear')
 const GOODS = oneOf('acorns', 'berries', 'mushrooms', 'firewood', 'honey')
 const MODELS = oneOf(

@@ -202,8 +202,8 @@ export const KINDS: readonly Kind[] = [
       after('Basic ', Buffer.from(`${from(LOWER, 6, random)}:${token(ALNUM, 13, random)}`).toString('base64')),
   },
   {
-    name: 'OpenAI key',
-    make: (random) => after(oneOf(['sk-', 'sk-proj-', 'sk-svcacct-'], random), token(ALNUM, 40, random)),
+    name: 'OpenAI key, or one that looks like it',
+    make: (random) => after(oneOf(['sk-', 'sk-proj-', 'sk-svcacct-', 'pk-'], random), token(ALNUM, 40, random)),
   },
   {
     name: 'Anthropic key',

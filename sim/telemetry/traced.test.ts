@@ -511,7 +511,7 @@ test('the run is the same, watched or not: the ledgers differ in trace ids only'
   assert.equal(traces.length, 4)
 })
 
-test('the metrics are those of world.md with those labels; no tick, trace, order or run among them', async () => {
+test('the metrics are those of the vocabulary, with those labels; no tick, trace, order or run among them', async () => {
   const { play, metrics } = wood((ask) => (ask.agent === 'bear' && ask.tick === 2 ? fails(500) : busy(ask)))
   await play(3)
   const found = Object.fromEntries(

@@ -11,6 +11,8 @@ export type Backend = Readonly<{
   title: string
   /** The variable in its collector file with the address where it receives OTLP. */
   endpointVariable: string
+  /** What only a person knows: addresses and keys, each with an example. */
+  needs?: Readonly<Record<string, string>>
   /** The variables of its collector file. Throws `UserError` when a variable is missing or has a wrong value. */
   environment: (settings: Settings) => Readonly<Record<string, string>>
   /** The server, if this project runs it. Without it, the backend is somewhere else. */

@@ -1,12 +1,13 @@
 import { UserError } from '../../workbench/user-error.ts'
 import type { Settings } from '../settings.ts'
+import type { Backend } from './backend.ts'
 
 /** A variable that a backend needs. Throws a `UserError` that says how to set it. */
-export function required({ env }: Settings, backend: string, name: string, example: string): string {
+export function required({ env }: Settings, { id, needs }: Backend, name: string): string {
   const value = env[name]
   if (value) return value
   throw new UserError(
-    `${name} is not set, and the backend ${backend} needs it: make up BACKENDS=…,${backend} ${name}=${example}`,
+    `${name} is not set, and the backend ${id} needs it: make up BACKENDS=…,${id} ${name}=${needs?.[name] ?? '…'}`,
   )
 }
 
@@ -16,16 +17,16 @@ export function required({ env }: Settings, backend: string, name: string, examp
  */
 export function addressIn(
   settings: Settings,
-  backend: string,
+  backend: Backend,
   name: string,
-  { example, secret }: Readonly<{ example: string; secret: boolean }>,
+  { secret }: Readonly<{ secret: boolean }>,
 ): string {
-  const given = required(settings, backend, name, example)
+  const given = required(settings, backend, name)
   const address = /^[a-z][a-z0-9+.-]*:\/\//i.test(given) ? given : `https://${given}`
   const parsed = URL.canParse(address) ? new URL(address) : undefined
   if (!parsed || !['http:', 'https:'].includes(parsed.protocol) || parsed.username || parsed.password)
     throw new UserError(
-      `${name} must be the address of a server, without a name or password in it, such as ${example}.`,
+      `${name} must be the address of a server, without a name or password in it, such as ${backend.needs?.[name]}.`,
     )
   const isHere = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\]|host\.docker\.internal)$/.test(parsed.hostname)
   if (parsed.protocol === 'http:' && secret && !isHere)

@@ -6,12 +6,14 @@ export const langfuse: Backend = {
   id: 'langfuse',
   title: 'Langfuse',
   endpointVariable: 'LANGFUSE_HOST',
+  needs: {
+    LANGFUSE_HOST: 'https://cloud.langfuse.com',
+    LANGFUSE_PUBLIC_KEY: 'pk-lf-…',
+    LANGFUSE_SECRET_KEY: 'sk-lf-…',
+  },
   environment: (settings: Settings) => {
-    const host = addressIn(settings, 'langfuse', 'LANGFUSE_HOST', {
-      example: 'https://cloud.langfuse.com',
-      secret: true,
-    })
-    const keys = `${required(settings, 'langfuse', 'LANGFUSE_PUBLIC_KEY', 'pk-lf-…')}:${required(settings, 'langfuse', 'LANGFUSE_SECRET_KEY', 'sk-lf-…')}`
+    const host = addressIn(settings, langfuse, 'LANGFUSE_HOST', { secret: true })
+    const keys = `${required(settings, langfuse, 'LANGFUSE_PUBLIC_KEY')}:${required(settings, langfuse, 'LANGFUSE_SECRET_KEY')}`
     return { LANGFUSE_HOST: host, LANGFUSE_AUTHORIZATION: `Basic ${Buffer.from(keys).toString('base64')}` }
   },
 }

@@ -7,10 +7,10 @@ export const otlp: Backend = {
   id: 'otlp',
   title: 'OTLP',
   endpointVariable: 'OTLP_BACKEND_ENDPOINT',
+  needs: { OTLP_BACKEND_ENDPOINT: 'https://api.honeycomb.io' },
   environment: (settings: Settings) => {
     const headers = headersIn(settings.env.OTLP_BACKEND_HEADERS ?? '')
-    const endpoint = addressIn(settings, 'otlp', 'OTLP_BACKEND_ENDPOINT', {
-      example: 'https://api.honeycomb.io',
+    const endpoint = addressIn(settings, otlp, 'OTLP_BACKEND_ENDPOINT', {
       secret: Object.keys(headers).length > 0,
     })
     // The Collector reads a map from it, and reads a $ as the beginning of a variable.
