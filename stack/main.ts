@@ -46,7 +46,7 @@ const LEAK_COUNT = '60000'
 const BIAS = { traces: 60_000, salts: 100 }
 
 /** The outage is long enough for an alert. There are enough kills to hit every moment in the life of a trace. */
-const DRILL = { kills: '200', outageSeconds: 60, bodies: 1000 }
+const DRILL = { kills: '100', outageSeconds: 60, bodies: 1000, atOnce: 3 }
 
 /** Options for commands whose output is their progress, and for commands that end with an answer. */
 const showing = () => ({ cancel: cancelled.signal, say })
