@@ -13,13 +13,13 @@ const TICKS = 80
 const TIME_FACTOR = 5
 const SLOW_CALL_MS = 2000 / TIME_FACTOR
 const TOKEN_HEAVY = 5000
-/** A span and the ledger start and stop their watches a moment apart; calls this near the threshold may go either way. */
+/** A span and the ledger measure the same call at slightly different times. So a call this near the threshold may be slow or not. */
 const WATCHES_DIFFER_MS = 30
 
-/** The SDK starts a span on a whole millisecond and measures on from there, so siblings' clocks differ by as much. */
+/** The SDK rounds the start of a span to a whole millisecond and measures from there, so the times of two spans differ by up to this. */
 const CLOCK_NS = 1_000_000n
 
-/** Values nobody has, of kinds the redactor promises to mask, in what every prompt says. */
+/** Invented values of kinds that the redactor must mask; every prompt holds them. */
 const SECRETS = {
   email: 'canary.fox@forest.example',
   phone: '+1 415 555 0132',
@@ -35,7 +35,7 @@ const SECRETS = {
 let settings: Settings
 let end: () => Promise<void>
 let run: Run
-/** Kept traces, as Tempo has them. */
+/** The kept traces, from Tempo. */
 let kept: ReadonlyMap<string, readonly Span[]>
 
 const of = <K extends Entry['kind']>(kind: K) =>
@@ -103,7 +103,7 @@ test('the run has failures of several kinds, and mostly routine', () => {
   )
   assert.ok((duties.routine ?? 0) > TICKS * 0.4, `routine ticks: ${JSON.stringify(duties)}`)
   for (const policy of ['keep-parse-errors', 'keep-self-buys', 'keep-slow-calls', 'keep-token-heavy']) {
-    assert.ok((duties[policy] ?? 0) > 0, `no tick is there for ${policy}: ${JSON.stringify(duties)}`)
+    assert.ok((duties[policy] ?? 0) > 0, `the run has no tick for ${policy}: ${JSON.stringify(duties)}`)
   }
 })
 
@@ -121,10 +121,10 @@ test('every trace that must be kept is kept, and has the name of the policy that
   }
 })
 
-test('about one in ten of the routine traces is kept, with that weight', () => {
+test('about one in ten of the routine traces is kept, by the sample policy', () => {
   const routine = of('tick').filter((tick) => !duty(tick) && !nearThreshold(tick.tick))
   const sampled = routine.filter(({ trace }) => kept.has(trace))
-  // 0.1 of some 50 traces: outside these bounds less than once in a thousand runs.
+  // 0.1 of about 50 traces: outside these bounds less than once in a thousand runs.
   assert.ok(
     sampled.length <= routine.length * 0.1 + 3.1 * Math.sqrt(routine.length * 0.09),
     `${sampled.length} of ${routine.length}`,
@@ -296,7 +296,7 @@ test('every exemplar opens a trace that was stored', async () => {
   }
   const traces = new Set(data.flatMap(({ exemplars }) => exemplars.map(({ labels }) => labels.trace_id)))
   assert.ok(traces.size > 0, 'there are exemplars')
-  for (const trace of traces) assert.ok(kept.has(trace), `the exemplar of ${trace} leads nowhere`)
+  for (const trace of traces) assert.ok(kept.has(trace), `the exemplar of ${trace} opens no stored trace`)
 })
 
 test('no secret of the prompts is in Tempo, Phoenix, Prometheus, a log or a queue file', async () => {

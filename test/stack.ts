@@ -12,7 +12,7 @@ import { readSettings, type Settings, url } from '../stack/settings.ts'
 
 export type Run = Readonly<{ id: string; entries: readonly Entry[]; spans: number; said: string }>
 
-/** A place of its own for a test: free ports, a temporary folder, and only the environment it names. */
+/** Settings for a test: free ports, a temporary folder, and only the named environment. */
 export async function testPlace(extra: Readonly<Record<string, string>> = {}): Promise<Settings> {
   const shipped = readSettings(mkdtempSync(resolve(tmpdir(), 'wood-test-')))
   const env = { ...shipped.env }
@@ -20,7 +20,7 @@ export async function testPlace(extra: Readonly<Record<string, string>> = {}): P
   return { ...shipped, ports: await portsOfItsOwn(), env: { ...env, ...extra } }
 }
 
-/** Starts the named services of the real stack, and answers how to end them. Nothing is left behind. */
+/** Starts the named services of the real stack. Returns a function that stops them and removes their files. */
 export async function startStack(
   settings: Settings,
   policy: string,
@@ -40,7 +40,7 @@ export async function startStack(
   return end
 }
 
-/** Plays ticks against the place's own model server and answers the ledger. */
+/** Runs ticks with the model server of these settings and returns the ledger. */
 export async function play(settings: Settings, ...flags: readonly string[]): Promise<Run> {
   const ledger = resolve(settings.state, `ledger-${process.hrtime.bigint()}.jsonl`)
   const { file, args, cwd } = tsx(
@@ -69,7 +69,7 @@ export async function play(settings: Settings, ...flags: readonly string[]): Pro
   return { id, entries, spans: Number(/all (\d+) spans were sent/.exec(stderr)?.[1] ?? Number.NaN), said: stderr }
 }
 
-/** Looks twice a second until something is found; the last error tells what was missing when time is up. */
+/** Tries twice a second until it succeeds. After the time limit, throws the last error. */
 export async function eventually<T>(look: () => Promise<T>, seconds = 60, cancel?: AbortSignal): Promise<T> {
   const until = Date.now() + seconds * 1000
   for (;;) {
