@@ -40,7 +40,7 @@ test('a kept trace counts as often as its threshold says, and its error follows 
   near(of('fox', 'errors').value, 11)
   near(of('fox', 'tokens').value, 101 + 2010 + 1010)
   near(of('fox', 'USD').value, 2 + 10 * 3 + 10 * (0.99 + 1 + 0.5 + 1 - 0.5))
-  // What is kept for sure has no error; two calls of one trace are kept or dropped together.
+  // A trace that is always kept has no error. Two calls of one trace are kept or dropped together.
   near(of('fox', 'turns').error, Math.sqrt(2 * 90))
   near(of('fox', 'tokens').error, Math.sqrt(90 * (201 ** 2 + 101 ** 2)))
   assert.equal(of('owl', 'turns').value, 0)
@@ -59,7 +59,7 @@ test('no estimate is made from a trace with two weights, or with a model without
   )
 })
 
-/** Draws of one in ten that know nothing of each other; a fixed sequence, so that the test always sees the same. */
+/** Independent draws of one in ten, from a fixed sequence, so that the test is always the same. */
 function draws(salts: number, traces: number): Uint8Array[] {
   let state = 1
   const roll = () => {
@@ -76,7 +76,7 @@ test('independent salts count each; salts with the same sample count as one', ()
   const [one = new Uint8Array(), ...others] = draws(20, 5000)
   const same = drawsIn(others.map(() => one))
   assert.ok(Math.abs(same.worth - 1) < 1e-6, JSON.stringify(same))
-  // A pair that never draws the same trace.
+  // A pair of salts that never keep the same trace.
   const shy = others[0]?.map((drawn, trace) => (one[trace] ? 0 : drawn)) ?? one
   assert.equal(drawsIn([one, shy, ...others.slice(1)]).related, 1)
 })

@@ -12,7 +12,7 @@ after(() => rmSync(folder, { recursive: true }))
 const CASES = join(import.meta.dirname, 'cases')
 const DROPPED = 'traces: { it: dropped }\n'
 
-/** Reads one case of its own folder. */
+/** Reads one case from a separate folder. */
 function caseOf(traffic: string, expect = DROPPED, name = 'a-call-is-kept') {
   const parent = mkdtempSync(join(folder, 'of-'))
   mkdirSync(join(parent, name))

@@ -106,7 +106,7 @@ describe('every type of policy has mutants, of each of its settings', () => {
     ))
 })
 
-/** Where each value stands, but for names, and what a mutant leaves out or replaces as a whole. */
+/** The path of each value, except names and values that a mutant leaves out or replaces as a whole. */
 function leavesOf(value: unknown, path: readonly PropertyKey[]): readonly (readonly PropertyKey[])[] {
   if (typeof value !== 'object' || value === null) return ['name', 'type'].includes(String(path.at(-1))) ? [] : [path]
   return Object.entries(value).flatMap(([key, inner]) => leavesOf(inner, [...path, key]))

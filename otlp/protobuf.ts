@@ -76,7 +76,7 @@ function read(message: protobuf.Type, body: Uint8Array): TraceRequest {
   } catch (error) {
     const why = (error as Error).message
     throw new Error(
-      `these bytes are no OTLP trace request, are cut off, or hold lists in lists too deep to read: ${why}`,
+      `these bytes are not an OTLP trace request, or are cut off, or hold lists that are nested too deeply: ${why}`,
     )
   }
   return withIds({ resourceSpans: [], ...json }, hexOf)

@@ -20,7 +20,7 @@ export async function ownSettings(extra: Readonly<Record<string, string>> = {}):
   return { ...shipped, ports: await portsOfItsOwn(), env: { ...env, ...extra } }
 }
 
-/** Starts the named services of the real stack, and answers how to end them. Nothing is left behind. */
+/** Starts the named services of the real stack. Returns a function that stops them and removes their files. */
 export async function startStack(
   settings: Settings,
   policy: string,

@@ -32,12 +32,12 @@ const nameOf = ({ board, panel, target }: Asked) => `${board} / ${panel} / ${tar
 let settings: Settings
 let end: () => Promise<void>
 let run: Run
-/** When to ask, in seconds since 1970: at first soon after the last tick, when rates over a minute still see it. */
+/** The time of the queries, in seconds since 1970. At first soon after the last tick, so that rates over a minute include it. */
 let askedAt: number
 
 type Answer = Readonly<{ labels: Readonly<Record<string, string>>; value: number }>
 
-/** Asks what Grafana would ask, with all agents chosen. Of lines over time the answer is their last number. */
+/** Runs the queries that Grafana would run, with all agents chosen. For lines over time, returns their last value. */
 async function answer({ target }: Asked, agents = '.*'): Promise<readonly Answer[]> {
   const { expr, query = '', instant, metricsQueryType } = target
   if (expr) {
@@ -46,7 +46,7 @@ async function answer({ target }: Asked, agents = '.*'): Promise<readonly Answer
       ? prometheus(settings, filled, askedAt)
       : prometheusRange(settings, filled, { from: askedAt - 60, to: askedAt, step: 5 })
   }
-  // World time runs faster in this test, so that what is slow there is not slow here.
+  // World time runs faster in this test, so a slow call takes less real time.
   const filled = query.replaceAll('$agent', agents).replace(/duration > \w+/, 'duration > 10ms')
   if (metricsQueryType)
     return (await tempoMetrics(settings, filled)).map(({ labels, values }) => ({
@@ -66,7 +66,7 @@ before(async () => {
     VLLM_FALLBACK_MODEL: 'Qwen/Qwen2.5-1.5B-Instruct',
   })
   end = await startStack(settings, SHIPPED_POLICY, ['tempo', 'prometheus', 'phoenix', 'collector', 'mock-vllm'])
-  // What is used before Prometheus has been looking for a minute may be old, and is not charged.
+  // Tokens that were used before Prometheus had scraped for a minute may be old and have no cost.
   await eventually(async () => {
     const seen = await prometheus(settings, 'up{job="agents"} offset 1m == 1')
     assert.ok(seen.length > 0)
@@ -152,10 +152,10 @@ const p = (quantile: number, items: readonly { agent: string; ms: number }[]): N
 const FLEET = 'cost-and-latency-by-agent'
 const TABLE = `${FLEET} / Which agent stands out?`
 const COST = 0.02
-/** Buckets double. */
+/** Each bucket is twice as wide as the one before, so a quantile may be this far off. */
 const BUCKET = 1
 
-/** What a panel must say, by the ledger alone: by which label, and how far off it may be, as a share. */
+/** What a panel must show, from the ledger alone: by which label, and the allowed difference as a share. */
 const truths: Readonly<Record<string, { label: string; within: number; expected: () => Numbers }>> = {
   [`${TABLE} / turns`]: { label: 'gen_ai_agent_name', within: 0, expected: () => sumBy(turns(), agent) },
   [`${TABLE} / refused`]: {
@@ -258,7 +258,7 @@ describe('a board shows the same numbers as the ledger', () => {
     })
 })
 
-/** A part of PromQL as Prometheus has understood it. */
+/** A part of a PromQL query, as Prometheus parsed it. */
 type Part = { type: string; name?: string; matchers?: readonly { name: string; type: string; value: string }[] }
 
 function selectorsIn(part: unknown): readonly string[] {
@@ -269,7 +269,7 @@ function selectorsIn(part: unknown): readonly string[] {
   return [`{${matchers.map(({ name, type, value }) => `${name}${type}${JSON.stringify(value)}`).join(',')}}`, ...inside]
 }
 
-/** There only when something fails, or when prices.yaml has a server that costs by the hour. */
+/** Series that exist only when something fails, or when prices.yaml has a server that costs by the hour. */
 const RARE = [
   '{__name__="gen_ai_price_usd_per_hour"}',
   '{__name__="otelcol_exporter_enqueue_failed_spans"}',

@@ -35,7 +35,7 @@ before(() => {
 })
 after(() => rmSync(folder, { recursive: true, force: true }))
 
-/** A PATH that holds only the named programs. */
+/** A PATH with only the named programs. */
 function pathWith(name: string, ...programs: readonly string[]): string {
   const bin = resolve(folder, name)
   mkdirSync(bin, { recursive: true })
@@ -54,7 +54,7 @@ const fake = (bin: string, name: string, says: string) => {
   chmodSync(resolve(bin, name), 0o755)
 }
 
-/** Builds in a process of its own, with another PATH and an empty cache, and answers what it complains of. */
+/** Builds in a separate process with another PATH and an empty cache, and returns the error. */
 async function buildWith(path: string, part: string): Promise<string> {
   const script = `
     import { build } from '${resolve(ROOT, 'stack/native.ts')}'
@@ -201,7 +201,7 @@ describe('make reload', () => {
   const upSince = async () => ((await (await fetch(url(settings, 'COLLECTOR_HEALTH_PORT'))).json()) as Up).upSince
   type Up = { upSince: string }
 
-  /** A trace whose root never comes, so that the sampler waits for it. */
+  /** A trace without a root, so that the sampler keeps waiting. */
   async function send(digit: string): Promise<void> {
     const ids = { traceId: digit.repeat(32), spanId: digit.repeat(16), parentSpanId: 'f'.repeat(16) }
     const times = { startTimeUnixNano: '1795223772000000000', endTimeUnixNano: '1795223772500000000' }

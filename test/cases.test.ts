@@ -23,7 +23,7 @@ const without = (name: string) => ({
 })
 
 before(async () => {
-  // The thresholds of who runs this must not become those of the list that ships.
+  // Thresholds in the environment of this test must not change the shipped list.
   settings = await ownSettings({ SLOW_CALL: '9s', TOKEN_HEAVY: '9000' })
   const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: () => {} }, 'native')
   const lists = [{ name: 'shipped', text: shipped }, ...policies.map(({ name }) => without(name))]

@@ -49,7 +49,7 @@ type Service = {
 }
 type Services = Record<string, Service>
 
-/** Which port of the stack each published port of a container is. Nothing else may be published. */
+/** The stack's name of each published port. No other port may be published. */
 const PUBLISHED: Record<string, Record<number, PortName>> = {
   'mock-vllm': { 8000: 'VLLM_PORT' },
   collector: {
@@ -67,7 +67,7 @@ const PUBLISHED: Record<string, Record<number, PortName>> = {
 }
 
 const SERVED = served(BACKENDS).map(({ id }) => id)
-/** What the backends that are somewhere else must be told. */
+/** The variables of the backends that are somewhere else. */
 const ELSEWHERE = {
   ...Object.assign({}, ...BACKENDS.map(({ needs }) => needs)),
   OTLP_BACKEND_HEADERS: 'x-key=a%24{b}%2Cc',
@@ -82,10 +82,10 @@ let folder: string
 let settings: Settings
 let dockerCompose: string
 let services: Services
-/** The same for somebody who runs Compose by hand: .env, and the profiles that he names. */
+/** The same for a person who runs Compose by hand: .env and the named profiles. */
 let byHand: Services
 
-/** What the real Compose makes of docker-compose.yml in this environment. */
+/** The output of the real Compose for docker-compose.yml in this environment. */
 async function compose(env: Readonly<Record<string, string | undefined>>): Promise<Services> {
   const { stdout } = await execa(dockerCompose, ['config', '--format', 'json'], {
     cwd: ROOT,
@@ -98,7 +98,7 @@ async function compose(env: Readonly<Record<string, string | undefined>>): Promi
 const service = (name: string): Service => services[name] ?? assert.fail(`there is no service ${name}`)
 const given = (name: string) => service(name).environment ?? {}
 
-/** The same words with the paths that this machine knows instead of the container's. */
+/** The same arguments, with paths of this machine instead of paths in the container. */
 function fromHere(name: string, words: readonly string[]): string[] {
   const binds = (service(name).volumes ?? []).filter(({ type }) => type === 'bind')
   return words.map((word) =>
@@ -164,7 +164,7 @@ test('every image is pinned to the version that the native boot builds', () => {
   const node = shipped.NODE_IMAGE ?? ''
   for (const [name, { image, build: made }] of entries(byHand)) {
     const [, tag] = /^[\w./-]+:([\w.-]+)(?:@sha256:[0-9a-f]{64})?$/.exec(image ?? made?.args.NODE_IMAGE ?? '') ?? []
-    assert.match(tag ?? '', /^(v|version-)?\d+\.\d+\.\d+/, `${name}: ${image} names no release`)
+    assert.match(tag ?? '', /^(v|version-)?\d+\.\d+\.\d+/, `${name}: ${image} has no version in its tag`)
     if (versions[name]) assert.equal(tag, versions[name], name)
     if (made) assert.deepEqual(made, { context: ROOT, dockerfile: 'sim/Dockerfile', args: { NODE_IMAGE: node } })
     if (made) assert.equal(image, undefined, `${name}: two services must not build one name`)
@@ -179,7 +179,7 @@ test('every service has limits for memory and logs, gains no privileges, and res
     assert.deepEqual(it.logging, { driver: 'json-file', options: { 'max-size': '5m', 'max-file': '2' } }, name)
     assert.deepEqual(it.security_opt, ['no-new-privileges:true'], name)
     assert.ok(!it.privileged && it.network_mode !== 'host', name)
-    // The collector is sent SIGHUP, after which unless-stopped restarts no more; the owner of the queue ends by itself.
+    // The collector gets SIGHUP, and after that unless-stopped does not restart it any more. queue-owner ends by itself.
     const restart = { collector: 'always', 'queue-owner': 'no' }[name] ?? 'unless-stopped'
     assert.equal(it.restart, restart, name)
   }
@@ -191,7 +191,7 @@ test('a lasting service depends on each container that ends by itself, because u
   const oneShot = entries(services).filter(([, { restart }]) => restart === 'no')
   for (const [name] of oneShot) {
     const waits = entries(services).filter(([, { depends_on }]) => depends_on?.[name])
-    assert.ok(waits.length > 0, `nobody waits for ${name}`)
+    assert.ok(waits.length > 0, `no service depends on ${name}`)
     for (const [, { depends_on }] of waits)
       assert.equal(depends_on?.[name]?.condition, 'service_completed_successfully')
   }
@@ -222,7 +222,7 @@ test('both boots load the same files, with the same arguments', () => {
   const native = (name: string) =>
     nativeServices(settings, asNamed)
       .find((it) => it.name === name)
-      ?.command() ?? assert.fail(`natively there is no ${name}`)
+      ?.command() ?? assert.fail(`the native boot has no ${name}`)
   const command = (name: string) => fromHere(name, service(name).command ?? [])
   const value = (name: string, key: string) => fromHere(name, [given(name)[key] ?? ''])[0]
 
@@ -286,7 +286,7 @@ test('both boots load the same files in the same order, for every combination of
         assert.equal(collector?.command?.includes(`/${collectorFile(backend)}`), isWanted, `${id} of ${env.BACKENDS}`)
         assert.equal(id in others, isWanted && server !== undefined, `${id} of ${env.BACKENDS}`)
         if (!isWanted || server) continue
-        // In what config prints, a $ is doubled.
+        // compose config prints each $ twice.
         for (const [name, value] of Object.entries(environment(chosen))) {
           assert.equal(collector?.environment?.[name]?.replaceAll('$$', '$'), value, name)
           assert.equal(native?.env[name], value, name)
@@ -347,7 +347,7 @@ test('RECORD=yes makes both boots write what the sampler sees to a file, and cha
     'only there it may write',
   )
   const user = `${process.getuid?.()}:${process.getgid?.()}`
-  assert.equal(collector?.user, user, 'who started it can read the files')
+  assert.equal(collector?.user, user, 'the user who started it can read the files')
   assert.deepEqual(others['queue-owner']?.entrypoint, [
     'sh',
     '-c',
@@ -388,7 +388,7 @@ test('an empty variable is the same as an unset one', async () => {
   assert.equal(collector?.environment?.TOKEN_HEAVY, null)
 })
 
-/** A PATH with a `docker` that is this script; `$1` is what it is asked. */
+/** A PATH with this script as `docker`; `$1` is the command. */
 function fakeDocker(name: string, script: string): Record<string, string> {
   const bin = resolve(folder, name)
   mkdirSync(bin)
@@ -411,7 +411,7 @@ test('for an engine that cannot be used, the reason says what is missing', async
 })
 
 test('wrong settings are refused before anything is started, and the error says what to do instead', async () => {
-  // An engine with nothing in it and no way to a registry: only the configuration is read, by the real Compose.
+  // An engine without images and without a registry. Only `config` runs, in the real Compose.
   const record = resolve(folder, 'asked')
   const script = `
     echo "$*" >> ${record}
@@ -459,10 +459,10 @@ test('the workbench starts the pinned image with the files and the ports of this
 
   const image = args.indexOf(settings.env.OTELCOL_IMAGE ?? '')
   const [before, behind] = [args.slice(0, image), args.slice(image + 1)]
-  assert.deepEqual(before.slice(0, 2), ['run', '--rm'], 'nothing of it stays')
+  assert.deepEqual(before.slice(0, 2), ['run', '--rm'], 'the container is removed')
   const given = (flag: string) => before.flatMap((word, index) => (word === flag ? [before[index + 1] ?? ''] : []))
   assert.deepEqual(given('--publish'), ['127.0.0.1:14318:14318', '127.0.0.1:18888:18888'])
-  assert.deepEqual(given('--user'), [`1234:${process.getgid?.()}`], 'whose files the results are')
+  assert.deepEqual(given('--user'), [`1234:${process.getgid?.()}`], 'the results belong to this user')
 
   const mounts = given('--mount').map((mount) => Object.fromEntries(mount.split(',').map((part) => part.split('='))))
   for (const { type, source, target } of mounts) {
@@ -586,7 +586,7 @@ test('with TLS, the files are where the collector and the agents read them, and 
     (service?.volumes ?? []).map(({ source, target }) => `${source} ${target}`).filter((one) => one.includes('/tls/'))
   assert.deepEqual(binds(collector), [`${cert} /tls/cert.pem`, `${key} /tls/key.pem`])
   for (const service of [sim, model]) {
-    assert.deepEqual(binds(service), [`${cert} /tls/cert.pem`], 'the key is for nobody else')
+    assert.deepEqual(binds(service), [`${cert} /tls/cert.pem`], 'only the collector gets the key')
     assert.equal(service?.environment?.OTEL_EXPORTER_OTLP_ENDPOINT, 'https://collector:4318')
     assert.equal(service?.environment?.OTEL_EXPORTER_OTLP_CERTIFICATE, '/tls/cert.pem')
   }

@@ -17,8 +17,8 @@ import { replay, replayEach } from '../workbench/replay.ts'
 import { UserError } from '../workbench/user-error.ts'
 
 /**
- * A disk that is full for one program: no file of the collector may grow beyond this many kilobytes. An ordinary user
- * cannot fill a disk in a test; what a program is told then differs only in its words.
+ * A full disk for one program: no file of the collector can grow beyond this many kilobytes. An ordinary user cannot
+ * fill a disk in a test. On a really full disk, only the text of the error is different.
  */
 const withLimit = (launcher: Launcher, kilobytes: number): Launcher => ({
   ...launcher,
@@ -61,7 +61,7 @@ const refused = (work: Promise<unknown>) =>
     return true
   })
 
-/** Four ticks, which are some 200 kB of recording. */
+/** Four ticks, which are about 200 kB of recording. */
 const world: World = {
   cwd: ROOT,
   model: (port, otlp) => program('sim/mock-vllm/main.ts', otlp, '--port', String(port)),
@@ -77,7 +77,7 @@ function program(script: string, otlp: string, ...args: string[]) {
   return { ...tsx(script, ...args), env }
 }
 
-// All that is kept are 3026 kB: full at once, in the middle, and when no more than the last piece is missing.
+// The kept traces are 3026 kB. The disk is full at once, in the middle, and shortly before the end.
 for (const kilobytes of [1, 1500, 3000]) {
   test(`a disk that is full after ${kilobytes} kB ends a replay, which would have read too little`, async () => {
     await refused(replay(withLimit(launcher, kilobytes), traffic, list))

@@ -8,12 +8,12 @@ import type { Settings } from '../stack/settings.ts'
 import { UserError } from '../workbench/user-error.ts'
 
 const KILLS = 5
-/** What one backend shows, the others need not show again in every pull request; make drill runs them all. */
+/** One backend for each drill is enough in a pull request; make drill runs all. */
 const SHORT = [
   ...['kill', 'tempo-down', 'phoenix-down', 'jaeger-down', 'phoenix-500', 'phoenix-429', 'phoenix-hangs', 'otlp-hangs'],
   ...['tempo-killed', 'phoenix-killed', 'queue-full', 'disk-full', 'sigterm', 'reload', 'clocks', 'burst', 'odd'],
 ]
-/** All are loaded in each drill. */
+/** Each drill loads all of them. */
 const BACKENDS = ['tempo', 'phoenix', 'jaeger', 'otlp']
 const quiet = { cancel: new AbortController().signal, say: () => {} }
 const size = { seed: 7, kills: KILLS, outageSeconds: 2, bodies: 230 }
@@ -59,7 +59,7 @@ test('when a backend is down, hangs or is busy, neither it nor another backend l
 
 test('a killed Phoenix loses at most what phoenix.env lets it hold in memory', () => {
   const { unstored = Number.NaN } = statesOf('phoenix-killed', 'phoenix') ?? {}
-  // phoenix.env lets it hold 200 spans; two requests of one trace each may be under way.
+  // phoenix.env allows 200 spans in memory; two more requests of one trace each may be open.
   assert.ok(unstored <= 220, `${unstored} spans`)
 })
 

@@ -14,19 +14,19 @@ import { phoenixStores, tempoStores } from '../workbench/forecast.ts'
 import { readRecording } from '../workbench/recording.ts'
 import type { Findings } from '../workbench/report.ts'
 
-/** What workbench/forecast.ts was measured with is another preset and another seed. */
+/** The numbers in workbench/forecast.ts were measured with another preset and another seed. */
 const HELD_OUT = { preset: 'leaky', seed: '13', ticks: '45' }
-/** With more kept, less of what is stored are overheads that are always the same. */
+/** When more traces are kept, fixed overheads are a smaller part of the stored bytes. */
 const POLICY = 'collector/policies/keep-everything.yaml'
 const TOLERANCE = 0.1
-/** Longer than everything that waits before it sends or judges. */
+/** Longer than every batch delay and decision wait. */
 const STILL_MS = 4000
 const quiet = { cancel: new AbortController().signal, say: () => {} }
 
 let settings: Settings
 let end = async () => {}
 let live: string
-/** The traces that the simulator says it sent. */
+/** The traces in the simulator's ledger. */
 let told: readonly string[]
 let findings: Findings
 
@@ -44,13 +44,13 @@ async function tracesOf(recording: string): Promise<ReadonlySet<string>> {
 before(async () => {
   settings = await ownSettings({
     ...{ BOOT: 'native', RECORD: 'yes', TIME_FACTOR: '20', VLLM_PRESET: HELD_OUT.preset },
-    // Told, for a live recording does not say how fast its world ran.
+    // Set here, because a live recording does not hold its time factor.
     SLOW_CALL: '100ms',
   })
   end = await startStack(settings, POLICY, ['tempo', 'phoenix', 'collector', 'mock-vllm'])
   live = resolve(recordings(settings), 'live.jsonl')
   const first = await play(settings, '--seed', '2', '--ticks', '3')
-  // What waits when it reloads is judged early, perhaps on half of its spans: let nothing wait.
+  // At a reload, the sampler decides early on waiting traces, perhaps with half of their spans. So no trace may wait.
   await sleep(STILL_MS)
   const health = url(settings, 'COLLECTOR_HEALTH_PORT')
   const since = async () => ((await (await fetch(health)).json()) as { upSince: string }).upSince
@@ -61,7 +61,7 @@ before(async () => {
   told = [first, second].flatMap(({ entries }) =>
     entries.flatMap((entry) => (entry.kind === 'tick' && 'trace' in entry ? [entry.trace] : [])),
   )
-  // Read under another name: of the live file a process sees what was there when it first looked.
+  // Read a copy with another name, because a process keeps what it read first of the live file.
   const copy = resolve(settings.state, 'copy.jsonl')
   await eventually(async () => {
     writeFileSync(copy, readFileSync(live))
@@ -78,7 +78,7 @@ test('RECORD=yes writes every trace that the sampler sees, before a reload and a
 
 test('what it writes is masked', () => {
   const text = readFileSync(live, 'utf8')
-  assert.match(text, /\*{4}/, 'this preset has models say what is personal')
+  assert.match(text, /\*{4}/, 'with this preset, models write personal data')
   assert.doesNotMatch(text, /[\w.]+@[\w-]+\.\w+/)
 })
 
@@ -90,7 +90,7 @@ test('make tune reads it while it is being written, up to its last whole line', 
   writeFileSync(growing, `${first}\n${second.slice(0, 3000)}`)
   const before = await tracesOf(growing)
   writeFileSync(growing, `${first}\n${second}\n`)
-  assert.deepEqual(await tracesOf(growing), before, 'who looks twice sees the same')
+  assert.deepEqual(await tracesOf(growing), before, 'a second reading gives the same')
   const other = join(folder, 'elsewhere.jsonl')
   writeFileSync(other, `${first}\n${second.slice(0, 3000)}`)
   await assert.rejects(tracesOf(other), /elsewhere\.jsonl:2: the line is cut off/)
@@ -108,7 +108,7 @@ test('Tempo and Phoenix store what was forecast from it, within ±10 %', async (
     assert.ok(traces >= 2 * kept, `${traces} traces in ${found.length} blocks, of two copies of ${kept}`)
     return { bytes: found.reduce((sum, { bytes }) => sum + bytes, 0), blocks: found.length }
   }, 150)
-  // It stores some hundred spans a second, long after it has taken them.
+  // Phoenix stores about a hundred spans a second, long after it accepted them.
   const phoenix = await eventually(async () => {
     const before = inPhoenix()
     await sleep(STILL_MS)
@@ -137,7 +137,7 @@ test('the report shows bytes and USD for a day, at the rate of the recording', (
   assert.equal(forecast.phoenixBytes, Math.round(phoenixStores(table.total.bytes * forecast.times)))
 })
 
-/** Blocks that count; one that was merged into another stays on disk for some minutes. */
+/** The valid blocks. A block that was merged into another stays on disk for some minutes. */
 function blocks(): readonly { traces: number; bytes: number }[] {
   const folder = resolve(settings.state, 'data/tempo/blocks/single-tenant')
   const all = existsSync(folder) ? readdirSync(folder, { withFileTypes: true }) : []
@@ -154,7 +154,7 @@ function blocks(): readonly { traces: number; bytes: number }[] {
   })
 }
 
-/** What Phoenix stores, and the size of its database with the write-ahead log merged. */
+/** The number of stored spans in Phoenix, and the size of its database after the write-ahead log was merged. */
 function inPhoenix(): Readonly<{ spans: number; bytes: number }> {
   const database = new DatabaseSync(resolve(settings.state, 'data/phoenix/phoenix.db'), { readOnly: true })
   try {

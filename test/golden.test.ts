@@ -22,10 +22,10 @@ after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 test('the shipped list does what docs/measured/tune.md says', async () => {
   const changes = changed(committedTable('tune'), await goldenOf(settings, SHIPPED_POLICY, quiet))
-  assert.equal(changes, '', `the list does otherwise; when that is meant, make golden writes it:\n${changes}`)
+  assert.equal(changes, '', `the list decides differently. If this is on purpose, run make golden:\n${changes}`)
 })
 
-/** The rows that differ, each as it was and as it is. */
+/** The rows that differ, each with the old and the new text. */
 function changed(was: string, is: string): string {
   const [before, now] = [was.split('\n'), is.split('\n')]
   const gone = before.filter((row) => !now.includes(row)).map((row) => `- ${row}`)

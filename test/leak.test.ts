@@ -9,7 +9,7 @@ import { ownSettings } from '../stack/own-stack.ts'
 import type { Settings } from '../stack/settings.ts'
 import { GEN_AI, OPENINFERENCE, OTHER, WOODLAND } from '../vocabulary/attributes.ts'
 
-/** Every kind and every encoding in every field, though not each kind in each encoding there: make leak sends those. */
+/** Every kind and every encoding in every field, but not each kind in each encoding. make leak sends all combinations. */
 const SECRETS = 6000
 
 let settings: Settings
@@ -37,7 +37,7 @@ test('every output was searched: known leaks were found in each backend, in its 
   const exits = new Set(leaks.leaks.flatMap(({ exits }) => exits))
   const answers = ['Tempo', 'Phoenix', 'Jaeger']
   for (const exit of [...answers, 'files of phoenix', 'files of tempo', 'files of jaeger', 'files of collector'])
-    assert.ok(exits.has(exit), `nothing was found in ${exit}, which holds what is declared`)
+    assert.ok(exits.has(exit), `no known leak was found in ${exit}`)
 })
 
 test('with VOLUME=high no secret is found either, although the sampler sees them unmasked and a condition fails on them', async () => {
@@ -65,7 +65,7 @@ test('no attribute that a policy, a panel or a query uses is altered, and very f
     harm.altered.filter(({ key }) => key in USED),
     [],
   )
-  /** These stand on resources, and every other test would fail without them. */
+  /** These are on resources, and every other test would fail without them. */
   const onResources: readonly string[] = [
     OTHER.SERVICE_NAME,
     OTHER.SERVICE_VERSION,
@@ -75,5 +75,5 @@ test('no attribute that a policy, a panel or a query uses is altered, and very f
   ]
   for (const names of [GEN_AI, WOODLAND, OPENINFERENCE, OTHER])
     for (const name of Object.values(names))
-      assert.ok(name in USED || onResources.includes(name), `${name} is not tried`)
+      assert.ok(name in USED || onResources.includes(name), `${name} is not tested`)
 })

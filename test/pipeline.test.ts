@@ -13,13 +13,13 @@ const TICKS = 80
 const TIME_FACTOR = 5
 const SLOW_CALL_MS = 2000 / TIME_FACTOR
 const TOKEN_HEAVY = 5000
-/** A span and the ledger start and stop their watches a moment apart; calls this near the threshold may go either way. */
+/** A span and the ledger measure the same call at slightly different times. So a call this near the threshold may be slow or not. */
 const WATCHES_DIFFER_MS = 30
 
-/** The SDK reads two clocks for a span, one after the other. A busy machine can stop it between them for a time slice or two. */
+/** The SDK reads two clocks for each span, one after the other. A busy machine may stop it between the two for a time slice. */
 const CLOCK_NS = 25_000_000n
 
-/** Values nobody has, of kinds the redactor promises to mask, in what every prompt says. */
+/** Invented values of kinds that the redactor must mask; every prompt holds them. */
 const SECRETS = {
   email: 'canary.fox@forest.example',
   phone: '+1 415 555 0132',
@@ -35,7 +35,7 @@ const SECRETS = {
 let settings: Settings
 let end: () => Promise<void>
 let run: Run
-/** Kept traces, as Tempo has them. */
+/** The kept traces, from Tempo. */
 let kept: ReadonlyMap<string, readonly Span[]>
 
 const of = <K extends Entry['kind']>(kind: K) =>
@@ -105,7 +105,7 @@ test('the run has failures of several kinds, and mostly routine', () => {
   const ordinary = (duties.routine ?? 0) + (duties['keep-slow-calls'] ?? 0)
   assert.ok(ordinary > TICKS * 0.5, `ordinary ticks: ${JSON.stringify(duties)}`)
   for (const policy of ['keep-parse-errors', 'keep-self-buys', 'keep-slow-calls', 'keep-token-heavy']) {
-    assert.ok((duties[policy] ?? 0) > 0, `no tick is there for ${policy}: ${JSON.stringify(duties)}`)
+    assert.ok((duties[policy] ?? 0) > 0, `the run has no tick for ${policy}: ${JSON.stringify(duties)}`)
   }
 })
 
@@ -123,10 +123,10 @@ test('every trace that must be kept is kept, and has the name of the policy that
   }
 })
 
-test('about one in ten of the routine traces is kept, with that weight', () => {
+test('about one in ten of the routine traces is kept, by the sample policy', () => {
   const routine = of('tick').filter((tick) => !duty(tick) && !nearThreshold(tick.tick))
   const sampled = routine.filter(({ trace }) => kept.has(trace))
-  // 0.1 of some 50 traces: outside these bounds less than once in a thousand runs.
+  // 0.1 of about 50 traces: outside these bounds less than once in a thousand runs.
   assert.ok(
     sampled.length <= routine.length * 0.1 + 3.1 * Math.sqrt(routine.length * 0.09),
     `${sampled.length} of ${routine.length}`,
@@ -298,7 +298,7 @@ test('every exemplar opens a trace that was stored', async () => {
   }
   const traces = new Set(data.flatMap(({ exemplars }) => exemplars.map(({ labels }) => labels.trace_id)))
   assert.ok(traces.size > 0, 'there are exemplars')
-  for (const trace of traces) assert.ok(kept.has(trace), `the exemplar of ${trace} leads nowhere`)
+  for (const trace of traces) assert.ok(kept.has(trace), `the exemplar of ${trace} opens no stored trace`)
 })
 
 test('no secret of the prompts is in Tempo, Phoenix, Prometheus, a log or a queue file', async () => {

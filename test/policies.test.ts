@@ -74,7 +74,7 @@ describe('a file that is not a list of policies gets an error that says what it 
     folder = mkdtempSync(join(tmpdir(), 'wood-test-'))
   })
   after(() => rmSync(folder, { recursive: true, force: true }))
-  const never = () => assert.fail('the collector is not asked')
+  const never = () => assert.fail('no collector may be started')
   const told = async (path: string) => (await checkPolicyFile(path, never)).map(({ message }) => message).join()
   const file = (name: string, content: string | Buffer) => {
     writeFileSync(join(folder, name), content)
@@ -151,7 +151,7 @@ test('the types that a message names are those that the collector knows', async 
   }
 })
 
-/** What the collector says of a list when it does not start with it, else nothing. */
+/** The error of the collector if it does not start with a list. */
 const startsWith = (list: string): Promise<string> =>
   withScratch(async (folder) => {
     const env = { POLICY_FILE: list }
@@ -179,7 +179,7 @@ const keepsOfHundred = (list: string): Promise<Readonly<{ kept: number; threshol
       endTimeUnixNano: '1795223772500000000',
       attributes: toAttributes({ 'gen_ai.agent.name': index % 2 ? 'squirrel' : 'fox' }),
     }))
-    // A request each, for an attribute of one trace is not to be found on another.
+    // One request for each trace, so that an attribute of one trace is not on another.
     const body = JSON.stringify({ resourceSpans: spans.map((span) => resourceSpans([span])) })
     const headers = { 'content-type': 'application/json' }
     await fetch(`${collector.otlp}/v1/traces`, { method: 'POST', headers, body })
@@ -203,7 +203,7 @@ describe('a list that may be a mistake is accepted with a warning, and the warni
       assert.equal(said.length, 1, said.join('\n'))
       assert.ok(said[0]?.includes(`${name}:${line}: warning: `) && said[0].includes(reason), said[0])
       const { kept, thresholds } = await keepsOfHundred(path)
-      // Threshold 0 says of a trace that it stands for itself alone.
+      // Threshold 0 means that a trace counts once.
       assert.ok(kept < 100, 'it keeps less than everything')
       assert.deepEqual(thresholds, kept > 0 ? ['ot=th:0'] : [])
     })

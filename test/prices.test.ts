@@ -14,12 +14,12 @@ import { ROOT, type Settings } from '../stack/settings.ts'
 const COST = 'agent_model:gen_ai_cost_usd_per_second:rate1m'
 const MODEL = 'Qwen/Qwen2.5-3B-Instruct'
 const SAME = 1e-9
-/** Of what a range of the cost rule may differ from the truth: an evaluation that a busy machine left out. */
+/** How far a range of the cost rule may be off: a busy machine may leave out an evaluation. */
 const NEARLY = 0.02
 
 let settings: Settings
 let end: () => Promise<void>
-/** Prices and rules of this test alone: the shipped ones stay as they are. */
+/** Separate prices and rules for this test, so that the shipped ones do not change. */
 let folder: string
 let rules: string
 let run: Run
@@ -107,7 +107,7 @@ before(async () => {
   for (const name of ['prices.yaml', 'budgets.yaml']) cpSync(resolve(ROOT, 'grafana', name), join(folder, name))
   await eventually(async () => {
     const seen = await prometheus(settings, 'up{job="agents"} offset 1m == 1')
-    assert.ok(seen.length > 0, 'Prometheus has been looking for a minute')
+    assert.ok(seen.length > 0, 'Prometheus has scraped for a minute')
   }, 120)
   run = await play(settings, '--ticks', '60', '--seed', '7', '--tick-interval', '1s')
 })

@@ -68,7 +68,7 @@ test('every alert has one test in which it fires and one in which it does not', 
   }
 })
 
-/** Asks promtool about rules that are generated from other prices and budgets than those that ship. */
+/** Runs promtool with rules that are generated from other prices and budgets than the shipped ones. */
 async function generatedSay(prices: string, budgets: string, tests: string): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'wood-rules-'))
   try {
@@ -157,7 +157,7 @@ ${LOOKING}${tokens('fox', 'm', 'input', '0+50x60')}${tokens('bear', 'm', 'input'
 `,
   ))
 
-/** Named by a rule and never seen here, each with the reason. */
+/** Series that a rule names and that never exist here, each with the reason. */
 const UNSEEN = new Map([
   ['otelcol_exporter_enqueue_failed_spans', 'only a queue of 50,000 spans that is full has it'],
   ['gen_ai_price_usd_per_hour', 'no model that ships costs by the hour; test/prices.test.ts has one'],
@@ -165,7 +165,7 @@ const UNSEEN = new Map([
 
 test('every series that a rule names exists in a live run, and a backend that refuses everything raises its alert', async () => {
   const free = await ownSettings({ TIME_FACTOR: '5', VLLM_PRESET: 'default' })
-  // What is meant for Phoenix goes to Prometheus, which has no such page: refused for good.
+  // Spans for Phoenix go to Prometheus instead. It answers 404, so the exporter gives up.
   const odd = { ...free, ports: { ...free.ports, PHOENIX_PORT: free.ports.PROMETHEUS_PORT } }
   const everything = 'collector/policies/keep-everything.yaml'
   const end = await startStack(odd, everything, ['tempo', 'prometheus', 'collector', 'mock-vllm'])
@@ -197,7 +197,7 @@ test('every series that a rule names exists in a live run, and a backend that re
 type Written = { groups: readonly { rules: readonly { expr: string }[] }[] }
 
 const WORDS = /^(and|or|unless|on|by|without|group_left|offset|sum|count|max|min|absent|vector|time|rate|increase)$/
-/** What an expression takes from Prometheus: every word that is no keyword, function, label or text. */
+/** The series in an expression: every word that is not a keyword, function, label or text. */
 const namesIn = (expr: string): readonly string[] =>
   expr
     .replace(/"(?:[^"\\]|\\.)*"/g, '')

@@ -91,7 +91,7 @@ test('collector/ alone, started by the line of its README, masks a failed call a
     })
     assert.equal(sent.status, 200)
     const text = await eventually(async () => {
-      assert.ok(taken.length > 0, 'nothing was handed on')
+      assert.ok(taken.length > 0, 'the backend got nothing')
       return taken.join('')
     }, 20)
     assert.match(text, /write to \*\*\*\* soon/)
@@ -113,7 +113,7 @@ test('both lines name the gates and the image of .env', () => {
 test('the table has every variable that a file of collector/ reads, and no other', () => {
   const files = globSync('collector/**/*.yaml', { cwd: ROOT }).map((file) => readFileSync(resolve(ROOT, file), 'utf8'))
   const read = new Set(files.flatMap((text) => [...text.matchAll(/\$\{env:(\w+)/g)].map(([, name]) => name)))
-  // How long a recording may be is a matter of make record.
+  // The size of a recording is set by make record.
   read.delete('RECORDING_FILE_MB')
   const table = README.slice(README.indexOf('| variable |'))
   const told = new Set([...table.matchAll(/^\|([^|]+)\|/gm)].flatMap(([, cell = '']) => cell.match(/[A-Z]\w+/g) ?? []))

@@ -11,13 +11,13 @@ import { type Span, tempoMetrics, tempoSearch, tempoTrace } from '../stack/queri
 import { ROOT, type Settings, url } from '../stack/settings.ts'
 
 const TICKS = 60
-/** The watch of the ledger and that of a span start and end at different moments. */
+/** The ledger and a span measure the same work at slightly different times. */
 const WATCHES_DIFFER_MS = 5
 
 let settings: Settings
 let end: () => Promise<void>
 let run: Run
-/** Every trace of the run as Tempo gives it by id: what the ledger does not know is checked against these. */
+/** Every trace of the run, from Tempo by its id. What the ledger does not hold is compared with these. */
 let spans: readonly Span[]
 
 const of = <K extends Entry['kind']>(kind: K) =>
@@ -25,7 +25,7 @@ const of = <K extends Entry['kind']>(kind: K) =>
 
 before(async () => {
   settings = await ownSettings({ TIME_FACTOR: '20', VLLM_PRESET: 'chaos' })
-  // The shipped list and everything else: which policy kept a trace is asked, and all traces are there.
+  // The shipped list and a policy that keeps the rest: the questions name policies, and all traces are stored.
   const list = resolve(settings.state, 'shipped-and-the-rest.yaml')
   const rest = '\n- name: keep-the-rest\n  type: always_sample\n'
   writeFileSync(list, readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8') + rest)
@@ -35,7 +35,7 @@ before(async () => {
     const found = await tempoSearch(settings, recipe('one-run').query.replace('RUN', run.id))
     assert.equal(found.length, TICKS)
   })
-  // Structural questions see a trace whole only after it is flushed.
+  // Structural queries see the whole trace only after it was flushed.
   await fetch(url(settings, 'TEMPO_PORT', '/flush'), { method: 'POST' })
   const traces: (readonly Span[])[] = []
   for (const { trace } of of('tick')) traces.push(await tempoTrace(settings, trace))
@@ -47,7 +47,7 @@ after(() => end?.())
 const recipes = new Map(readRecipes().map((one) => [one.id, one]))
 function recipe(id: string): Recipe {
   const found = recipes.get(id)
-  assert.ok(found, `${id} is no question of grafana/traceql.yaml`)
+  assert.ok(found, `grafana/traceql.yaml has no question ${id}`)
   return found
 }
 
@@ -73,7 +73,7 @@ const under = (parent: (span: Span) => boolean, holds: (span: Span) => boolean) 
       .map(({ traceId }) => traceId),
   )
 
-/** A number above nine in ten others, from which all keep their distance: two watches cannot disagree about it. */
+/** A number above nine tenths of the values and not near any of them, so that two measurements agree on which values are above it. */
 function between(numbers: readonly number[], distance: number): number {
   const sorted = [...numbers].sort((a, b) => a - b)
   const most = Math.floor(sorted.length * 0.9)
@@ -87,7 +87,7 @@ function between(numbers: readonly number[], distance: number): number {
 type Check = () => { query: string; expected: Counts }
 const asIs = (id: string, expected: Counts) => ({ query: recipe(id).query, expected })
 
-/** What each search must find: traces, and how many of their spans. From the ledger where it knows. */
+/** What each search must find: traces, and the number of their spans. From the ledger if it holds them. */
 const searches: Readonly<Record<string, Check>> = {
   'slow-turns-of-one-agent': () => {
     const turns = of('turn').filter(({ agent }) => agent === 'fox')
@@ -196,7 +196,7 @@ describe('a search finds what the ledger says, no more and no less', () => {
   }
 })
 
-/** What each question in numbers must add up to over the run, by the labels of its series. */
+/** The sum over the run that each metrics query must give, by the labels of its series. */
 const sums: Readonly<Record<string, () => Counts>> = {
   'failed-turns-by-kind': () => {
     const failed = of('turn').filter(({ outcome }) => outcome !== 'accepted')
@@ -232,7 +232,7 @@ describe('a question in numbers adds up to what the ledger says', () => {
     const longest = Math.max(...of('call').map(({ ms }) => ms / 1000))
     for (const { values } of series) {
       const highest = Math.max(...values.filter(Number.isFinite))
-      // Powers of two, so up to twice too much.
+      // Buckets are powers of two, so the answer may be up to twice the real value.
       assert.ok(highest > 0 && highest <= 2 * longest, `${highest} s of at most ${longest} s`)
     }
   })
@@ -263,7 +263,7 @@ describe('questions whose answer must be empty have an empty answer', () => {
   }
 })
 
-/** The same questions, turned so that they must find something: else a typing error would pass for good news. */
+/** The same queries, changed so that they must find something. Otherwise a typing error would look like an empty answer. */
 const couldFind: Readonly<Record<string, string>> = {
   'pebbles-lost': '{ span.error.type = "self_buy" }',
   'calls-outside-a-turn': '{ span.gen_ai.operation.name = "chat" } !>> { span.gen_ai.operation.name = "invoke_agent" }',

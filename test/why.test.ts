@@ -22,7 +22,7 @@ import { UserError } from '../workbench/user-error.ts'
 import type { Why } from '../workbench/why.ts'
 
 const RECORDING = resolve(ROOT, COMMITTED_RECORDING)
-/** The recording was made ten times faster than the clock, so that 2 s of its world are 200 ms. */
+/** The recording has time factor 10, so 2 s of its world are 200 ms. */
 const ENV = { SLOW_CALL: '200ms' }
 const SLOW_MS = 200
 const LIST = 'the list'
@@ -31,7 +31,7 @@ const SPEED = 20
 let folder: string
 let settings: Settings
 let found: Study
-/** What the whole recording, replayed at once as `make tune` does it, makes of the shipped list and of its policies. */
+/** The result of `make tune`: a replay of the whole recording with the shipped list and with each of its policies. */
 let decided: ReadonlyMap<string, Decisions>
 const spansOf = new Map<string, Span[]>()
 const quiet = { cancel: new AbortController().signal, say: () => {} }
@@ -71,7 +71,7 @@ const slowestMs = (trace: string) =>
   Math.max(...(spansOf.get(trace) ?? []).filter((span) => text(span, 'gen_ai.operation.name') === 'chat').map(lastedMs))
 const kept = () => decided.get(LIST) ?? new Map()
 
-/** The answer for one trace says what a replay of the whole recording did. */
+/** The answer for one trace must agree with a replay of the whole recording. */
 function agrees(answer: Why): void {
   const { trace, votes } = answer
   const policies = [...decided].filter(([name]) => name !== LIST)
@@ -234,7 +234,7 @@ describe('a sweep', () => {
       inForce?.spans,
       [...kept().values()].reduce((sum, { spans }) => sum + spans, 0),
     )
-    // Each row loses the slow calls that only the bound in force keeps, and nothing else that must be kept.
+    // Each row loses the slow calls that only the threshold in force keeps, and no other must-keep trace.
     for (const [index, { missed }] of rows.entries()) {
       const lost = [...found.traces.values()].filter(({ id, classes }) => {
         const votes = [...decided].filter(([name, of]) => name !== LIST && name !== 'keep-slow-calls' && of.has(id))

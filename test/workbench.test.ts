@@ -34,7 +34,7 @@ import { UserError } from '../workbench/user-error.ts'
 const RECORDING = resolve(ROOT, COMMITTED_RECORDING)
 const shipped = (name: string) => resolve(ROOT, 'collector/policies', `${name}.yaml`)
 const lines = gunzipSync(readFileSync(RECORDING)).toString().trimEnd().split('\n')
-/** The recording has no tick of 6000 tokens, so that fewer count as heavy here. */
+/** The recording has no tick of 6000 tokens, so the threshold of heavy is lower here. */
 const ENV = { TOKEN_HEAVY: '5000', SLOW_CALL: '200ms' }
 const FAST = 20
 
@@ -158,7 +158,7 @@ describe('the shipped classes', () => {
     for await (const { body } of makeTraffic(size, (trace) => void labels.push(trace)))
       for (const span of spansOf(JSON.parse(body.toString())))
         spans.set(span.traceId, [...(spans.get(span.traceId) ?? []), span])
-    // Of each trace one request: how its spans arrive is not the question here.
+    // One request for each trace, because this test is not about how spans arrive.
     const bodies = [...spans.values()].map(
       (of) => `${JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: of }] }] })}\n`,
     )
@@ -380,7 +380,7 @@ describe('a new recording', () => {
     const told = ticks.flatMap((entry) => ('trace' in entry ? [entry.trace] : []))
     assert.equal(told.length, 4)
     const bodies = gunzipSync(readFileSync(path)).toString()
-    assert.match(bodies, /\*{4}/, 'this preset has models say what is personal')
+    assert.match(bodies, /\*{4}/, 'with this preset, models write personal data')
     assert.doesNotMatch(bodies, /[\w.]+@[\w-]+\.\w+/)
     assert.deepEqual([...traces.keys()].sort(), told.sort())
   })

@@ -71,9 +71,13 @@ test('each pattern is a regular expression that begins with a letter of its own,
   assert.ok(patterns.length > 50)
   for (const pattern of patterns) {
     assert.doesNotThrow(() => new RegExp(pattern, 'u'.slice(1)), pattern)
-    assert.doesNotMatch(pattern, /^(?:\[|\(|\.|\\[bswd])/, `${pattern} is tried at every letter`)
+    assert.doesNotMatch(
+      pattern,
+      /^(?:\[|\(|\.|\\[bswd])/,
+      `${pattern} does not begin with a literal, so it is tried at every byte`,
+    )
   }
-  // RE2 looks for each of these lines by its first digit or letter; but for that, and cards, they are one.
+  // RE2 finds each of these patterns by its first digit or letter. Apart from that, and from cards, they are equal.
   const byLetter = patterns.filter((pattern) => /^[A-Z]\[A-Z\]\(/.test(pattern))
   assert.deepEqual([...new Set(byLetter.map((pattern) => pattern.slice(1)))].length, 1)
   assert.equal(byLetter.length, 26)

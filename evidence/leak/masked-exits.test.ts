@@ -8,13 +8,13 @@ const ROOT = resolve(import.meta.dirname, '../..')
 const read = (path: string) => readFileSync(resolve(ROOT, path), 'utf8')
 const SHIPPED = read('collector/config.yaml')
 
-/** Every file that a Collector loads beside the shipped one: it has a service, as no other YAML of this room has. */
+/** Every file that a Collector loads beside config.yaml. Only these files have a service. */
 const overlays = readdirSync(resolve(ROOT, 'collector'), { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('.yaml') && path !== 'config.yaml')
   .map((path) => `collector/${path}`)
   .filter((path) => /^service:/m.test(read(path)))
 
-/** It replays what is masked already, into a scratch file, and sends nothing anywhere. */
+/** It replays masked data into a scratch file and sends nothing. */
 const REPLAY = 'workbench/replay.yaml'
 
 const BACKENDS = globSync('collector/backends/*.yaml', { cwd: ROOT }).map(read)

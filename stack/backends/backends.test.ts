@@ -10,7 +10,7 @@ import { ROOT, readSettings, type Settings } from '../settings.ts'
 import { BACKENDS, chosenBackends, collectorFile, exporterOf, served } from './backends.ts'
 import { otlp } from './otlp.ts'
 
-/** The files that may name a backend, and why. Whatever else deals with backends loops over their records. */
+/** The files that may name a backend, and why. All other code loops over the records of backends. */
 const NAMED_IN: readonly (readonly [glob: string, why: string])[] = [
   ['stack/backends/*.ts', 'these are the records'],
   ['stack/settings.ts', 'each port has a variable of its own, as .env names it'],
@@ -31,7 +31,7 @@ const NAMED_IN: readonly (readonly [glob: string, why: string])[] = [
   ['**/*.test.ts', 'a test says what one backend must show'],
 ]
 
-/** `otlp` is also the name of the protocol, and stands everywhere. */
+/** `otlp` is also the name of the protocol, so it is everywhere. */
 const words = BACKENDS.filter(({ id }) => id !== otlp.id).map(({ id }) => id)
 /** "temporary" and "temporality" are other words. */
 const NAME = new RegExp(`(?:${words.join('|')})(?!ra)`, 'i')
@@ -53,7 +53,7 @@ test('backends are named in the files of a committed list and nowhere else', asy
     'a record in stack/backends/ can hold what these need to know',
   )
   const unused = NAMED_IN.filter(([glob]) => !naming.some((file) => matchesGlob(file, glob)))
-  assert.deepEqual(unused, [], 'the list only gets shorter')
+  assert.deepEqual(unused, [], 'remove these from the list')
 })
 
 test('the name of a backend is found in code, and not in a comment, a link or another word', () => {
@@ -76,9 +76,17 @@ test('each backend has one collector file of its id, with its own pipelines and 
   for (const backend of BACKENDS) {
     const text = readFileSync(resolve(ROOT, collectorFile(backend)), 'utf8')
     const { exporters, service, ...rest } = parse(text)
-    assert.deepEqual(Object.keys(rest), [], `${backend.id}: lists and maps of others are not its own`)
+    assert.deepEqual(
+      Object.keys(rest),
+      [],
+      `${backend.id}: its file may have exporters and a service, and nothing else`,
+    )
     assert.deepEqual(Object.keys(exporters), [exporterOf(backend.id)])
-    assert.deepEqual(Object.keys(service), ['pipelines'], `${backend.id}: an extension would replace the list of all`)
+    assert.deepEqual(
+      Object.keys(service),
+      ['pipelines'],
+      `${backend.id}: its list of extensions would replace the shared one`,
+    )
     for (const [name, pipeline] of Object.entries(service.pipelines)) {
       assert.match(name, new RegExp(`^(traces|metrics)/${backend.id}$`))
       const receivers = name.startsWith('traces') ? ['forward/stored'] : ['forward/metrics']
@@ -86,7 +94,7 @@ test('each backend has one collector file of its id, with its own pipelines and 
     }
     const { sending_queue: queue, retry_on_failure: retry } = exporters[exporterOf(backend.id)]
     assert.equal(queue.storage, 'file_storage')
-    assert.equal(retry.max_elapsed_time, 0, `${backend.id}: what cannot be taken waits on disk`)
+    assert.equal(retry.max_elapsed_time, 0, `${backend.id}: the exporter must retry without a time limit`)
     assert.match(text, new RegExp(`\\$\\{env:${backend.endpointVariable}\\b`))
   }
 })

@@ -18,7 +18,7 @@ const headers = (given: string): unknown =>
     told(otlp, { ...ENDPOINT, OTLP_BACKEND_HEADERS: given }).OTLP_BACKEND_HEADER_MAP?.replaceAll('$$', '$') ?? '',
   )
 
-/** Is refused with this message, in which no secret stands. */
+/** It is refused with this message, and the message holds no secret. */
 function refused(backend: Backend, env: Readonly<Record<string, string>>, message: RegExp, secret = 'hunter2') {
   assert.throws(
     () => told(backend, env),

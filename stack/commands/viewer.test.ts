@@ -22,7 +22,7 @@ test('the viewer forwards queries, and nothing else', async (t) => {
         .on('error', failed)
         .end()
     })
-  // Nobody listens behind it, so what is handed on comes back as 502.
+  // No server listens behind it, so a forwarded query gets 502.
   const HANDED_ON = 502
   assert.equal(await status('POST', '/prom/api/v1/query'), HANDED_ON)
   assert.equal(await status('GET', '/prom/api/v1/label/job/values'), HANDED_ON)
