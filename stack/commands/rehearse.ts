@@ -32,7 +32,7 @@ import { ROOT, readSettings } from '../settings.ts'
 /** How long the images may take to come. A machine without a way to a registry hears so at once, as a rule. */
 const PULL_MS = 600_000
 /** How long a container may take to be well again: Phoenix on a slow disk takes longest. */
-const RECOVERY_S = 180
+const RECOVERY_S = 300
 
 /** The backends that start by default, and all that run here. */
 const SHIPPED = parseEnv(readFileSync(resolve(ROOT, '.env'), 'utf8')).BACKENDS ?? ''

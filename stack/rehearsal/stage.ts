@@ -11,6 +11,7 @@ type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
 /** How long one command of the stack may take: the first one builds the image of the simulator. */
 const COMMAND_MS = 900_000
+
 /** Everything of one rehearsal: a copy of this repository, so that neither its .stack/ nor its containers are touched. */
 export type Stage = Readonly<{ copy: string; project: string; settings: Settings; cancel: AbortSignal }>
 
