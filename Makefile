@@ -89,7 +89,7 @@ bias: $(installed) ## estimate from kept traces alone, and compare with all trac
 leak: $(installed) ## send secrets of every kind, and search for them in every output: N=100000 SEED=…
 	@tsx stack/main.ts leak
 
-drill: $(installed) ## kill, block and flood the servers, and account for every span: DRILL=kill KILLS=100
+drill: $(installed) ## kill, block and flood the servers, and account for every span: DRILL=kill KILLS=50
 	@tsx stack/main.ts drill
 
 bench: $(installed) ## measure speed and size, as ratios within one run

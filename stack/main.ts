@@ -45,8 +45,8 @@ const LEAK_COUNT = '60000'
 /** With so many traces, the error of the mean over the salts is a third of the allowed bias. */
 const BIAS = { traces: 60_000, salts: 100 }
 
-/** The outage is long enough for an alert. There are enough kills to hit every moment in the life of a trace. */
-const DRILL = { kills: '100', outageSeconds: 60, bodies: 1000, atOnce: 3 }
+/** The outage is long enough for many retries. There are enough kills to hit every moment in the life of a trace. */
+const DRILL = { kills: '50', outageSeconds: 30, bodies: 1000, atOnce: 2 }
 
 /** Options for commands whose output is their progress, and for commands that end with an answer. */
 const showing = () => ({ cancel: cancelled.signal, say })
