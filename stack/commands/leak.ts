@@ -137,7 +137,7 @@ async function accepted(address: string, body: string, cancel: AbortSignal): Pro
     throw new UserError(`the collector refused a part of the corpus with HTTP 503 for ${PATIENCE_MS / 1000} s.`)
 }
 
-const ARRIVES_WITHIN_MS = 180_000
+const ARRIVES_WITHIN_MS = 900_000
 const traceIdsOf = (sent: readonly Sent[]) => sent.flatMap(({ traceIds }) => traceIds)
 
 /** Waits until each backend has every trace, and Prometheus every metric: a search before that would miss some. */
