@@ -76,7 +76,7 @@ const AT_MOST_MS = 600_000
  * Looks twice a second until something is found. It gives up when nothing has changed for so many seconds: as long as
  * the error says something else each time, there is progress, and a busy machine is only slow. Throws the last error.
  */
-export async function eventually<T>(look: () => Promise<T>, seconds = 60, cancel?: AbortSignal): Promise<T> {
+export async function eventually<T>(look: () => Promise<T>, seconds = 180, cancel?: AbortSignal): Promise<T> {
   const began = Date.now()
   let last = { said: '', atMs: began }
   for (;;) {
