@@ -105,7 +105,10 @@ test('the run has failures of several kinds, and mostly routine', () => {
   const ordinary = (duties.routine ?? 0) + (duties['keep-slow-calls'] ?? 0)
   assert.ok(ordinary > TICKS * 0.5, `ordinary ticks: ${JSON.stringify(duties)}`)
   // A heavy tick of a busy machine is often kept as a slow one.
-  assert.ok(of('tick').some(({ tokens }) => tokens >= TOKEN_HEAVY), 'no tick is heavy')
+  assert.ok(
+    of('tick').some(({ tokens }) => tokens >= TOKEN_HEAVY),
+    'no tick is heavy',
+  )
   for (const policy of ['keep-parse-errors', 'keep-self-buys', 'keep-slow-calls']) {
     assert.ok((duties[policy] ?? 0) > 0, `the run has no tick for ${policy}: ${JSON.stringify(duties)}`)
   }
