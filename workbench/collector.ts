@@ -49,17 +49,15 @@ const DISK_FULL = /no space left on device|disk quota exceeded|file too large/
 /** The same, as Node names it. */
 const DISK_FULL_CODES = ['ENOSPC', 'EDQUOT', 'EFBIG']
 
-/** What it is told of six free ports: five to listen on, and one for backends that are nowhere. */
+/** The ports that it listens on. */
 function listening(free: readonly number[]) {
-  const [grpc, http, health, own, exporter, nowhere] = free.map(String)
+  const [grpc, http, health, own, exporter] = free.map(String)
   return {
     OTLP_GRPC_PORT: grpc ?? '',
     OTLP_HTTP_PORT: http ?? '',
     COLLECTOR_HEALTH_PORT: health ?? '',
     COLLECTOR_METRICS_PORT: own ?? '',
     COLLECTOR_EXPORTER_PORT: exporter ?? '',
-    TEMPO_OTLP_ENDPOINT: `http://127.0.0.1:${nowhere}`,
-    PHOENIX_OTLP_ENDPOINT: `http://127.0.0.1:${nowhere}`,
   }
 }
 
@@ -81,7 +79,7 @@ export async function startCollector(
   { folder, overlays, env, line }: Scratch,
 ): Promise<Running> {
   cancel.throwIfAborted()
-  const ports = listening(await freePorts(6))
+  const ports = listening(await freePorts(5))
   const command = collector(folder, overlays, { QUEUE_DIR: join(folder, 'queue'), ...ports, ...env })
   const said: string[] = []
   const child = execa(command.file, command.args, {

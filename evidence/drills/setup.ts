@@ -150,7 +150,7 @@ export async function withSetup<T>(
         targets.push({ ...backend, proxy, running: real, unread: () => unread.get(backend.id) ?? 0 })
       }
       // Every collector of a drill has the same ports, because the client knows one address.
-      const ports = await tools.launcher.freePorts(6)
+      const ports = await tools.launcher.freePorts(5)
       const launcher: Launcher = {
         ...tools.launcher,
         freePorts: async () => ports,

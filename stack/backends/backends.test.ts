@@ -21,7 +21,6 @@ const NAMED_IN: readonly (readonly [glob: string, why: string])[] = [
   ['stack/**/bench.ts', 'it measures the two that ship by default, and says so in its table'],
   ['stack/**/stand-ins.ts', 'it makes an image for each'],
   ['stack/**/rehearse.ts', 'it rehearses the three that run in containers'],
-  ['workbench/collector.ts', 'a scratch collector is told addresses where nobody is'],
   ['workbench/forecast.ts', 'it forecasts the disk of the two that ship by default'],
   ['workbench/report.ts', 'it prints that forecast'],
   ['evidence/**/false-positives.ts', 'an SDK of the same maker begins the keys of its attributes with the name'],
