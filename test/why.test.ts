@@ -289,7 +289,7 @@ describe('a sweep', () => {
       sweep('slow-call=1s..5s', { b: 'mine.yaml' }),
       /B=mine\.yaml names a second list\. Leave out SWEEP or B/,
     )
-    await refused(sweep('slow-call=1s..5s', { speed: 'fast' }), /SPEED=fast must be a number/)
+    await refused(sweep('slow-call=1s..5s', { speed: 'fast' }), /SPEED must be a number of 1 or more, not "fast"/)
   })
 
   test('of the command line draws its table', async () => {
