@@ -75,7 +75,7 @@ async function ask<T>(phoenix: string, query: string, variables: Record<string, 
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ query, variables }),
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(60_000),
   })
   const { data, errors } = (await response.json()) as { data?: T; errors?: readonly { message: string }[] }
   if (errors?.[0] || !data)

@@ -116,7 +116,7 @@ async function refuseDeaf(settings: Settings): Promise<void> {
     ['Prometheus', url(settings, 'PROMETHEUS_PORT', '/-/ready')],
     ...priced(settings).map(({ title, address }) => [title, address] as const),
   ] as const) {
-    const answers = await fetch(address, { signal: AbortSignal.timeout(5000) }).then(
+    const answers = await fetch(address, { signal: AbortSignal.timeout(30_000) }).then(
       ({ ok }) => ok,
       () => false,
     )
@@ -156,7 +156,7 @@ async function untilLoaded(
 ): Promise<void> {
   let missing = 'nothing answered'
   const isLoaded = async () => {
-    const answer = await fetch(url(settings, 'PROMETHEUS_PORT', '/api/v1/rules'), { signal: AbortSignal.timeout(5000) })
+    const answer = await fetch(url(settings, 'PROMETHEUS_PORT', '/api/v1/rules'), { signal: AbortSignal.timeout(30_000) })
     const { data } = (await answer.json()) as Loaded
     const ours = data.groups.filter(({ file }) => files.some((name) => file.endsWith(`/${name}`)))
     const waiting = ours

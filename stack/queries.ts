@@ -187,7 +187,7 @@ export async function phoenixCost(settings: Settings, spanNodeId: string): Promi
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ query, variables: { id: spanNodeId } }),
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(60_000),
   })
   const { data } = (await response.json()) as {
     data?: { node?: { costSummary?: { total?: { cost: number | null } } } }
