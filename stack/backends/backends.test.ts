@@ -149,3 +149,8 @@ test('a backend that is chosen and lacks a variable is refused', () => {
   refused({ BACKENDS: 'tempo,langfuse' }, /^LANGFUSE_HOST is not set, and the backend langfuse needs it: make up /)
   refused({ BACKENDS: 'otlp' }, /^OTLP_BACKEND_ENDPOINT is not set, and the backend otlp needs it: make up /)
 })
+
+test('Jaeger sends no traces of its own, which would come to our Collector', () => {
+  const { extensions } = parse(readFileSync(resolve(ROOT, 'stack/backends/jaeger.yaml'), 'utf8'))
+  assert.equal(extensions.jaeger_query.enable_tracing, false)
+})
