@@ -156,7 +156,9 @@ async function untilLoaded(
 ): Promise<void> {
   let missing = 'nothing answered'
   const isLoaded = async () => {
-    const answer = await fetch(url(settings, 'PROMETHEUS_PORT', '/api/v1/rules'), { signal: AbortSignal.timeout(30_000) })
+    const answer = await fetch(url(settings, 'PROMETHEUS_PORT', '/api/v1/rules'), {
+      signal: AbortSignal.timeout(30_000),
+    })
     const { data } = (await answer.json()) as Loaded
     const ours = data.groups.filter(({ file }) => files.some((name) => file.endsWith(`/${name}`)))
     const waiting = ours
