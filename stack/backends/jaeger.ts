@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { spanKey } from '../../evidence/drills/balance.ts'
+import { spansOf, type TraceRequest } from '../../otlp/json.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { bytesFrom } from '../queries.ts'
 import { dataFolder, environment } from '../service.ts'
@@ -42,12 +43,14 @@ export const jaeger: Backend = {
     stored: (settings) => {
       const stored = new Map<string, number>()
       return async (keys) => {
-        const ids = [...new Set(keys.filter((key) => !stored.has(key)).map((key) => key.split(' ')[0] ?? ''))]
+        const missing = keys.filter((key) => !stored.has(key)).map((key) => key.split(' ')[0] ?? '')
+        const ids = [...new Set(missing)].filter((id) => /^[0-9a-f]{32}$/.test(id))
         const look = async () => {
           for (let id = ids.pop(); id !== undefined; id = ids.pop()) {
             const copies = new Map<string, number>()
-            for (const { spanID } of spansIn(await found(settings, id)))
-              copies.set(spanKey(id, spanID), (copies.get(spanKey(id, spanID)) ?? 0) + 1)
+            // As OTLP: the other answer is an error when an attribute of the trace is NaN (1.76.0).
+            for (const { spanId } of spansOf(await asOtlp(settings, id)))
+              copies.set(spanKey(id, spanId), (copies.get(spanKey(id, spanId)) ?? 0) + 1)
             for (const [key, count] of copies) stored.set(key, count)
           }
         }
@@ -75,6 +78,15 @@ export const jaeger: Backend = {
 }
 
 /** The answer of Jaeger about a trace. Jaeger answers 404 when it does not have the trace. */
+/** A trace in OTLP JSON; empty when Jaeger has none of it. */
+async function asOtlp(settings: Settings, id: string): Promise<TraceRequest> {
+  const bytes = await bytesFrom(url(settings, 'JAEGER_PORT', `/api/v3/traces/${id}`)).catch((error: Error) => {
+    if (/HTTP 404/.test(error.message)) return Buffer.from('{"result":{"resourceSpans":[]}}')
+    throw error
+  })
+  return (JSON.parse(bytes.toString()) as { result: TraceRequest }).result
+}
+
 const found = (settings: Settings, id: string): Promise<Buffer> =>
   bytesFrom(url(settings, 'JAEGER_PORT', `/api/traces/${id}`)).catch((error: Error) => {
     if (/HTTP 404/.test(error.message)) return Buffer.from('{"data":[]}')
