@@ -229,6 +229,9 @@ describe('a sweep', () => {
       )
       assert.ok((column[0] ?? 0) > (column[4] ?? 0), key)
     }
+    const present = new Set([...found.traces.values()].flatMap(({ classes }) => classes))
+    for (const name of ['parse-error', 'self-buy', 'failed-call', 'slow-call']) assert.ok(present.has(name), name)
+    const none = Object.fromEntries([...present].filter((name) => name !== 'routine').map((name) => [name, 0]))
     const inForce = rows.find((row) => row.isInForce)
     assert.equal(inForce?.kept, kept().size)
     assert.equal(
@@ -236,9 +239,6 @@ describe('a sweep', () => {
       [...kept().values()].reduce((sum, { spans }) => sum + spans, 0),
     )
     // Each row loses the slow calls that only the bound in force keeps, and nothing else that must be kept.
-    const present = new Set([...found.traces.values()].flatMap(({ classes }) => classes))
-    for (const name of ['parse-error', 'self-buy', 'failed-call', 'slow-call']) assert.ok(present.has(name), name)
-    const none = Object.fromEntries([...present].filter((name) => name !== 'routine').map((name) => [name, 0]))
     for (const [index, { missed }] of rows.entries()) {
       const lost = [...found.traces.values()].filter(({ id, classes }) => {
         const votes = [...decided].filter(([name, of]) => name !== LIST && name !== 'keep-slow-calls' && of.has(id))
