@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import {
   appendFileSync,
   cpSync,
-  existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -64,7 +64,9 @@ const git = async (...args: readonly string[]) => {
 before(async () => {
   copy = mkdtempSync(resolve(tmpdir(), 'wood-changes-'))
   const { stdout } = await execa('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: ROOT })
-  for (const file of stdout.split('\n').filter((name) => existsSync(resolve(ROOT, name))))
+  for (const file of stdout
+    .split('\n')
+    .filter((name) => lstatSync(resolve(ROOT, name), { throwIfNoEntry: false })?.isFile()))
     cpSync(resolve(ROOT, file), resolve(copy, file))
   symlinkSync(resolve(ROOT, 'node_modules'), resolve(copy, 'node_modules'))
   await git('init', '--quiet')
