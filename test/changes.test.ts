@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import {
   appendFileSync,
   cpSync,
-  existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -64,7 +64,9 @@ const git = async (...args: readonly string[]) => {
 before(async () => {
   copy = mkdtempSync(resolve(tmpdir(), 'wood-changes-'))
   const { stdout } = await execa('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: ROOT })
-  for (const file of stdout.split('\n').filter((name) => existsSync(resolve(ROOT, name))))
+  for (const file of stdout
+    .split('\n')
+    .filter((name) => lstatSync(resolve(ROOT, name), { throwIfNoEntry: false })?.isFile()))
     cpSync(resolve(ROOT, file), resolve(copy, file))
   symlinkSync(resolve(ROOT, 'node_modules'), resolve(copy, 'node_modules'))
   await git('init', '--quiet')
@@ -207,42 +209,37 @@ async function received(
 }
 
 test('a new policy', async () => {
-  const name = 'a-tick-without-trades-is-kept'
-  const tick = (trace: string, trades: number, more = '') =>
-    `    - { trace: ${trace}, name: invoke_workflow woodland_tick, id: tick, attributes: { gen_ai.operation.name: invoke_workflow, woodland.trades: ${trades} } }\n${more}`
-  const unread =
-    '    - { trace: both, name: execute_tool place_order, parent: tick, attributes: { gen_ai.operation.name: execute_tool, error.type: parse_error } }\n'
+  const name = 'a-call-for-a-tool-that-is-not-there-is-kept'
+  const tool = (trace: string, error: string) =>
+    `    - { trace: ${trace}, name: execute_tool check_weather, status: error, attributes: { gen_ai.operation.name: execute_tool, error.type: ${error} } }\n`
   write(
     `evidence/cases/${name}/traffic.yaml`,
-    `- spans:\n${tick('none', 0)}${tick('one', 1)}${tick('both', 0, unread)}`,
+    `- spans:\n${tool('it', 'unknown_tool')}${tool('other', 'bad_arguments')}${tool('both', 'unknown_tool')}${tool('both', 'parse_error')}`,
   )
   write(
     `evidence/cases/${name}/expect.yaml`,
-    'traces:\n  none: { policy: keep-frozen-markets, spans: 1 }\n  one: dropped\n  both: { policy: keep-frozen-markets, spans: 2 }\n',
+    'traces:\n  it: { policy: keep-unknown-tools, spans: 1 }\n  other: dropped\n  both: { policy: keep-unknown-tools, spans: 2 }\n',
   )
   const before = read('collector/policies/woodland.yaml')
   insert(
     'collector/policies/woodland.yaml',
     '- name: keep-parse-errors\n',
-    `# Nobody traded in this tick: what agents ask and what they offer is too far apart.
-- name: keep-frozen-markets
+    `# The model asked for a tool that does not exist.
+- name: keep-unknown-tools
   type: ottl_condition
   ottl_condition:
     error_mode: ignore
     span:
-      - span.attributes["woodland.trades"] == 0
+      - span.attributes["error.type"] == "unknown_tool"
 
 `,
   )
   insert(
     'workbench/classes.yaml',
     '- name: parse-error\n',
-    `- name: frozen-market
-  type: ottl_condition
-  ottl_condition:
-    error_mode: ignore
-    span:
-      - span.attributes["woodland.trades"] != nil and span.attributes["woodland.trades"] < 1
+    `- name: unknown-tool
+  type: string_attribute
+  string_attribute: { key: error.type, values: [unknown_tool] }
 
 `,
   )
@@ -254,8 +251,8 @@ test('a new policy', async () => {
   assert.deepEqual(
     failures.get('without it')?.map(({ why }) => why),
     [
-      'none is dropped, and should be kept by keep-frozen-markets',
-      'both is kept by keep-parse-errors, and should be kept by keep-frozen-markets',
+      'it is dropped, and should be kept by keep-unknown-tools',
+      'both is kept by keep-parse-errors, and should be kept by keep-unknown-tools',
     ],
   )
   assert.deepEqual(failures.get('with it'), [])
@@ -267,8 +264,8 @@ test('a new policy', async () => {
     'workbench/classes.test.ts',
     'vocabulary/*.test.ts',
   )
-  assert.match(read('docs/measured/tune.md'), /^\| keep-frozen-markets \|/m)
-  assert.match(read('docs/measured/tune.md'), /^\| frozen-market \(must keep\) \|/m)
+  assert.match(read('docs/measured/tune.md'), /^\| keep-unknown-tools \| [1-9]/m)
+  assert.match(read('docs/measured/tune.md'), /^\| unknown-tool \(must keep\) \| ([1-9]\d*) \| \1 \| 0 \|/m)
 })
 
 test('a new panel', async () => {

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { execa } from 'execa'
+import { parse } from 'yaml'
 import { type Labelled, MUST_KEEP, makeTraffic, PROFILES } from '../evidence/traffic.ts'
 import { type Span, spansOf, toAttributes, traceRequest } from '../otlp/json.ts'
 import type { Entry } from '../sim/ledger.ts'
@@ -216,7 +217,8 @@ describe('the shipped policy', () => {
   test('records on a trace the first policy in the file that votes for it alone', async () => {
     const lists = singlePolicies(readFileSync(shipped('woodland'), 'utf8'))
     const alone = [...(await replayEach(launcher, traffic(), lists))]
-    assert.equal(alone.length, 6)
+    assert.ok(alone.length >= 6)
+    assert.equal(alone.length, (parse(readFileSync(shipped('woodland'), 'utf8')) as readonly unknown[]).length)
     for (const [name, decisions] of alone) assert.ok(decisions.size > 0 && decisions.size < kept.size, name)
     const first = [...found.traces.keys()].flatMap((id) => {
       const voter = alone.find(([, decisions]) => decisions.has(id))
