@@ -180,17 +180,24 @@ export async function phoenixSpans(
   return spans
 }
 
-/** The USD that Phoenix computed for one span; null when it has no price for the model. */
-export async function phoenixCost(settings: Settings, spanNodeId: string): Promise<number | null> {
-  const query = 'query ($id: ID!) { node(id: $id) { ... on Span { costSummary { total { cost } } } } }'
-  const response = await fetch(url(settings, 'PHOENIX_PORT', '/graphql'), {
+/** The data of Phoenix's answer to a GraphQL question; undefined when it has none. */
+export async function phoenixData<T>(
+  settings: Settings,
+  query: string,
+  variables: Readonly<Record<string, string>> = {},
+): Promise<T | undefined> {
+  const bytes = await bytesFrom(url(settings, 'PHOENIX_PORT', '/graphql'), {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ query, variables: { id: spanNodeId } }),
-    signal: AbortSignal.timeout(60_000),
+    body: JSON.stringify({ query, variables }),
   })
-  const { data } = (await response.json()) as {
-    data?: { node?: { costSummary?: { total?: { cost: number | null } } } }
-  }
+  return (JSON.parse(bytes.toString()) as { data?: T }).data
+}
+
+/** The USD that Phoenix computed for one span; null when it has no price for the model. */
+export async function phoenixCost(settings: Settings, spanNodeId: string): Promise<number | null> {
+  type Costs = { node?: { costSummary?: { total?: { cost: number | null } } } }
+  const query = 'query ($id: ID!) { node(id: $id) { ... on Span { costSummary { total { cost } } } } }'
+  const data = await phoenixData<Costs>(settings, query, { id: spanNodeId })
   return data?.node?.costSummary?.total?.cost ?? null
 }

@@ -1,6 +1,6 @@
 const NANOS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, µs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 }
 
-/** A duration as Go writes it, such as `1m30s` or `200ms`, in nanoseconds; undefined when it is none. */
+/** A duration as Go writes it, such as `1m30s` or `200ms`, in nanoseconds; undefined for any other text. */
 export function durationOf(text: string): number | undefined {
   if (!/^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/.test(text)) return undefined
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)]

@@ -6,8 +6,7 @@ import { bytesFrom } from '../queries.ts'
 import { dataFolder, environment } from '../service.ts'
 import { ROOT, type Settings, url } from '../settings.ts'
 import type { Backend } from './backend.ts'
-
-const LOOKUPS_AT_ONCE = 8
+import { lookUpMissing } from './lookups.ts'
 
 type Trace = Readonly<{ spans: readonly Readonly<{ spanID: string }>[] }>
 
@@ -43,18 +42,13 @@ export const jaeger: Backend = {
     stored: (settings) => {
       const stored = new Map<string, number>()
       return async (keys) => {
-        const missing = keys.filter((key) => !stored.has(key)).map((key) => key.split(' ')[0] ?? '')
-        const ids = [...new Set(missing)].filter((id) => /^[0-9a-f]{32}$/.test(id))
-        const look = async () => {
-          for (let id = ids.pop(); id !== undefined; id = ids.pop()) {
-            const copies = new Map<string, number>()
-            // As OTLP: the other answer is an error when an attribute of the trace is NaN (1.76.0).
-            for (const { spanId } of spansOf(await asOtlp(settings, id)))
-              copies.set(spanKey(id, spanId), (copies.get(spanKey(id, spanId)) ?? 0) + 1)
-            for (const [key, count] of copies) stored.set(key, count)
-          }
-        }
-        await Promise.all(Array.from({ length: LOOKUPS_AT_ONCE }, look))
+        await lookUpMissing(keys, stored, async (id) => {
+          const copies = new Map<string, number>()
+          // As OTLP: the other answer is an error when an attribute of the trace is NaN (1.76.0).
+          for (const { spanId } of spansOf(await asOtlp(settings, id)))
+            copies.set(spanKey(id, spanId), (copies.get(spanKey(id, spanId)) ?? 0) + 1)
+          for (const [key, count] of copies) stored.set(key, count)
+        })
         return stored
       }
     },
@@ -77,21 +71,19 @@ export const jaeger: Backend = {
   },
 }
 
-/** The answer of Jaeger about a trace. Jaeger answers 404 when it does not have the trace. */
-/** A trace in OTLP JSON; empty when Jaeger has none of it. */
-async function asOtlp(settings: Settings, id: string): Promise<TraceRequest> {
-  const bytes = await bytesFrom(url(settings, 'JAEGER_PORT', `/api/v3/traces/${id}`)).catch((error: Error) => {
-    if (/HTTP 404/.test(error.message)) return Buffer.from('{"result":{"resourceSpans":[]}}')
+/** What Jaeger answers at a path about a trace, or `empty`: it answers 404 when it does not have the trace. */
+const answerOr = (empty: string, settings: Settings, path: string): Promise<Buffer> =>
+  bytesFrom(url(settings, 'JAEGER_PORT', path)).catch((error: Error) => {
+    if (/HTTP 404/.test(error.message)) return Buffer.from(empty)
     throw error
   })
+
+const found = (settings: Settings, id: string) => answerOr('{"data":[]}', settings, `/api/traces/${id}`)
+
+async function asOtlp(settings: Settings, id: string): Promise<TraceRequest> {
+  const bytes = await answerOr('{"result":{"resourceSpans":[]}}', settings, `/api/v3/traces/${id}`)
   return (JSON.parse(bytes.toString()) as { result: TraceRequest }).result
 }
-
-const found = (settings: Settings, id: string): Promise<Buffer> =>
-  bytesFrom(url(settings, 'JAEGER_PORT', `/api/traces/${id}`)).catch((error: Error) => {
-    if (/HTTP 404/.test(error.message)) return Buffer.from('{"data":[]}')
-    throw error
-  })
 
 const spansIn = (bytes: Buffer) =>
   ((JSON.parse(bytes.toString()) as { data: readonly Trace[] | null }).data ?? []).flatMap(({ spans }) => spans)

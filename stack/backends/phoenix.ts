@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { parseEnv } from 'node:util'
 import { spanKey } from '../../evidence/drills/balance.ts'
 import { syncPrices } from '../../phoenix/prices.ts'
-import { bytesFrom, phoenixCost, phoenixPages, phoenixProjects, phoenixSpans } from '../queries.ts'
+import { phoenixCost, phoenixData, phoenixPages, phoenixProjects, phoenixSpans } from '../queries.ts'
 import { dataFolder, environment } from '../service.ts'
 import { ROOT, type Settings, url } from '../settings.ts'
 import type { Backend } from './backend.ts'
@@ -66,11 +66,8 @@ export const phoenix: Backend = {
       return stored
     },
     hasStored: async (settings, traces) => {
-      const body = JSON.stringify({ query: '{ projects { edges { node { traceCount } } } }' })
-      const headers = { 'content-type': 'application/json' }
-      const bytes = await bytesFrom(url(settings, 'PHOENIX_PORT', '/graphql'), { method: 'POST', headers, body })
-      type Counts = { data?: { projects: { edges: readonly { node: { traceCount: number } }[] } } }
-      const { data } = JSON.parse(bytes.toString()) as Counts
+      type Counts = { projects: { edges: readonly { node: { traceCount: number } }[] } }
+      const data = await phoenixData<Counts>(settings, '{ projects { edges { node { traceCount } } } }')
       const stored = data?.projects.edges.reduce((sum, { node }) => sum + node.traceCount, 0) ?? 0
       return stored >= traces
     },

@@ -5,8 +5,8 @@ import { bytesFrom, tempoSearch, tempoTrace } from '../queries.ts'
 import { dataFolder, environment } from '../service.ts'
 import { ROOT, type Settings, url } from '../settings.ts'
 import type { Backend } from './backend.ts'
+import { lookUpMissing } from './lookups.ts'
 
-const LOOKUPS_AT_ONCE = 8
 const MOST_TRACES = 100_000
 
 const flush = (settings: Settings) =>
@@ -62,15 +62,10 @@ export const tempo: Backend = {
             for (const { spans } of spanSets ?? [])
               for (const { spanID } of spans as readonly { spanID: string }[])
                 stored.set(spanKey(traceID.padStart(32, '0'), spanID.padStart(16, '0')), 1)
-        const missing = keys.filter((key) => !stored.has(key)).map((key) => key.split(' ')[0] ?? '')
-        // Tempo stores nothing under an id that is not valid.
-        const ids = [...new Set(missing)].filter((id) => /^[0-9a-f]{32}$/.test(id))
-        const look = async () => {
-          for (let id = ids.pop(); id !== undefined; id = ids.pop())
-            for (const { traceId, spanId } of await tempoTrace(settings, id))
-              stored.set(spanKey(traceId.padStart(32, '0'), spanId), 1)
-        }
-        await Promise.all(Array.from({ length: LOOKUPS_AT_ONCE }, look))
+        await lookUpMissing(keys, stored, async (id) => {
+          for (const { traceId, spanId } of await tempoTrace(settings, id))
+            stored.set(spanKey(traceId.padStart(32, '0'), spanId), 1)
+        })
         return stored
       }
     },

@@ -1,0 +1,18 @@
+const LOOKUPS_AT_ONCE = 8
+
+/**
+ * Looks up the traces of those span keys that are not in `stored` yet, several at a time. An id that is not valid is passed
+ * over: no backend stores anything under it.
+ */
+export async function lookUpMissing(
+  keys: readonly string[],
+  stored: ReadonlyMap<string, number>,
+  lookUp: (traceId: string) => Promise<void>,
+): Promise<void> {
+  const missing = keys.filter((key) => !stored.has(key)).map((key) => key.split(' ')[0] ?? '')
+  const ids = [...new Set(missing)].filter((id) => /^[0-9a-f]{32}$/.test(id))
+  const lane = async () => {
+    for (let id = ids.pop(); id !== undefined; id = ids.pop()) await lookUp(id)
+  }
+  await Promise.all(Array.from({ length: LOOKUPS_AT_ONCE }, lane))
+}
