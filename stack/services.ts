@@ -13,6 +13,7 @@ import { type PortName, ROOT, type Settings, url } from './settings.ts'
 /** Names of files in `grafana/targets/`, and the port of each job in the native boot. Backends have their own. */
 const TARGETS = {
   agents: 'COLLECTOR_EXPORTER_PORT',
+  counted: 'COLLECTOR_COUNTED_PORT',
   collector: 'COLLECTOR_METRICS_PORT',
   vllm: 'VLLM_PORT',
 } as const satisfies Record<string, PortName>
@@ -93,6 +94,7 @@ export function services(settings: Settings, programs: Programs): readonly Servi
       'COLLECTOR_HEALTH_PORT',
       'COLLECTOR_METRICS_PORT',
       'COLLECTOR_EXPORTER_PORT',
+      'COLLECTOR_COUNTED_PORT',
     ],
     command: () => {
       if (isRecording(settings)) mkdirSync(recordings(settings), { recursive: true })

@@ -58,6 +58,7 @@ const PUBLISHED: Record<string, Record<number, PortName>> = {
     13133: 'COLLECTOR_HEALTH_PORT',
     8888: 'COLLECTOR_METRICS_PORT',
     8889: 'COLLECTOR_EXPORTER_PORT',
+    8890: 'COLLECTOR_COUNTED_PORT',
   },
   tempo: { 3200: 'TEMPO_PORT' },
   phoenix: { 6006: 'PHOENIX_PORT' },

@@ -13,9 +13,10 @@ const FOREIGN = [
   /^carry\.[a-z]+$/,
   /^recording\.arrival$/,
   /^gen_ai\.latency\.[a-z_]+$/,
+  /^(shard|gen_ai\.system|otel\.(metric\.overflow|scope\.name))$/,
   /^(otelcol|tempo|prometheus|vllm|otel_sdk|traces_span_metrics|traces_kept)[a-z_:.]*/,
   /^gen_ai_(price_usd_per_token|price_usd_per_hour|budget_usd_per_day)$/,
-  /^(job|instance|le|alertname|alertstate|severity|outcome|span_name|span_kind|status_code|service_name|trace_id)$/,
+  /^(job|instance|le|alertname|alertstate|severity|outcome|span_kind|status_code|service_name|trace_id)$/,
 ]
 
 const names = [GEN_AI, WOODLAND, OPENINFERENCE, OTHER, EVENTS].flatMap((group) => Object.values(group) as string[])

@@ -49,15 +49,17 @@ const DISK_FULL = /no space left on device|disk quota exceeded|file too large/
 /** The same, as Node names it. */
 const DISK_FULL_CODES = ['ENOSPC', 'EDQUOT', 'EFBIG']
 
-/** The ports that it listens on. */
+/** How many ports a collector listens on. */
+export const PORTS = 6
 function listening(free: readonly number[]) {
-  const [grpc, http, health, own, exporter] = free.map(String)
+  const [grpc, http, health, own, agents, counted] = free.map(String)
   return {
     OTLP_GRPC_PORT: grpc ?? '',
     OTLP_HTTP_PORT: http ?? '',
     COLLECTOR_HEALTH_PORT: health ?? '',
     COLLECTOR_METRICS_PORT: own ?? '',
-    COLLECTOR_EXPORTER_PORT: exporter ?? '',
+    COLLECTOR_EXPORTER_PORT: agents ?? '',
+    COLLECTOR_COUNTED_PORT: counted ?? '',
   }
 }
 
@@ -79,7 +81,7 @@ export async function startCollector(
   { folder, overlays, env, line }: Scratch,
 ): Promise<Running> {
   cancel.throwIfAborted()
-  const ports = listening(await freePorts(5))
+  const ports = listening(await freePorts(PORTS))
   const command = collector(folder, overlays, { QUEUE_DIR: join(folder, 'queue'), ...ports, ...env })
   const said: string[] = []
   const child = execa(command.file, command.args, {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Span } from '../../otlp/json.ts'
 import { type Random, randomOf } from '../../random/random.ts'
-import { type Launcher, type Running, startCollector, sumOf, withScratch } from '../../workbench/collector.ts'
+import { type Launcher, PORTS, type Running, startCollector, sumOf, withScratch } from '../../workbench/collector.ts'
 import { startPosting } from '../../workbench/post.ts'
 import { replay } from '../../workbench/replay.ts'
 import { withVariables } from '../../workbench/variables.ts'
@@ -150,7 +150,7 @@ export async function withSetup<T>(
         targets.push({ ...backend, proxy, running: real, unread: () => unread.get(backend.id) ?? 0 })
       }
       // Every collector of a drill has the same ports, because the client knows one address.
-      const ports = await tools.launcher.freePorts(5)
+      const ports = await tools.launcher.freePorts(PORTS)
       const launcher: Launcher = {
         ...tools.launcher,
         freePorts: async () => ports,

@@ -88,7 +88,7 @@ test('each backend has one collector file of its id, with its own pipelines and 
     )
     for (const [name, pipeline] of Object.entries(service.pipelines)) {
       assert.match(name, new RegExp(`^(traces|metrics)/${backend.id}$`))
-      const receivers = name.startsWith('traces') ? ['forward/stored'] : ['forward/metrics']
+      const receivers = name.startsWith('traces') ? ['forward/stored'] : ['forward/agents', 'forward/counted']
       assert.deepEqual(pipeline, { receivers, exporters: [exporterOf(backend.id)] })
     }
     const { sending_queue: queue, retry_on_failure: retry } = exporters[exporterOf(backend.id)]

@@ -46,6 +46,9 @@ async function withStack(env: Record<string, string>, policy: string, measure: (
 
 /** Ten ticks a second for a minute. The numbers of spans that were sent, received, decided on and stored must be equal. */
 async function loss(settings: Settings): Promise<void> {
+  const count = async (query: string) => (await prometheus(settings, query))[0]?.value ?? 0
+  const everything = `sum(traces_span_metrics_calls_total{service_name="${packageJson.name}"})`
+  const before = await count(everything)
   const { entries, spans, id } = await play(
     settings,
     '--ticks',
@@ -57,13 +60,12 @@ async function loss(settings: Settings): Promise<void> {
   )
   const ticks = ticksOf(entries)
   const seconds = ticks.reduce((sum, { ms }) => sum + Math.max(100, ms), 0) / 1000
-  const count = async (query: string) => (await prometheus(settings, query))[0]?.value ?? 0
   const found = await eventually(async () => {
     const judged = await count('sum(otelcol_processor_tail_sampling_global_count_traces_sampled)')
     const kept = await count('sum(otelcol_processor_tail_sampling_global_count_traces_sampled{sampled="true"})')
     const stored = (await tempoSearch(settings, `{ span.gen_ai.conversation.id = "${id}" && nestedSetParent < 0 }`))
       .length
-    const counted = await count(`sum(traces_span_metrics_calls_total{instance="${id}"})`)
+    const counted = (await count(everything)) - before
     if (judged !== ticks.length || stored !== kept || counted !== spans)
       throw new Error(`judged ${judged}, kept ${kept}, stored ${stored}, counted ${counted} of ${spans}`)
     return { judged, kept, stored, counted }

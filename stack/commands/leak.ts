@@ -204,7 +204,8 @@ async function askEach(settings: Settings, sent: readonly Sent[], look: Look, ca
   })
   for (const path of [`series?${range}`, `query_exemplars?${range}`, 'metadata?limit=1000000', `labels?${range}`])
     look('Prometheus', await ask('PROMETHEUS_PORT', `/api/v1/${path}`))
-  look('the page that Prometheus scrapes', await ask('COLLECTOR_EXPORTER_PORT', '/metrics'))
+  look('the page of what agents send', await ask('COLLECTOR_EXPORTER_PORT', '/metrics'))
+  look('the page of what is counted', await ask('COLLECTOR_COUNTED_PORT', '/metrics'))
   look("the collector's own metrics", await ask('COLLECTOR_METRICS_PORT', '/metrics'))
 }
 
