@@ -87,9 +87,10 @@ test('each backend has one collector file of its id, with its own pipelines and 
       `${backend.id}: its list of extensions would replace the shared one`,
     )
     for (const [name, pipeline] of Object.entries(service.pipelines)) {
-      assert.match(name, new RegExp(`^(traces|metrics)/${backend.id}$`))
-      const receivers = name.startsWith('traces') ? ['forward/stored'] : ['forward/metrics']
-      assert.deepEqual(pipeline, { receivers, exporters: [exporterOf(backend.id)] })
+      const [signal = '', id] = name.split('/')
+      assert.equal(id, backend.id)
+      const receiver = { traces: 'forward/stored', metrics: 'forward/metrics', logs: 'forward/logs' }[signal]
+      assert.deepEqual(pipeline, { receivers: [receiver], exporters: [exporterOf(backend.id)] })
     }
     const { sending_queue: queue, retry_on_failure: retry } = exporters[exporterOf(backend.id)]
     assert.equal(queue.storage, 'file_storage')
