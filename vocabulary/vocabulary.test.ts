@@ -69,7 +69,7 @@ test('somebody sets every attribute in a TraceQL question', () => {
 test('somebody exports every series and label in PromQL of the boards and rules', () => {
   const found = used(
     ['grafana/dashboards/*.json', 'grafana/rules/*.yaml', 'README.md'],
-    /\b((?:gen_ai|woodland|traces|otelcol|otel_sdk|tempo|experiment)_[a-z_]+)\b(?!:)/g,
+    /\b((?:gen_ai|woodland|traces|otelcol|otel_sdk|otel_log|tempo|experiment)_[a-z_]+)\b(?!:)/g,
   )
   assert.ok(found.size > 5)
   for (const [name, file] of found) {

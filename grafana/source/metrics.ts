@@ -47,6 +47,8 @@ export const collector = {
   queueSize: 'otelcol_exporter_queue_size',
   queueCapacity: 'otelcol_exporter_queue_capacity',
   acceptedPoints: 'otelcol_receiver_accepted_metric_points',
+  refusedRecords: 'otelcol_receiver_refused_log_records',
+  sentRecords: 'otelcol_exporter_sent_log_records',
   sentPoints: 'otelcol_exporter_sent_metric_points',
   memory: 'otelcol_process_memory_rss',
   cpu: 'otelcol_process_cpu_seconds',
@@ -67,6 +69,9 @@ export const spans = {
   everySeconds: 'traces_span_metrics_duration_seconds_sum',
   keptSecondsWeighted: 'traces_kept_duration_seconds_sum',
 } as const
+
+/** Counted from log records, by event, service and agent. */
+export const logRecords = 'otel_log_records_total'
 
 /** What Tempo says of itself. */
 export const tempo = {
