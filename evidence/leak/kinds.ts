@@ -115,9 +115,14 @@ export const KINDS: readonly Kind[] = [
         inGroups(
           `${areaCode(random)}${areaCode(random)}${digits(4, random)}`,
           [3, 3, 4],
-          oneOf(['-', '.', ' '], random),
+          oneOf(['-', '.'], random),
         ),
       ),
+  },
+  {
+    name: 'phone, local, with spaces',
+    make: (random) =>
+      whole(inGroups(`${areaCode(random)}${areaCode(random)}${digits(4, random)}`, [3, 3, 4], ' ')),
   },
   {
     name: 'payment card',
