@@ -112,17 +112,12 @@ export const KINDS: readonly Kind[] = [
     name: 'phone, local',
     make: (random) =>
       whole(
-        inGroups(
-          `${areaCode(random)}${areaCode(random)}${digits(4, random)}`,
-          [3, 3, 4],
-          oneOf(['-', '.'], random),
-        ),
+        inGroups(`${areaCode(random)}${areaCode(random)}${digits(4, random)}`, [3, 3, 4], oneOf(['-', '.'], random)),
       ),
   },
   {
     name: 'phone, local, with spaces',
-    make: (random) =>
-      whole(inGroups(`${areaCode(random)}${areaCode(random)}${digits(4, random)}`, [3, 3, 4], ' ')),
+    make: (random) => whole(inGroups(`${areaCode(random)}${areaCode(random)}${digits(4, random)}`, [3, 3, 4], ' ')),
   },
   {
     name: 'payment card',
