@@ -21,7 +21,10 @@ export type Launcher = Readonly<{
 
 export type Running = Readonly<{
   otlp: string
+  /** Where it serves its own metrics, what agents send, and what it counts. */
   metrics: string
+  agents: string
+  counted: string
   /** Throws when the collector has ended by itself, or cannot write what it should. */
   alive: () => void
   /** Ends it as SIGTERM does: what waits is judged, what is judged is written. Throws when it could not be written. */
@@ -130,6 +133,8 @@ export async function startCollector(
   return {
     otlp,
     metrics: `http://127.0.0.1:${ports.COLLECTOR_METRICS_PORT}/metrics`,
+    agents: `http://127.0.0.1:${ports.COLLECTOR_EXPORTER_PORT}/metrics`,
+    counted: `http://127.0.0.1:${ports.COLLECTOR_COUNTED_PORT}/metrics`,
     alive: () => {
       if (full) throw diskFull(full, folder)
       if (ended)
