@@ -13,6 +13,7 @@ import { collectorOverlays } from './receiver-options.ts'
 import type { LastWords, Service } from './service.ts'
 import { services } from './services.ts'
 import type { Settings } from './settings.ts'
+import { waitsIn } from './waits.ts'
 
 type Say = (line: string) => void
 
@@ -27,6 +28,7 @@ export async function bootNative(
 ): Promise<void> {
   const prices = pricesToday() // Refuses a price file with a mistake in it, before anything is built or started.
   collectorOverlays(settings) // Refuses wrong options of the collector.
+  waitsIn(settings)
   const backends = served(chosenBackends(settings))
   await refuseDeadModelServer(settings.env)
   const isWanted = (name: string) => !only || only.includes(name)

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs'
-import { delimiter, resolve } from 'node:path'
+import { basename, delimiter, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { writeDashboards } from '../grafana/source/dashboards.ts'
@@ -13,6 +13,7 @@ import { collectorOverlays, isRecording, senderEnvironment, tlsFiles } from './r
 import type { LastWords } from './service.ts'
 import { collectorEnvironment, dashboards, recordings } from './services.ts'
 import { ROOT, type Settings, url } from './settings.ts'
+import { startWithWaits, waitsFile, waitsIn } from './waits.ts'
 
 type Say = (line: string) => void
 
@@ -37,7 +38,11 @@ export function composeEnvironment(settings: Settings): Record<string, string> {
       ...served(backends).map(({ id }) => id),
       ...(settings.env.VLLM_BASE_URL ? [] : ['mock-vllm']),
     ].join(),
-    COLLECTOR_FILES: [...backends.map(collectorFile), ...collectorOverlays(settings)]
+    COLLECTOR_FILES: [
+      ...backends.map(collectorFile),
+      ...collectorOverlays(settings),
+      `policies/${basename(waitsFile(settings))}`,
+    ]
       .map((file) => `--config /${file}`)
       .join(' '),
     ...Object.assign({}, ...backends.map((backend) => backend.environment(settings))),
@@ -144,6 +149,7 @@ export async function bootDocker(
 ): Promise<void> {
   const prices = pricesToday() // Refuses a price file with a mistake in it, before anything is started.
   const backends = chosenBackends(given)
+  waitsIn(given) // Refuses wrong waits.
   refuseLoopback('VLLM_BASE_URL', given.env.VLLM_BASE_URL)
   for (const { server, endpointVariable, environment } of backends)
     if (!server) refuseLoopback(endpointVariable, environment(given)[endpointVariable])
@@ -156,8 +162,10 @@ export async function bootDocker(
   for (const [service, { ports = [] }] of absent) await refuseTakenPorts(settings, service, ports)
 
   await pullMissing(settings, services, cancel)
-  if (!running.includes('collector'))
+  if (!running.includes('collector')) {
     await activatePolicy(settings, policy, await launcherFor(settings, { cancel, say }, 'docker'))
+    startWithWaits(settings)
+  }
 
   writeDashboards(dashboards(settings), settings.ports)
   writeFileSync(dataMark(settings), `${name}\n`)

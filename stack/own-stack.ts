@@ -15,12 +15,17 @@ import { readSettings, type Settings, url } from './settings.ts'
 
 export type Run = Readonly<{ id: string; entries: readonly Entry[]; spans: number; said: string }>
 
+/** Everything that tests send comes within a second of its root, so they need not wait as long as the shipped sampler does. */
+const SHORT_WAITS = { DECISION_WAIT: '20s', DECISION_WAIT_AFTER_ROOT: '1s' }
+/** In the environment of a stack: the waits of the shipped configuration. */
+export const SHIPPED_WAITS = { DECISION_WAIT: '', DECISION_WAIT_AFTER_ROOT: '' }
+
 /** A stack of its own for a test or a measurement: free ports, a temporary folder, and only the environment it names. */
 export async function ownSettings(extra: Readonly<Record<string, string>> = {}): Promise<Settings> {
   const shipped = readSettings(mkdtempSync(resolve(tmpdir(), 'wood-stack-')))
   const env = { ...shipped.env }
   for (const name of ['GRAFANA_HOME', 'VLLM_BASE_URL', 'TIME_FACTOR', 'SLOW_CALL', 'TOKEN_HEAVY']) delete env[name]
-  return { ...shipped, ports: await portsOfItsOwn(), env: { ...env, ...extra } }
+  return { ...shipped, ports: await portsOfItsOwn(), env: { ...env, ...SHORT_WAITS, ...extra } }
 }
 
 /** Starts the named services of the real stack. Returns a function that stops them and removes their files. */

@@ -9,6 +9,7 @@ import { activePolicy, slowCall } from './policy.ts'
 import { collectorOverlays, isRecording, senderEnvironment, tlsFiles } from './receiver-options.ts'
 import { dataFolder, environment, pick, type Service } from './service.ts'
 import { type PortName, ROOT, type Settings, url } from './settings.ts'
+import { startWithWaits, waitsFile } from './waits.ts'
 
 /** Names of files in `grafana/targets/`, and the port of each job in the native boot. Backends have their own. */
 const TARGETS = {
@@ -29,7 +30,7 @@ export function collectorEnvironment(settings: Settings): Record<string, string>
     ...(TOKEN_HEAVY ? { TOKEN_HEAVY } : {}),
     // The collector collects garbage less often, until its heap comes near the soft limit of memory_limiter.
     GOGC: '300',
-    GOMEMLIMIT: '280MiB',
+    GOMEMLIMIT: '700MiB',
   })
 }
 
@@ -98,9 +99,14 @@ export function services(settings: Settings, programs: Programs): readonly Servi
     ],
     command: () => {
       if (isRecording(settings)) mkdirSync(recordings(settings), { recursive: true })
+      startWithWaits(settings)
       return {
         file: programs('otelcol-woodland'),
-        args: collectorArguments(settings, [...backends.map(collectorFile), ...collectorOverlays(settings)]),
+        args: collectorArguments(settings, [
+          ...backends.map(collectorFile),
+          ...collectorOverlays(settings),
+          waitsFile(settings),
+        ]),
         env: {
           ...collectorEnvironment(settings),
           ...Object.assign({}, ...backends.map((backend) => backend.environment(settings))),

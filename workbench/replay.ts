@@ -74,16 +74,19 @@ const LONGEST_NAME = 1000
 
 /**
  * The waits of a replay in whole seconds, for the sampler decides once a second and cuts off fractions: 0.5 s after the
- * root would be none at all. So they shrink with made traffic, but stay at 2 s and 1 s. A recording that is compressed
+ * root would be none at all. So they shrink with the speed, but stay at 2 s and 1 s. A recording that is compressed
  * does not say what lateness costs, so it gets longer waits: a machine that is held up must not tear its traces.
  */
 function waitsOf({ speed, stretch }: Traffic): Readonly<{ decisionSeconds: number; afterRootSeconds: number }> {
-  const shrunk = Math.ceil(DECISION_WAIT / speed)
-  if (stretch === undefined && speed > 1)
-    return { decisionSeconds: Math.max(UNHURRIED, shrunk), afterRootSeconds: Math.max(UNHURRIED, AFTER_ROOT) }
-  return { decisionSeconds: (stretch ?? 1) * Math.max(2, shrunk), afterRootSeconds: (stretch ?? 1) * AFTER_ROOT }
+  const [shortest, shortestAfterRoot] = stretch === undefined && speed > 1 ? [UNHURRIED, UNHURRIED] : [2, 1]
+  return {
+    decisionSeconds: (stretch ?? 1) * Math.max(shortest, Math.ceil(DECISION_WAIT / speed)),
+    afterRootSeconds: (stretch ?? 1) * Math.max(shortestAfterRoot, Math.ceil(AFTER_ROOT / speed)),
+  }
 }
 const UNHURRIED = 3
+/** For made traffic without a pace of its own: at this speed the waits are the shortest, 2 s and 1 s. */
+export const SHORTEST_WAITS_SPEED = Math.ceil(DECISION_WAIT / 2)
 
 /** The speed at which a recording of this length is replayed in comfort. Never slower than it was. */
 export const comfortableSpeed = (recordedMs: number): number => Math.max(1, Math.ceil(recordedMs / COMFORTABLE_MS))
@@ -127,7 +130,7 @@ export const replayEach = (
         exporters: each(({ id, kept }) => [`file/${id}`, { path: kept, flush_interval: '100ms' }]),
         service: {
           // Several samplers in one process would report under the same names.
-          telemetry: { metrics: { level: 'none' } },
+          telemetry: { metrics: { level: 'none', views: null } },
           pipelines: {
             [judging]: { processors: [], exporters },
             'traces/kept': { processors: [], exporters: ['nop'] },

@@ -14,6 +14,7 @@ import { activePolicy, checkPolicy, policyBefore, putInForce, shownAs, slowCall 
 import { remembered } from '../remembered.ts'
 import type { LastWords } from '../service.ts'
 import { ROOT, type Settings, url } from '../settings.ts'
+import { changeWaits, waitsIn } from '../waits.ts'
 import { CLASSES, COMMITTED_RECORDING, classesOf, pricesOf, RECORDINGS } from '../workbench.ts'
 
 type ReloadRequest = Readonly<{
@@ -59,6 +60,7 @@ export async function reload(settings: Settings, { policy, recording, launcher, 
     throw new UserError(
       'the collector is not running here, or not ready. To see why: make status. To start it: make up.',
     )
+  waitsIn(settings) // Refuses wrong waits before anything is changed.
   const text = await checkPolicy(launcher, policy)
   const active = activePolicy(settings)
   const before = existsSync(active) ? readFileSync(active, 'utf8') : undefined
@@ -68,6 +70,8 @@ export async function reload(settings: Settings, { policy, recording, launcher, 
   const waiting = await tracesWaiting(settings)
   putInForce(settings, text)
   say(`  policy      ${shownAs(policy)} is in force`)
+  const waits = changeWaits(settings)
+  if (waits) say(`  waits       ${waits}`)
   const began = Date.now()
   const lastWords = await tell()
   try {
