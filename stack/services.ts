@@ -79,7 +79,6 @@ export function services(settings: Settings, programs: Programs): readonly Servi
       }
     },
     ready: url(settings, 'PROMETHEUS_PORT', '/-/ready'),
-    readyWithinMs: 30_000,
     graceMs: 10_000,
   }
 
@@ -109,7 +108,6 @@ export function services(settings: Settings, programs: Programs): readonly Servi
       }
     },
     ready: url(settings, 'COLLECTOR_HEALTH_PORT'),
-    readyWithinMs: 30_000,
     graceMs: 15_000,
   }
 
@@ -124,7 +122,6 @@ export function services(settings: Settings, programs: Programs): readonly Servi
       }),
     }),
     ready: url(settings, 'VLLM_PORT', '/health'),
-    readyWithinMs: 30_000,
     graceMs: 5_000,
   }
 
@@ -139,7 +136,6 @@ export function services(settings: Settings, programs: Programs): readonly Servi
         ...pick(settings.env, ['SEED', 'TICK_INTERVAL', 'CONTENT_CAPTURE']),
       }),
     }),
-    readyWithinMs: 20_000,
     graceMs: 25_000,
   }
 
@@ -169,7 +165,6 @@ export function services(settings: Settings, programs: Programs): readonly Servi
             }
           },
           ready: url(settings, 'GRAFANA_PORT', '/api/health'),
-          readyWithinMs: 60_000,
           graceMs: 10_000,
         },
       ]
