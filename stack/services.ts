@@ -81,7 +81,6 @@ export function services(settings: Settings, programs: Programs): readonly Servi
       }
     },
     ready: url(settings, 'PROMETHEUS_PORT', '/-/ready'),
-    readyWithinMs: 30_000,
     graceMs: 10_000,
   }
 
@@ -117,7 +116,6 @@ export function services(settings: Settings, programs: Programs): readonly Servi
       }
     },
     ready: url(settings, 'COLLECTOR_HEALTH_PORT'),
-    readyWithinMs: 30_000,
     graceMs: 15_000,
   }
 
@@ -132,7 +130,6 @@ export function services(settings: Settings, programs: Programs): readonly Servi
       }),
     }),
     ready: url(settings, 'VLLM_PORT', '/health'),
-    readyWithinMs: 30_000,
     graceMs: 5_000,
   }
 
@@ -147,7 +144,6 @@ export function services(settings: Settings, programs: Programs): readonly Servi
         ...pick(settings.env, ['SEED', 'TICK_INTERVAL', 'CONTENT_CAPTURE']),
       }),
     }),
-    readyWithinMs: 20_000,
     graceMs: 25_000,
   }
 
@@ -177,7 +173,6 @@ export function services(settings: Settings, programs: Programs): readonly Servi
             }
           },
           ready: url(settings, 'GRAFANA_PORT', '/api/health'),
-          readyWithinMs: 60_000,
           graceMs: 10_000,
         },
       ]

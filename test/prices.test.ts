@@ -93,7 +93,7 @@ before(async () => {
   await eventually(async () => {
     const seen = await prometheus(settings, 'up{job="agents"} offset 1m == 1')
     assert.ok(seen.length > 0, 'Prometheus has scraped for a minute')
-  }, 120)
+  })
   run = await play(settings, '--ticks', '60', '--seed', '7', '--tick-interval', '1s')
 })
 after(() => end?.())

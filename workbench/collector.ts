@@ -15,6 +15,8 @@ export type Launcher = Readonly<{
    */
   collector: (folder: string, overlays: readonly string[], env: Readonly<Record<string, string>>) => Command
   freePorts: (count: number) => Promise<readonly number[]>
+  /** How long a program may take to start. One that cannot start ends by itself, so this is long. */
+  startLimitMs: number
   cancel: AbortSignal
   say: (line: string) => void
 }>
@@ -43,8 +45,6 @@ export type Scratch = Readonly<{
 }>
 
 const READY = 'Everything is ready'
-/** A collector that cannot start ends by itself, so this is long: a busy machine must not be taken for a defect. */
-const START_LIMIT_MS = 60_000
 const STOP_LIMIT_MS = 30_000
 const LINES_KEPT = 100
 /** The collector says so and goes on, and what it wrote stays short. */
@@ -80,7 +80,7 @@ export class NotStarted extends UserError {
  * called with each line of its log.
  */
 export async function startCollector(
-  { collector, freePorts, cancel }: Launcher,
+  { collector, freePorts, startLimitMs, cancel }: Launcher,
   { folder, overlays, env, line }: Scratch,
 ): Promise<Running> {
   cancel.throwIfAborted()
@@ -123,7 +123,7 @@ export async function startCollector(
       ready ||= isNew && (await isListening(otlp))
       return ready || ended || cancel.aborted
     }
-    await waitFor(isOver, { withinMs: START_LIMIT_MS, everyMs: 20 })
+    await waitFor(isOver, { withinMs: startLimitMs, everyMs: 20 })
     if (ready) return
     await stop()
     cancel.throwIfAborted()

@@ -26,7 +26,6 @@ export const jaeger: Backend = {
         env: environment(settings, { JAEGER_STATE_DIR: dataFolder(settings, 'jaeger'), GOMEMLIMIT: '256MiB' }),
       }),
       ready: url(settings, 'JAEGER_HEALTH_PORT', '/status'),
-      readyWithinMs: 30_000,
       graceMs: 10_000,
     }),
     link: {

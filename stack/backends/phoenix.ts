@@ -30,7 +30,6 @@ export const phoenix: Backend = {
         }),
       }),
       ready: url(settings, 'PHOENIX_PORT', '/v1/projects'),
-      readyWithinMs: 300_000,
       graceMs: 10_000,
     }),
     link: { port: 'PHOENIX_PORT', path: '/projects', what: 'every kept conversation, with its messages and cost' },

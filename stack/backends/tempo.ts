@@ -28,7 +28,6 @@ export const tempo: Backend = {
         env: environment(settings, { TEMPO_STATE_DIR: dataFolder(settings, 'tempo'), GOMEMLIMIT: '256MiB' }),
       }),
       ready: url(settings, 'TEMPO_PORT', '/ready'),
-      readyWithinMs: 30_000,
       // Tempo 2.9 may never end after SIGTERM when it was queried just before. After /flush, a kill loses nothing.
       graceMs: 8_000,
       beforeStop: () => flush(settings),
