@@ -67,7 +67,6 @@ export const OTHER = {
   SERVICE_VERSION: 'service.version',
   SERVICE_INSTANCE: 'service.instance.id',
   ENVIRONMENT: 'deployment.environment.name',
-  EVENT_NAME: 'event.name',
   ERROR_TYPE: 'error.type',
   SERVER_ADDRESS: 'server.address',
   SERVER_PORT: 'server.port',
@@ -79,6 +78,9 @@ export const OTHER = {
   VARIANT: 'experiment.variant',
   OUTCOME: 'outcome',
 } as const
+
+/** A label of the counter of log records. Older SDKs write it as an attribute; newer ones have a field for it. */
+export const LOGS = { EVENT_NAME: 'event.name' } as const
 
 export const EVENTS = {
   RETRY: 'retry',

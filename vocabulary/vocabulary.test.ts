@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { test } from 'node:test'
-import { EVENTS, GEN_AI, METRICS, OPENINFERENCE, OTHER, WOODLAND } from './attributes.ts'
+import { EVENTS, GEN_AI, LOGS, METRICS, OPENINFERENCE, OTHER, WOODLAND } from './attributes.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 
@@ -19,7 +19,9 @@ const FOREIGN = [
   /^(job|instance|le|alertname|alertstate|severity|outcome|span_kind|status_code|service_name|trace_id)$/,
 ]
 
-const names = [GEN_AI, WOODLAND, OPENINFERENCE, OTHER, EVENTS].flatMap((group) => Object.values(group) as string[])
+const names = [GEN_AI, WOODLAND, OPENINFERENCE, OTHER, LOGS, EVENTS].flatMap(
+  (group) => Object.values(group) as string[],
+)
 const metrics = Object.values(METRICS) as string[]
 const underscored = (name: string) => name.replaceAll('.', '_')
 
