@@ -39,7 +39,7 @@ type LogRequest = Readonly<{
 }>
 
 /** max_streams in collector/config.yaml. */
-const LIMIT = 2000
+const LIMIT = 1000
 
 let settings: Settings
 let collector: Running
@@ -67,6 +67,7 @@ before(async () => {
     env: {
       OTLP_GRPC_PORT: String(settings.ports.OTLP_GRPC_PORT),
       COLLECTOR_EXPORTER_PORT: String(settings.ports.COLLECTOR_EXPORTER_PORT),
+      COLLECTOR_COUNTED_PORT: String(settings.ports.COLLECTOR_COUNTED_PORT),
       POLICY_FILE: join(ROOT, SHIPPED_POLICY),
       OTLP_BACKEND_ENDPOINT: `http://127.0.0.1:${port}/otlp`,
       OTLP_BACKEND_HEADER_MAP: '{}',
@@ -88,7 +89,7 @@ const stored = (): readonly LogRecord[] =>
     .flatMap(({ scopeLogs }) => scopeLogs.flatMap(({ logRecords }) => logRecords))
 /** How often each event was counted, by what Prometheus reads: event, service, agent. */
 async function counted(): Promise<Readonly<Record<string, number>>> {
-  const page = await (await fetch(url(settings, 'COLLECTOR_EXPORTER_PORT', '/metrics'))).text()
+  const page = await (await fetch(url(settings, 'COLLECTOR_COUNTED_PORT', '/metrics'))).text()
   const lines = page.split('\n').filter((line) => line.startsWith('otel_log_records_total{'))
   const label = (line: string, name: string) => new RegExp(`[{,]${name}="([^"]*)"`).exec(line)?.[1] ?? ''
   return Object.fromEntries(
