@@ -41,8 +41,8 @@ export async function bootNative(
   const running = wanted.filter((service) => !absent.includes(service)).map(({ name }) => name)
   if (running.length > 0)
     say(`  already running, with the settings of its start: ${running.join(', ')} (to change them, make down first)`)
-  for (const { name, holds } of absent) {
-    for (const port of holds) {
+  for (const { name, ports } of absent) {
+    for (const port of ports) {
       if (await isFree(settings.ports[port])) continue
       const who = await holder(settings.ports[port])
       throw new UserError(

@@ -7,7 +7,8 @@ import { wholeNumber } from './whole-number.ts'
 /** A server of the native boot. */
 export type Service = Readonly<{
   name: string
-  holds: readonly PortName[]
+  /** The ports on which it listens. */
+  ports: readonly PortName[]
   /** Prepares the files that the service reads, and returns its command. */
   command: () => Command
   /** An address that answers 2xx exactly when the service can do its work. Without it, a running process is ready. */

@@ -64,7 +64,7 @@ export function services(settings: Settings, programs: Programs): readonly Servi
 
   const prometheus: Service = {
     name: 'prometheus',
-    holds: ['PROMETHEUS_PORT'],
+    ports: ['PROMETHEUS_PORT'],
     command: () => {
       writePrometheusFiles(settings)
       return {
@@ -88,7 +88,7 @@ export function services(settings: Settings, programs: Programs): readonly Servi
   const tls = tlsFiles(settings)
   const collector: Service = {
     name: 'collector',
-    holds: [
+    ports: [
       'OTLP_GRPC_PORT',
       'OTLP_HTTP_PORT',
       'COLLECTOR_HEALTH_PORT',
@@ -121,7 +121,7 @@ export function services(settings: Settings, programs: Programs): readonly Servi
 
   const mockVllm: Service = {
     name: 'mock-vllm',
-    holds: ['VLLM_PORT'],
+    ports: ['VLLM_PORT'],
     command: () => ({
       ...tsx('sim/mock-vllm/main.ts'),
       env: environment(settings, {
@@ -135,7 +135,7 @@ export function services(settings: Settings, programs: Programs): readonly Servi
 
   const sim: Service = {
     name: 'sim',
-    holds: [],
+    ports: [],
     command: () => ({
       ...tsx('sim/main.ts'),
       env: environment(settings, {
@@ -152,7 +152,7 @@ export function services(settings: Settings, programs: Programs): readonly Servi
     ? [
         {
           name: 'grafana',
-          holds: ['GRAFANA_PORT'],
+          ports: ['GRAFANA_PORT'],
           command: () => {
             writeDashboards(dashboards(settings), settings.ports)
             return {

@@ -18,12 +18,12 @@ export type World = Readonly<{
 
 /** Longer than the batch delay of every process. */
 const SETTLE_MS = 1500
-/** More than any disk has room for: a recording that is made at one go is one file. */
+/** Larger than any disk: such a recording is one file. */
 const ONE_FILE_MB = 1_000_000_000
 
 /**
- * Plays the world against the shipped collector and writes down what the sampler saw, masked, with arrival
- * times. The recording and its ledger appear whole, or not at all. Answers the bytes of the recording.
+ * Plays the world against the shipped collector and records what the sampler saw, masked, with arrival times. The recording
+ * and its ledger appear complete, or not at all. Returns the bytes of the recording.
  */
 export const record = (launcher: Launcher, world: World, policyFile: string, target: string): Promise<number> =>
   withScratch(async (folder) => {

@@ -19,7 +19,7 @@ export const jaeger: Backend = {
     recipe: 'jaeger',
     service: (settings, programs) => ({
       name: 'jaeger',
-      holds: ['JAEGER_PORT', 'JAEGER_GRPC_PORT', 'JAEGER_OTLP_PORT', 'JAEGER_HEALTH_PORT'],
+      ports: ['JAEGER_PORT', 'JAEGER_GRPC_PORT', 'JAEGER_OTLP_PORT', 'JAEGER_HEALTH_PORT'],
       command: () => ({
         file: programs('jaeger'),
         args: ['--config', resolve(ROOT, 'stack/backends/jaeger.yaml')],

@@ -18,7 +18,7 @@ export const phoenix: Backend = {
     recipe: 'phoenix',
     service: (settings, programs) => ({
       name: 'phoenix',
-      holds: ['PHOENIX_PORT'],
+      ports: ['PHOENIX_PORT'],
       command: () => ({
         file: programs('phoenix'),
         args: [resolve(ROOT, 'phoenix/serve.py')],

@@ -21,7 +21,7 @@ export const tempo: Backend = {
     recipe: 'tempo',
     service: (settings, programs) => ({
       name: 'tempo',
-      holds: ['TEMPO_PORT', 'TEMPO_GRPC_PORT', 'TEMPO_GOSSIP_PORT', 'TEMPO_OTLP_GRPC_PORT', 'TEMPO_OTLP_HTTP_PORT'],
+      ports: ['TEMPO_PORT', 'TEMPO_GRPC_PORT', 'TEMPO_GOSSIP_PORT', 'TEMPO_OTLP_GRPC_PORT', 'TEMPO_OTLP_HTTP_PORT'],
       command: () => ({
         file: programs('tempo'),
         args: ['-target=all', '-config.expand-env=true', `-config.file=${resolve(ROOT, 'grafana/tempo.yaml')}`],
