@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { parse } from 'yaml'
 import { randomOf } from '../../random/random.ts'
 import { ENCODINGS, textOf } from './encodings.ts'
-import { USED } from './false-positives.ts'
+import { USED } from './harmless/used.ts'
 import { KINDS, PLAIN_KINDS } from './kinds.ts'
 
 const TRIES = 40

@@ -1,0 +1,61 @@
+import { createReadStream } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { TraceRequest } from '../../otlp/json.ts'
+import { type Launcher, startCollector, withScratch } from '../../workbench/collector.ts'
+import { startPosting } from '../../workbench/post.ts'
+import { lines } from '../../workbench/recording.ts'
+import { UserError } from '../../workbench/user-error.ts'
+
+const OVERLAY = join(import.meta.dirname, 'masking.yaml')
+const POLICY = join(import.meta.dirname, '../../collector/policies/keep-everything.yaml')
+const IN_FLIGHT = 4
+const PROGRESS_MS = 5000
+
+/**
+ * Sends traces to the real Collector with the shipped configuration, and answers them as they are behind the redactor,
+ * before anything is sampled. Each span must have an id of its own. Throws `UserError` when the Collector refuses a request.
+ */
+export const masked = (launcher: Launcher, requests: readonly TraceRequest[]): Promise<readonly TraceRequest[]> =>
+  withScratch(async (folder) => {
+    const file = join(folder, 'masked.jsonl')
+    const env = { POLICY_FILE: POLICY, MASKED_FILE: file, DECISION_WAIT: '1s', GOMEMLIMIT: '1600MiB' }
+    const collector = await startCollector(launcher, { folder, overlays: [OVERLAY], env })
+    const posting = startPosting(`${collector.otlp}/v1/traces`, IN_FLIGHT)
+    const end = () => void posting.stop()
+    launcher.cancel.addEventListener('abort', end, { once: true })
+    let sent = 0
+    const progress = setInterval(() => launcher.say(`  ${sent} of ${requests.length} requests masked`), PROGRESS_MS)
+    const waiting = requests.values()
+    const sender = async () => {
+      for (const request of waiting) {
+        await accepted(Buffer.from(JSON.stringify(request)))
+        sent++
+      }
+    }
+    const accepted = async (body: Buffer) => {
+      for (;;) {
+        const answer = await posting.post(body)
+        launcher.cancel.throwIfAborted()
+        collector.alive()
+        if ('status' in answer && answer.status === 200) return
+        // The memory limiter asks for patience.
+        if ('status' in answer && answer.status === 503) await sleep(200, undefined, { signal: launcher.cancel })
+        else
+          throw new UserError(
+            `the Collector refused a request: ${'error' in answer ? answer.error : `HTTP ${answer.status} ${answer.text.slice(0, 300)}`}`,
+          )
+      }
+    }
+    try {
+      await Promise.all(Array.from({ length: IN_FLIGHT }, sender))
+    } finally {
+      clearInterval(progress)
+      launcher.cancel.removeEventListener('abort', end)
+      await posting.stop()
+      await collector.stop()
+    }
+    const arrived: TraceRequest[] = []
+    for await (const line of lines(createReadStream(file))) arrived.push(JSON.parse(line.toString()) as TraceRequest)
+    return arrived
+  })
