@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { examplesOf, harmIn, percentAltered, type Values, valuesIn } from '../evidence/leak/alterations.ts'
 import { familyOf, makeHarmless } from '../evidence/leak/harmless/corpus.ts'
-import { masked } from '../evidence/leak/masking.ts'
+import { redacted } from '../evidence/leak/redactor.ts'
 import { PLANTED, recordedTraces } from '../evidence/leak/recorded.ts'
 import type { TraceRequest } from '../otlp/json.ts'
 import { launcherFor } from '../stack/collectors.ts'
@@ -25,7 +25,7 @@ const recorded = recordedTraces()
 before(async () => {
   settings = await ownSettings()
   const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: console.error }, 'native')
-  arrived = valuesIn(await masked(launcher, [...harmless, ...[...recorded.values()].flat()]))
+  arrived = valuesIn(await redacted(launcher, [...harmless, ...[...recorded.values()].flat()]))
 })
 
 after(() => rmSync(settings.state, { recursive: true, force: true }))

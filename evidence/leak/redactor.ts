@@ -7,7 +7,7 @@ import { startPosting } from '../../workbench/post.ts'
 import { lines } from '../../workbench/recording.ts'
 import { UserError } from '../../workbench/user-error.ts'
 
-const OVERLAY = join(import.meta.dirname, 'masking.yaml')
+const OVERLAY = join(import.meta.dirname, 'redactor.yaml')
 const POLICY = join(import.meta.dirname, '../../collector/policies/keep-everything.yaml')
 const IN_FLIGHT = 4
 const PROGRESS_MS = 5000
@@ -16,16 +16,16 @@ const PROGRESS_MS = 5000
  * Sends traces to the real Collector with the shipped configuration, and answers them as they are behind the redactor,
  * before anything is sampled. Each span must have an id of its own. Throws `UserError` when the Collector refuses a request.
  */
-export const masked = (launcher: Launcher, requests: readonly TraceRequest[]): Promise<readonly TraceRequest[]> =>
+export const redacted = (launcher: Launcher, requests: readonly TraceRequest[]): Promise<readonly TraceRequest[]> =>
   withScratch(async (folder) => {
-    const file = join(folder, 'masked.jsonl')
-    const env = { POLICY_FILE: POLICY, MASKED_FILE: file, DECISION_WAIT: '1s', GOMEMLIMIT: '1600MiB' }
+    const file = join(folder, 'redacted.jsonl')
+    const env = { POLICY_FILE: POLICY, REDACTED_FILE: file, DECISION_WAIT: '1s', GOMEMLIMIT: '1600MiB' }
     const collector = await startCollector(launcher, { folder, overlays: [OVERLAY], env })
     const posting = startPosting(`${collector.otlp}/v1/traces`, IN_FLIGHT)
     const end = () => void posting.stop()
     launcher.cancel.addEventListener('abort', end, { once: true })
     let sent = 0
-    const progress = setInterval(() => launcher.say(`  ${sent} of ${requests.length} requests masked`), PROGRESS_MS)
+    const progress = setInterval(() => launcher.say(`  ${sent} of ${requests.length} requests sent`), PROGRESS_MS)
     const waiting = requests.values()
     const sender = async () => {
       for (const request of waiting) {
