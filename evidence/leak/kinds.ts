@@ -112,12 +112,12 @@ export const KINDS: readonly Kind[] = [
     name: 'phone, local',
     make: (random) =>
       whole(
-        inGroups(
-          `${areaCode(random)}${areaCode(random)}${digits(4, random)}`,
-          [3, 3, 4],
-          oneOf(['-', '.', ' '], random),
-        ),
+        inGroups(`${areaCode(random)}${areaCode(random)}${digits(4, random)}`, [3, 3, 4], oneOf(['-', '.'], random)),
       ),
+  },
+  {
+    name: 'phone, local, with spaces',
+    make: (random) => whole(inGroups(`${areaCode(random)}${areaCode(random)}${digits(4, random)}`, [3, 3, 4], ' ')),
   },
   {
     name: 'payment card',
@@ -178,7 +178,10 @@ export const KINDS: readonly Kind[] = [
   },
   {
     name: 'IPv6 address',
-    make: (random) => headed(9, ['2001', 'db8', ...Array.from({ length: 6 }, () => random.hex(4))].join(':')),
+    make: (random) =>
+      random.below(2) === 0
+        ? headed(9, ['2001', 'db8', ...Array.from({ length: 6 }, () => random.hex(4))].join(':'))
+        : headed(10, `2001:db8::${Array.from({ length: 4 }, () => random.hex(4)).join(':')}`),
   },
   {
     name: 'MAC address',
@@ -263,6 +266,24 @@ export const KINDS: readonly Kind[] = [
     name: 'client secret in text',
     make: (random) =>
       after(oneOf(['client_secret=', 'secret: ', 'access_token=', 'accessToken: '], random), token(ALNUM, 28, random)),
+  },
+  {
+    name: 'secret of a service in text',
+    make: (random) => {
+      const words = [
+        'private_key=',
+        'PRIVATE_KEY: ',
+        'accessKey: ',
+        'ACCESS_KEY=',
+        'SECRET_ACCESS_KEY=',
+        'AUTH_TOKEN=',
+        'PWD: ',
+      ]
+      return after(
+        oneOf([...words, 'refresh_token=', '"Authorization": "', 'PASSPHRASE='], random),
+        token(ALNUM, 28, random),
+      )
+    },
   },
   {
     name: 'street address',
