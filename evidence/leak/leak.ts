@@ -76,7 +76,7 @@ export function judge(
 export const isTight = ({ leaks, stale }: Leaks): boolean =>
   stale.length === 0 && leaks.every(({ known }) => known !== undefined)
 
-const SHOWN = 20
+const SHOWN = 40
 
 /** Tables by kind, by encoding and by field, then the unknown leaks. */
 export function leakReport(all: Leaks, format: Format): string {

@@ -24,6 +24,9 @@ function isIban(text: string): boolean {
   return BigInt(digits) % 97n === 1n
 }
 
+/** Digits alone. */
+export const isCard = (digits: string): boolean => CARDS.test(digits) && hasCheckDigit(digits)
+
 const matching = (pattern: RegExp, isOne: (text: string) => boolean) => (text: string) =>
   (text.match(pattern) ?? []).filter(isOne)
 
@@ -31,10 +34,7 @@ const matching = (pattern: RegExp, isOne: (text: string) => boolean) => (text: s
 export const EXCLUDED: readonly Excluded[] = [
   {
     what: 'digits with the beginning and the length of a payment card, and a right check digit',
-    find: matching(/(?<![0-9A-Za-z])\d(?:[ .-]?\d){12,15}(?![0-9A-Za-z])/g, (text) => {
-      const digits = text.replace(/\D/g, '')
-      return CARDS.test(digits) && hasCheckDigit(digits)
-    }),
+    find: matching(/(?<![0-9A-Za-z])\d(?:[ .-]?\d){12,15}(?![0-9A-Za-z])/g, (text) => isCard(text.replace(/\D/g, ''))),
   },
   {
     what: 'an IBAN with right check digits',

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { en, Faker } from '@faker-js/faker'
+import { base, en, Faker } from '@faker-js/faker'
 import { init } from '@paralleldrive/cuid2'
 import { Snowflake } from '@sapphire/snowflake'
 import baseX from 'base-x'
@@ -15,7 +15,7 @@ import type { Random } from '../../../random/random.ts'
 /** A kind of id, made by the library that programs make it with. Nobody hides such an id. */
 type Make = (random: Random) => string
 
-const faker = new Faker({ locale: [en] })
+const faker = new Faker({ locale: [en, base] })
 /** Faker keeps a state of its own. It begins anew for each id, so that an id depends on its own dice only. */
 const faked =
   (make: (faker: Faker) => string): Make =>

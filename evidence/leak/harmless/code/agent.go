@@ -24,7 +24,7 @@ func (a *agent) decide(ctx context.Context, rows [][3]int) (map[string]int, erro
 	if len(rows) == 0 {
 		return nil, errNoDecision
 	}
-	return map[string]int{"512 256 1024": rows[0][1] << 10, "mask": 0x7fff_ffff}, nil
+	return map[string]int{"size": rows[0][1] << 10, "mask": 0x7fff_ffff}, nil
 }
 
 func main() {
