@@ -64,7 +64,7 @@ export function announcedKinds(letters: string, token: Letters): readonly Kind[]
       before: `${key}: Bearer `,
       marker: token(letters, 30, random),
       after: '',
-      announced: { key, spoken: 'bearer token' },
+      announced: { key },
     }
   }
   return [

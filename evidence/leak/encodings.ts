@@ -43,7 +43,7 @@ const jsonEscapes = (text: string) =>
 /** A sentence. Where a word announces the secret, people say it in these two ways. */
 function prose(secret: Secret): Spelled {
   const { announced, marker } = secret
-  if (!announced) return { text: `Please note ${textOf(secret)} for later, thanks.`, needles: [marker] }
+  if (!announced?.spoken) return { text: `Please note ${textOf(secret)} for later, thanks.`, needles: [marker] }
   const verb = marker.charCodeAt(0) % 2 === 0 ? 'is' : 'is:'
   return { text: `Please note that my ${announced.spoken} ${verb} ${marker} for later, thanks.`, needles: [marker] }
 }
