@@ -5,10 +5,13 @@
 
 # The Node of package.json comes first on PATH, so an older one on the machine does not matter.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+# The usual shell, by a name that make does not know as such. So make hands it every line, as it would a line with a pipe. The make of
+# macOS (3.81, gnumake-136) starts a plain line by itself, looks for the program on its own PATH, not on the one above, and finds no tsx.
+SHELL := /bin/./sh
 installed := node_modules/.package-lock.json
 
 help: ## show this list
-	@sed -nE -e 's/^## (.*)/\n\1/p' -e 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@awk -F ':.*## ' '/^## / { print ""; print substr($$0, 4) } /^[a-z]+:.*## / { printf "  make %-9s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ## Run
 

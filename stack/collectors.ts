@@ -5,6 +5,7 @@ import { UserError } from '../workbench/user-error.ts'
 import { dockerEngine } from './docker-engine.ts'
 import { build } from './native.ts'
 import { freePorts } from './ports.ts'
+import { startLimitMs } from './service.ts'
 import { collectorArguments, collectorEnvironment } from './services.ts'
 import { ROOT, type Settings } from './settings.ts'
 
@@ -17,6 +18,7 @@ export async function launcherFor(settings: Settings, options: Options, boot = s
   return {
     ...options,
     freePorts,
+    startLimitMs: startLimitMs(settings),
     collector: way === 'docker' ? await inDocker(settings, options) : await natively(settings, options),
   }
 }

@@ -22,6 +22,7 @@ import { judgeCases, readCases } from '../evidence/cases.ts'
 import { nanosOf, toAttributes, traceRequest } from '../otlp/json.ts'
 import { build } from '../stack/native.ts'
 import { freePorts } from '../stack/ports.ts'
+import { startLimitMs } from '../stack/service.ts'
 import { ROOT, readSettings, type Settings } from '../stack/settings.ts'
 import { type Launcher, startCollector, withScratch } from '../workbench/collector.ts'
 
@@ -90,6 +91,7 @@ before(async () => {
   launcher = {
     ...quiet,
     freePorts,
+    startLimitMs: startLimitMs(settings),
     collector: (_, overlays, env) => ({
       file: program,
       args: [

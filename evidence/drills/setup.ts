@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Span } from '../../otlp/json.ts'
 import { type Random, randomOf } from '../../random/random.ts'
-import { type Launcher, type Running, startCollector, sumOf, withScratch } from '../../workbench/collector.ts'
+import { type Launcher, PORTS, type Running, startCollector, sumOf, withScratch } from '../../workbench/collector.ts'
 import { startPosting } from '../../workbench/post.ts'
-import { replay } from '../../workbench/replay.ts'
+import { replay, SHORTEST_WAITS_SPEED } from '../../workbench/replay.ts'
 import { withVariables } from '../../workbench/variables.ts'
 import { BEGINNING, type Kind, MUST_KEEP, makeTrace, requestOf } from '../traffic.ts'
 import { type Account, type Balance, balance, type Events, type Part, type SentTrace, spanKey } from './balance.ts'
@@ -69,7 +69,6 @@ const QUIET_MS = SECOND_MS
 export const SPANS_PER_TRACE = 4
 /** The collector logs one such line for each trace that it drops because it cannot update its queue on disk. */
 const UNREAD = 'Failed to dispatch item'
-const CALM_SPEED = 10
 const CALM_PER_SECOND = 1500
 
 export type Shape = (spans: readonly Span[], random: Random, atMs: number) => readonly Span[]
@@ -150,7 +149,7 @@ export async function withSetup<T>(
         targets.push({ ...backend, proxy, running: real, unread: () => unread.get(backend.id) ?? 0 })
       }
       // Every collector of a drill has the same ports, because the client knows one address.
-      const ports = await tools.launcher.freePorts(5)
+      const ports = await tools.launcher.freePorts(PORTS)
       const launcher: Launcher = {
         ...tools.launcher,
         freePorts: async () => ports,
@@ -372,11 +371,11 @@ function startClient(url: string, { seed, shape }: Scenario, cancel: AbortSignal
 async function dropsOf(tools: DrillTools, { seed, shape }: Scenario, policies: string, count: number) {
   const requests = async function* () {
     for (let number = 0; number < count; number++) {
-      const atMs = BEGINNING.getTime() + (number / CALM_PER_SECOND) * SECOND_MS * CALM_SPEED
+      const atMs = BEGINNING.getTime() + (number / CALM_PER_SECOND) * SECOND_MS * SHORTEST_WAITS_SPEED
       yield requestOf(atMs, traceOf(seed, number, BEGINNING.getTime(), shape))
     }
   }
-  const kept = await replay(tools.launcher, { requests, speed: CALM_SPEED, slowCall: '' }, policies)
+  const kept = await replay(tools.launcher, { requests, speed: SHORTEST_WAITS_SPEED, slowCall: '' }, policies)
   return (trace: string) => !kept.has(trace)
 }
 

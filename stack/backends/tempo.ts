@@ -21,14 +21,13 @@ export const tempo: Backend = {
     recipe: 'tempo',
     service: (settings, programs) => ({
       name: 'tempo',
-      holds: ['TEMPO_PORT', 'TEMPO_GRPC_PORT', 'TEMPO_GOSSIP_PORT', 'TEMPO_OTLP_GRPC_PORT', 'TEMPO_OTLP_HTTP_PORT'],
+      ports: ['TEMPO_PORT', 'TEMPO_GRPC_PORT', 'TEMPO_GOSSIP_PORT', 'TEMPO_OTLP_GRPC_PORT', 'TEMPO_OTLP_HTTP_PORT'],
       command: () => ({
         file: programs('tempo'),
         args: ['-target=all', '-config.expand-env=true', `-config.file=${resolve(ROOT, 'grafana/tempo.yaml')}`],
         env: environment(settings, { TEMPO_STATE_DIR: dataFolder(settings, 'tempo'), GOMEMLIMIT: '256MiB' }),
       }),
       ready: url(settings, 'TEMPO_PORT', '/ready'),
-      readyWithinMs: 30_000,
       // Tempo 2.9 may never end after SIGTERM when it was queried just before. After /flush, a kill loses nothing.
       graceMs: 8_000,
       beforeStop: () => flush(settings),

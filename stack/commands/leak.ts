@@ -8,8 +8,10 @@ import { sumOf, withScratch } from '../../workbench/collector.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { waitFor } from '../../workbench/wait.ts'
 import { BACKENDS, chosenBackends, exporterOf, served } from '../backends/backends.ts'
+import { otlp } from '../backends/otlp.ts'
 import { bootNative, haltNative } from '../boot.ts'
 import type { Result } from '../measured.ts'
+import { otlpSink } from '../otlp-sink.ts'
 import { portsOfItsOwn } from '../ports.ts'
 import { bytesFrom } from '../queries.ts'
 import { type PortName, ROOT, type Settings, url } from '../settings.ts'
@@ -49,7 +51,10 @@ export async function runLeak(
 
 async function leaksOf(settings: Settings, state: string, size: CorpusSize, { cancel, say }: Options): Promise<Leaks> {
   const knownLeaks = readKnownLeaks(readFileSync(resolve(ROOT, KNOWN_LEAKS), 'utf8'), KNOWN_LEAKS)
-  const own = await isolatedSettings(settings, state)
+  // What arrives while the corpus is sent is searched at the end: until then nobody knows what to search for.
+  const taken: Readonly<{ path: string; body: Buffer }>[] = []
+  const sink = await otlpSink((path, body) => void taken.push({ path, body }))
+  const own = await isolatedSettings(settings, state, sink.url)
   try {
     await bootNative(own, {
       policy: size.policy ?? POLICY,
@@ -79,6 +84,7 @@ async function leaksOf(settings: Settings, state: string, size: CorpusSize, { ca
     )
     say('  searching for them')
     await askEach(own, sent, look, cancel)
+    for (const { path, body } of taken) look(`${otlp.title} ${path}`, body)
     searchAllFiles()
     await haltNative(own, () => {})
     // The servers write some files when they stop.
@@ -86,20 +92,26 @@ async function leaksOf(settings: Settings, state: string, size: CorpusSize, { ca
     return judge(items, found, knownLeaks)
   } finally {
     await haltNative(own, () => {})
+    sink.close()
   }
 }
 
-/** Free ports, a temporary folder, and all backends that run here. No secret may reach the user's own stack. */
-async function isolatedSettings(settings: Settings, state: string): Promise<Settings> {
+/**
+ * Free ports, a temporary folder, all backends that run here, and a stand-in for one elsewhere, which takes logs too. No
+ * secret may reach the user's own stack.
+ */
+async function isolatedSettings(settings: Settings, state: string, elsewhere: string): Promise<Settings> {
   const { RECORD: _, GRAFANA_HOME: __, VLLM_BASE_URL: ___, ...env } = settings.env
-  const here = served(BACKENDS).map(({ id }) => id)
-  return { state, ports: await portsOfItsOwn(), env: { ...env, BACKENDS: here.join() } }
+  const here = [...served(BACKENDS), otlp].map(({ id }) => id)
+  const own = { BACKENDS: here.join(), [otlp.endpointVariable]: elsewhere, OTLP_BACKEND_HEADERS: '' }
+  return { state, ports: await portsOfItsOwn(), env: { ...env, ...own } }
 }
 
 async function post(settings: Settings, sent: readonly Sent[], cancel: AbortSignal): Promise<void> {
   for (const [signal, path, list] of [
     ['traces', '/v1/traces', 'resourceSpans'],
     ['metrics', '/v1/metrics', 'resourceMetrics'],
+    ['logs', '/v1/logs', 'resourceLogs'],
   ] as const) {
     const bodies = sent.filter((each) => each.signal === signal).map(({ body }) => body)
     for (let begin = 0; begin < bodies.length; begin += BODIES_AT_ONCE) {
@@ -139,16 +151,18 @@ async function arrived(
 ): Promise<void> {
   const backends = served(chosenBackends(settings))
   const wanted = traceIdsOf(sent).length
+  const wantedLogs = sent.filter(({ signal }) => signal === 'logs').length
   let state = ''
   const isThere = async () => {
     const metrics = (await bytesFrom(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'))).toString()
     meanwhile()
+    const records = sumOf(metrics, 'otelcol_exporter_sent_log_records', `exporter="${exporterOf(otlp.id)}"`)
     const handedOn = backends.map(({ id }) =>
       sumOf(metrics, 'otelcol_exporter_sent_spans', `exporter="${exporterOf(id)}"`),
     )
     const stored = await Promise.all(backends.map(({ server }) => server.hasStored?.(settings, wanted) ?? true))
-    state = `${handedOn.join(' and ')} of ${2 * wanted} spans were sent to ${backends.map(({ id }) => id).join(' and ')}`
-    return handedOn.every((count) => count >= 2 * wanted) && stored.every(Boolean)
+    state = `${handedOn.join(' and ')} of ${2 * wanted} spans were sent to ${backends.map(({ id }) => id).join(' and ')}, and ${records} of ${2 * wantedLogs} log records to ${otlp.id}`
+    return records >= 2 * wantedLogs && handedOn.every((count) => count >= 2 * wanted) && stored.every(Boolean)
   }
   if (!(await waitFor(isThere, { withinMs: ARRIVES_WITHIN_MS, everyMs: 200, cancel })))
     throw new UserError(`the corpus did not arrive within ${ARRIVES_WITHIN_MS / 1000} s: ${state}.`)
@@ -175,7 +189,8 @@ async function askEach(settings: Settings, sent: readonly Sent[], look: Look, ca
   })
   for (const path of [`series?${range}`, `query_exemplars?${range}`, 'metadata?limit=1000000', `labels?${range}`])
     look('Prometheus', await ask('PROMETHEUS_PORT', `/api/v1/${path}`))
-  look('the page that Prometheus scrapes', await ask('COLLECTOR_EXPORTER_PORT', '/metrics'))
+  look('the page of what agents send', await ask('COLLECTOR_EXPORTER_PORT', '/metrics'))
+  look('the page of what is counted', await ask('COLLECTOR_COUNTED_PORT', '/metrics'))
   look("the collector's own metrics", await ask('COLLECTOR_METRICS_PORT', '/metrics'))
 }
 

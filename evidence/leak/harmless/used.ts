@@ -88,6 +88,9 @@ export const USED: Readonly<Record<string, Make>> = {
   'gen_ai.response.time_to_first_chunk': double(4, 6),
   'gen_ai.usage.input_tokens': int(1, 200_000),
   'gen_ai.usage.output_tokens': int(1, 16_000),
+  'gen_ai.usage.cache_read.input_tokens': int(0, 100_000),
+  'gen_ai.usage.cache_creation.input_tokens': int(0, 100_000),
+  'gen_ai.usage.reasoning.output_tokens': int(0, 16_000),
   'gen_ai.input.messages': built(conversation),
   'gen_ai.output.messages': built((random) =>
     JSON.stringify([{ role: 'assistant', parts: [{ type: 'text', content: reply(random) }], finish_reason: 'stop' }]),
@@ -122,6 +125,8 @@ export const USED: Readonly<Record<string, Make>> = {
   'woodland.side': oneOf('buy', 'sell'),
   'openinference.span.kind': oneOf('LLM', 'AGENT', 'CHAIN', 'TOOL'),
   'agent.name': AGENTS,
+  'input.mime_type': oneOf('application/json', 'text/plain'),
+  'user.id': built((random) => `user-${digits(5, random)}`),
   'input.value': built(conversation),
   'output.value': built(reply),
   'deployment.environment.name': oneOf('local', 'production', 'eu-west-1'),
