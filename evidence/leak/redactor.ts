@@ -1,16 +1,36 @@
-import { createReadStream } from 'node:fs'
+import { createReadStream, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { parse, stringify } from 'yaml'
 import type { TraceRequest } from '../../otlp/json.ts'
 import { type Launcher, startCollector, withScratch } from '../../workbench/collector.ts'
 import { startPosting } from '../../workbench/post.ts'
 import { lines } from '../../workbench/recording.ts'
 import { UserError } from '../../workbench/user-error.ts'
 
-const OVERLAY = join(import.meta.dirname, 'redactor.yaml')
-const POLICY = join(import.meta.dirname, '../../collector/policies/keep-everything.yaml')
+const COLLECTOR = join(import.meta.dirname, '../../collector')
+const POLICY = join(COLLECTOR, 'policies/keep-everything.yaml')
+/** The last processor of the redactor. Those behind it translate what other SDKs write, which changes values on purpose. */
+const LAST = 'transform/repack'
 const IN_FLIGHT = 4
 const PROGRESS_MS = 5000
+
+/** The shipped pipeline up to the redactor, with a file that gets all that comes out of it. */
+function overlay(file: string): string {
+  const { service } = parse(readFileSync(join(COLLECTOR, 'config.yaml'), 'utf8')) as {
+    service: { pipelines: Record<string, { processors: string[]; exporters: string[] }> }
+  }
+  const { processors = [], exporters = [] } = service.pipelines['traces/in'] ?? {}
+  if (!processors.includes(LAST))
+    throw new UserError(`collector/config.yaml: the pipeline traces/in has no processor ${LAST}: restore it`)
+  const upToRedactor = processors.slice(0, processors.indexOf(LAST) + 1)
+  return stringify({
+    // What is sent here comes faster than the world sends it.
+    processors: { memory_limiter: { check_interval: '100ms', limit_mib: 2000, spike_limit_mib: 400 } },
+    exporters: { 'file/redacted': { path: file } },
+    service: { pipelines: { 'traces/in': { processors: upToRedactor, exporters: [...exporters, 'file/redacted'] } } },
+  })
+}
 
 /**
  * Sends traces to the real Collector with the shipped configuration, and answers them as they are behind the redactor,
@@ -19,8 +39,10 @@ const PROGRESS_MS = 5000
 export const redacted = (launcher: Launcher, requests: readonly TraceRequest[]): Promise<readonly TraceRequest[]> =>
   withScratch(async (folder) => {
     const file = join(folder, 'redacted.jsonl')
-    const env = { POLICY_FILE: POLICY, REDACTED_FILE: file, DECISION_WAIT: '1s', GOMEMLIMIT: '1600MiB' }
-    const collector = await startCollector(launcher, { folder, overlays: [OVERLAY], env })
+    const overlays = [join(folder, 'redactor.yaml')]
+    for (const path of overlays) writeFileSync(path, overlay(file))
+    const env = { POLICY_FILE: POLICY, DECISION_WAIT: '1s', GOMEMLIMIT: '1600MiB' }
+    const collector = await startCollector(launcher, { folder, overlays, env })
     const posting = startPosting(`${collector.otlp}/v1/traces`, IN_FLIGHT)
     const end = () => void posting.stop()
     launcher.cancel.addEventListener('abort', end, { once: true })
