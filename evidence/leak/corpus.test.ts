@@ -35,7 +35,8 @@ test('every kind is in every field, and every encoding too, in a run of the size
         `${kind.name} in ${name}`,
       )
     for (const encoding of ENCODINGS) {
-      if ((encoding.structured && takes !== 'value') || encoding.name === 'as a number') continue
+      const isForAll = KINDS.every((kind) => encoding.encode(kind.make(randomOf(1)), kind))
+      if ((encoding.structured && takes !== 'value') || !isForAll) continue
       assert.ok(
         here.some((item) => item.encoding === encoding.name),
         `${encoding.name} in ${name}`,

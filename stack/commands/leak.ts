@@ -2,10 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { makeCorpus, type Sent } from '../../evidence/leak/corpus.ts'
-import { falsePositivesIn, type HarmlessTrace, makeHarmlessTraces } from '../../evidence/leak/false-positives.ts'
 import { isTight, judge, knownLeaksTable, type Leaks, leakReport, readKnownLeaks } from '../../evidence/leak/leak.ts'
 import { searcherFor } from '../../evidence/leak/search.ts'
-import { type Attribute, spansOf, type TraceRequest } from '../../otlp/json.ts'
 import { sumOf, withScratch } from '../../workbench/collector.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { waitFor } from '../../workbench/wait.ts'
@@ -23,7 +21,6 @@ type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
 export const KNOWN_LEAKS = 'evidence/leak/known-leaks.yaml'
 const POLICY = 'collector/policies/keep-everything.yaml'
-const SECRETS_FOR_A_HARMLESS_ATTRIBUTE = 2
 /** How many bodies of the corpus are in one request. */
 const BODIES_AT_ONCE = 10
 
@@ -65,8 +62,7 @@ async function leaksOf(settings: Settings, state: string, size: CorpusSize, { ca
       cancel,
       say,
     })
-    const harmless = [...makeHarmlessTraces({ seed: size.seed, count: size.count / SECRETS_FOR_A_HARMLESS_ATTRIBUTE })]
-    const sent = [...makeCorpus(size), ...harmless.map(asSent)]
+    const sent = [...makeCorpus(size)]
     const items = sent.flatMap(({ items }) => items)
     const search = searcherFor(items.map(({ needles }) => needles))
     const found = new Map<number, string[]>()
@@ -89,17 +85,11 @@ async function leaksOf(settings: Settings, state: string, size: CorpusSize, { ca
     say('  searching for them')
     await askEach(own, sent, look, cancel)
     for (const { path, body } of taken) look(`${otlp.title} ${path}`, body)
-    const spared = await arrivedAttributes(own, harmless)
     searchAllFiles()
     await haltNative(own, () => {})
     // The servers write some files when they stop.
     searchAllFiles()
-    return judge(
-      items,
-      found,
-      knownLeaks,
-      falsePositivesIn(harmless, (id) => spared.get(id) ?? []),
-    )
+    return judge(items, found, knownLeaks)
   } finally {
     await haltNative(own, () => {})
     sink.close()
@@ -179,25 +169,6 @@ async function arrived(
   // Two scrapes and two flushes of five seconds, so that counters and exemplars are where they end.
   await sleep(11_000, undefined, { signal: cancel })
   for (const { server } of backends) await server.flush?.(settings)
-}
-
-const asSent = ({ traceId, body }: HarmlessTrace): Sent => ({ signal: 'traces', traceIds: [traceId], body, items: [] })
-
-/** The attributes of the harmless spans, as Tempo stored them. */
-async function arrivedAttributes(
-  settings: Settings,
-  harmless: readonly HarmlessTrace[],
-): Promise<ReadonlyMap<string, readonly Attribute[]>> {
-  const arrived = new Map<string, readonly Attribute[]>()
-  for (const { traceId } of harmless) {
-    const bytes = await bytesFrom(url(settings, 'TEMPO_PORT', `/api/v2/traces/${traceId}`))
-    const { trace } = JSON.parse(bytes.toString()) as { trace: TraceRequest }
-    arrived.set(
-      traceId,
-      spansOf(trace).flatMap(({ attributes = [] }) => attributes),
-    )
-  }
-  return arrived
 }
 
 type Look = (exit: string, bytes: Buffer) => void
