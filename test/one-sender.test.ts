@@ -107,7 +107,7 @@ async function badStep(step: number): Promise<void> {
         const odd = { [ODD[n % ODD.length] ?? '']: each('odd', n) }
         const name = `odd.${'abcdefghij'[n % 10]}${n}`
         return n % 2 === 0
-          ? histogram(name, [buckets(odd, [1, 1], [1], Number.NaN, times)], 'cumulative')
+          ? histogram(name, [buckets(odd, [1, 1], [1], -1, times)], 'cumulative')
           : gauge(name, [number(odd, 1, times)])
       }),
       gauge('gen_ai.client.token.usage', [number({}, 1, times)]),
