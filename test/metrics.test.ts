@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -20,7 +21,7 @@ import { readPage, type Sample } from '../otlp/page.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { eventually, ownSettings } from '../stack/own-stack.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
-import { type Launcher, type Running, startCollector } from '../workbench/collector.ts'
+import { type Launcher, type Running, startCollector, sumOf } from '../workbench/collector.ts'
 
 const TOKENS = 'gen_ai.client.token.usage'
 const SECOND = 1_000_000_000n
@@ -367,15 +368,53 @@ test('spans of a process that names no service are counted too', async () => {
   )
 })
 
+/** As labels/span-labels.yaml and dialects/metric-labels.yaml choose it. */
+const shareOf = (service: string) =>
+  Math.floor(Number.parseInt(createHash('sha256').update(service).digest('hex').slice(0, 1), 16) / 4)
+
+test('SDKs of one service fill its share, and no other', async () => {
+  const names = ['one', 'two', 'six', 'ten', 'red', 'sun', 'sky', 'oak']
+  const taken = names.find((service) => names.some((other) => shareOf(other) !== shareOf(service))) ?? ''
+  const other = names.find((service) => shareOf(service) !== shareOf(taken)) ?? ''
+  const full = await start('full-')
+  const give = (service: string, agents: readonly string[], value: number) => {
+    const points = agents.map((agent) => number({ 'gen_ai.agent.name': agent }, value, at(1)))
+    return post(
+      '/v1/metrics',
+      metricsRequest({ 'service.name': service }, [counter('its.count', points, 'cumulative')]),
+      full,
+    )
+  }
+  try {
+    await give(taken, ['first'], 1)
+    for (let times = 0; times < 4; times++)
+      await give(
+        taken,
+        Array.from({ length: 400 }, (_, n) => `agent ${times} ${n}`),
+        1,
+      )
+    await give(other, ['first'], 1)
+    await give(taken, ['first'], 8)
+    await eventually(async () => {
+      const samples = await page(full.agents)
+      assert.equal(valueAt(samples, 'its_count_total', { job: taken, gen_ai_agent_name: 'first' }), 8)
+      assert.equal(valueAt(samples, 'its_count_total', { job: other }), 1)
+      assert.equal(samples.filter(({ labels }) => labels.job === taken).length, 750)
+      const own = await (await fetch(full.metrics)).text()
+      assert.equal(sumOf(own, 'otelcol_deltatocumulative_datapoints', 'error="limit"'), 1601 - 750)
+    }, 10)
+  } finally {
+    await full.stop()
+  }
+})
+
 test('a service may have so many series; what comes after is counted without labels, and the others count on', async () => {
-  const { connectors, processors } = parse(readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8'), {
+  const { connectors } = parse(readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8'), {
     merge: true,
   })
   const limit = connectors['span_metrics/every'].aggregation_cardinality_limit
-  const most = processors['delta_to_cumulative/agents'].max_streams
-  assert.ok(limit > 100 && most > 1000)
-  // None of the three shares its shard with another.
-  const others = ['abc', 'calm', 'quiet']
+  assert.ok(limit > 100)
+  const others = ['ant', 'bee', 'cat', 'dog', 'elk', 'fox']
   for (const service of others) await post('/v1/traces', spans(service, ['a'], {}))
   for (let agent = 0; agent < limit + 50; agent += 50) {
     const requests = Array.from(
@@ -386,18 +425,25 @@ test('a service may have so many series; what comes after is counted without lab
   }
   for (const service of others) await post('/v1/traces', spans(service, ['a'], {}))
   await eventually(async () => {
-    assert.equal((await counts('crowd')).length, limit)
+    const samples = await page(collector.counted)
+    const room = samples.filter(
+      ({ name, labels }) => name === CALLS && labels.service_name && shareOf(labels.service_name) === shareOf('crowd'),
+    )
+    assert.equal(room.length, limit)
     for (const service of others)
       assert.deepEqual(
         (await counts(service)).map(({ value }) => value),
         [2],
         service,
       )
-    const samples = await page(collector.counted)
-    assert.equal(valueAt(samples, CALLS, { otel_metric_overflow: 'true' }), 50)
+    assert.equal(
+      valueAt(samples, CALLS, { otel_metric_overflow: 'true' }) ?? 0,
+      limit + 50 - (await counts('crowd')).length,
+    )
   }, 20)
-  await post('/v1/traces', spans('late', ['a'], {}))
-  await eventually(async () => assert.equal((await counts('late')).length, 1, 'a new service in another shard'), 20)
+  const late = ['gnu', 'hen', 'imp', 'jay'].find((service) => shareOf(service) !== shareOf('crowd')) ?? ''
+  await post('/v1/traces', spans(late, ['a'], {}))
+  await eventually(async () => assert.equal((await counts(late)).length, 1, 'a new service in another share'), 20)
 })
 
 test('series end when their process does', async () => {
