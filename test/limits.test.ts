@@ -270,7 +270,7 @@ describe('in the real stack', () => {
     type Totals = { getProjectByName: { tokenCountPrompt: number; traceCount: number } | null }
     await eventually(async () => {
       const data = await phoenixData<Totals>(settings, query, { name: 'odd-tokens' })
-      assert.deepEqual(data?.getProjectByName, { tokenCountPrompt: 130, tokenCountTotal: 137, traceCount: 1 })
+      assert.deepEqual(data?.getProjectByName, { tokenCountPrompt: 130, tokenCountTotal: 260, traceCount: 1 })
     })
     await eventually(async () =>
       assert.equal(
