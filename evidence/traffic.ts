@@ -70,7 +70,7 @@ const padded = (spans: readonly Span[], random: Random, more: object, count: num
 ]
 /** Marks the spans that decide. It is not sent, because JSON leaves out symbols. */
 const MARK = Symbol('decides')
-const isMarked = (span: Span) => MARK in span
+export const isMarked = (span: Span) => MARK in span
 /** Marks spans of another service. It is not sent either. */
 const FOREIGN = Symbol('foreign')
 

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { nanosOf, nanosToMs } from '../../otlp/json.ts'
 import type { Outcome } from './balance.ts'
 import type { Behaviour } from './fault-proxy.ts'
+import { longRuns } from './long-runs.ts'
 import { oddRequests } from './odd-requests.ts'
 import {
   type Backend,
@@ -385,6 +386,7 @@ export function drillsOver(backends: readonly Backend[]): readonly Drill[] {
     { name: 'clocks', run: clocks },
     { name: 'burst', run: burst },
     { name: 'odd', run: odd },
+    { name: 'long-runs', run: longRuns },
   ]
 }
 
