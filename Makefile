@@ -1,7 +1,7 @@
 # Every command of this project, one line each. The programs are in stack/commands/, sim/ and grafana/source/.
 # Variables are passed to the programs unchanged: make up SEED=7 BOOT=native, make sim TICKS=200.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean status logs doctor sim viewer verify boards pictures tune why record reload golden prices check test recall mutation bias leak drill bench rehearse
+.PHONY: help up down clean status logs doctor sim viewer verify boards pictures tune why record reload golden prices check test recall mutation bias sdks leak drill bench rehearse
 
 # The Node of package.json comes first on PATH, so an older one on the machine does not matter.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
@@ -88,6 +88,9 @@ mutation: $(installed) ## make mistakes in the shipped list, and test that each 
 
 bias: $(installed) ## estimate from kept traces alone, and compare with all traces: SEED=…
 	@tsx stack/main.ts bias
+
+sdks: $(installed) ## send what thirteen real SDKs sent, and show what each of them gets
+	@tsx stack/main.ts sdks
 
 leak: $(installed) ## send secrets of every kind, and search for them in every output: N=100000 SEED=…
 	@tsx stack/main.ts leak

@@ -62,11 +62,13 @@ async function inDocker(settings: Settings, { cancel }: Options): Promise<Launch
   const user = rootless ? '0:0' : `${process.getuid?.()}:${process.getgid?.()}`
 
   return (folder, overlays, env) => {
-    const { COLLECTOR_DIR = '', SLOW_CALL, TOKEN_HEAVY } = collectorEnvironment(settings)
+    const { COLLECTOR_DIR = '', SLOW_CALL, SLOW_RUN, TOKEN_HEAVY, HEAVY_CALL } = collectorEnvironment(settings)
     const inside = {
       COLLECTOR_DIR,
       ...(SLOW_CALL ? { SLOW_CALL } : {}),
+      ...(SLOW_RUN ? { SLOW_RUN } : {}),
       ...(TOKEN_HEAVY ? { TOKEN_HEAVY } : {}),
+      ...(HEAVY_CALL ? { HEAVY_CALL } : {}),
       OTLP_ADDRESS: '0.0.0.0',
       METRICS_ADDRESS: '0.0.0.0',
       ...env,

@@ -12,6 +12,7 @@ import { runMutation } from './commands/mutation.ts'
 import { runRecall } from './commands/recall.ts'
 import { makeRecording, type Recorded } from './commands/record.ts'
 import { reloadStack } from './commands/reload.ts'
+import { runSdks } from './commands/sdks.ts'
 import { status } from './commands/status.ts'
 import { type Asked, askSweep, askWorkbench, goldenOf } from './commands/tune.ts'
 import { up } from './commands/up.ts'
@@ -158,6 +159,11 @@ function program(settings: () => Settings): Command {
     .description('make mistakes in the shipped list, and test that the check or a case finds each')
     .addOption(format)
     .action(async (_, command: Command) => prove('mutation', await runMutation(settings(), working()), command))
+  stack
+    .command('sdks')
+    .description('send what real SDKs sent, and show what each of them gets')
+    .addOption(format)
+    .action(async (_, command: Command) => prove('sdks', await runSdks(settings(), working()), command))
   stack
     .command('recall')
     .description('send traces that must be kept, in every order and with every delay, and count the lost ones')

@@ -24,7 +24,16 @@ export const SHIPPED_WAITS = { DECISION_WAIT: '', DECISION_WAIT_AFTER_ROOT: '' }
 export async function ownSettings(extra: Readonly<Record<string, string>> = {}): Promise<Settings> {
   const shipped = readSettings(mkdtempSync(resolve(tmpdir(), 'wood-stack-')))
   const env = { ...shipped.env }
-  for (const name of ['GRAFANA_HOME', 'VLLM_BASE_URL', 'TIME_FACTOR', 'SLOW_CALL', 'TOKEN_HEAVY']) delete env[name]
+  for (const name of [
+    'GRAFANA_HOME',
+    'VLLM_BASE_URL',
+    'TIME_FACTOR',
+    'SLOW_CALL',
+    'SLOW_RUN',
+    'TOKEN_HEAVY',
+    'HEAVY_CALL',
+  ])
+    delete env[name]
   return { ...shipped, ports: await portsOfItsOwn(), env: { ...env, ...SHORT_WAITS, ...extra } }
 }
 

@@ -21,13 +21,15 @@ const TARGETS = {
 
 /** The variables with which the collector loads the shipped configuration; see collector/config.yaml. */
 export function collectorEnvironment(settings: Settings): Record<string, string> {
-  const { TOKEN_HEAVY, TIME_FACTOR } = settings.env
+  const { TOKEN_HEAVY, SLOW_RUN, HEAVY_CALL, TIME_FACTOR } = settings.env
   return environment(settings, {
     COLLECTOR_DIR: resolve(ROOT, 'collector'),
     POLICY_FILE: activePolicy(settings),
     QUEUE_DIR: resolve(settings.state, 'data/collector'),
     SLOW_CALL: slowCall(settings, Number(TIME_FACTOR || 1)),
     ...(TOKEN_HEAVY ? { TOKEN_HEAVY } : {}),
+    ...(SLOW_RUN ? { SLOW_RUN } : {}),
+    ...(HEAVY_CALL ? { HEAVY_CALL } : {}),
     // The collector collects garbage less often, until its heap comes near the soft limit of memory_limiter.
     GOGC: '300',
     GOMEMLIMIT: '700MiB',
