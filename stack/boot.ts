@@ -10,7 +10,7 @@ import { holder, isFree } from './ports.ts'
 import { pricesToday } from './prices.ts'
 import { lastLines, logFile, runningPid, signal, start, started, stop } from './processes.ts'
 import { collectorOverlays } from './receiver-options.ts'
-import { type LastWords, type Service, startLimitMs } from './service.ts'
+import { ANSWER_LIMIT_MS, type LastWords, type Service, startLimitMs } from './service.ts'
 import { services } from './services.ts'
 import type { Settings } from './settings.ts'
 import { waitsIn } from './waits.ts'
@@ -106,7 +106,7 @@ async function untilReady(settings: Settings, { name, ready }: Service, cancel: 
       )
     }
     if (!ready) return true
-    const status = await fetch(ready, { signal: AbortSignal.timeout(2000) }).then(
+    const status = await fetch(ready, { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) }).then(
       async (response) => {
         await response.body?.cancel()
         return response.status
@@ -119,7 +119,7 @@ async function untilReady(settings: Settings, { name, ready }: Service, cancel: 
   const withinMs = startLimitMs(settings)
   if (await waitFor(look, { withinMs, cancel })) return
   throw new UserError(
-    `${name} was not ready after ${withinMs / 1000} s (${ready}: ${answer}). Its last log lines:\n${lastLines(settings, name, 15)}`,
+    `${name} was not ready after ${withinMs / 1000} s (${ready}: ${answer}); a slow machine may need more, make up START_LIMIT=…. Its last log lines:\n${lastLines(settings, name, 15)}`,
   )
 }
 
@@ -164,7 +164,7 @@ export async function statusNative(
     const answers =
       pid !== undefined &&
       ready &&
-      (await fetch(ready, { signal: AbortSignal.timeout(2000) }).then(
+      (await fetch(ready, { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) }).then(
         (r) => r.ok,
         () => false,
       ))

@@ -10,7 +10,7 @@ import { activatePolicy } from './policy.ts'
 import { holder, isFree } from './ports.ts'
 import { pricesToday } from './prices.ts'
 import { collectorOverlays, isRecording, senderEnvironment, tlsFiles } from './receiver-options.ts'
-import { type LastWords, startLimitMs } from './service.ts'
+import { ANSWER_LIMIT_MS, type LastWords, startLimitMs } from './service.ts'
 import { collectorEnvironment, dashboards, recordings } from './services.ts'
 import { ROOT, type Settings, url } from './settings.ts'
 import { startWithWaits, waitsFile, waitsIn } from './waits.ts'
@@ -274,7 +274,7 @@ const lastLogs = (settings: Settings, service: string) =>
   ask(settings, 'compose', 'logs', '--no-color', '--no-log-prefix', '--tail', '15', service)
 
 const collectorAnswers = (settings: Settings): Promise<boolean> =>
-  fetch(url(settings, 'COLLECTOR_HEALTH_PORT'), { signal: AbortSignal.timeout(2000) }).then(
+  fetch(url(settings, 'COLLECTOR_HEALTH_PORT'), { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) }).then(
     ({ ok }) => ok,
     () => false,
   )

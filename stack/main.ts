@@ -209,37 +209,17 @@ function program(settings: () => Settings): Command {
 
 onInterrupt(() => cancelled.abort(new UserError('stopped')))
 
-// An empty variable means unset, because make passes unset variables as empty ones.
-const VARIABLES = [
-  'POLICY',
-  'BOOT',
+const stack = program(readSettings)
+// An empty variable means unset, because make passes unset variables as empty ones. BACKENDS is not an option of any command.
+for (const name of [
   'BACKENDS',
-  'SEED',
-  'TICKS',
-  'COUNT',
-  'N',
-  'PRESET',
-  'TIME_FACTOR',
-  'A',
-  'B',
-  'RECORDING',
-  'CLASSES',
-  'FORMAT',
-  'SPEED',
-  'SWEEP',
-  'TRACE',
-  'DRILL',
-  'KILLS',
-]
-for (const name of VARIABLES) if (process.env[name] === '') delete process.env[name]
+  ...stack.commands.flatMap(({ options }) => options.flatMap(({ envVar }) => envVar ?? [])),
+])
+  if (process.env[name] === '') delete process.env[name]
 
-program(readSettings)
-  .parseAsync()
-  .catch((error: unknown) => {
-    const told =
-      cancelled.signal.aborted && error instanceof Error && error.name === 'AbortError'
-        ? cancelled.signal.reason
-        : error
-    console.error(told instanceof UserError ? told.message : told)
-    process.exit(cancelled.signal.aborted ? 130 : 1)
-  })
+stack.parseAsync().catch((error: unknown) => {
+  const told =
+    cancelled.signal.aborted && error instanceof Error && error.name === 'AbortError' ? cancelled.signal.reason : error
+  console.error(told instanceof UserError ? told.message : told)
+  process.exit(cancelled.signal.aborted ? 130 : 1)
+})

@@ -118,7 +118,8 @@ export function services(settings: Settings, programs: Programs): readonly Servi
       }
     },
     ready: url(settings, 'COLLECTOR_HEALTH_PORT'),
-    graceMs: 15_000,
+    // It judges and writes what waits; a kill would lose that. On a busy machine this takes long.
+    graceMs: 30_000,
   }
 
   const mockVllm: Service = {

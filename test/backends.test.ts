@@ -358,7 +358,8 @@ describe('three real backends and one elsewhere', () => {
     elsewhere = await standIn()
     settings = await ownSettings({
       ...{ BACKENDS: [...ids, 'otlp'].join(), OTLP_BACKEND_ENDPOINT: elsewhere.url },
-      ...{ TIME_FACTOR: '10', VLLM_PRESET: 'calm' },
+      // At the pace of the clock: a busy machine would make a faster tick time out, and Phoenix would wait for its calls.
+      ...{ VLLM_PRESET: 'calm' },
     })
     await startStack(settings, KEEP_ALL, [...ids, 'prometheus', 'collector', 'mock-vllm'])
     const { id, entries, spans } = await play(settings, '--ticks', '1', '--seed', '7')

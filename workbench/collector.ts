@@ -154,7 +154,7 @@ export async function startCollector(
 }
 
 const isListening = (address: string) =>
-  fetch(address, { signal: AbortSignal.timeout(1000) }).then(
+  fetch(address, { signal: AbortSignal.timeout(10_000) }).then(
     () => true,
     () => false,
   )

@@ -14,7 +14,7 @@ import type { Result } from '../measured.ts'
 import { build, type Programs } from '../native.ts'
 import { SHIPPED_POLICY } from '../policy.ts'
 import { portsOfItsOwn } from '../ports.ts'
-import { startLimitMs } from '../service.ts'
+import { ANSWER_LIMIT_MS, startLimitMs } from '../service.ts'
 import { ROOT, type Settings } from '../settings.ts'
 import { wholeNumber } from '../whole-number.ts'
 
@@ -121,7 +121,7 @@ async function startServer(
     child = launch()
     const started = child
     const isReady = async () => {
-      const answers = await fetch(ready ?? '', { signal: AbortSignal.timeout(2000) }).then(
+      const answers = await fetch(ready ?? '', { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) }).then(
         ({ ok }) => ok,
         () => false,
       )

@@ -13,7 +13,7 @@ import { reloadDocker } from '../docker.ts'
 import { activePolicy, checkPolicy, policyBefore, putInForce, shownAs, slowCall } from '../policy.ts'
 import { remembered } from '../remembered.ts'
 import type { LastWords } from '../service.ts'
-import { startLimitMs } from '../service.ts'
+import { ANSWER_LIMIT_MS, startLimitMs } from '../service.ts'
 import { ROOT, type Settings, url } from '../settings.ts'
 import { changeWaits, waitsIn } from '../waits.ts'
 import { CLASSES, COMMITTED_RECORDING, classesOf, pricesOf, RECORDINGS } from '../workbench.ts'
@@ -97,14 +97,14 @@ const early = (waiting: number | undefined) =>
 
 /** Since when the collector is ready, by its own report; each reload changes it. Undefined when it does not answer. */
 const upSince = (settings: Settings): Promise<string | undefined> =>
-  fetch(url(settings, 'COLLECTOR_HEALTH_PORT'), { signal: AbortSignal.timeout(2000) }).then(
+  fetch(url(settings, 'COLLECTOR_HEALTH_PORT'), { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) }).then(
     async (answer) => (answer.ok ? String(((await answer.json()) as { upSince?: unknown }).upSince) : undefined),
     () => undefined,
   )
 
 /** How many undecided traces the sampler holds, by its own counter, which it updates once a second. */
 const tracesWaiting = (settings: Settings): Promise<number | undefined> =>
-  fetch(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'), { signal: AbortSignal.timeout(2000) }).then(
+  fetch(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'), { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) }).then(
     async (answer) => {
       const gauge = /^otelcol_processor_tail_sampling_sampling_traces_on_memory(?:\{.*\})? (\S+)$/m
       const count = gauge.exec(await answer.text())?.[1]
