@@ -20,7 +20,8 @@ const traced = <T>(operation: string, what: string, attributes: Attributes, work
     span.setAttributes({ 'gen_ai.operation.name': operation, 'gen_ai.agent.name': 'owl', ...attributes })
     return work(span)
       .catch((error: Error) => {
-        span.setAttribute('error.type', error.name).setStatus({ code: SpanStatusCode.ERROR, message: error.message })
+        span.setAttribute('error.type', error.constructor.name)
+        span.setStatus({ code: SpanStatusCode.ERROR, message: error.message })
         throw error
       })
       .finally(() => span.end())
