@@ -40,6 +40,7 @@ type Service = {
   stop_signal?: string
   mem_limit?: string
   logging?: { driver: string; options: Record<string, string> }
+  healthcheck?: { start_period?: string }
   security_opt?: string[]
   privileged?: boolean
   network_mode?: string
@@ -309,6 +310,26 @@ test('both boots scrape the same jobs, and in Docker each target is an existing 
     const published = service(host).ports?.find(({ target }) => target === Number(port))?.published
     assert.deepEqual(copy.targets, [`127.0.0.1:${published}`], job)
   }
+})
+
+test('neither boot scrapes a backend that the stack does not have', async () => {
+  const few = { ...settings, env: { ...settings.env, BACKENDS: 'phoenix' } }
+  writePrometheusFiles(few)
+  const scraped = readdirSync(resolve(settings.state, 'prometheus/targets'))
+  const { prometheus } = await compose(composeEnvironment(few))
+  for (const job of readdirSync(resolve(ROOT, 'grafana/targets'))) {
+    const read = prometheus?.volumes?.find(({ target }) => target === `/grafana/targets/${job}`)?.source
+    const targets = parse(readFileSync(read ?? resolve(ROOT, 'grafana/targets', job), 'utf8'))
+    assert.equal(targets.length, scraped.includes(job) ? 1 : 0, job)
+  }
+  assert.ok(!scraped.includes('tempo.yaml'))
+})
+
+test('START_LIMIT is how long a container may take to start', async () => {
+  const slow = { ...settings, env: { ...settings.env, START_LIMIT: '900' } }
+  const checks = Object.values(await compose(composeEnvironment(slow))).flatMap(({ healthcheck }) => healthcheck ?? [])
+  assert.ok(checks.length >= SERVED.length)
+  for (const { start_period } of checks) assert.equal(start_period, '15m0s')
 })
 
 test('the collector gets every variable without a default in its configuration, and no variable that it does not read', async () => {

@@ -2,12 +2,10 @@ import assert from 'node:assert/strict'
 import { rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
-import { USED } from '../evidence/leak/false-positives.ts'
 import { isTight, type Leaks, leakReport } from '../evidence/leak/leak.ts'
 import { findLeaks } from '../stack/commands/leak.ts'
 import { ownSettings } from '../stack/own-stack.ts'
 import type { Settings } from '../stack/settings.ts'
-import { GEN_AI, OPENINFERENCE, OTHER, WOODLAND } from '../vocabulary/attributes.ts'
 
 /** Every kind and every encoding in every field, but not each kind in each encoding. make leak sends all combinations. */
 const SECRETS = 6000
@@ -36,6 +34,10 @@ test('each item of known-leaks.yaml still leaks; otherwise it must be removed', 
 test('every output was searched: known leaks were found in each backend, in its files and in a queue', () => {
   const exits = new Set(leaks.leaks.flatMap(({ exits }) => exits))
   const answers = ['Tempo', 'Phoenix', 'Jaeger']
+  assert.ok(
+    [...exits].some((exit) => exit.startsWith('OTLP /v1/logs')),
+    'no known leak was found in stored log records',
+  )
   for (const exit of [...answers, 'files of phoenix', 'files of tempo', 'files of jaeger', 'files of collector'])
     assert.ok(exits.has(exit), `no known leak was found in ${exit}`)
 })
@@ -56,24 +58,4 @@ test('with VOLUME=high no secret is found either, although the sampler sees them
   const high = { ...settings, env: { ...settings.env, VOLUME: 'high' } }
   const found = await findLeaks(high, { seed: 8, count: SECRETS / 2, policy }, { cancel, say: () => {} })
   assert.ok(isTight(found), leakReport(found, 'text'))
-})
-
-test('no attribute that a policy, a panel or a query uses is altered, and very few bytes of others', () => {
-  const { harm } = leaks
-  assert.ok(harm.attributes > 1000)
-  assert.deepEqual(
-    harm.altered.filter(({ key }) => key in USED),
-    [],
-  )
-  /** These are on resources, and every other test would fail without them. */
-  const onResources: readonly string[] = [
-    OTHER.SERVICE_NAME,
-    OTHER.SERVICE_VERSION,
-    OTHER.SERVICE_INSTANCE,
-    OPENINFERENCE.PROJECT,
-    WOODLAND.LINKS,
-  ]
-  for (const names of [GEN_AI, WOODLAND, OPENINFERENCE, OTHER])
-    for (const name of Object.values(names))
-      assert.ok(name in USED || onResources.includes(name), `${name} is not tested`)
 })

@@ -71,7 +71,7 @@ for (const [mistake, files, reason] of [
   ],
   [
     'repack before the redactor',
-    [SHIPPED.replace('redaction/mask, transform/repack]', 'transform/repack, redaction/mask]')],
+    [SHIPPED.replaceAll('redaction/mask, transform/repack,', 'transform/repack, redaction/mask,')],
     /without the redactor/,
   ],
   [
@@ -88,9 +88,22 @@ for (const [mistake, files, reason] of [
     /forward\/raw → traces\/out → otlp_http\/phoenix/,
   ],
   [
-    'logs, for which there is no redactor',
+    'logs past the redactor',
     [SHIPPED, 'service: { pipelines: { logs: { receivers: [otlp], exporters: [otlp_http/tempo] } } }'],
     /otlp → logs → otlp_http\/tempo/,
+  ],
+  [
+    'the redactor left out of logs',
+    [SHIPPED.replace(/(logs\/in:\n.*\n.*) redaction\/mask,/, '$1')],
+    /otlp_http\/otlp is reached without the redactor: otlp → logs\/in → forward\/logs → logs\/otlp/,
+  ],
+  [
+    'profiles, for which there is no redactor',
+    [
+      SHIPPED,
+      'service: { pipelines: { profiles: { receivers: [otlp], processors: [transform/unpack, redaction/mask, transform/repack], exporters: [otlp_http/tempo] } } }',
+    ],
+    /otlp → profiles → otlp_http\/tempo/,
   ],
   [
     'a recording of what the sampler sees where that is not yet masked',

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { roll } from '../../random/random.ts'
+import { argumentsFor } from './arguments.ts'
 import { draw, type Kind, type Rates } from './faults.ts'
 import { personalNote } from './person.ts'
 import type { ChatRequest } from './request.ts'
@@ -15,6 +16,8 @@ export type Reply = Readonly<{
 
 /** Chance of a tool call before deciding, by rounds already made; never a third round. */
 const TOOL_CHANCE = [0.35, 0.2]
+/** The same for an agent that is none of our creatures: it calls one tool, then it answers. */
+const TOOL_CHANCE_OF_OTHERS = [1]
 
 /** A pure function of the request and the rates: the same body gets the same reply. */
 export function replyTo(request: ChatRequest, rates: Rates): Reply {
@@ -61,13 +64,13 @@ function misshape(format: Format, json: string, ...key: readonly (string | numbe
 }
 
 function toolCall(request: ChatRequest, rates: Rates): { id: string; name: string; arguments: string } | null {
-  const { body, state, agent, seed, toolRounds } = request
+  const { body, state, agent, seed, question, toolRounds } = request
   const key = [seed, toolRounds, 'tool']
   const offered = (body.tools ?? []).map((tool) => tool.function.name)
   const choice = body.tool_choice ?? 'auto'
   if (offered.length === 0 || choice === 'none') return null
   const called = typeof choice === 'object' ? choice.function.name : null
-  const chance = called || choice === 'required' ? 1 : state ? (TOOL_CHANCE[toolRounds] ?? 0) : 0
+  const chance = called || choice === 'required' ? 1 : ((state ? TOOL_CHANCE : TOOL_CHANCE_OF_OTHERS)[toolRounds] ?? 0)
   if (roll(...key) >= chance) return null
 
   const wrong = draw('tool', rates, agent, ...key)
@@ -84,5 +87,6 @@ function toolCall(request: ChatRequest, rates: Rates): { id: string; name: strin
     convert_units:
       roll(...key, 'unit') < 0.5 ? { value: amount, from: 'kg', to: 'lb' } : { value: amount, from: 'miles', to: 'km' },
   }
-  return { id, name, arguments: JSON.stringify(known[name] ?? {}) }
+  const schema = body.tools?.find((tool) => tool.function.name === name)?.function.parameters
+  return { id, name, arguments: JSON.stringify((state && known[name]) ?? argumentsFor(schema, question, ...key)) }
 }

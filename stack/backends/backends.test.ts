@@ -87,8 +87,13 @@ test('each backend has one collector file of its id, with its own pipelines and 
       `${backend.id}: its list of extensions would replace the shared one`,
     )
     for (const [name, pipeline] of Object.entries(service.pipelines)) {
-      assert.match(name, new RegExp(`^(traces|metrics)/${backend.id}$`))
-      const receivers = name.startsWith('traces') ? ['forward/stored'] : ['forward/agents', 'forward/counted']
+      const [signal = '', id] = name.split('/')
+      assert.equal(id, backend.id)
+      const receivers = {
+        traces: ['forward/stored'],
+        metrics: ['forward/agents', 'forward/counted'],
+        logs: ['forward/logs'],
+      }[signal]
       assert.deepEqual(pipeline, { receivers, exporters: [exporterOf(backend.id)] })
     }
     const { sending_queue: queue, retry_on_failure: retry } = exporters[exporterOf(backend.id)]

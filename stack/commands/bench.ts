@@ -15,7 +15,7 @@ import { singlePolicies } from '../../workbench/single-policies.ts'
 import { tabulate } from '../../workbench/table.ts'
 import { launcherFor } from '../collectors.ts'
 import { writeMeasured } from '../measured.ts'
-import { eventually, ownSettings, play, startStack } from '../own-stack.ts'
+import { eventually, ownSettings, play, SHIPPED_WAITS, startStack } from '../own-stack.ts'
 import { SHIPPED_POLICY } from '../policy.ts'
 import { runningPid, started } from '../processes.ts'
 import { phoenixSpans, prometheus, tempoSearch } from '../queries.ts'
@@ -35,7 +35,7 @@ const quantile = (values: readonly number[], q: number) =>
 const ticksOf = (entries: readonly Entry[]) => entries.filter((entry) => entry.kind === 'tick')
 
 async function withStack(env: Record<string, string>, policy: string, measure: (settings: Settings) => Promise<void>) {
-  const settings = await ownSettings(env)
+  const settings = await ownSettings({ ...SHIPPED_WAITS, ...env })
   const end = await startStack(settings, policy, SERVICES)
   try {
     await measure(settings)

@@ -2,16 +2,16 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { makeCorpus, type Sent } from '../../evidence/leak/corpus.ts'
-import { falsePositivesIn, type HarmlessTrace, makeHarmlessTraces } from '../../evidence/leak/false-positives.ts'
 import { isTight, judge, knownLeaksTable, type Leaks, leakReport, readKnownLeaks } from '../../evidence/leak/leak.ts'
 import { searcherFor } from '../../evidence/leak/search.ts'
-import { type Attribute, spansOf, type TraceRequest } from '../../otlp/json.ts'
 import { sumOf, withScratch } from '../../workbench/collector.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { waitFor } from '../../workbench/wait.ts'
 import { BACKENDS, chosenBackends, exporterOf, served } from '../backends/backends.ts'
+import { otlp } from '../backends/otlp.ts'
 import { bootNative, haltNative } from '../boot.ts'
 import type { Result } from '../measured.ts'
+import { otlpSink } from '../otlp-sink.ts'
 import { portsOfItsOwn } from '../ports.ts'
 import { bytesFrom } from '../queries.ts'
 import { type PortName, ROOT, type Settings, url } from '../settings.ts'
@@ -21,7 +21,6 @@ type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
 export const KNOWN_LEAKS = 'evidence/leak/known-leaks.yaml'
 const POLICY = 'collector/policies/keep-everything.yaml'
-const SECRETS_FOR_A_HARMLESS_ATTRIBUTE = 2
 /** How many bodies of the corpus are in one request. */
 const BODIES_AT_ONCE = 10
 
@@ -52,7 +51,10 @@ export async function runLeak(
 
 async function leaksOf(settings: Settings, state: string, size: CorpusSize, { cancel, say }: Options): Promise<Leaks> {
   const knownLeaks = readKnownLeaks(readFileSync(resolve(ROOT, KNOWN_LEAKS), 'utf8'), KNOWN_LEAKS)
-  const own = await isolatedSettings(settings, state)
+  // What arrives while the corpus is sent is searched at the end: until then nobody knows what to search for.
+  const taken: Readonly<{ path: string; body: Buffer }>[] = []
+  const sink = await otlpSink((path, body) => void taken.push({ path, body }))
+  const own = await isolatedSettings(settings, state, sink.url)
   try {
     await bootNative(own, {
       policy: size.policy ?? POLICY,
@@ -60,8 +62,7 @@ async function leaksOf(settings: Settings, state: string, size: CorpusSize, { ca
       cancel,
       say,
     })
-    const harmless = [...makeHarmlessTraces({ seed: size.seed, count: size.count / SECRETS_FOR_A_HARMLESS_ATTRIBUTE })]
-    const sent = [...makeCorpus(size), ...harmless.map(asSent)]
+    const sent = [...makeCorpus(size)]
     const items = sent.flatMap(({ items }) => items)
     const search = searcherFor(items.map(({ needles }) => needles))
     const found = new Map<number, string[]>()
@@ -83,33 +84,34 @@ async function leaksOf(settings: Settings, state: string, size: CorpusSize, { ca
     )
     say('  searching for them')
     await askEach(own, sent, look, cancel)
-    const spared = await arrivedAttributes(own, harmless)
+    for (const { path, body } of taken) look(`${otlp.title} ${path}`, body)
     searchAllFiles()
     await haltNative(own, () => {})
     // The servers write some files when they stop.
     searchAllFiles()
-    return judge(
-      items,
-      found,
-      knownLeaks,
-      falsePositivesIn(harmless, (id) => spared.get(id) ?? []),
-    )
+    return judge(items, found, knownLeaks)
   } finally {
     await haltNative(own, () => {})
+    sink.close()
   }
 }
 
-/** Free ports, a temporary folder, and all backends that run here. No secret may reach the user's own stack. */
-async function isolatedSettings(settings: Settings, state: string): Promise<Settings> {
+/**
+ * Free ports, a temporary folder, all backends that run here, and a stand-in for one elsewhere, which takes logs too. No
+ * secret may reach the user's own stack.
+ */
+async function isolatedSettings(settings: Settings, state: string, elsewhere: string): Promise<Settings> {
   const { RECORD: _, GRAFANA_HOME: __, VLLM_BASE_URL: ___, ...env } = settings.env
-  const here = served(BACKENDS).map(({ id }) => id)
-  return { state, ports: await portsOfItsOwn(), env: { ...env, BACKENDS: here.join() } }
+  const here = [...served(BACKENDS), otlp].map(({ id }) => id)
+  const own = { BACKENDS: here.join(), [otlp.endpointVariable]: elsewhere, OTLP_BACKEND_HEADERS: '' }
+  return { state, ports: await portsOfItsOwn(), env: { ...env, ...own } }
 }
 
 async function post(settings: Settings, sent: readonly Sent[], cancel: AbortSignal): Promise<void> {
   for (const [signal, path, list] of [
     ['traces', '/v1/traces', 'resourceSpans'],
     ['metrics', '/v1/metrics', 'resourceMetrics'],
+    ['logs', '/v1/logs', 'resourceLogs'],
   ] as const) {
     const bodies = sent.filter((each) => each.signal === signal).map(({ body }) => body)
     for (let begin = 0; begin < bodies.length; begin += BODIES_AT_ONCE) {
@@ -149,41 +151,24 @@ async function arrived(
 ): Promise<void> {
   const backends = served(chosenBackends(settings))
   const wanted = traceIdsOf(sent).length
+  const wantedLogs = sent.filter(({ signal }) => signal === 'logs').length
   let state = ''
   const isThere = async () => {
     const metrics = (await bytesFrom(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'))).toString()
     meanwhile()
+    const records = sumOf(metrics, 'otelcol_exporter_sent_log_records', `exporter="${exporterOf(otlp.id)}"`)
     const handedOn = backends.map(({ id }) =>
       sumOf(metrics, 'otelcol_exporter_sent_spans', `exporter="${exporterOf(id)}"`),
     )
     const stored = await Promise.all(backends.map(({ server }) => server.hasStored?.(settings, wanted) ?? true))
-    state = `${handedOn.join(' and ')} of ${2 * wanted} spans were sent to ${backends.map(({ id }) => id).join(' and ')}`
-    return handedOn.every((count) => count >= 2 * wanted) && stored.every(Boolean)
+    state = `${handedOn.join(' and ')} of ${2 * wanted} spans were sent to ${backends.map(({ id }) => id).join(' and ')}, and ${records} of ${2 * wantedLogs} log records to ${otlp.id}`
+    return records >= 2 * wantedLogs && handedOn.every((count) => count >= 2 * wanted) && stored.every(Boolean)
   }
   if (!(await waitFor(isThere, { withinMs: ARRIVES_WITHIN_MS, everyMs: 200, cancel })))
     throw new UserError(`the corpus did not arrive within ${ARRIVES_WITHIN_MS / 1000} s: ${state}.`)
   // Two scrapes and two flushes of five seconds, so that counters and exemplars are where they end.
   await sleep(11_000, undefined, { signal: cancel })
   for (const { server } of backends) await server.flush?.(settings)
-}
-
-const asSent = ({ traceId, body }: HarmlessTrace): Sent => ({ signal: 'traces', traceIds: [traceId], body, items: [] })
-
-/** The attributes of the harmless spans, as Tempo stored them. */
-async function arrivedAttributes(
-  settings: Settings,
-  harmless: readonly HarmlessTrace[],
-): Promise<ReadonlyMap<string, readonly Attribute[]>> {
-  const arrived = new Map<string, readonly Attribute[]>()
-  for (const { traceId } of harmless) {
-    const bytes = await bytesFrom(url(settings, 'TEMPO_PORT', `/api/v2/traces/${traceId}`))
-    const { trace } = JSON.parse(bytes.toString()) as { trace: TraceRequest }
-    arrived.set(
-      traceId,
-      spansOf(trace).flatMap(({ attributes = [] }) => attributes),
-    )
-  }
-  return arrived
 }
 
 type Look = (exit: string, bytes: Buffer) => void

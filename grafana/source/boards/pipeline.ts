@@ -231,5 +231,25 @@ export const pipeline: Board = {
     ).description(
       'Processor time per second: 1 is one core. The collector spends most of it on masking, so it follows the bytes received; Tempo on queries, so it follows people who look. If one stays near the number of cores of the machine, data will come late.',
     ),
+    overTime(
+      'Which log records arrive, and are they stored?',
+      {
+        unit: 'short',
+        decimals: 0,
+        as: 'bars',
+        width: 24,
+        height: 7,
+        step: STEP,
+        softMax: 5,
+        most: true,
+        coloursInTurn: true,
+        colours: { refused: 'dark-red' },
+      },
+      line('events', ask.recordsByEvent, '{{service_name}} {{event_name}}'),
+      line('stored', ask.recordsSentByExporter, `stored: ${EXPORTER}`),
+      line('refused', ask.recordsRefused, 'refused'),
+    ).description(
+      'Log records in each half minute, by service and event, and how many were sent to a backend. They are not sampled. Tempo, Phoenix, Jaeger and Langfuse take no log records, so without the backend otlp they are masked, counted and dropped. Refused: the collector is short of memory, and senders try again.',
+    ),
   ],
 }
