@@ -270,7 +270,8 @@ test('both boots load the same files in the same order, for every combination of
     { BACKENDS: ids.join(), VOLUME: 'high', ...overlays },
     { BACKENDS: ids.join(), RECORD: 'yes', ...overlays },
   ]
-  const inContainer = (word: string) => word.replace(resolve(ROOT, 'collector'), '/collector')
+  const inContainer = (word: string) =>
+    word.replace(resolve(ROOT, 'collector'), '/collector').replace(resolve(settings.state, 'policies'), '/policies')
   const compare = async () => {
     for (let env = waiting.pop(); env; env = waiting.pop()) {
       const chosen = { ...settings, env: { ...settings.env, ...ELSEWHERE, ...env } }
@@ -548,7 +549,8 @@ test('VOLUME=high loads the same overlay in both boots, and changes nothing else
   const native = nativeServices(high, asNamed)
     .find(({ name }) => name === 'collector')
     ?.command()
-  const inContainer = (word: string) => word.replace(resolve(ROOT, 'collector'), '/collector')
+  const inContainer = (word: string) =>
+    word.replace(resolve(ROOT, 'collector'), '/collector').replace(resolve(settings.state, 'policies'), '/policies')
   assert.deepEqual(collector?.command, native?.args.map(inContainer))
   assert.ok(native?.args.includes(resolve(ROOT, 'collector/overlays/high-volume.yaml')))
   const { collector: plain, ...rest } = services
