@@ -184,7 +184,8 @@ test('every service has limits for memory and logs, gains no privileges, and res
     assert.equal(it.restart, restart, name)
   }
   assert.equal(service('collector').stop_signal, 'SIGTERM')
-  assert.ok(bytes < 5 * 2 ** 30, `${bytes / 2 ** 30} GiB together`)
+  // Limits are the worst case: traces of 64 MiB in the collector and in Tempo at once. In ordinary use, all take about 1.3 GB.
+  assert.ok(bytes < 6.5 * 2 ** 30, `${bytes / 2 ** 30} GiB together`)
 })
 
 test('a lasting service depends on each container that ends by itself, because up --wait would call its end a failure', () => {
