@@ -16,7 +16,7 @@ import { senderEnvironment } from '../receiver-options.ts'
 import { tsx } from '../services.ts'
 import { type Settings, url } from '../settings.ts'
 
-/** How long one backend may take to show what was sent. It usually takes about 4 s. */
+/** How long one backend may take to show what was sent. With the shipped waits it takes 8 to 9 s. */
 const PATIENCE_MS = 60_000
 
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
