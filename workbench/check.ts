@@ -323,8 +323,8 @@ function refusal(why: string, policies: readonly Policy[]): Defect {
   return { line, message: `the collector refuses it: ${why}${hint}` }
 }
 
-/** Attributes that a condition calculates with. To ask whether one equals a value is safe without a guard. */
+/** Attributes that a condition calculates with. To ask whether one equals a value, or matches, is safe without a guard. */
 const attributesOf = (condition: string) => {
-  const uses = [...condition.matchAll(/\b[a-z.]*attributes\["[^"]+"\](?!\s*!?=)/g)].map(([use]) => use)
+  const uses = [...condition.matchAll(/(?<!\bIsMatch\(|[.\w])[a-z.]*attributes\["[^"]+"\](?!\s*!?=)/g)].map(([use]) => use)
   return [...new Set(uses)]
 }
