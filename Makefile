@@ -1,7 +1,7 @@
 # Every command of this project, one line each. The programs are in stack/commands/, sim/ and grafana/source/.
 # Variables are passed to the programs unchanged: make up SEED=7 BOOT=native, make sim TICKS=200.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean status logs doctor sim viewer verify boards pictures tune why record reload golden prices check test recall mutation bias sdks leak drill bench rehearse
+.PHONY: help up down clean status logs doctor sim example viewer verify boards pictures tune why record reload golden prices check test recall mutation bias sdks leak drill bench examples rehearse
 
 # The Node of package.json comes first on PATH, so an older one on the machine does not matter.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
@@ -35,6 +35,9 @@ doctor: $(installed) ## check tools, versions, free ports, memory and disk
 
 sim: $(installed) ## run the simulator once more beside the running stack: TICKS=200 SEED=7
 	@tsx sim/main.ts
+
+example: $(installed) ## run the agent of another SDK once, and show where to look: NAME=langgraph
+	@tsx stack/main.ts example
 
 ## Look
 
@@ -100,6 +103,9 @@ drill: $(installed) ## kill, block and flood the servers, and account for every 
 
 bench: $(installed) ## measure speed and size, as ratios within one run
 	@tsx stack/commands/bench.ts
+
+examples: $(installed) ## run the agents of other SDKs against a stack of their own, and test what is stored: NAME=…
+	@tsx stack/main.ts examples
 
 rehearse: $(installed) ## test the Docker boot, with crashes, beside the running stack; needs a Docker engine
 	@tsx stack/commands/rehearse.ts

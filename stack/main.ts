@@ -6,6 +6,7 @@ import { runBias } from './commands/bias.ts'
 import { doctor } from './commands/doctor.ts'
 import { down } from './commands/down.ts'
 import { runDrills } from './commands/drill.ts'
+import { example, examples } from './commands/example.ts'
 import { runLeak } from './commands/leak.ts'
 import { logs } from './commands/logs.ts'
 import { runMutation } from './commands/mutation.ts'
@@ -19,6 +20,7 @@ import { up } from './commands/up.ts'
 import { verify } from './commands/verify.ts'
 import { view } from './commands/viewer.ts'
 import { type AskedWhy, askWhy } from './commands/why.ts'
+import { EXAMPLES } from './examples.ts'
 import { type MeasuredName, type Result, writeMeasured } from './measured.ts'
 import { SHIPPED_POLICY } from './policy.ts'
 import { applyPrices } from './prices.ts'
@@ -118,6 +120,16 @@ function program(settings: () => Settings): Command {
     .command('verify')
     .description('send one marked tick and find it in every backend')
     .action(() => verify(settings(), showing()))
+  stack
+    .command('example')
+    .description('run the agent of another SDK against the running stack, and say where it is seen')
+    .addOption(new Option('--name <example>', EXAMPLES.join(', ')).env('NAME').default(''))
+    .action(({ name }: { name: string }) => example(settings(), name, showing()))
+  stack
+    .command('examples')
+    .description('run the agents of all SDKs against a stack of their own, and test what is stored of them')
+    .addOption(new Option('--name <examples>', 'with commas between; default: all').env('NAME'))
+    .action(async ({ name }: { name?: string }) => exitWith(await examples(name?.split(',') ?? EXAMPLES, showing())))
   stack
     .command('record')
     .description('run the simulator and write what the sampler sees to a file')

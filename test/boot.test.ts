@@ -296,7 +296,7 @@ describe('make reload', () => {
     await reloadFor({ DECISION_WAIT: '2s' })
     assert.match(said.join('\n'), /^ {2}waits {7}DECISION_WAIT=2s$/m)
     await send('4')
-    await eventually(decided, 10)
+    await eventually(decided)
     await reloadFor({ DECISION_WAIT_AFTER_ROOT: '3s' })
     assert.match(
       readFileSync(waitsFile(settings), 'utf8'),
