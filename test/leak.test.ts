@@ -10,13 +10,16 @@ import type { Settings } from '../stack/settings.ts'
 /** Every kind and every encoding in every field, but not each kind in each encoding. make leak sends all combinations. */
 const SECRETS = 6000
 
+/** Recorded messages for each kind of secret; make leak plants each kind into all. */
+const SHAPES = 3
+
 let settings: Settings
 let leaks: Leaks
 
 before(async () => {
   settings = await ownSettings({ BACKENDS: 'tempo,phoenix,jaeger' })
   const cancel = new AbortController().signal
-  leaks = await findLeaks(settings, { seed: 7, count: SECRETS }, { cancel, say: () => {} })
+  leaks = await findLeaks(settings, { seed: 7, count: SECRETS, shapes: SHAPES }, { cancel, say: () => {} })
 })
 
 after(() => rmSync(settings.state, { recursive: true, force: true }))
@@ -24,6 +27,11 @@ after(() => rmSync(settings.state, { recursive: true, force: true }))
 test('no secret is found in any backend, file, log or label, except the known leaks of known-leaks.yaml', () => {
   assert.ok(leaks.sent.length >= SECRETS)
   assert.ok(isTight(leaks), leakReport(leaks, 'text'))
+})
+
+test('Phoenix shows every recorded message, in spite of the masks in it', () => {
+  assert.ok(leaks.sent.filter(({ field }) => field.includes('gen_ai.input.messages')).length > 10)
+  assert.deepEqual(leaks.unshown, [])
 })
 
 test('each item of known-leaks.yaml still leaks; otherwise it must be removed', () => {
@@ -56,6 +64,6 @@ test('with VOLUME=high no secret is found either, although the sampler sees them
   )
   const cancel = new AbortController().signal
   const high = { ...settings, env: { ...settings.env, VOLUME: 'high' } }
-  const found = await findLeaks(high, { seed: 8, count: SECRETS / 2, policy }, { cancel, say: () => {} })
+  const found = await findLeaks(high, { seed: 8, count: SECRETS / 2, shapes: 1, policy }, { cancel, say: () => {} })
   assert.ok(isTight(found), leakReport(found, 'text'))
 })

@@ -141,6 +141,8 @@ export function* carried({ seed, shapes: limit }: Readonly<{ seed: number; shape
       const request = traceOf(carrier, planted(carrier, secret, index + turn), random)
       yield {
         signal: 'traces',
+        spans: 1,
+        hasMessages: carrier.key === 'gen_ai.input.messages',
         traceIds: [...eachSpan(request)].map(({ span }) => span.traceId),
         body: JSON.stringify(request),
         items: [{ kind: kind.name, encoding: AS_SENT, field: carrier.name, needles: [secret.marker] }],

@@ -22,6 +22,10 @@ export type Item = Readonly<{ kind: string; encoding: string; field: string; nee
 export type Sent = Readonly<{
   signal: Signal
   traceIds: readonly string[]
+  /** How many spans it has. */
+  spans: number
+  /** It has messages that Phoenix shows. */
+  hasMessages?: boolean
   body: string
   items: readonly Item[]
 }>
@@ -166,14 +170,14 @@ const service = (name: string) => ({
 /** Whole minutes, so that a run has few different times, and few digits of a time look like a secret number. */
 const recently = () => Math.floor(Date.now() / 60_000) * 60_000 - 60_000
 
-export function newTrace(random: Random, name = SERVICE): Trace {
+export function newTrace(random: Random): Trace {
   const [traceId, atMs] = [random.hex(32), recently()]
   const bare = newSpan(random, atMs, traceId)
   const rich = newSpan(random, atMs, traceId, bare.spanId)
   rich.events.push({ name: 'note', timeUnixNano: nanosOf(atMs), attributes: [] })
   rich.links.push({ traceId: random.hex(32), spanId: random.hex(16), traceState: '', attributes: [] })
   const scope = { name: 'acorn', version: '1', attributes: [] }
-  return { resource: service(name), schemaUrl: '', scopeSpans: [{ scope, schemaUrl: '', spans: [bare, rich] }] }
+  return { resource: service(SERVICE), schemaUrl: '', scopeSpans: [{ scope, schemaUrl: '', spans: [bare, rich] }] }
 }
 
 /** One of this many senders promises that its links hold ids only, and breaks the promise. */
@@ -192,7 +196,13 @@ function oneTrace(random: Random, turn: number, seen: Set<string>): Sent {
   const items = [...fill(TRACE_SLOTS, trace, random, turn, seen), ...hidden(trace, random, turn, seen)].map((item) =>
     promises && item.field.startsWith('link ') ? { ...item, field: `${item.field}, against a promise` } : item,
   )
-  return { signal: 'traces', traceIds: [traceIdOf(trace)], body: bodyOf(trace), items }
+  return {
+    signal: 'traces',
+    spans: trace.scopeSpans[0].spans.length,
+    traceIds: [traceIdOf(trace)],
+    body: bodyOf(trace),
+    items,
+  }
 }
 
 function oneMetrics(random: Random, turn: number, seen: Set<string>): Sent {
@@ -265,7 +275,7 @@ function oneMetrics(random: Random, turn: number, seen: Set<string>): Sent {
   const scope = { name: 'acorn', version: '1', attributes: [] }
   const body: Metrics = { resource: service(SERVICE), schemaUrl: '', scopeMetrics: [{ scope, schemaUrl: '', metrics }] }
   const items = fill(METRIC_SLOTS, body, random, turn, seen)
-  return { signal: 'metrics', traceIds: [], body: JSON.stringify({ resourceMetrics: [body] }), items }
+  return { signal: 'metrics', spans: 0, traceIds: [], body: JSON.stringify({ resourceMetrics: [body] }), items }
 }
 
 function oneLog(random: Random, turn: number, seen: Set<string>): Sent {
@@ -280,5 +290,5 @@ function oneLog(random: Random, turn: number, seen: Set<string>): Sent {
   const logRecords: Logs['scopeLogs'][0]['logRecords'] = [record(), record()]
   const body: Logs = { resource: service(SERVICE), schemaUrl: '', scopeLogs: [{ scope, schemaUrl: '', logRecords }] }
   const items = fill(LOG_SLOTS, body, random, turn, seen)
-  return { signal: 'logs', traceIds: [], body: JSON.stringify({ resourceLogs: [body] }), items }
+  return { signal: 'logs', spans: 0, traceIds: [], body: JSON.stringify({ resourceLogs: [body] }), items }
 }

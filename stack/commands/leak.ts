@@ -1,8 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { valuesIn } from '../../evidence/leak/alterations.ts'
+import { carried } from '../../evidence/leak/carriers.ts'
 import { makeCorpus, type Sent } from '../../evidence/leak/corpus.ts'
+import { type Harms, harmReport, harmsIn, isHarmless } from '../../evidence/leak/harm-report.ts'
+import { makeHarmless } from '../../evidence/leak/harmless/corpus.ts'
 import { isTight, judge, knownLeaksTable, type Leaks, leakReport, readKnownLeaks } from '../../evidence/leak/leak.ts'
+import { recordedTraces } from '../../evidence/leak/recorded.ts'
+import { redacted } from '../../evidence/leak/redactor.ts'
 import { searcherFor } from '../../evidence/leak/search.ts'
 import { sumOf, withScratch } from '../../workbench/collector.ts'
 import { UserError } from '../../workbench/user-error.ts'
@@ -10,10 +16,11 @@ import { waitFor } from '../../workbench/wait.ts'
 import { BACKENDS, chosenBackends, exporterOf, served } from '../backends/backends.ts'
 import { otlp } from '../backends/otlp.ts'
 import { bootNative, haltNative } from '../boot.ts'
+import { launcherFor } from '../collectors.ts'
 import type { Result } from '../measured.ts'
 import { otlpSink } from '../otlp-sink.ts'
 import { portsOfItsOwn } from '../ports.ts'
-import { bytesFrom } from '../queries.ts'
+import { bytesFrom, phoenixProjects, phoenixSpans } from '../queries.ts'
 import { type PortName, ROOT, type Settings, url } from '../settings.ts'
 import { wholeNumber } from '../whole-number.ts'
 
@@ -31,22 +38,36 @@ const BODIES_AT_ONCE = 10
 export const findLeaks = (settings: Settings, size: CorpusSize, options: Options): Promise<Leaks> =>
   withScratch((state) => leaksOf(settings, state, size, options))
 
-type CorpusSize = Readonly<{ seed: number; count: number; policy?: string }>
+/** `shapes` is the number of recorded messages that each kind of secret is planted into; all, if it is left out. */
+type CorpusSize = Readonly<{ seed: number; count: number; shapes?: number; policy?: string }>
 
-/** The same, as a report. */
+const HARMLESS = { ids: 20_000, numbers: 100_000, pictures: { count: 2, bytes: 3_000_000 } }
+
+/** Sends what is not private, and what real SDKs sent, through the redactor alone, and compares. Throws `UserError` when it cannot. */
+export async function findHarm(settings: Settings, seed: number, options: Options): Promise<Harms> {
+  const launcher = await launcherFor(settings, options, 'native')
+  const [harmless, recorded] = [[...makeHarmless({ seed, ...HARMLESS })], recordedTraces()]
+  const arrived = await redacted(launcher, [...harmless, ...[...recorded.values()].flat()])
+  return harmsIn(harmless, recorded, valuesIn(arrived))
+}
+
+/** Both, as a report. */
 export async function runLeak(
   settings: Settings,
   { seed, count }: Readonly<{ seed: string | number; count: string | number }>,
   options: Options,
 ): Promise<Result> {
   const size = { seed: wholeNumber('SEED', seed), count: wholeNumber('N', count) }
+  options.say('  sending what is not private')
+  const harms = await findHarm(settings, size.seed, options)
   const leaks = await findLeaks(settings, size, options)
   const knownLeaks = readKnownLeaks(readFileSync(resolve(ROOT, KNOWN_LEAKS), 'utf8'), KNOWN_LEAKS)
-  const report: Result['report'] = (format) =>
-    format === 'markdown'
-      ? `${leakReport(leaks, format)}\n\nThe known leaks:\n\n${knownLeaksTable(knownLeaks)}`
-      : leakReport(leaks, format)
-  return { report, holds: isTight(leaks) }
+  const report: Result['report'] = (format) => {
+    if (format === 'json') return leakReport(leaks, format)
+    const both = `${leakReport(leaks, format)}\n\n${harmReport(harms, format)}`
+    return format === 'markdown' ? `${both}\n\nThe known leaks:\n\n${knownLeaksTable(knownLeaks)}` : both
+  }
+  return { report, holds: isTight(leaks) && isHarmless(harms) }
 }
 
 async function leaksOf(settings: Settings, state: string, size: CorpusSize, { cancel, say }: Options): Promise<Leaks> {
@@ -62,7 +83,7 @@ async function leaksOf(settings: Settings, state: string, size: CorpusSize, { ca
       cancel,
       say,
     })
-    const sent = [...makeCorpus(size)]
+    const sent = [...makeCorpus(size), ...carried(size)]
     const items = sent.flatMap(({ items }) => items)
     const search = searcherFor(items.map(({ needles }) => needles))
     const found = new Map<number, string[]>()
@@ -84,12 +105,13 @@ async function leaksOf(settings: Settings, state: string, size: CorpusSize, { ca
     )
     say('  searching for them')
     await askEach(own, sent, look, cancel)
+    const unshown = await messagesNotShown(own, sent)
     for (const { path, body } of taken) look(`${otlp.title} ${path}`, body)
     searchAllFiles()
     await haltNative(own, () => {})
     // The servers write some files when they stop.
     searchAllFiles()
-    return judge(items, found, knownLeaks)
+    return judge(items, found, knownLeaks, unshown)
   } finally {
     await haltNative(own, () => {})
     sink.close()
@@ -151,6 +173,7 @@ async function arrived(
 ): Promise<void> {
   const backends = served(chosenBackends(settings))
   const wanted = traceIdsOf(sent).length
+  const spans = sent.reduce((sum, { spans }) => sum + spans, 0)
   const wantedLogs = sent.filter(({ signal }) => signal === 'logs').length
   let state = ''
   const isThere = async () => {
@@ -161,14 +184,24 @@ async function arrived(
       sumOf(metrics, 'otelcol_exporter_sent_spans', `exporter="${exporterOf(id)}"`),
     )
     const stored = await Promise.all(backends.map(({ server }) => server.hasStored?.(settings, wanted) ?? true))
-    state = `${handedOn.join(' and ')} of ${2 * wanted} spans were sent to ${backends.map(({ id }) => id).join(' and ')}, and ${records} of ${2 * wantedLogs} log records to ${otlp.id}`
-    return records >= 2 * wantedLogs && handedOn.every((count) => count >= 2 * wanted) && stored.every(Boolean)
+    state = `${handedOn.join(' and ')} of ${spans} spans were sent to ${backends.map(({ id }) => id).join(' and ')}, and ${records} of ${2 * wantedLogs} log records to ${otlp.id}`
+    return records >= 2 * wantedLogs && handedOn.every((count) => count >= spans) && stored.every(Boolean)
   }
   if (!(await waitFor(isThere, { withinMs: ARRIVES_WITHIN_MS, everyMs: 200, cancel })))
     throw new UserError(`the corpus did not arrive within ${ARRIVES_WITHIN_MS / 1000} s: ${state}.`)
   // Two scrapes and two flushes of five seconds, so that counters and exemplars are where they end.
   await sleep(11_000, undefined, { signal: cancel })
   for (const { server } of backends) await server.flush?.(settings)
+}
+
+/** The messages of which Phoenix shows none: it could not read their JSON. */
+async function messagesNotShown(settings: Settings, sent: readonly Sent[]): Promise<readonly string[]> {
+  const shown = new Set<string>()
+  for (const project of await phoenixProjects(settings))
+    for (const { context, attributes } of await phoenixSpans(settings, project))
+      if (Object.keys(attributes).some((key) => key.startsWith('llm.input_messages'))) shown.add(context.trace_id)
+  const messages = sent.filter(({ hasMessages }) => hasMessages)
+  return messages.filter(({ traceIds: [id = ''] }) => !shown.has(id)).map(({ items: [item] }) => item?.field ?? '')
 }
 
 type Look = (exit: string, bytes: Buffer) => void

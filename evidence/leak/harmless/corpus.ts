@@ -93,6 +93,7 @@ const ofNumbers = (random: Random): Partial<Span> => ({
   ),
 })
 
+const TEXTS_IN_A_SPAN = 10
 /** The texts that are always the same: alone and as the content of a message. */
 const ofFixedTexts = (): readonly Attribute[] =>
   Object.entries(fixedTexts()).flatMap(([family, texts]) =>
@@ -119,7 +120,10 @@ export function* makeHarmless({ seed, ids, numbers: count, pictures }: Size): Ge
   const spans = Math.ceil(ids / families.length)
   yield* requestsOf(seed, 'ids', spans, ofIds)
   yield* requestsOf(seed, 'numbers', Math.ceil(count / NUMBERS_IN_A_SPAN), ofNumbers)
-  yield* requestsOf(seed, 'texts', 1, () => ({ attributes: ofFixedTexts() }))
+  const fixed = ofFixedTexts()
+  yield* requestsOf(seed, 'texts', Math.ceil(fixed.length / TEXTS_IN_A_SPAN), (_, turn) => ({
+    attributes: fixed.slice(turn * TEXTS_IN_A_SPAN, (turn + 1) * TEXTS_IN_A_SPAN),
+  }))
   yield* requestsOf(seed, 'new texts', spans, (random) => ({ attributes: [...ofNewTexts(random), ...ofUsed(random)] }))
   for (let index = 0; index < pictures.count; index++) {
     yield* requestsOf(seed, `picture ${index}`, 1, (random) => {

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { base, en, Faker } from '@faker-js/faker'
-import { init } from '@paralleldrive/cuid2'
 import { Snowflake } from '@sapphire/snowflake'
 import baseX from 'base-x'
 import KSUID from 'ksuid'
@@ -100,7 +99,6 @@ export const IDS: Readonly<Record<string, Make>> = {
   'ulid-lower': (random) => ulid(timeMs(random), () => random.number()).toLowerCase(),
   ksuid: (random) => KSUID.fromParts(timeMs(random), Buffer.from(bytes(16, random))).string,
   nanoid: (random) => customRandom(urlAlphabet, 21, (size) => bytes(size, random))(),
-  cuid: (random) => init({ random: () => random.number(), fingerprint: random.hex(8) })(),
   objectid: faked(({ database }) => database.mongodbObjectId()),
   'snowflake-twitter': (random) => snowflake(1_288_834_974_657n, random),
   'snowflake-discord': (random) => snowflake(1_420_070_400_000n, random),

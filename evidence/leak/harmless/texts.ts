@@ -74,7 +74,7 @@ export const NEW_TEXTS: Readonly<Record<string, (random: Random) => string>> = {
   'words of the trade': (random) => {
     fakerEN.seed(random.below(2 ** 31))
     const { hacker, commerce, git, system, company, date } = fakerEN
-    return `${hacker.phrase()} ${commerce.productDescription()} ${company.catchPhrase()}: ${commerce.price()} EUR. ${git.branch()} ${git.commitDate()} ${system.filePath()} ${system.mimeType()} ${date.recent({ refDate: '2026-11-28' }).toISOString()} 😀👩‍🚀`
+    return `${hacker.phrase()} ${commerce.productDescription()} ${company.catchPhrase()}: ${commerce.price()} EUR. ${git.branch()} ${git.commitDate({ refDate: '2026-11-28' })} ${system.filePath()} ${system.mimeType()} ${date.recent({ refDate: '2026-11-28' }).toISOString()} 😀👩‍🚀`
   },
   browsers: (random) => {
     fakerEN.seed(random.below(2 ** 31))
