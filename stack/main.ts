@@ -13,6 +13,7 @@ import { runMutation } from './commands/mutation.ts'
 import { runRecall } from './commands/recall.ts'
 import { makeRecording, type Recorded } from './commands/record.ts'
 import { reloadStack } from './commands/reload.ts'
+import { runSdks } from './commands/sdks.ts'
 import { status } from './commands/status.ts'
 import { type Asked, askSweep, askWorkbench, goldenOf } from './commands/tune.ts'
 import { up } from './commands/up.ts'
@@ -171,6 +172,11 @@ function program(settings: () => Settings): Command {
     .addOption(format)
     .action(async (_, command: Command) => prove('mutation', await runMutation(settings(), working()), command))
   stack
+    .command('sdks')
+    .description('send what real SDKs sent, and show what each of them gets')
+    .addOption(format)
+    .action(async (_, command: Command) => prove('sdks', await runSdks(settings(), working()), command))
+  stack
     .command('recall')
     .description('send traces that must be kept, in every order and with every delay, and count the lost ones')
     .addOption(new Option('--seed <number>').env('SEED').default('1'))
@@ -215,38 +221,17 @@ function program(settings: () => Settings): Command {
 
 onInterrupt(() => cancelled.abort(new UserError('stopped')))
 
-// An empty variable means unset, because make passes unset variables as empty ones.
-const VARIABLES = [
-  'POLICY',
-  'BOOT',
+const stack = program(readSettings)
+// An empty variable means unset, because make passes unset variables as empty ones. BACKENDS is not an option of any command.
+for (const name of [
   'BACKENDS',
-  'SEED',
-  'TICKS',
-  'COUNT',
-  'N',
-  'PRESET',
-  'TIME_FACTOR',
-  'A',
-  'B',
-  'RECORDING',
-  'CLASSES',
-  'FORMAT',
-  'SPEED',
-  'SWEEP',
-  'TRACE',
-  'DRILL',
-  'KILLS',
-  'NAME',
-]
-for (const name of VARIABLES) if (process.env[name] === '') delete process.env[name]
+  ...stack.commands.flatMap(({ options }) => options.flatMap(({ envVar }) => envVar ?? [])),
+])
+  if (process.env[name] === '') delete process.env[name]
 
-program(readSettings)
-  .parseAsync()
-  .catch((error: unknown) => {
-    const told =
-      cancelled.signal.aborted && error instanceof Error && error.name === 'AbortError'
-        ? cancelled.signal.reason
-        : error
-    console.error(told instanceof UserError ? told.message : told)
-    process.exit(cancelled.signal.aborted ? 130 : 1)
-  })
+stack.parseAsync().catch((error: unknown) => {
+  const told =
+    cancelled.signal.aborted && error instanceof Error && error.name === 'AbortError' ? cancelled.signal.reason : error
+  console.error(told instanceof UserError ? told.message : told)
+  process.exit(cancelled.signal.aborted ? 130 : 1)
+})

@@ -6,25 +6,25 @@ import { attributeOf, nanosToMs, type Span, spansOf, type TraceRequest } from '.
 import { UserError } from './user-error.ts'
 
 /**
- * One request of a recording: when it arrived, in milliseconds since 1970, and what to send again. `body` and `spans`
- * are made when they are asked for, and `spans` throw then when the line is no such request: sending needs no look inside.
+ * One request of a recording: when it arrived, in milliseconds since 1970, and what to send again. `body` and `spans` are
+ * made when they are read. `spans` throws when the line is not a request; sending does not need it.
  */
 export type Request = Readonly<{ atMs: number; body: Buffer; spans: readonly Span[] }>
 
-/** The attribute with which record.yaml stamps each resource. It is ours, so it is never sent again. */
+/** The attribute that record.yaml adds to each resource. It is ours, so it is never sent again. */
 const ARRIVAL = 'recording.arrival'
 /** The stamp as the collector writes it, up to its value. Within a string its quotes would be escaped. */
 const STAMP_BEGINS = Buffer.from(`{"key":"${ARRIVAL}","value":{"intValue":"`)
 const STAMP_ENDS = Buffer.from('"}}')
 
-/** Few and large pieces: the usual ones cost more in being handed over than in being unzipped. */
+/** Large pieces: with the usual size, handing a piece over costs more than unzipping it. */
 const PIECE_BYTES = 256 * 1024
 const [NEWLINE, COMMA] = [10, 44]
 
 /**
- * Reads a recording, one request at a time: OTLP JSON lines, plain or gzipped, ours or made elsewhere. Without
- * our stamp the latest end of its spans is taken for the arrival of a request. Throws a sentence with file and
- * line when a line is no such request.
+ * Reads a recording, one request at a time: OTLP JSON lines, plain or gzipped, ours or from elsewhere. Without our stamp,
+ * the latest end of its spans counts as the arrival of a request. Throws a sentence with file and line when a line is
+ * not a request.
  */
 export async function* readRecording(path: string): AsyncGenerator<Request> {
   if (!existsSync(path)) {
@@ -39,15 +39,15 @@ export async function* readRecording(path: string): AsyncGenerator<Request> {
     throw new UserError(`${path}:1: the file is empty: a recording has one OTLP request per line; record again`)
 }
 
-/** What a live collector is writing now is called so, in the folder of live recordings. */
+/** The file that a live collector is writing now, in the folder of live recordings. */
 export const LIVE_RECORDING = 'live.jsonl'
 const isLive = (path: string) => basename(path) === LIVE_RECORDING
 
 const opened = new Map<string, Readonly<{ fd: number; end: number }>>()
 
 /**
- * A recording that still grows, as it stood when this process first looked: who reads it twice must see the same, also
- * when the collector begins a new file meanwhile. Its last line may be half written, so it ends at its last newline.
+ * A recording that still grows, up to where it was when this process first read it. A second reading must give the same, also
+ * when the collector has begun a new file. Its last line may be incomplete, so this ends at its last newline.
  */
 function* soFar(path: string): Generator<Buffer> {
   const { fd, end } = opened.get(path) ?? openLive(path)
@@ -66,7 +66,7 @@ function openLive(path: string): Readonly<{ fd: number; end: number }> {
   throw new UserError(`${path}: no whole line has been written yet: wait for the next tick`)
 }
 
-/** Where the last newline of a file stands; -1 when it has none. */
+/** The position of the last newline of a file; -1 when it has none. */
 function lastNewline(fd: number): number {
   const piece = Buffer.alloc(PIECE_BYTES)
   for (let to = fstatSync(fd).size; to > 0; to -= PIECE_BYTES) {
@@ -123,7 +123,7 @@ export async function* lines(pieces: AsyncIterable<Buffer> | Iterable<Buffer>): 
   if (begun.length > 0) yield Buffer.concat(begun)
 }
 
-/** Only lines of a few spaces: anything longer is worth an error. */
+/** Only a line of a few spaces. A longer one is an error. */
 const isBlank = (line: Buffer) => line.length < 80 && line.toString().trim() === ''
 
 function request(line: Buffer, where: string): Request {
@@ -146,8 +146,8 @@ function request(line: Buffer, where: string): Request {
 }
 
 /**
- * Our stamp, when it stands there as the collector writes it: then the line need not be read to be sent. The stamps
- * of one request are microseconds apart, so the first says when it arrived.
+ * Our stamp, if it is there as the collector writes it: then the line need not be parsed before it is sent. The stamps of
+ * one request are microseconds apart, so the first says when it arrived.
  */
 function nextStamp(line: Buffer, from: number): Readonly<{ atMs: number; from: number; to: number }> | undefined {
   const at = line.indexOf(STAMP_BEGINS, from)
@@ -221,7 +221,7 @@ const withoutAnyStamp = (otlp: TraceRequest): TraceRequest => ({
   })),
 })
 
-/** Where the ledger of a recording stands, when it has one. */
+/** The path of the ledger of a recording, if it has one. */
 export const ledgerBeside = (recording: string): string => recording.replace(/\.jsonl(\.gz)?$/, '.ledger.jsonl')
 
 /** How much faster than the clock the recorded world ran; 1 when nothing says otherwise. */

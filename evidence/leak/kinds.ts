@@ -1,10 +1,19 @@
+import { base, en, Faker } from '@faker-js/faker'
 import type { Random } from '../../random/random.ts'
+import { announcedKinds } from './announced.ts'
+import { isCard } from './harmless/excluded.ts'
 
 /**
  * A generated value that is personal or secret. `marker` is the part that must not be found: it is so long and random
  * that it does not occur by chance.
  */
-export type Secret = Readonly<{ before: string; marker: string; after: string }>
+export type Secret = Readonly<{
+  before: string
+  marker: string
+  after: string
+  /** The word that announces it: as a key of JSON, and as people say it. Then `before` is that key in a line of text. */
+  announced?: Readonly<{ key: string; spoken?: string }>
+}>
 export type Kind = Readonly<{
   name: string
   make: (random: Random) => Secret
@@ -16,6 +25,23 @@ const LOWER = 'abcdefghijklmnopqrstuvwxyz'
 const UPPER = LOWER.toUpperCase()
 const DIGITS = '0123456789'
 const ALNUM = LOWER + UPPER + DIGITS
+
+/** Values by others, beside our own: the author of a pattern must not be the only one who writes its data. */
+const faker = new Faker({ locale: [en, base] })
+function faked<T>(random: Random, make: (faker: Faker) => T): T {
+  faker.seed(random.below(2 ** 31))
+  return make(faker)
+}
+/** Half of the values are ours, half are those of Faker. */
+const half = (own: (random: Random) => Secret, others: (random: Random) => Secret) => (random: Random) =>
+  random.below(2) === 0 ? own(random) : others(random)
+/** Makes values until one has this form. */
+function until<T>(make: () => T, isRight: (made: T) => boolean): T {
+  for (;;) {
+    const made = make()
+    if (isRight(made)) return made
+  }
+}
 
 const from = (letters: string, count: number, random: Random) =>
   Array.from({ length: count }, () => letters[random.below(letters.length)]).join('')
@@ -53,6 +79,13 @@ function withCheckDigit(body: string): string {
   return `${body}${(10 - (sum % 10)) % 10}`
 }
 
+/** The last two digits of a CPF make two sums right. */
+function cpf(body: string): string {
+  if (body.length === 11) return body
+  const sum = [...body].reduce((total, digit, index) => total + Number(digit) * (body.length + 1 - index), 0)
+  return cpf(`${body}${((sum * 10) % 11) % 10}`)
+}
+
 /** Country, number of characters after the check digits, and which characters. */
 const IBANS = [
   ['DE', 18, DIGITS],
@@ -72,6 +105,9 @@ function iban(random: Random): string {
   return `${country}${String(check).padStart(2, '0')}${body}`
 }
 
+/** Faker names its issuers so. */
+const CARD_ISSUERS = ['visa', 'mastercard', 'discover', 'american_express', 'jcb', 'diners_club']
+
 const COUNTRIES = ['44', '49', '33', '1', '81', '353', '61'] as const
 const areaCode = (random: Random) => `${between(2, 9, random)}${digits(2, random)}`
 
@@ -79,29 +115,40 @@ const areaCode = (random: Random) => `${between(2, 9, random)}${digits(2, random
 export const KINDS: readonly Kind[] = [
   {
     name: 'e-mail',
-    make: (random) => ({
-      before: '',
-      marker: `${from(LOWER, 4, random)}.${token(LOWER, 9, random)}`,
-      after: `@${from(LOWER, 7, random)}.${oneOf(['example', 'co.uk', 'org'], random)}`,
-    }),
+    make: half(
+      (random) => ({
+        before: '',
+        marker: `${from(LOWER, 4, random)}.${token(LOWER, 9, random)}`,
+        after: `@${from(LOWER, 7, random)}.${oneOf(['example', 'co.uk', 'org'], random)}`,
+      }),
+      (random) => {
+        // The names of Faker are few, and half a name may be found in another secret.
+        const lastName = token(LOWER, 9, random)
+        const email = faked(random, ({ internet }) => internet.email({ lastName }))
+        return { before: '', marker: email.slice(0, email.indexOf('@')), after: email.slice(email.indexOf('@')) }
+      },
+    ),
   },
   {
     name: 'phone, international',
-    make: (random) => {
-      const [gap, sizes] = oneOf(
-        [
-          [' ', [2, 4, 4]],
-          ['-', [3, 3, 4]],
-          ['', [10]],
-          ['.', [3, 3, 4]],
-        ],
-        random,
-      )
-      const country = oneOf(COUNTRIES, random)
-      const number = inGroups(`${areaCode(random)}${digits(7, random)}`, sizes, gap)
-      // Ten digits can occur by chance; with the country code they do not.
-      return gap === '' ? after('+', `${country}${number}`) : after(`+${country}${gap}`, number)
-    },
+    make: half(
+      (random) => {
+        const [gap, sizes] = oneOf(
+          [
+            [' ', [2, 4, 4]],
+            ['-', [3, 3, 4]],
+            ['', [10]],
+            ['.', [3, 3, 4]],
+          ],
+          random,
+        )
+        const country = oneOf(COUNTRIES, random)
+        const number = inGroups(`${areaCode(random)}${digits(7, random)}`, sizes, gap)
+        // Ten digits can occur by chance; with the country code they do not.
+        return gap === '' ? after('+', `${country}${number}`) : after(`+${country}${gap}`, number)
+      },
+      (random) => after('+', faked(random, ({ phone }) => phone.number({ style: 'international' })).slice(1)),
+    ),
   },
   {
     name: 'phone, North America',
@@ -112,20 +159,30 @@ export const KINDS: readonly Kind[] = [
     name: 'phone, local',
     make: (random) =>
       whole(
-        inGroups(
-          `${areaCode(random)}${areaCode(random)}${digits(4, random)}`,
-          [3, 3, 4],
-          oneOf(['-', '.', ' '], random),
-        ),
+        inGroups(`${areaCode(random)}${areaCode(random)}${digits(4, random)}`, [3, 3, 4], oneOf(['-', '.'], random)),
       ),
   },
   {
+    name: 'phone, local, with spaces',
+    make: (random) => whole(inGroups(`${areaCode(random)}${areaCode(random)}${digits(4, random)}`, [3, 3, 4], ' ')),
+  },
+  {
     name: 'payment card',
-    make: (random) => {
-      const head = oneOf(['4', '51', '55', '2221', '6011', '65'], random)
-      const number = withCheckDigit(`${head}${digits(15 - head.length, random)}`)
-      return headed(4, inGroups(number, [4, 4, 4, 4], oneOf(['', ' ', '-', '.'], random)))
-    },
+    make: half(
+      (random) => {
+        const head = oneOf(['4', '51', '55', '2221', '2720', '6011', '65'], random)
+        const number = withCheckDigit(`${head}${digits(15 - head.length, random)}`)
+        return headed(4, inGroups(number, [4, 4, 4, 4], oneOf(['', ' ', '-', '.'], random)))
+      },
+      (random) => {
+        const issuer = oneOf(CARD_ISSUERS, random)
+        const card = until(
+          () => faked(random, ({ finance }) => finance.creditCardNumber(issuer)),
+          (made) => isCard(made.replace(/\D/g, '')),
+        )
+        return headed(4, random.below(2) === 0 ? card : card.replace(/\D/g, ''))
+      },
+    ),
     numeric: true,
   },
   {
@@ -138,7 +195,14 @@ export const KINDS: readonly Kind[] = [
   },
   {
     name: 'IBAN',
-    make: (random) => headed(4, inGroups(iban(random), [4, 4, 4, 4, 4, 4, 4], oneOf(['', ' '], random))),
+    make: half(
+      (random) => headed(4, inGroups(iban(random), [4, 4, 4, 4, 4, 4, 4], oneOf(['', ' '], random))),
+      (random) =>
+        headed(
+          4,
+          faked(random, ({ finance }) => finance.iban({ formatted: random.below(2) === 0 })),
+        ),
+    ),
   },
   {
     name: 'social security number',
@@ -167,7 +231,10 @@ export const KINDS: readonly Kind[] = [
   },
   {
     name: 'Brazilian CPF',
-    make: (random) => whole(`${digits(3, random)}.${digits(3, random)}.${digits(3, random)}-${digits(2, random)}`),
+    make: (random) => {
+      const number = cpf(digits(9, random))
+      return whole(`${inGroups(number.slice(0, 9), [3, 3, 3], '.')}-${number.slice(9)}`)
+    },
   },
   {
     name: 'IPv4 address',
@@ -178,19 +245,47 @@ export const KINDS: readonly Kind[] = [
   },
   {
     name: 'IPv6 address',
-    make: (random) => headed(9, ['2001', 'db8', ...Array.from({ length: 6 }, () => random.hex(4))].join(':')),
+    make: half(
+      (random) =>
+        random.below(2) === 0
+          ? headed(9, ['2001', 'db8', ...Array.from({ length: 6 }, () => random.hex(4))].join(':'))
+          : headed(10, `2001:db8::${Array.from({ length: 4 }, () => random.hex(4)).join(':')}`),
+      (random) =>
+        headed(
+          5,
+          faked(random, ({ internet }) => internet.ipv6()),
+        ),
+    ),
   },
   {
     name: 'MAC address',
-    make: (random) => headed(3, Array.from({ length: 6 }, () => random.hex(2)).join(oneOf([':', '-'], random))),
+    make: half(
+      (random) => headed(3, Array.from({ length: 6 }, () => random.hex(2)).join(oneOf([':', '-'], random))),
+      (random) =>
+        headed(
+          3,
+          faked(random, ({ internet }) => internet.mac(':')),
+        ),
+    ),
   },
   {
     name: 'JSON web token',
-    make: (random) => {
-      const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
-      const claims = part({ sub: token(LOWER, 12, random), iat: 1_700_000_000 + random.below(9_000_000) })
-      return { before: `${part({ alg: 'HS256', typ: 'JWT' })}.${claims}.`, marker: token(ALNUM, 43, random), after: '' }
-    },
+    make: half(
+      (random) => {
+        const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+        const claims = part({ sub: token(LOWER, 12, random), iat: 1_700_000_000 + random.below(9_000_000) })
+        return {
+          before: `${part({ alg: 'HS256', typ: 'JWT' })}.${claims}.`,
+          marker: token(ALNUM, 43, random),
+          after: '',
+        }
+      },
+      (random) => {
+        const jwt = faked(random, ({ internet }) => internet.jwt({ refDate: '2026-11-28' }))
+        const end = jwt.lastIndexOf('.') + 1
+        return after(jwt.slice(0, end), jwt.slice(end))
+      },
+    ),
   },
   {
     name: 'bearer token',
@@ -204,6 +299,14 @@ export const KINDS: readonly Kind[] = [
   {
     name: 'OpenAI key, or one that looks like it',
     make: (random) => after(oneOf(['sk-', 'sk-proj-', 'sk-svcacct-', 'pk-'], random), token(ALNUM, 40, random)),
+  },
+  {
+    name: 'key of small letters',
+    make: (random) => after(oneOf(['sk-', 'sk-proj-', 'pk-'], random), from(LOWER, 40, random)),
+  },
+  {
+    name: 'Langfuse key',
+    make: (random) => after(oneOf(['sk-lf-', 'pk-lf-'], random), inGroups(random.hex(32), [8, 4, 4, 4, 12], '-')),
   },
   {
     name: 'Anthropic key',
@@ -249,21 +352,7 @@ export const KINDS: readonly Kind[] = [
       after: `@${from(LOWER, 6, random)}.example/data`,
     }),
   },
-  {
-    name: 'password in text',
-    make: (random) =>
-      after(oneOf(['password: ', 'Password=', 'PASSWORD: ', 'passwd=', 'pwd='], random), token(ALNUM, 14, random)),
-  },
-  {
-    name: 'API key in text',
-    make: (random) =>
-      after(oneOf(['api_key=', 'apiKey: ', 'API-KEY: ', 'x-api-key: '], random), token(ALNUM, 26, random)),
-  },
-  {
-    name: 'client secret in text',
-    make: (random) =>
-      after(oneOf(['client_secret=', 'secret: ', 'access_token=', 'accessToken: '], random), token(ALNUM, 28, random)),
-  },
+  ...announcedKinds(ALNUM, token),
   {
     name: 'street address',
     make: (random) => {
@@ -283,6 +372,10 @@ export const PLAIN_KINDS: readonly Kind[] = [
       const day = new Date(Date.UTC(between(1600, 1899, random), random.below(12), between(1, 28, random)))
       return after('born on ', day.toISOString().slice(0, 10))
     },
+  },
+  {
+    name: 'password of small letters, not in quotes',
+    make: (random) => after(oneOf(['password: ', 'passwd=', 'the password is '], random), from(LOWER, 12, random)),
   },
   {
     name: 'passphrase of words',

@@ -39,7 +39,7 @@ const newRun = (name: string) => `${name}-${randomBytes(4).toString('hex')}`
 
 /** The traces of a run that are stored, by their ids. */
 async function tracesOf(settings: Settings, run: string): Promise<ReadonlyMap<string, readonly Span[]>> {
-  const found = await tempoSearch(settings, `{ resource.${OTHER.SERVICE_INSTANCE} = "${run}" }`, { hours: 1 })
+  const found = await tempoSearch(settings, `{ resource.${OTHER.SERVICE_INSTANCE} = "${run}" }`)
   const ids = found.map(({ traceID }) => traceID.padStart(32, '0'))
   return new Map(await Promise.all(ids.map(async (id) => [id, await tempoTrace(settings, id)] as const)))
 }

@@ -1,9 +1,8 @@
-import { type AnyValue, type Attribute, integer, text, toValue } from '../../otlp/json.ts'
-import { type Random, randomOf } from '../../random/random.ts'
-import { bodyOf, newTrace, traceIdOf } from './corpus.ts'
+import { type AnyValue, integer, text, toValue } from '../../../otlp/json.ts'
+import type { Random } from '../../../random/random.ts'
 
 /** Harmless values of an attribute, which must arrive as they were sent. */
-type Make = (random: Random) => AnyValue
+export type Make = (random: Random) => AnyValue
 
 const int =
   (low: number, high: number): Make =>
@@ -89,6 +88,9 @@ export const USED: Readonly<Record<string, Make>> = {
   'gen_ai.response.time_to_first_chunk': double(4, 6),
   'gen_ai.usage.input_tokens': int(1, 200_000),
   'gen_ai.usage.output_tokens': int(1, 16_000),
+  'gen_ai.usage.cache_read.input_tokens': int(0, 100_000),
+  'gen_ai.usage.cache_creation.input_tokens': int(0, 100_000),
+  'gen_ai.usage.reasoning.output_tokens': int(0, 16_000),
   'gen_ai.input.messages': built(conversation),
   'gen_ai.output.messages': built((random) =>
     JSON.stringify([{ role: 'assistant', parts: [{ type: 'text', content: reply(random) }], finish_reason: 'stop' }]),
@@ -123,6 +125,8 @@ export const USED: Readonly<Record<string, Make>> = {
   'woodland.side': oneOf('buy', 'sell'),
   'openinference.span.kind': oneOf('LLM', 'AGENT', 'CHAIN', 'TOOL'),
   'agent.name': AGENTS,
+  'input.mime_type': oneOf('application/json', 'text/plain'),
+  'user.id': built((random) => `user-${digits(5, random)}`),
   'input.value': built(conversation),
   'output.value': built(reply),
   'deployment.environment.name': oneOf('local', 'production', 'eu-west-1'),
@@ -161,7 +165,7 @@ const PROSE = [
 ]
 
 /** Other values that are frequent in telemetry of agents, with the keys of other SDKs. */
-const OTHERS: Readonly<Record<string, Make>> = {
+export const OTHERS: Readonly<Record<string, Make>> = {
   'llm.input_messages.0.message.content': built((random) => PROSE[random.below(PROSE.length)]?.(random) ?? ''),
   'llm.output_messages.0.message.tool_calls.1.tool_call.function.name': oneOf('recent_prices'),
   'llm.token_count.prompt_details.cache_read': int(0, 100_000),
@@ -209,72 +213,3 @@ const OTHERS: Readonly<Record<string, Make>> = {
   'duration.text': oneOf('1.94 s, threshold 2 s', '00:12:31.482'),
   'range.text': oneOf('1000-2000-3000', '10..20', '2026-11-01/2026-11-30'),
 }
-
-export const HARMLESS_SERVICE = 'harmless'
-
-export type HarmlessTrace = Readonly<{ traceId: string; attributes: readonly Required<Attribute>[]; body: string }>
-
-/** A trace that must not be changed. The attributes are on the first of its two spans. */
-export function* makeHarmlessTraces({
-  seed,
-  count,
-}: Readonly<{ seed: number; count: number }>): Generator<HarmlessTrace> {
-  const makers = Object.entries({ ...USED, ...OTHERS })
-  for (let made = 0, turn = 0; made < count; made += makers.length, turn++) {
-    const random = randomOf(seed, 'harmless', turn)
-    const trace = newTrace(random, HARMLESS_SERVICE)
-    const attributes = makers.map(([key, make]) => ({ key, value: make(random) }))
-    trace.scopeSpans[0].spans[0].attributes.push(...attributes)
-    yield { traceId: traceIdOf(trace), attributes, body: bodyOf(trace) }
-  }
-}
-
-export type Altered = Readonly<{ key: string; was: AnyValue; became: AnyValue | undefined }>
-export type Harm = Readonly<{
-  attributes: number
-  bytes: number
-  alteredBytes: number
-  altered: readonly Altered[]
-}>
-
-const bytesOf = ({ key, value }: Required<Attribute>) => key.length + Buffer.byteLength(JSON.stringify(value))
-
-/** How many bytes of a text are missing: all except the common beginning and the common end. */
-function changed(was: string, became: string): number {
-  const [a, b] = [Buffer.from(was), Buffer.from(became)]
-  const shorter = Math.min(a.length, b.length)
-  let [begin, end] = [0, 0]
-  while (begin < shorter && a[begin] === b[begin]) begin++
-  while (end < shorter - begin && a.at(-1 - end) === b.at(-1 - end)) end++
-  return a.length - begin - end
-}
-
-/** What happened to harmless attributes. An attribute is altered if it is missing, or has another value or type. */
-export function falsePositivesIn(
-  harmless: readonly HarmlessTrace[],
-  arrived: (traceId: string) => readonly Attribute[],
-): Harm {
-  const altered: Altered[] = []
-  let [attributes, bytes, alteredBytes] = [0, 0, 0]
-  for (const { traceId, attributes: sent } of harmless) {
-    const now = new Map(arrived(traceId).map(({ key, value }) => [key, value]))
-    for (const attribute of sent) {
-      attributes++
-      bytes += bytesOf(attribute)
-      const became = now.get(attribute.key)
-      if (became !== undefined && JSON.stringify(became) === JSON.stringify(attribute.value)) continue
-      altered.push({ key: attribute.key, was: attribute.value, became })
-      alteredBytes += became ? changed(JSON.stringify(attribute.value), JSON.stringify(became)) : bytesOf(attribute)
-    }
-  }
-  return { attributes, bytes, alteredBytes, altered }
-}
-
-/** The percentage of harmless bytes that may be masked by mistake. */
-const MOST_ALTERED_PERCENT = 0.5
-
-export const percentAltered = ({ bytes, alteredBytes }: Harm): number => (100 * alteredBytes) / bytes
-
-/** No attribute that this project uses was altered, and few of the others. */
-export const isHarmless = (harm: Harm): boolean =>
-  percentAltered(harm) <= MOST_ALTERED_PERCENT && harm.altered.every(({ key }) => !(key in USED))

@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { readFileSync, rmSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { parse } from 'yaml'
+import {
+  type AnyValue,
+  attributeOf,
+  eachSpan,
+  type Span,
+  type TraceRequest,
+  toValue,
+  traceRequest,
+} from '../otlp/json.ts'
+import { launcherFor } from '../stack/collectors.ts'
+import { ownSettings } from '../stack/own-stack.ts'
+import { ROOT, type Settings } from '../stack/settings.ts'
+import { startCollector, withScratch } from '../workbench/collector.ts'
+
+type Case = Readonly<{ case: string; in: unknown; out?: unknown }>
+const table = parse(readFileSync(resolve(ROOT, 'evidence/leak/masking.yaml'), 'utf8'), {
+  intAsBigInt: true,
+}) as readonly Case[]
+
+/** Keys that announce a secret, and values that are hard to quote. */
+const KEYS = ['password', 'DB_PASSWORD', 'apiKey', 'x-api-key', 'aws_secret_access_key', 'client_secret', 'accessToken']
+const VALUES = ['x1y2z3', 'swordfish', 'a"b\\c"d1', 'tab\there', 'é1234', 'back\\', '\\"', 'two words, {1}']
+/** A JSON text in JSON, this many times. */
+const inJson = (value: unknown, depth: number): string =>
+  depth === 0 ? JSON.stringify(value) : JSON.stringify({ arguments: inJson(value, depth - 1), next: 1 })
+const DEPTHS = [0, 1, 2, 3]
+const announced = KEYS.flatMap((key) =>
+  VALUES.flatMap((value) =>
+    DEPTHS.map((depth) => ({
+      case: `the value of ${key} is masked alone, ${depth} times in JSON`,
+      in: inJson({ user: 'maria', [key]: value, tries: [1, 2] }, depth),
+      out: inJson({ user: 'maria', [key]: '****', tries: [1, 2] }, depth),
+    })),
+  ),
+)
+const CARD = 4_111_111_111_111_111
+const NUMBERS = [
+  [CARD],
+  [1, CARD],
+  [CARD, 2],
+  [
+    [CARD, 5],
+    [6, CARD],
+  ],
+  [CARD, CARD, CARD, CARD],
+  { a: [{ b: CARD }] },
+]
+const masked = (value: unknown) => JSON.parse(JSON.stringify(value).replaceAll(String(CARD), '"****"')) as unknown
+const cards = NUMBERS.flatMap((value) =>
+  DEPTHS.map((depth) => ({
+    case: `a card in JSON becomes text, ${depth} times in JSON`,
+    in: inJson(value, depth),
+    out: inJson(masked(value), depth),
+  })),
+)
+
+const cases: readonly Case[] = [...table, ...announced, ...cards]
+const KEY = 'input.value'
+const idOf = (index: number) => createHash('md5').update(String(index)).digest('hex')
+
+let settings: Settings
+let stored: ReadonlyMap<string, Span>
+before(async () => {
+  settings = await ownSettings()
+  const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: console.error }, 'native')
+  stored = await withScratch(async (folder) => {
+    const recording = join(folder, 'masked.jsonl')
+    const overlays = [resolve(ROOT, 'collector/overlays/record.yaml')]
+    const env = { POLICY_FILE: resolve(ROOT, 'collector/policies/keep-everything.yaml'), RECORDING_FILE: recording }
+    const collector = await startCollector(launcher, { folder, overlays, env })
+    const spans = cases.map(({ in: value }, index) => ({
+      traceId: idOf(index),
+      spanId: idOf(index).slice(16),
+      name: 'chat',
+      startTimeUnixNano: '1795223772000000000',
+      endTimeUnixNano: '1795223772500000000',
+      attributes: [{ key: KEY, value: toValue(value) }],
+    }))
+    const headers = { 'content-type': 'application/json' }
+    const answer = await fetch(`${collector.otlp}/v1/traces`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(traceRequest(spans)),
+    })
+    assert.equal(answer.status, 200)
+    await collector.stop()
+    const requests = readFileSync(recording, 'utf8').trim().split('\n')
+    return new Map(
+      requests
+        .flatMap((line) => [...eachSpan(JSON.parse(line) as TraceRequest)])
+        .map(({ span }) => [span.traceId, span]),
+    )
+  })
+})
+after(() => rmSync(settings.state, { recursive: true, force: true }))
+
+/** Keys of a map have no order. */
+const sorted = (value: AnyValue | undefined): unknown =>
+  JSON.parse(JSON.stringify(value ?? 'nothing'), (name, part) =>
+    name === 'values' && Array.isArray(part) && part.every((item) => 'key' in item)
+      ? [...part].sort((a, b) => (a.key < b.key ? -1 : 1))
+      : name === 'intValue'
+        ? String(part)
+        : part,
+  )
+
+describe('what is private is masked alone, and all else comes out as it went in', () => {
+  assert.ok(table.length > 150 && announced.length > 200)
+  const names = [...new Set(cases.map(({ case: name }) => name))]
+  for (const name of names)
+    test(name, () => {
+      for (const [index, { case: own, in: value, out = value }] of cases.entries()) {
+        if (own !== name) continue
+        const span = stored.get(idOf(index))
+        assert.deepEqual(
+          sorted(attributeOf(span?.attributes, KEY)),
+          sorted(toValue(out)),
+          JSON.stringify(sorted(toValue(value))),
+        )
+        const others = (span?.attributes ?? []).filter(({ key }) => key !== KEY)
+        const count = out === value ? [] : [{ key: 'redaction.masked.count', value: { intValue: '1' } }]
+        assert.deepEqual(others, count, `the count of masked values of ${JSON.stringify(sorted(toValue(value)))}`)
+      }
+    })
+})
