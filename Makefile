@@ -1,14 +1,17 @@
 # Every command of this project, one line each. The programs are in stack/commands/, sim/ and grafana/source/.
 # Variables are passed to the programs unchanged: make up SEED=7 BOOT=native, make sim TICKS=200.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean status logs doctor sim viewer verify boards pictures tune why record reload golden prices check test recall mutation bias leak drill bench rehearse
+.PHONY: help up down clean status logs doctor sim example viewer verify boards pictures tune why record reload golden prices check test recall mutation bias sdks leak drill bench examples rehearse
 
 # The Node of package.json comes first on PATH, so an older one on the machine does not matter.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+# The usual shell, by a name that make does not know as such. So make hands it every line, as it would a line with a pipe. The make of
+# macOS (3.81, gnumake-136) starts a plain line by itself, looks for the program on its own PATH, not on the one above, and finds no tsx.
+SHELL := /bin/./sh
 installed := node_modules/.package-lock.json
 
 help: ## show this list
-	@sed -nE -e 's/^## (.*)/\n\1/p' -e 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@awk -F ':.*## ' '/^## / { print ""; print substr($$0, 4) } /^[a-z]+:.*## / { printf "  make %-9s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ## Run
 
@@ -32,6 +35,9 @@ doctor: $(installed) ## check tools, versions, free ports, memory and disk
 
 sim: $(installed) ## run the simulator once more beside the running stack: TICKS=200 SEED=7
 	@tsx sim/main.ts
+
+example: $(installed) ## run the agent of another SDK once, and show where to look: NAME=langgraph
+	@tsx stack/main.ts example
 
 ## Look
 
@@ -86,6 +92,9 @@ mutation: $(installed) ## make mistakes in the shipped list, and test that each 
 bias: $(installed) ## estimate from kept traces alone, and compare with all traces: SEED=…
 	@tsx stack/main.ts bias
 
+sdks: $(installed) ## send what thirteen real SDKs sent, and show what each of them gets
+	@tsx stack/main.ts sdks
+
 leak: $(installed) ## send secrets of every kind, and search for them in every output: N=100000 SEED=…
 	@tsx stack/main.ts leak
 
@@ -94,6 +103,9 @@ drill: $(installed) ## kill, block and flood the servers, and account for every 
 
 bench: $(installed) ## measure speed and size, as ratios within one run
 	@tsx stack/commands/bench.ts
+
+examples: $(installed) ## run the agents of other SDKs against a stack of their own, and test what is stored: NAME=…
+	@tsx stack/main.ts examples
 
 rehearse: $(installed) ## test the Docker boot, with crashes, beside the running stack; needs a Docker engine
 	@tsx stack/commands/rehearse.ts

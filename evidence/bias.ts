@@ -4,7 +4,7 @@ import type { PriceOf } from '../workbench/classes.ts'
 import type { Launcher } from '../workbench/collector.ts'
 import { drawIn, type Format } from '../workbench/draw.ts'
 import type { Request } from '../workbench/recording.ts'
-import { type Decisions, type List, replayEach, weightIn } from '../workbench/replay.ts'
+import { type Decisions, type List, replayEach, SHORTEST_WAITS_SPEED, weightIn } from '../workbench/replay.ts'
 import { UserError } from '../workbench/user-error.ts'
 import { withVariables } from '../workbench/variables.ts'
 import { AGENTS, type Kind, MUST_KEEP, makeTrace, requestOf, type Turn } from './traffic.ts'
@@ -45,7 +45,6 @@ export type Bias = Readonly<{ cells: readonly Cell[]; draws: Draws }>
 /** As in the world, two traces of three are routine. So an estimate that counts both kinds alike would be wrong and be found. */
 const ROUTINE_SHARE = 0.7
 const PER_SECOND = 2500
-const SPEED = 10
 /** Samplers in one collector. More samplers would save little time and need much memory. */
 const AT_ONCE = 20
 const Z95 = 1.959964
@@ -77,7 +76,7 @@ export async function biasOf(
     const requests = () => sent(made.map(({ spans }) => spans))
     const kept = await replayEach(
       { ...launcher, say: () => {} },
-      { requests, speed: SPEED, stretch: 1, slowCall: '' },
+      { requests, speed: SHORTEST_WAITS_SPEED, stretch: 1, slowCall: '' },
       some.map(({ list }) => list),
     )
     for (const { estimate, list } of some) {
@@ -117,7 +116,7 @@ function makeOne(seed: number, index: number): ReturnType<typeof makeTrace> & { 
 async function* sent(traces: readonly (readonly Span[])[]): AsyncGenerator<Request> {
   const batch = 25
   for (let from = 0; from < traces.length; from += batch)
-    yield requestOf((from / PER_SECOND) * 1000 * SPEED + 1, traces.slice(from, from + batch).flat())
+    yield requestOf((from / PER_SECOND) * 1000 * SHORTEST_WAITS_SPEED + 1, traces.slice(from, from + batch).flat())
 }
 
 /** What a call cost. A model must have a price: if every cost were 0, every estimate would be right. */

@@ -102,7 +102,11 @@ describe('every type of policy has mutants, of each of its settings', () => {
   test('a threshold is moved in the same way whether it is a number or a variable', () =>
     assert.deepEqual(
       ofOne(OF_EACH_TYPE.find(({ type }) => type === 'ottl_condition') ?? {}).filter((name) => name.includes('bound')),
-      ['a longer bound', 'a shorter bound', 'a bound in another unit'],
+      [
+        'a longer bound in its 2. condition',
+        'a shorter bound in its 2. condition',
+        'a bound in another unit in its 2. condition',
+      ],
     ))
 })
 
@@ -111,6 +115,19 @@ function leavesOf(value: unknown, path: readonly PropertyKey[]): readonly (reado
   if (typeof value !== 'object' || value === null) return ['name', 'type'].includes(String(path.at(-1))) ? [] : [path]
   return Object.entries(value).flatMap(([key, inner]) => leavesOf(inner, [...path, key]))
 }
+
+test('a word is taken out of a list of words, and a limit in a condition is moved by one', () => {
+  const condition = `IsMatch(span.attributes["a"], "^(?:chat|embeddings)$") and span.attributes["b"] >= \${env:B:-8000}`
+  const names = ofOne({ name: 'keep-some', type: 'ottl_condition', ottl_condition: { span: [condition] } })
+  for (const name of [
+    'without chat in its list',
+    'without embeddings in its list',
+    'a bound of 7999',
+    'a bound of 8001',
+  ])
+    assert.ok(names.includes(name), name)
+  assert.ok(!names.some((name) => /Invalid|NaN/.test(name)))
+})
 
 test('each guard against a missing attribute is left out once', () => {
   const condition = 'span.attributes["a"] != nil and span.attributes["b"] != nil and span.attributes["a"] + 1 == 2'

@@ -119,7 +119,11 @@ function wrong(key: string, value: unknown): readonly Wrong[] {
   if (CONDITIONS.includes(key))
     return [value]
       .flat()
-      .flatMap((one, at, all) => conditionsLike(String(one)).map(([what, text]): Wrong => [what, all.with(at, text)]))
+      .flatMap((one, at, all) =>
+        conditionsLike(String(one)).map(
+          ([what, text]): Wrong => [at === 0 ? what : `${what} in its ${nth(at)} condition`, all.with(at, text)],
+        ),
+      )
   if (typeof value === 'boolean') return [[`${key}: ${!value}`, !value]]
   // Do not change a rate by one: the traffic of a second varies more.
   if (typeof value === 'number')
@@ -163,6 +167,9 @@ function conditionsLike(condition: string): readonly (readonly [what: string, te
     ['and turned into or', ' and ', ' or '],
     ['> turned into >=', ') > ', ') >= '],
     ['> turned into <', ') > ', ') < '],
+    ['>= turned into >', ' >= ', ' > '],
+    ['>= turned into <', ' >= ', ' < '],
+    ['not left out', ' not ', ' '],
     ['the span looked for on the resource', 'span.attributes', 'resource.attributes'],
     ['errors turned into successes', 'STATUS_CODE_ERROR', 'STATUS_CODE_OK'],
     ['errors turned into no status', 'STATUS_CODE_ERROR', 'STATUS_CODE_UNSET'],
@@ -180,12 +187,31 @@ function conditionsLike(condition: string): readonly (readonly [what: string, te
       ['a bound in another unit', bound.endsWith('ms') ? bound.replace('ms', 's') : bound.replace('s', 'ms')],
     ] as const)
   const guards = condition.match(/[\w.]+\["[^"]+"\] != nil and /g) ?? []
-  const words = [...condition.matchAll(/"([a-z_.]+)"/g)].map(([, word = '']) => word)
+  const words = [...new Set([...condition.matchAll(/"([a-z_.]+)"/g)].map(([, word = '']) => word))]
+  const [limit, number = ''] = /:-(\d+)\}/.exec(condition) ?? []
+  const limits = limit === undefined ? [] : [Number(number) - 1, Number(number) + 1]
+  // A pattern that is a list of words: "^(?:chat|embeddings)$".
+  const lists = [...condition.matchAll(/"\^\(\?:([a-z_|]+)\)\$"/g)].map(([, list = '']) => list)
+  const shorter = lists.flatMap((list) =>
+    list.split('|').map(
+      (word) =>
+        [
+          word,
+          list,
+          list
+            .split('|')
+            .filter((other) => other !== word)
+            .join('|'),
+        ] as const,
+    ),
+  )
   return [
     ...turns
       .filter(([, from]) => condition.includes(from))
       .map(([what, from, to]) => [what, condition.replace(from, to)] as const),
     ...(bounds || []).map(([what, other]) => [what, condition.replace(bound, other)] as const),
+    ...limits.map((other) => [`a bound of ${other}`, condition.replace(`:-${number}}`, `:-${other}}`)] as const),
+    ...shorter.map(([word, from, to]) => [`without ${word} in its list`, condition.replace(from, to)] as const),
     ...guards.map((guard) => [`no guard "${guard.trim()}"`, condition.replace(guard, '')] as const),
     ...words.map((word) => [`"${word}" misspelt`, condition.replace(`"${word}"`, `"${word}s"`)] as const),
   ]

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { type Launcher, withScratch } from '../workbench/collector.ts'
 import { drawIn, type Format } from '../workbench/draw.ts'
 import type { Request } from '../workbench/recording.ts'
-import { replay } from '../workbench/replay.ts'
+import { replay, SHORTEST_WAITS_SPEED } from '../workbench/replay.ts'
 import { lowerBound } from '../workbench/table.ts'
 import { withVariables } from '../workbench/variables.ts'
 import { type Kind, type Labelled, MUST_KEEP, makeTraffic, PROFILES } from './traffic.ts'
@@ -23,7 +23,6 @@ export type Recall = Readonly<{
 
 /** Traces a second. Then about five thousand wait in the sampler, which has room for fifty thousand. */
 const PER_SECOND = 1500
-const SPEED = 10
 const SHOWN = 5
 
 /** How many times slower it goes, one try after the other, until nothing is missed, or the same twice, and little is late. */
@@ -42,10 +41,17 @@ export async function recallOf(
   let lostBefore: ReadonlySet<string> | undefined
   for (const stretch of TRIES_AT) {
     const sent: Labelled[] = []
-    const size = { seed, mustKeep: count, perSecond: PER_SECOND, speed: SPEED }
+    const size = { seed, mustKeep: count, perSecond: PER_SECOND, speed: SHORTEST_WAITS_SPEED }
     const requests = () => makeTraffic(size, (trace) => void sent.push(trace))
     const clock = punctuality(() => performance.now(), stretch)
-    const traffic = { requests, speed: SPEED, stretch, slowCall: '', watch: clock.begun, taken: clock.taken }
+    const traffic = {
+      requests,
+      speed: SHORTEST_WAITS_SPEED,
+      stretch,
+      slowCall: '',
+      watch: clock.begun,
+      taken: clock.taken,
+    }
     const kept = await withScratch((folder) => {
       const policies = join(folder, 'list.yaml')
       writeFileSync(policies, withVariables(list, {}))

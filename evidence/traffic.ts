@@ -7,7 +7,16 @@ import type { Request } from '../workbench/recording.ts'
 import { defaultOf } from '../workbench/variables.ts'
 
 /** Kinds of generated traces that must be kept. */
-export const MUST_KEEP = ['parse-error', 'self-buy', 'failed-call', 'slow-call', 'token-heavy'] as const
+export const MUST_KEEP = [
+  'parse-error',
+  'self-buy',
+  'failed-call',
+  'failed-agent-or-tool',
+  'slow-call',
+  'slow-run',
+  'token-heavy',
+  'heavy-call',
+] as const
 export type Kind = (typeof MUST_KEEP)[number] | 'routine'
 /** `number` counts the must-keep traces up to this one: a run of the same seed with this COUNT sends it again. */
 export type Labelled = Readonly<{ id: string; kind: Kind; profile: string; spans: number; number: number }>
@@ -70,7 +79,7 @@ const padded = (spans: readonly Span[], random: Random, more: object, count: num
 ]
 /** Marks the spans that decide. It is not sent, because JSON leaves out symbols. */
 const MARK = Symbol('decides')
-const isMarked = (span: Span) => MARK in span
+export const isMarked = (span: Span) => MARK in span
 /** Marks spans of another service. It is not sent either. */
 const FOREIGN = Symbol('foreign')
 
@@ -197,7 +206,9 @@ export const BEGINNING = new Date('2026-01-01T00:00:00Z')
 /** The thresholds of slow and heavy come from the shipped list. */
 const SHIPPED = readFileSync(join(import.meta.dirname, '../collector/policies/woodland.yaml'), 'utf8')
 const SLOW_CALL_US = (durationOf(defaultOf(SHIPPED, 'SLOW_CALL')) ?? 0) / 1000
+const SLOW_RUN_US = (durationOf(defaultOf(SHIPPED, 'SLOW_RUN')) ?? 0) / 1000
 const TOKEN_HEAVY = Number(defaultOf(SHIPPED, 'TOKEN_HEAVY'))
+const HEAVY_CALL = Number(defaultOf(SHIPPED, 'HEAVY_CALL'))
 /** Refusals that no policy keeps, so they must be estimated from the sample. */
 const REFUSALS = ['cannot_afford', 'nothing_to_sell', 'unknown_good', 'bad_quantity'] as const
 const REFUSED_SHARE = 0.3
@@ -243,29 +254,36 @@ export function makeTrace(kind: Kind, random: Random): Readonly<{ spans: readonl
       ? TOKEN_HEAVY - 1 + margin(50_000)
       : TOKEN_HEAVY - (random.number() < 0.5 ? margin(5000) : 1 + random.below(5000))
   const outputTokens = 1 + random.below(tokens / 5)
+  // A heavy call is of a sender that does not add up its tokens.
+  const inputTokens = kind === 'heavy-call' ? HEAVY_CALL - 1 + margin(50_000) : tokens - outputTokens
+  const runUs = kind === 'slow-run' ? SLOW_RUN_US + margin(60_000_000) : us + 1000
+  const [turnFails, toolFails] = kind === 'failed-agent-or-tool' ? [true, random.number() < 0.5] : [false, false]
   const wanted = kind === 'parse-error' ? 'parse_error' : kind === 'self-buy' ? 'self_buy' : undefined
-  const isRefused = kind !== 'failed-call' && random.number() < REFUSED_SHARE
+  const isRefused = kind !== 'failed-call' && kind !== 'failed-agent-or-tool' && random.number() < REFUSED_SHARE
   const why = wanted ?? (isRefused ? REFUSALS[random.below(REFUSALS.length)] : undefined)
   const error = why === undefined ? undefined : text(why)
   // After a reply that cannot be read, the agent asks again, so only half of these turns fail.
   const isMended = kind === 'parse-error' && random.number() < 0.5
-  const failed = kind === 'failed-call' || (error !== undefined && !isMended)
+  const failed = kind === 'failed-call' || turnFails || (error !== undefined && !isMended)
   const spans = [
     span(
       root,
       undefined,
       'invoke_workflow woodland_tick',
-      us + 2000,
-      { 'gen_ai.operation.name': text('invoke_workflow'), 'woodland.tokens': integer(tokens) },
+      runUs + 1000,
+      {
+        'gen_ai.operation.name': text('invoke_workflow'),
+        'woodland.tokens': kind === 'heavy-call' ? undefined : integer(tokens),
+      },
       mark(kind === 'token-heavy'),
     ),
     span(
       turn,
       root,
       `invoke_agent ${agent}`,
-      us + 1000,
+      runUs,
       { ...operation('invoke_agent'), 'error.type': failed ? (error ?? text('500')) : undefined },
-      { ...status(failed), ...mark(failed && wanted !== undefined) },
+      { ...status(failed), ...mark((failed && wanted !== undefined) || turnFails || kind === 'slow-run') },
     ),
     span(
       call,
@@ -275,12 +293,12 @@ export function makeTrace(kind: Kind, random: Random): Readonly<{ spans: readonl
       {
         ...operation('chat'),
         'gen_ai.request.model': text(model),
-        'gen_ai.usage.input_tokens': integer(tokens - outputTokens),
+        'gen_ai.usage.input_tokens': integer(inputTokens),
         'gen_ai.usage.output_tokens': integer(outputTokens),
       },
       {
         ...status(kind === 'failed-call'),
-        ...mark(kind === 'failed-call' || kind === 'slow-call' || kind === 'routine'),
+        ...mark(kind === 'failed-call' || kind === 'slow-call' || kind === 'heavy-call' || kind === 'routine'),
       },
     ),
     span(
@@ -288,11 +306,11 @@ export function makeTrace(kind: Kind, random: Random): Readonly<{ spans: readonl
       turn,
       'execute_tool place_order',
       1000,
-      { ...operation('execute_tool'), 'error.type': error },
-      { ...status(error !== undefined), ...mark(wanted !== undefined) },
+      { ...operation('execute_tool'), 'error.type': toolFails ? text('ValueError') : error },
+      { ...status(error !== undefined || toolFails), ...mark(wanted !== undefined) },
     ),
   ]
-  return { spans, turn: { agent, model, inputTokens: tokens - outputTokens, outputTokens, failed } }
+  return { spans, turn: { agent, model, inputTokens, outputTokens, failed } }
 }
 
 export type TrafficSize = Readonly<{ seed: number; mustKeep: number; perSecond: number; speed: number }>

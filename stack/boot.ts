@@ -10,9 +10,10 @@ import { holder, isFree } from './ports.ts'
 import { pricesToday } from './prices.ts'
 import { lastLines, logFile, runningPid, signal, start, started, stop } from './processes.ts'
 import { collectorOverlays } from './receiver-options.ts'
-import type { LastWords, Service } from './service.ts'
+import { ANSWER_LIMIT_MS, type LastWords, type Service, startLimitMs } from './service.ts'
 import { services } from './services.ts'
 import type { Settings } from './settings.ts'
+import { waitsIn } from './waits.ts'
 
 type Say = (line: string) => void
 
@@ -27,6 +28,7 @@ export async function bootNative(
 ): Promise<void> {
   const prices = pricesToday() // Refuses a price file with a mistake in it, before anything is built or started.
   collectorOverlays(settings) // Refuses wrong options of the collector.
+  waitsIn(settings)
   const backends = served(chosenBackends(settings))
   await refuseDeadModelServer(settings.env)
   const isWanted = (name: string) => !only || only.includes(name)
@@ -39,8 +41,8 @@ export async function bootNative(
   const running = wanted.filter((service) => !absent.includes(service)).map(({ name }) => name)
   if (running.length > 0)
     say(`  already running, with the settings of its start: ${running.join(', ')} (to change them, make down first)`)
-  for (const { name, holds } of absent) {
-    for (const port of holds) {
+  for (const { name, ports } of absent) {
+    for (const port of ports) {
       if (await isFree(settings.ports[port])) continue
       const who = await holder(settings.ports[port])
       throw new UserError(
@@ -93,11 +95,7 @@ async function allOrFirstFailure(work: readonly Promise<void>[]): Promise<void> 
   })
 }
 
-async function untilReady(
-  settings: Settings,
-  { name, ready, readyWithinMs }: Service,
-  cancel: AbortSignal,
-): Promise<void> {
+async function untilReady(settings: Settings, { name, ready }: Service, cancel: AbortSignal): Promise<void> {
   let answer = 'nothing answered'
   const look = async () => {
     // Without an address to ask, all that can be seen from here is that it is still alive after a moment.
@@ -108,7 +106,7 @@ async function untilReady(
       )
     }
     if (!ready) return true
-    const status = await fetch(ready, { signal: AbortSignal.timeout(2000) }).then(
+    const status = await fetch(ready, { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) }).then(
       async (response) => {
         await response.body?.cancel()
         return response.status
@@ -118,9 +116,10 @@ async function untilReady(
     if (status !== undefined) answer = `HTTP ${status}`
     return status !== undefined && status < 300
   }
-  if (await waitFor(look, { withinMs: readyWithinMs, cancel })) return
+  const withinMs = startLimitMs(settings)
+  if (await waitFor(look, { withinMs, cancel })) return
   throw new UserError(
-    `${name} was not ready after ${readyWithinMs / 1000} s (${ready}: ${answer}). Its last log lines:\n${lastLines(settings, name, 15)}`,
+    `${name} was not ready after ${withinMs / 1000} s (${ready}: ${answer}); a slow machine may need more, make up START_LIMIT=…. Its last log lines:\n${lastLines(settings, name, 15)}`,
   )
 }
 
@@ -165,7 +164,7 @@ export async function statusNative(
     const answers =
       pid !== undefined &&
       ready &&
-      (await fetch(ready, { signal: AbortSignal.timeout(2000) }).then(
+      (await fetch(ready, { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) }).then(
         (r) => r.ok,
         () => false,
       ))

@@ -5,6 +5,7 @@ import { UserError } from '../workbench/user-error.ts'
 import { dockerEngine } from './docker-engine.ts'
 import { build } from './native.ts'
 import { freePorts } from './ports.ts'
+import { startLimitMs } from './service.ts'
 import { collectorArguments, collectorEnvironment } from './services.ts'
 import { ROOT, type Settings } from './settings.ts'
 
@@ -17,6 +18,7 @@ export async function launcherFor(settings: Settings, options: Options, boot = s
   return {
     ...options,
     freePorts,
+    startLimitMs: startLimitMs(settings),
     collector: way === 'docker' ? await inDocker(settings, options) : await natively(settings, options),
   }
 }
@@ -60,11 +62,13 @@ async function inDocker(settings: Settings, { cancel }: Options): Promise<Launch
   const user = rootless ? '0:0' : `${process.getuid?.()}:${process.getgid?.()}`
 
   return (folder, overlays, env) => {
-    const { COLLECTOR_DIR = '', SLOW_CALL, TOKEN_HEAVY } = collectorEnvironment(settings)
+    const { COLLECTOR_DIR = '', SLOW_CALL, SLOW_RUN, TOKEN_HEAVY, HEAVY_CALL } = collectorEnvironment(settings)
     const inside = {
       COLLECTOR_DIR,
       ...(SLOW_CALL ? { SLOW_CALL } : {}),
+      ...(SLOW_RUN ? { SLOW_RUN } : {}),
       ...(TOKEN_HEAVY ? { TOKEN_HEAVY } : {}),
+      ...(HEAVY_CALL ? { HEAVY_CALL } : {}),
       OTLP_ADDRESS: '0.0.0.0',
       METRICS_ADDRESS: '0.0.0.0',
       ...env,

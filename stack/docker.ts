@@ -1,18 +1,19 @@
 import { existsSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs'
-import { delimiter, resolve } from 'node:path'
+import { basename, delimiter, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { writeDashboards } from '../grafana/source/dashboards.ts'
 import { UserError } from '../workbench/user-error.ts'
-import { chosenBackends, collectorFile, served } from './backends/backends.ts'
+import { BACKENDS, chosenBackends, collectorFile, served } from './backends/backends.ts'
 import { launcherFor } from './collectors.ts'
 import { activatePolicy } from './policy.ts'
 import { holder, isFree } from './ports.ts'
 import { pricesToday } from './prices.ts'
 import { collectorOverlays, isRecording, senderEnvironment, tlsFiles } from './receiver-options.ts'
-import type { LastWords } from './service.ts'
+import { ANSWER_LIMIT_MS, type LastWords, startLimitMs } from './service.ts'
 import { collectorEnvironment, dashboards, recordings } from './services.ts'
 import { ROOT, type Settings, url } from './settings.ts'
+import { startWithWaits, waitsFile, waitsIn } from './waits.ts'
 
 type Say = (line: string) => void
 
@@ -37,7 +38,17 @@ export function composeEnvironment(settings: Settings): Record<string, string> {
       ...served(backends).map(({ id }) => id),
       ...(settings.env.VLLM_BASE_URL ? [] : ['mock-vllm']),
     ].join(),
-    COLLECTOR_FILES: [...backends.map(collectorFile), ...collectorOverlays(settings)]
+    // Prometheus scrapes no backend that is not there.
+    ...Object.fromEntries(
+      served(BACKENDS)
+        .filter((backend) => backend.server.metricsPort && !backends.includes(backend))
+        .map(({ id }) => [`${id.toUpperCase()}_TARGETS`, './stack/compose/no-targets.yaml']),
+    ),
+    COLLECTOR_FILES: [
+      ...backends.map(collectorFile),
+      ...collectorOverlays(settings),
+      `policies/${basename(waitsFile(settings))}`,
+    ]
       .map((file) => `--config /${file}`)
       .join(' '),
     ...Object.assign({}, ...backends.map((backend) => backend.environment(settings))),
@@ -144,6 +155,7 @@ export async function bootDocker(
 ): Promise<void> {
   const prices = pricesToday() // Refuses a price file with a mistake in it, before anything is started.
   const backends = chosenBackends(given)
+  waitsIn(given) // Refuses wrong waits.
   refuseLoopback('VLLM_BASE_URL', given.env.VLLM_BASE_URL)
   for (const { server, endpointVariable, environment } of backends)
     if (!server) refuseLoopback(endpointVariable, environment(given)[endpointVariable])
@@ -156,12 +168,15 @@ export async function bootDocker(
   for (const [service, { ports = [] }] of absent) await refuseTakenPorts(settings, service, ports)
 
   await pullMissing(settings, services, cancel)
-  if (!running.includes('collector'))
+  if (!running.includes('collector')) {
     await activatePolicy(settings, policy, await launcherFor(settings, { cancel, say }, 'docker'))
+    startWithWaits(settings)
+  }
 
   writeDashboards(dashboards(settings), settings.ports)
   writeFileSync(dataMark(settings), `${name}\n`)
-  const up = ['up', '--detach', '--wait', '--wait-timeout', '240']
+  // A service that does not become healthy ends the wait by itself.
+  const up = ['up', '--detach', '--wait', '--wait-timeout', String((2 * startLimitMs(settings)) / 1000)]
   const failed = `docker compose up failed; the reason is above, and make logs shows more. ${NATIVE} (after make down)`
   // Backends start first, because they need prices before traffic comes.
   await compose(settings, [...up, 'prometheus', ...served(backends).map(({ id }) => id)], failed, cancel)
@@ -247,9 +262,9 @@ async function untilWorking(settings: Settings, name: string, before: readonly C
     }
     // A simulator that does not find its model ends within two seconds.
     if (Date.now() - began > 3000 && (await collectorAnswers(settings))) return
-    if (Date.now() - began > 60_000)
+    if (Date.now() - began > startLimitMs(settings))
       throw new UserError(
-        `the collector is not ready after 60 s (${url(settings, 'COLLECTOR_HEALTH_PORT')}). To see why: make logs S=collector`,
+        `the collector is not ready after ${startLimitMs(settings) / 1000} s (${url(settings, 'COLLECTOR_HEALTH_PORT')}). To see why: make logs S=collector`,
       )
     await sleep(500, undefined, { signal: cancel })
   }
@@ -259,7 +274,7 @@ const lastLogs = (settings: Settings, service: string) =>
   ask(settings, 'compose', 'logs', '--no-color', '--no-log-prefix', '--tail', '15', service)
 
 const collectorAnswers = (settings: Settings): Promise<boolean> =>
-  fetch(url(settings, 'COLLECTOR_HEALTH_PORT'), { signal: AbortSignal.timeout(2000) }).then(
+  fetch(url(settings, 'COLLECTOR_HEALTH_PORT'), { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) }).then(
     ({ ok }) => ok,
     () => false,
   )

@@ -6,18 +6,21 @@ import { runBias } from './commands/bias.ts'
 import { doctor } from './commands/doctor.ts'
 import { down } from './commands/down.ts'
 import { runDrills } from './commands/drill.ts'
+import { example, examples } from './commands/example.ts'
 import { runLeak } from './commands/leak.ts'
 import { logs } from './commands/logs.ts'
 import { runMutation } from './commands/mutation.ts'
 import { runRecall } from './commands/recall.ts'
 import { makeRecording, type Recorded } from './commands/record.ts'
 import { reloadStack } from './commands/reload.ts'
+import { runSdks } from './commands/sdks.ts'
 import { status } from './commands/status.ts'
 import { type Asked, askSweep, askWorkbench, goldenOf } from './commands/tune.ts'
 import { up } from './commands/up.ts'
 import { verify } from './commands/verify.ts'
 import { view } from './commands/viewer.ts'
 import { type AskedWhy, askWhy } from './commands/why.ts'
+import { EXAMPLES } from './examples.ts'
 import { type MeasuredName, type Result, writeMeasured } from './measured.ts'
 import { SHIPPED_POLICY } from './policy.ts'
 import { applyPrices } from './prices.ts'
@@ -118,6 +121,16 @@ function program(settings: () => Settings): Command {
     .description('send one marked tick and find it in every backend')
     .action(() => verify(settings(), showing()))
   stack
+    .command('example')
+    .description('run the agent of another SDK against the running stack, and say where it is seen')
+    .addOption(new Option('--name <example>', EXAMPLES.join(', ')).env('NAME').default(''))
+    .action(({ name }: { name: string }) => example(settings(), name, showing()))
+  stack
+    .command('examples')
+    .description('run the agents of all SDKs against a stack of their own, and test what is stored of them')
+    .addOption(new Option('--name <examples>', 'with commas between; default: all').env('NAME'))
+    .action(async ({ name }: { name?: string }) => exitWith(await examples(name?.split(',') ?? EXAMPLES, showing())))
+  stack
     .command('record')
     .description('run the simulator and write what the sampler sees to a file')
     .addOption(new Option('--seed <number>').env('SEED').default('7'))
@@ -158,6 +171,11 @@ function program(settings: () => Settings): Command {
     .description('make mistakes in the shipped list, and test that the check or a case finds each')
     .addOption(format)
     .action(async (_, command: Command) => prove('mutation', await runMutation(settings(), working()), command))
+  stack
+    .command('sdks')
+    .description('send what real SDKs sent, and show what each of them gets')
+    .addOption(format)
+    .action(async (_, command: Command) => prove('sdks', await runSdks(settings(), working()), command))
   stack
     .command('recall')
     .description('send traces that must be kept, in every order and with every delay, and count the lost ones')
@@ -203,37 +221,17 @@ function program(settings: () => Settings): Command {
 
 onInterrupt(() => cancelled.abort(new UserError('stopped')))
 
-// An empty variable means unset, because make passes unset variables as empty ones.
-const VARIABLES = [
-  'POLICY',
-  'BOOT',
+const stack = program(readSettings)
+// An empty variable means unset, because make passes unset variables as empty ones. BACKENDS is not an option of any command.
+for (const name of [
   'BACKENDS',
-  'SEED',
-  'TICKS',
-  'COUNT',
-  'N',
-  'PRESET',
-  'TIME_FACTOR',
-  'A',
-  'B',
-  'RECORDING',
-  'CLASSES',
-  'FORMAT',
-  'SPEED',
-  'SWEEP',
-  'TRACE',
-  'DRILL',
-  'KILLS',
-]
-for (const name of VARIABLES) if (process.env[name] === '') delete process.env[name]
+  ...stack.commands.flatMap(({ options }) => options.flatMap(({ envVar }) => envVar ?? [])),
+])
+  if (process.env[name] === '') delete process.env[name]
 
-program(readSettings)
-  .parseAsync()
-  .catch((error: unknown) => {
-    const told =
-      cancelled.signal.aborted && error instanceof Error && error.name === 'AbortError'
-        ? cancelled.signal.reason
-        : error
-    console.error(told instanceof UserError ? told.message : told)
-    process.exit(cancelled.signal.aborted ? 130 : 1)
-  })
+stack.parseAsync().catch((error: unknown) => {
+  const told =
+    cancelled.signal.aborted && error instanceof Error && error.name === 'AbortError' ? cancelled.signal.reason : error
+  console.error(told instanceof UserError ? told.message : told)
+  process.exit(cancelled.signal.aborted ? 130 : 1)
+})

@@ -16,6 +16,7 @@ const servers = served(BACKENDS).map(({ server }) => server.recipe)
 export const MEASURED = {
   tune: { command: 'make golden', programs: ['collector'] },
   recall: { command: 'make recall', programs: ['collector'] },
+  sdks: { command: 'make sdks', programs: ['collector'] },
   mutation: { command: 'make mutation', programs: ['collector'] },
   bias: { command: 'make bias', programs: ['collector'] },
   leak: { command: 'make leak', programs: ['collector', 'prometheus', ...servers] },

@@ -34,10 +34,19 @@ type PythonRecipe = Readonly<{
   requirements: string
   oldestPython: string
 }>
-type Recipe = GoRecipe | PythonRecipe
+type NodeRecipe = Readonly<{
+  /** The package with the version to show. */
+  package: string
+  /** The folder with `package.json` and `package-lock.json`. */
+  npm: string
+}>
+type Recipe = GoRecipe | PythonRecipe | NodeRecipe
 export type Recipes = Readonly<Record<string, Recipe>>
 
-/** The path of a built program, by the name of its binary. For a Python recipe: the path of the interpreter, by the recipe's name. */
+/**
+ * The path of a built program, by the name of its binary. By the name of its recipe, for Python the path of the interpreter,
+ * and for Node the folder with the packages.
+ */
 export type Programs = (name: string) => string
 
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
@@ -48,6 +57,9 @@ export const readRecipes = (file: string): Recipes => parse(readFileSync(resolve
 const SHIPPED = readRecipes('stack/native/recipes.yaml')
 const CLOCK_MS = 20_000
 const isGo = (recipe: Recipe): recipe is GoRecipe => 'packages' in recipe
+const isNode = (recipe: Recipe): recipe is NodeRecipe => 'npm' in recipe
+const isPython = (recipe: Recipe): recipe is PythonRecipe => 'requirements' in recipe
+const NPM_FILES = ['package.json', 'package-lock.json']
 
 /** All clones of a user share the built programs. The name of a folder has a digest of what its content was built from. */
 const cache = (env: Settings['env']) =>
@@ -70,7 +82,8 @@ export async function build(
   })
   const missing = parts.filter(({ folder }) => !existsSync(folder))
   const goParts = missing.filter((part): part is Part<GoRecipe> => isGo(part.recipe))
-  const pythonParts = missing.filter((part): part is Part<PythonRecipe> => !isGo(part.recipe))
+  const pythonParts = missing.filter((part): part is Part<PythonRecipe> => isPython(part.recipe))
+  const nodeParts = missing.filter((part): part is Part<NodeRecipe> => isNode(part.recipe))
   const compiled = async () => {
     if (goParts.length > 0) await checkGo(goParts)
     // On a small machine, one compiler at a time: two are not faster and need more memory.
@@ -82,7 +95,11 @@ export async function build(
     const fetching = lanes.length === 1 ? fetchModules(settings, goParts.slice(1), options) : Promise.resolve()
     await Promise.all([fetching, ...lanes.map(buildLane)])
   }
-  await Promise.all([compiled(), ...pythonParts.map((part) => buildPython(settings, part, options))])
+  await Promise.all([
+    compiled(),
+    ...pythonParts.map((part) => buildPython(settings, part, options)),
+    ...nodeParts.map((part) => buildNode(settings, part, options)),
+  ])
   const paths = new Map(parts.flatMap(binariesOf))
   return (name) => {
     const path = paths.get(name)
@@ -96,7 +113,7 @@ type Part<R extends Recipe = Recipe> = Readonly<{ name: string; recipe: R; folde
 const binariesOf = ({ name, recipe, folder }: Part): readonly (readonly [string, string])[] =>
   isGo(recipe)
     ? Object.keys(recipe.packages).map((binary) => [binary, resolve(folder, binary)] as const)
-    : [[name, resolve(folder, 'bin/python')]]
+    : [[name, resolve(folder, isNode(recipe) ? 'node_modules' : 'bin/python')]]
 
 /** Whether this program was built for this user, from its present definition. */
 export const isBuilt = (settings: Settings, name: string): boolean => {
@@ -104,12 +121,15 @@ export const isBuilt = (settings: Settings, name: string): boolean => {
   return recipe !== undefined && existsSync(folderOf(settings, name, recipe))
 }
 
-const versionIn = (recipe: Recipe): string =>
-  isGo(recipe)
-    ? recipe.version
-    : (new RegExp(`^${recipe.package}==(\\S+)`, 'm').exec(
-        readFileSync(resolve(ROOT, recipe.requirements), 'utf8'),
-      )?.[1] ?? '')
+const versionIn = (recipe: Recipe): string => {
+  if (isGo(recipe)) return recipe.version
+  if (isNode(recipe)) {
+    const { dependencies } = JSON.parse(readFileSync(resolve(ROOT, recipe.npm, 'package.json'), 'utf8'))
+    return String(dependencies[recipe.package])
+  }
+  const locked = readFileSync(resolve(ROOT, recipe.requirements), 'utf8')
+  return new RegExp(`^${recipe.package}==(\\S+)`, 'm').exec(locked)?.[1] ?? ''
+}
 
 function folderOf(settings: Settings, name: string, recipe: Recipe): string {
   const machine = [platform(), arch()]
@@ -123,7 +143,9 @@ function folderOf(settings: Settings, name: string, recipe: Recipe): string {
           .sort()
           .map((file) => read(resolve(ROOT, recipe.source, file))),
       ]
-    : [read(resolve(ROOT, recipe.requirements)), ...machine]
+    : isNode(recipe)
+      ? [...NPM_FILES.map((file) => read(resolve(ROOT, recipe.npm, file))), ...machine]
+      : [read(resolve(ROOT, recipe.requirements)), ...machine]
   return resolve(cache(settings.env), `${name}-${versionIn(recipe)}-${digest(content)}`)
 }
 
@@ -183,6 +205,18 @@ async function buildPython(settings: Settings, { name, recipe, folder }: Part<Py
       const install = ['-m', 'pip', 'install', '--quiet', '--no-input', '--no-compile', '-r']
       await run(python, ['-m', 'venv', scratch])
       await run(resolve(scratch, 'bin/python'), [...install, resolve(ROOT, recipe.requirements)])
+    }),
+  )
+}
+
+async function buildNode(settings: Settings, { name, recipe, folder }: Part<NodeRecipe>, options: Options) {
+  const { failed } = await execa('npm', ['--version'], { reject: false })
+  if (failed) throw new UserError(`npm is not installed: ${name} needs it. Install Node.js from nodejs.org.`)
+  await inScratch(settings, folder, (scratch) =>
+    timed(`installing ${name} ${versionIn(recipe)}, once for this user`, options, async () => {
+      for (const file of NPM_FILES) cpSync(resolve(ROOT, recipe.npm, file), resolve(scratch, file))
+      const args = ['ci', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error']
+      await command(settings, `${name}-build`, { file: 'npm', args, cwd: scratch, env: {} }, options)
     }),
   )
 }

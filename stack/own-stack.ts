@@ -1,23 +1,40 @@
+import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
+import { series } from '../grafana/source/metrics.ts'
 import type { Entry } from '../sim/ledger.ts'
 import { bootNative, haltNative } from './boot.ts'
 import { portsOfItsOwn } from './ports.ts'
+import { prometheus } from './queries.ts'
 import { senderEnvironment } from './receiver-options.ts'
 import { tsx } from './services.ts'
 import { readSettings, type Settings, url } from './settings.ts'
 
 export type Run = Readonly<{ id: string; entries: readonly Entry[]; spans: number; said: string }>
 
+/** Everything that tests send comes within a second of its root, so they need not wait as long as the shipped sampler does. */
+const SHORT_WAITS = { DECISION_WAIT: '20s', DECISION_WAIT_AFTER_ROOT: '1s' }
+/** In the environment of a stack: the waits of the shipped configuration. */
+export const SHIPPED_WAITS = { DECISION_WAIT: '', DECISION_WAIT_AFTER_ROOT: '' }
+
 /** A stack of its own for a test or a measurement: free ports, a temporary folder, and only the environment it names. */
 export async function ownSettings(extra: Readonly<Record<string, string>> = {}): Promise<Settings> {
   const shipped = readSettings(mkdtempSync(resolve(tmpdir(), 'wood-stack-')))
   const env = { ...shipped.env }
-  for (const name of ['GRAFANA_HOME', 'VLLM_BASE_URL', 'TIME_FACTOR', 'SLOW_CALL', 'TOKEN_HEAVY']) delete env[name]
-  return { ...shipped, ports: await portsOfItsOwn(), env: { ...env, ...extra } }
+  for (const name of [
+    'GRAFANA_HOME',
+    'VLLM_BASE_URL',
+    'TIME_FACTOR',
+    'SLOW_CALL',
+    'SLOW_RUN',
+    'TOKEN_HEAVY',
+    'HEAVY_CALL',
+  ])
+    delete env[name]
+  return { ...shipped, ports: await portsOfItsOwn(), env: { ...env, ...SHORT_WAITS, ...extra } }
 }
 
 /** Starts the named services of the real stack. Returns a function that stops them and removes their files. */
@@ -67,6 +84,24 @@ export async function play(settings: Settings, ...flags: readonly string[]): Pro
     .map((line) => JSON.parse(line) as Entry)
   const id = entries.find((entry) => entry.kind === 'run')?.run ?? ''
   return { id, entries, spans: Number(/all (\d+) spans were sent/.exec(stderr)?.[1] ?? Number.NaN), said: stderr }
+}
+
+/**
+ * The time of an evaluation of the cost rules, in seconds since 1970, at which every token of a run was charged. However
+ * long that takes: a test that asks about this time does not depend on the speed of the machine.
+ */
+export async function chargedAt(settings: Settings, { id, entries }: Run): Promise<number> {
+  const used = entries.reduce(
+    (sum, entry) => sum + (entry.kind === 'call' ? entry.inputTokens + entry.outputTokens : 0),
+    0,
+  )
+  return eventually(async () => {
+    // The last rule of the group: when it has a point, so have the others.
+    const [last] = await prometheus(settings, `max(timestamp(${series.cost}))`)
+    const [seen] = await prometheus(settings, `sum(${series.seen}{instance="${id}"})`, last?.value)
+    assert.equal(seen?.value, used, 'every token of the run is charged')
+    return last?.value ?? Number.NaN
+  })
 }
 
 /** However busy a machine is, nothing takes longer. */

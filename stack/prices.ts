@@ -8,6 +8,7 @@ import { UserError } from '../workbench/user-error.ts'
 import { waitFor } from '../workbench/wait.ts'
 import { chosenBackends, served } from './backends/backends.ts'
 import { prometheus } from './queries.ts'
+import { startLimitMs } from './service.ts'
 import { ROOT, type Settings, url } from './settings.ts'
 
 const GRAFANA = resolve(ROOT, 'grafana')
@@ -35,7 +36,6 @@ type PriceRequest = Readonly<{
   rules?: string
 }>
 
-const LOADED_WITHIN_MS = 30_000
 const LOOK_AGAIN_MS = 200
 
 /**
@@ -129,7 +129,7 @@ async function refuseDeaf(settings: Settings): Promise<void> {
 const reloadRules = (settings: Settings): Promise<string | undefined> =>
   fetch(url(settings, 'PROMETHEUS_PORT', '/-/reload'), {
     method: 'POST',
-    signal: AbortSignal.timeout(LOADED_WITHIN_MS),
+    signal: AbortSignal.timeout(startLimitMs(settings)),
   }).then(
     async (answer) => (answer.ok ? undefined : (await answer.text()).trim()),
     (error: Error) => `it does not answer (${error.message})`,
@@ -173,8 +173,9 @@ async function untilLoaded(
     missing = `prices are ${held} and should be ${wanted}`
     return held === wanted
   }
-  if (await waitFor(isLoaded, { withinMs: LOADED_WITHIN_MS, everyMs: LOOK_AGAIN_MS, cancel })) return
-  throw new UserError(`Prometheus has not put the prices in force within ${LOADED_WITHIN_MS / 1000} s: ${missing}`)
+  const withinMs = startLimitMs(settings)
+  if (await waitFor(isLoaded, { withinMs, everyMs: LOOK_AGAIN_MS, cancel })) return
+  throw new UserError(`Prometheus has not put the prices in force within ${withinMs / 1000} s: ${missing}`)
 }
 
 const table = (rows: readonly (readonly [name: string, usd: number])[]) =>

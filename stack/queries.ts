@@ -46,37 +46,27 @@ export async function bytesFrom(address: string, init: RequestInit = {}): Promis
 
 const get = async <T>(address: string): Promise<T> => JSON.parse((await bytesFrom(address)).toString()) as T
 
-/** Sends a TraceQL search over the last hours to Tempo. A search without a time range would not find flushed traces. */
-export async function tempoSearch(
-  settings: Settings,
-  query: string,
-  { limit = 1000, hours = 3 } = {},
-): Promise<readonly Found[]> {
+/** The last hours, and a minute more: clocks differ. Without a time range, Tempo would not find flushed traces. */
+function lastHours(hours: number): Readonly<{ start: string; end: string }> {
   const now = Math.ceil(Date.now() / 1000) + 60
-  const range = new URLSearchParams({
-    q: query,
-    limit: String(limit),
-    spss: '100',
-    start: String(now - hours * 3600),
-    end: String(now),
-  })
-  return (await get<{ traces?: readonly Found[] }>(url(settings, 'TEMPO_PORT', `/api/search?${range}`))).traces ?? []
+  return { start: String(now - hours * 3600), end: String(now) }
 }
 
-/** One series of a TraceQL metrics query, with its points over the last hours. */
+/** Sends a TraceQL search over the last three hours to Tempo. */
+export async function tempoSearch(settings: Settings, query: string, limit = 1000): Promise<readonly Found[]> {
+  const asked = new URLSearchParams({ q: query, limit: String(limit), spss: '100', ...lastHours(3) })
+  return (await get<{ traces?: readonly Found[] }>(url(settings, 'TEMPO_PORT', `/api/search?${asked}`))).traces ?? []
+}
+
+/** One series of a TraceQL metrics query, with its points over the last hour. */
 export type Series = Readonly<{ labels: Readonly<Record<string, string>>; values: readonly number[] }>
 
 /** Sends a TraceQL metrics query to Tempo. */
-export async function tempoMetrics(
-  settings: Settings,
-  query: string,
-  { hours = 1, step = '30s' } = {},
-): Promise<readonly Series[]> {
-  const now = Math.ceil(Date.now() / 1000) + 60
-  const range = new URLSearchParams({ q: query, start: String(now - hours * 3600), end: String(now), step })
+export async function tempoMetrics(settings: Settings, query: string): Promise<readonly Series[]> {
+  const asked = new URLSearchParams({ q: query, step: '30s', ...lastHours(1) })
   type Raw = { labels: readonly Attribute[]; samples?: readonly { value?: number }[] }
   const { series = [] } = await get<{ series?: readonly Raw[] }>(
-    url(settings, 'TEMPO_PORT', `/api/metrics/query_range?${range}`),
+    url(settings, 'TEMPO_PORT', `/api/metrics/query_range?${asked}`),
   )
   return series.map(({ labels, samples = [] }) => ({
     labels: Object.fromEntries(Object.entries(fromAttributes(labels)).map(([key, value]) => [key, String(value)])),

@@ -2,16 +2,17 @@ import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Command } from './processes.ts'
 import type { PortName, Settings } from './settings.ts'
+import { wholeNumber } from './whole-number.ts'
 
 /** A server of the native boot. */
 export type Service = Readonly<{
   name: string
-  holds: readonly PortName[]
+  /** The ports on which it listens. */
+  ports: readonly PortName[]
   /** Prepares the files that the service reads, and returns its command. */
   command: () => Command
   /** An address that answers 2xx exactly when the service can do its work. Without it, a running process is ready. */
   ready?: string
-  readyWithinMs: number
   graceMs: number
   /** Called before the service is stopped. */
   beforeStop?: () => Promise<unknown>
@@ -19,6 +20,12 @@ export type Service = Readonly<{
 
 /** The last log lines of the collector if it ended or was restarted; undefined while it runs. */
 export type LastWords = () => Promise<string | undefined>
+
+/** How long a server may take to start; see .env. */
+export const startLimitMs = ({ env }: Settings): number => wholeNumber('START_LIMIT', env.START_LIMIT ?? '') * 1000
+
+/** How long a server may take to say that it is ready. A busy machine answers late. */
+export const ANSWER_LIMIT_MS = 10_000
 
 /** The environment of every program: the variables that it needs, and no others. */
 export function environment(

@@ -9,26 +9,30 @@ import { activePolicy, slowCall } from './policy.ts'
 import { collectorOverlays, isRecording, senderEnvironment, tlsFiles } from './receiver-options.ts'
 import { dataFolder, environment, pick, type Service } from './service.ts'
 import { type PortName, ROOT, type Settings, url } from './settings.ts'
+import { startWithWaits, waitsFile } from './waits.ts'
 
 /** Names of files in `grafana/targets/`, and the port of each job in the native boot. Backends have their own. */
 const TARGETS = {
   agents: 'COLLECTOR_EXPORTER_PORT',
+  counted: 'COLLECTOR_COUNTED_PORT',
   collector: 'COLLECTOR_METRICS_PORT',
   vllm: 'VLLM_PORT',
 } as const satisfies Record<string, PortName>
 
 /** The variables with which the collector loads the shipped configuration; see collector/config.yaml. */
 export function collectorEnvironment(settings: Settings): Record<string, string> {
-  const { TOKEN_HEAVY, TIME_FACTOR } = settings.env
+  const { TOKEN_HEAVY, SLOW_RUN, HEAVY_CALL, TIME_FACTOR } = settings.env
   return environment(settings, {
     COLLECTOR_DIR: resolve(ROOT, 'collector'),
     POLICY_FILE: activePolicy(settings),
     QUEUE_DIR: resolve(settings.state, 'data/collector'),
     SLOW_CALL: slowCall(settings, Number(TIME_FACTOR || 1)),
     ...(TOKEN_HEAVY ? { TOKEN_HEAVY } : {}),
+    ...(SLOW_RUN ? { SLOW_RUN } : {}),
+    ...(HEAVY_CALL ? { HEAVY_CALL } : {}),
     // The collector collects garbage less often, until its heap comes near the soft limit of memory_limiter.
     GOGC: '300',
-    GOMEMLIMIT: '280MiB',
+    GOMEMLIMIT: '700MiB',
   })
 }
 
@@ -62,7 +66,7 @@ export function services(settings: Settings, programs: Programs): readonly Servi
 
   const prometheus: Service = {
     name: 'prometheus',
-    holds: ['PROMETHEUS_PORT'],
+    ports: ['PROMETHEUS_PORT'],
     command: () => {
       writePrometheusFiles(settings)
       return {
@@ -79,7 +83,6 @@ export function services(settings: Settings, programs: Programs): readonly Servi
       }
     },
     ready: url(settings, 'PROMETHEUS_PORT', '/-/ready'),
-    readyWithinMs: 30_000,
     graceMs: 10_000,
   }
 
@@ -87,18 +90,24 @@ export function services(settings: Settings, programs: Programs): readonly Servi
   const tls = tlsFiles(settings)
   const collector: Service = {
     name: 'collector',
-    holds: [
+    ports: [
       'OTLP_GRPC_PORT',
       'OTLP_HTTP_PORT',
       'COLLECTOR_HEALTH_PORT',
       'COLLECTOR_METRICS_PORT',
       'COLLECTOR_EXPORTER_PORT',
+      'COLLECTOR_COUNTED_PORT',
     ],
     command: () => {
       if (isRecording(settings)) mkdirSync(recordings(settings), { recursive: true })
+      startWithWaits(settings)
       return {
         file: programs('otelcol-woodland'),
-        args: collectorArguments(settings, [...backends.map(collectorFile), ...collectorOverlays(settings)]),
+        args: collectorArguments(settings, [
+          ...backends.map(collectorFile),
+          ...collectorOverlays(settings),
+          waitsFile(settings),
+        ]),
         env: {
           ...collectorEnvironment(settings),
           ...Object.assign({}, ...backends.map((backend) => backend.environment(settings))),
@@ -109,13 +118,13 @@ export function services(settings: Settings, programs: Programs): readonly Servi
       }
     },
     ready: url(settings, 'COLLECTOR_HEALTH_PORT'),
-    readyWithinMs: 30_000,
-    graceMs: 15_000,
+    // It judges and writes what waits; a kill would lose that. On a busy machine this takes long.
+    graceMs: 30_000,
   }
 
   const mockVllm: Service = {
     name: 'mock-vllm',
-    holds: ['VLLM_PORT'],
+    ports: ['VLLM_PORT'],
     command: () => ({
       ...tsx('sim/mock-vllm/main.ts'),
       env: environment(settings, {
@@ -124,13 +133,12 @@ export function services(settings: Settings, programs: Programs): readonly Servi
       }),
     }),
     ready: url(settings, 'VLLM_PORT', '/health'),
-    readyWithinMs: 30_000,
     graceMs: 5_000,
   }
 
   const sim: Service = {
     name: 'sim',
-    holds: [],
+    ports: [],
     command: () => ({
       ...tsx('sim/main.ts'),
       env: environment(settings, {
@@ -139,7 +147,6 @@ export function services(settings: Settings, programs: Programs): readonly Servi
         ...pick(settings.env, ['SEED', 'TICK_INTERVAL', 'CONTENT_CAPTURE']),
       }),
     }),
-    readyWithinMs: 20_000,
     graceMs: 25_000,
   }
 
@@ -148,7 +155,7 @@ export function services(settings: Settings, programs: Programs): readonly Servi
     ? [
         {
           name: 'grafana',
-          holds: ['GRAFANA_PORT'],
+          ports: ['GRAFANA_PORT'],
           command: () => {
             writeDashboards(dashboards(settings), settings.ports)
             return {
@@ -169,7 +176,6 @@ export function services(settings: Settings, programs: Programs): readonly Servi
             }
           },
           ready: url(settings, 'GRAFANA_PORT', '/api/health'),
-          readyWithinMs: 60_000,
           graceMs: 10_000,
         },
       ]

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import {
   chmodSync,
   mkdirSync,
@@ -18,11 +19,12 @@ import { traceRequest } from '../otlp/json.ts'
 import { bootNative, haltNative, reloadCollector, statusNative } from '../stack/boot.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { lastRecording, reload } from '../stack/commands/reload.ts'
-import { eventually, ownSettings } from '../stack/own-stack.ts'
+import { eventually, ownSettings, SHIPPED_WAITS } from '../stack/own-stack.ts'
 import { activePolicy, policyBefore, SHIPPED_POLICY } from '../stack/policy.ts'
 import { started } from '../stack/processes.ts'
 import { tsx } from '../stack/services.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
+import { waitsFile } from '../stack/waits.ts'
 import { COMMITTED_RECORDING } from '../stack/workbench.ts'
 import type { Launcher } from '../workbench/collector.ts'
 
@@ -138,6 +140,23 @@ test('options that cannot be used together are refused before anything is starte
   rmSync(settings.state, { recursive: true, force: true })
 })
 
+for (const [name, value, why] of [
+  [
+    'DECISION_WAIT',
+    '0.5s',
+    /must be a whole number of seconds from 1s to 24h, such as DECISION_WAIT=20s .*not "0\.5s"/,
+  ],
+  ['DECISION_WAIT_AFTER_ROOT', '0s', /DECISION_WAIT_AFTER_ROOT must be .*not "0s"/],
+  ['DECISION_WAIT', 'ten minutes', /not "ten minutes"/],
+  ['DECISION_WAIT', '25h', /not "25h"/],
+] as const)
+  test(`${name}=${value} is refused before anything is started, and the error has the rule`, async () => {
+    const settings = await ownSettings({ [name]: value })
+    await assert.rejects(bootNative(settings, { policy: SHIPPED_POLICY, cancel, say }), why)
+    assert.deepEqual(started(settings), [])
+    rmSync(settings.state, { recursive: true, force: true })
+  })
+
 test('the error for a taken port names the program that holds it, and nothing is started', async () => {
   const settings = await ownSettings()
   const squatter = createServer().listen(settings.ports.TEMPO_PORT, '127.0.0.1')
@@ -202,8 +221,9 @@ describe('make reload', () => {
   type Up = { upSince: string }
 
   /** A trace without a root, so that the sampler keeps waiting. */
-  async function send(digit: string): Promise<void> {
-    const ids = { traceId: digit.repeat(32), spanId: digit.repeat(16), parentSpanId: 'f'.repeat(16) }
+  async function send(): Promise<void> {
+    const [traceId, spanId] = [randomBytes(16).toString('hex'), randomBytes(8).toString('hex')]
+    const ids = { traceId, spanId, parentSpanId: 'f'.repeat(16) }
     const times = { startTimeUnixNano: '1795223772000000000', endTimeUnixNano: '1795223772500000000' }
     const body = JSON.stringify(traceRequest([{ name: 'chat', ...ids, ...times }]))
     const headers = { 'content-type': 'application/json' }
@@ -254,14 +274,38 @@ describe('make reload', () => {
   })
 
   test('the command that it prints goes back, also when the difference cannot be shown', async () => {
-    for (const digit of ['1', '2', '3']) await send(digit)
-    await eventually(async () => assert.match(await metrics(), /traces_on_memory(\{.*\})? 3$/m))
+    // On a busy machine the check of the list takes longer than a trace waits, so new ones come until the reload.
+    const sending = setInterval(() => void send().catch(() => {}), 1000)
+    await eventually(async () => assert.match(await metrics(), /traces_on_memory(\{.*\})? [1-9]/))
     const broken = resolve(folder, 'cut-off.jsonl')
     writeFileSync(broken, '{"resourceSpans": [')
-    const text = await reloadWith(policyBefore(settings), broken)
+    const text = await reloadWith(policyBefore(settings), broken).finally(() => clearInterval(sending))
     assert.match(text, /difference {2}cannot be shown on .*cut-off\.jsonl: .*cut-off\.jsonl:1: the line is cut off/)
-    assert.match(text, /early {7}3 traces were still waiting and decided at once, by the list before/)
+    assert.match(text, /early {7}\d+ traces? (was|were) still waiting and decided at once, by the list before/)
     assert.equal(inForce(), readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8'))
+  })
+
+  test('changes the waits that the environment names, keeps the others, and refuses a bad one', async () => {
+    const reloadFor = (env: Record<string, string>) => {
+      said = []
+      const own = { ...settings, env: { ...settings.env, ...SHIPPED_WAITS, ...env } }
+      const tell = () => reloadCollector(settings)
+      return reload(own, { policy: SHIPPED_POLICY, recording: COMMITTED_RECORDING, launcher, tell })
+    }
+    const decided = async () => assert.match(await metrics(), /global_count_traces_sampled\{.*\} 1$/m)
+    await reloadFor({ DECISION_WAIT: '2s' })
+    assert.match(said.join('\n'), /^ {2}waits {7}DECISION_WAIT=2s$/m)
+    await send()
+    await eventually(decided)
+    await reloadFor({ DECISION_WAIT_AFTER_ROOT: '3s' })
+    assert.match(
+      readFileSync(waitsFile(settings), 'utf8'),
+      /decision_wait: 2s\n.*decision_wait_after_root_received: 3s/,
+    )
+    const since = await upSince()
+    await assert.rejects(reloadFor({ DECISION_WAIT: '1.5s' }), /not "1\.5s"/)
+    assert.equal(await upSince(), since)
+    await reloadFor({ DECISION_WAIT: '20s' })
   })
 
   test('does not change the running collector when the file has a defect', async () => {

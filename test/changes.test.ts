@@ -22,6 +22,7 @@ import { judgeCases, readCases } from '../evidence/cases.ts'
 import { nanosOf, toAttributes, traceRequest } from '../otlp/json.ts'
 import { build } from '../stack/native.ts'
 import { freePorts } from '../stack/ports.ts'
+import { startLimitMs } from '../stack/service.ts'
 import { ROOT, readSettings, type Settings } from '../stack/settings.ts'
 import { type Launcher, startCollector, withScratch } from '../workbench/collector.ts'
 
@@ -90,6 +91,7 @@ before(async () => {
   launcher = {
     ...quiet,
     freePorts,
+    startLimitMs: startLimitMs(settings),
     collector: (_, overlays, env) => ({
       file: program,
       args: [
@@ -301,7 +303,7 @@ test('a new kind of secret', async () => {
   const secret = `dapi${'0123456789abcdef'.repeat(2)}`
   const asTempo = (url: string) => ({ TEMPO_OTLP_ENDPOINT: url })
   insert(
-    'evidence/leak/kinds.ts',
+    'evidence/leak/keys.ts',
     "  { name: 'npm token'",
     "  { name: 'Databricks token', make: (random) => after('dapi', random.hex(32)) },\n",
   )
@@ -311,12 +313,12 @@ test('a new kind of secret', async () => {
   assert.ok(unmasked.text.includes(secret), 'without its pattern it is not masked')
 
   insert('collector/privacy/patterns.yaml', "- 'hf_", "- 'dapi[0-9a-f]{32}'\n")
-  insert('evidence/leak/false-positives.ts', "  'order.id': built(", "  'job.name': oneOf('dapi-load', 'dapibus'),\n")
+  insert('evidence/leak/harmless/used.ts', "  'order.id': built(", "  'job.name': oneOf('dapi-load', 'dapibus'),\n")
   const { text } = await received('tempo', asTempo, { note: `It is ${secret}.`, 'job.name': 'dapi-load' })
   assert.match(text, /It is \*\*\*\*\./)
   assert.match(text, /dapi-load/)
   assert.ok(!text.includes(secret), 'it is masked')
-  await isDone('kind of secret', '', ...tests, 'evidence/leak/false-positives.test.ts')
+  await isDone('kind of secret', '', ...tests, 'evidence/leak/harmless/*.test.ts')
 })
 
 test('a new backend', async () => {
@@ -424,7 +426,7 @@ test('a new agent', async () => {
     '',
     'sim/**/*.test.ts',
     'evidence/*.test.ts',
-    'evidence/leak/false-positives.test.ts',
+    'evidence/leak/harmless/*.test.ts',
     'grafana/**/*.test.ts',
     'vocabulary/*.test.ts',
   )

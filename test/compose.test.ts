@@ -40,6 +40,7 @@ type Service = {
   stop_signal?: string
   mem_limit?: string
   logging?: { driver: string; options: Record<string, string> }
+  healthcheck?: { start_period?: string }
   security_opt?: string[]
   privileged?: boolean
   network_mode?: string
@@ -58,6 +59,7 @@ const PUBLISHED: Record<string, Record<number, PortName>> = {
     13133: 'COLLECTOR_HEALTH_PORT',
     8888: 'COLLECTOR_METRICS_PORT',
     8889: 'COLLECTOR_EXPORTER_PORT',
+    8890: 'COLLECTOR_COUNTED_PORT',
   },
   tempo: { 3200: 'TEMPO_PORT' },
   phoenix: { 6006: 'PHOENIX_PORT' },
@@ -184,7 +186,8 @@ test('every service has limits for memory and logs, gains no privileges, and res
     assert.equal(it.restart, restart, name)
   }
   assert.equal(service('collector').stop_signal, 'SIGTERM')
-  assert.ok(bytes < 5 * 2 ** 30, `${bytes / 2 ** 30} GiB together`)
+  // Limits are the worst case: traces of 64 MiB in the collector and in Tempo at once. In ordinary use, all take about 1.3 GB.
+  assert.ok(bytes < 6.5 * 2 ** 30, `${bytes / 2 ** 30} GiB together`)
 })
 
 test('a lasting service depends on each container that ends by itself, because up --wait would call its end a failure', () => {
@@ -270,7 +273,8 @@ test('both boots load the same files in the same order, for every combination of
     { BACKENDS: ids.join(), VOLUME: 'high', ...overlays },
     { BACKENDS: ids.join(), RECORD: 'yes', ...overlays },
   ]
-  const inContainer = (word: string) => word.replace(resolve(ROOT, 'collector'), '/collector')
+  const inContainer = (word: string) =>
+    word.replace(resolve(ROOT, 'collector'), '/collector').replace(resolve(settings.state, 'policies'), '/policies')
   const compare = async () => {
     for (let env = waiting.pop(); env; env = waiting.pop()) {
       const chosen = { ...settings, env: { ...settings.env, ...ELSEWHERE, ...env } }
@@ -308,6 +312,26 @@ test('both boots scrape the same jobs, and in Docker each target is an existing 
     const published = service(host).ports?.find(({ target }) => target === Number(port))?.published
     assert.deepEqual(copy.targets, [`127.0.0.1:${published}`], job)
   }
+})
+
+test('neither boot scrapes a backend that the stack does not have', async () => {
+  const few = { ...settings, env: { ...settings.env, BACKENDS: 'phoenix' } }
+  writePrometheusFiles(few)
+  const scraped = readdirSync(resolve(settings.state, 'prometheus/targets'))
+  const { prometheus } = await compose(composeEnvironment(few))
+  for (const job of readdirSync(resolve(ROOT, 'grafana/targets'))) {
+    const read = prometheus?.volumes?.find(({ target }) => target === `/grafana/targets/${job}`)?.source
+    const targets = parse(readFileSync(read ?? resolve(ROOT, 'grafana/targets', job), 'utf8'))
+    assert.equal(targets.length, scraped.includes(job) ? 1 : 0, job)
+  }
+  assert.ok(!scraped.includes('tempo.yaml'))
+})
+
+test('START_LIMIT is how long a container may take to start', async () => {
+  const slow = { ...settings, env: { ...settings.env, START_LIMIT: '900' } }
+  const checks = Object.values(await compose(composeEnvironment(slow))).flatMap(({ healthcheck }) => healthcheck ?? [])
+  assert.ok(checks.length >= SERVED.length)
+  for (const { start_period } of checks) assert.equal(start_period, '15m0s')
 })
 
 test('the collector gets every variable without a default in its configuration, and no variable that it does not read', async () => {
@@ -548,7 +572,8 @@ test('VOLUME=high loads the same overlay in both boots, and changes nothing else
   const native = nativeServices(high, asNamed)
     .find(({ name }) => name === 'collector')
     ?.command()
-  const inContainer = (word: string) => word.replace(resolve(ROOT, 'collector'), '/collector')
+  const inContainer = (word: string) =>
+    word.replace(resolve(ROOT, 'collector'), '/collector').replace(resolve(settings.state, 'policies'), '/policies')
   assert.deepEqual(collector?.command, native?.args.map(inContainer))
   assert.ok(native?.args.includes(resolve(ROOT, 'collector/overlays/high-volume.yaml')))
   const { collector: plain, ...rest } = services

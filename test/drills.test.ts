@@ -11,7 +11,18 @@ const KILLS = 5
 /** One backend for each drill is enough in a pull request; make drill runs all. */
 const SHORT = [
   ...['kill', 'tempo-down', 'phoenix-down', 'jaeger-down', 'phoenix-500', 'phoenix-429', 'phoenix-hangs', 'otlp-hangs'],
-  ...['tempo-killed', 'phoenix-killed', 'queue-full', 'disk-full', 'sigterm', 'reload', 'clocks', 'burst', 'odd'],
+  ...[
+    'tempo-killed',
+    'phoenix-killed',
+    'queue-full',
+    'disk-full',
+    'sigterm',
+    'reload',
+    'clocks',
+    'burst',
+    'odd',
+    'long-runs',
+  ],
 ]
 /** Each drill loads all of them. */
 const BACKENDS = ['tempo', 'phoenix', 'jaeger', 'otlp']

@@ -3,13 +3,13 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { basename, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { reloadCollector } from '../stack/boot.ts'
 import { askWorkbench } from '../stack/commands/tune.ts'
 import { eventually, ownSettings, play, startStack } from '../stack/own-stack.ts'
 import { recordings } from '../stack/services.ts'
 import { type Settings, url } from '../stack/settings.ts'
 import { CLASSES } from '../stack/workbench.ts'
+import { sumOf } from '../workbench/collector.ts'
 import { phoenixStores, tempoStores } from '../workbench/forecast.ts'
 import { readRecording } from '../workbench/recording.ts'
 import type { Findings } from '../workbench/report.ts'
@@ -19,8 +19,6 @@ const HELD_OUT = { preset: 'leaky', seed: '13', ticks: '45' }
 /** When more traces are kept, fixed overheads are a smaller part of the stored bytes. */
 const POLICY = 'collector/policies/keep-everything.yaml'
 const TOLERANCE = 0.1
-/** Longer than every batch delay and decision wait. */
-const STILL_MS = 4000
 const quiet = { cancel: new AbortController().signal, say: () => {} }
 
 let settings: Settings
@@ -29,11 +27,17 @@ let live: string
 /** The traces in the simulator's ledger. */
 let told: readonly string[]
 let findings: Findings
+/** Before the reload, which sets the counters of the collector to 0. */
+let sentBefore: number
 
 const tune = async (recording: string) => {
   const asked = { a: POLICY, b: undefined, recording, classes: CLASSES, format: 'json', speed: '20' } as const
   return JSON.parse((await askWorkbench(settings, asked, quiet)).text) as Findings
 }
+
+const metrics = async () => (await fetch(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'))).text()
+
+const sentToPhoenix = async () => sumOf(await metrics(), 'otelcol_exporter_sent_spans', 'exporter="otlp_http/phoenix"')
 
 async function tracesOf(recording: string): Promise<ReadonlySet<string>> {
   const traces = new Set<string>()
@@ -51,7 +55,12 @@ before(async () => {
   live = resolve(recordings(settings), 'live.jsonl')
   const first = await play(settings, '--seed', '2', '--ticks', '3')
   // At a reload, the sampler decides early on waiting traces, perhaps with half of their spans. So no trace may wait.
-  await sleep(STILL_MS)
+  await eventually(async () => {
+    assert.equal(sumOf(await metrics(), 'otelcol_processor_tail_sampling_sampling_traces_on_memory'), 0)
+    sentBefore = await sentToPhoenix()
+    assert.ok(sentBefore >= first.spans)
+    assert.equal(inPhoenix().spans, sentBefore)
+  })
   const health = url(settings, 'COLLECTOR_HEALTH_PORT')
   const since = async () => ((await (await fetch(health)).json()) as { upSince: string }).upSince
   const before = await since()
@@ -107,16 +116,15 @@ test('Tempo and Phoenix store what was forecast from it, within ±10 %', async (
     const traces = found.reduce((sum, { traces }) => sum + traces, 0)
     assert.ok(traces >= 2 * kept, `${traces} traces in ${found.length} blocks, of two copies of ${kept}`)
     return { bytes: found.reduce((sum, { bytes }) => sum + bytes, 0), blocks: found.length }
-  }, 150)
+  })
   // Phoenix stores about a hundred spans a second, long after it accepted them.
   const phoenix = await eventually(async () => {
-    const before = inPhoenix()
-    await sleep(STILL_MS)
-    const now = inPhoenix()
-    assert.equal(now.spans, before.spans, 'Phoenix still stores')
-    assert.ok(now.spans >= 0.9 * spans, `Phoenix has ${now.spans} spans of ${spans}`)
-    return now.bytes
-  }, 150)
+    const sent = sentBefore + (await sentToPhoenix())
+    assert.ok(sent >= 0.9 * spans, `${sent} spans of ${spans} were sent to Phoenix`)
+    const { spans: stored, bytes } = inPhoenix()
+    assert.equal(stored, sent)
+    return bytes
+  })
   for (const [name, stored, forecast] of [
     ['Tempo', tempo.bytes, tempoStores(bytes, tempo.blocks)],
     ['Phoenix', phoenix, phoenixStores(bytes)],

@@ -220,7 +220,7 @@ test('links lead from a tick to the one before, from a second attempt to the fir
 })
 
 test('Prometheus counts every span before sampling, and the kept ones after', async () => {
-  const simulator = `job="${packageJson.name}",instance="${run.id}"`
+  const simulator = `service_name="${packageJson.name}"`
   const spans = await eventually(async () => {
     const [sample] = await prometheus(settings, `sum(traces_span_metrics_calls_total{${simulator}})`)
     assert.equal(sample?.value, run.spans, 'spans counted before sampling')

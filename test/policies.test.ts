@@ -13,14 +13,13 @@ import {
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { resourceSpans, toAttributes } from '../otlp/json.ts'
 import { launcherFor } from '../stack/collectors.ts'
-import { ownSettings } from '../stack/own-stack.ts'
+import { eventually, ownSettings } from '../stack/own-stack.ts'
 import { activatePolicy, activePolicy, checkPolicy, SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { checkPolicyFile, TYPES, warningsOn } from '../workbench/check.ts'
-import { type Launcher, startCollector, withScratch } from '../workbench/collector.ts'
+import { type Launcher, startCollector, sumOf, withScratch } from '../workbench/collector.ts'
 import { weightIn } from '../workbench/replay.ts'
 
 const POLICIES = resolve(ROOT, 'collector/policies')
@@ -183,7 +182,10 @@ const keepsOfHundred = (list: string): Promise<Readonly<{ kept: number; threshol
     const body = JSON.stringify({ resourceSpans: spans.map((span) => resourceSpans([span])) })
     const headers = { 'content-type': 'application/json' }
     await fetch(`${collector.otlp}/v1/traces`, { method: 'POST', headers, body })
-    await sleep(2500)
+    await eventually(async () => {
+      const page = await (await fetch(collector.metrics)).text()
+      assert.equal(sumOf(page, 'otelcol_processor_tail_sampling_global_count_traces_sampled'), spans.length)
+    })
     await collector.stop()
     const text = existsSync(kept) ? readFileSync(kept, 'utf8') : ''
     const states = [...text.matchAll(/"traceState":"([^"]*)"/g)].map(([, state]) => state ?? '')

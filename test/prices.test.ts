@@ -2,20 +2,18 @@ import assert from 'node:assert/strict'
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
+import { series } from '../grafana/source/metrics.ts'
 import { isPerToken, type TokenPrice } from '../grafana/source/prices.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Entry } from '../sim/ledger.ts'
-import { eventually, ownSettings, play, type Run, startStack } from '../stack/own-stack.ts'
+import { chargedAt, eventually, ownSettings, play, type Run, startStack } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { applyPrices, pricesAt } from '../stack/prices.ts'
 import { phoenixCost, phoenixSpans, prometheus } from '../stack/queries.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 
-const COST = 'agent_model:gen_ai_cost_usd_per_second:rate1m'
 const MODEL = 'Qwen/Qwen2.5-3B-Instruct'
 const SAME = 1e-9
-/** How far a range of the cost rule may be off: a busy machine may leave out an evaluation. */
-const NEARLY = 0.02
 
 let settings: Settings
 let end: () => Promise<void>
@@ -50,25 +48,12 @@ const ledger = (run: Run) => {
   return Object.fromEntries(Object.entries(spent).filter(([, usd]) => usd > 0))
 }
 
-const near = (found: Record<string, number>, wanted: Record<string, number>, off: (usd: number) => number) => {
+const same = (found: Record<string, number>, wanted: Record<string, number>) => {
   assert.deepEqual(Object.keys(found).sort(), Object.keys(wanted).sort())
   for (const [key, usd] of Object.entries(wanted))
-    assert.ok(Math.abs((found[key] ?? Number.NaN) - usd) <= off(usd), `${key}: ${found[key]} is not ${usd}`)
+    assert.ok(Math.abs((found[key] ?? Number.NaN) - usd) <= SAME, `${key}: ${found[key]} is not ${usd}`)
 }
 const positive = (sums: Record<string, number>) => Object.fromEntries(Object.entries(sums).filter(([, usd]) => usd > 0))
-
-/** Seconds since 1970, when the cost rule has charged every token that was used. */
-async function charged(run: Run): Promise<number> {
-  const tokens = callsOf(run).reduce((sum, { inputTokens, outputTokens }) => sum + inputTokens + outputTokens, 0)
-  const usage = `gen_ai_client_token_usage_sum{instance="${run.id}"}`
-  return eventually(async () => {
-    const [now] = await prometheus(settings, `sum(${usage})`)
-    const [minuteAgo] = await prometheus(settings, `sum(${usage} offset 70s)`)
-    assert.equal(now?.value, tokens, 'every token is counted')
-    assert.equal(minuteAgo?.value, tokens, 'for more than a minute')
-    return Date.now() / 1000
-  }, 150)
-}
 
 const said: string[] = []
 const apply = async (isUp = true) => {
@@ -83,7 +68,7 @@ const texts = () =>
 const priceOf = async (type: string) => {
   const [price] = await prometheus(
     settings,
-    `gen_ai_price_usd_per_token{gen_ai_request_model="${MODEL}",gen_ai_token_type="${type}"} * 1e6`,
+    `${series.price}{gen_ai_request_model="${MODEL}",gen_ai_token_type="${type}"} * 1e6`,
   )
   return price?.value
 }
@@ -108,29 +93,28 @@ before(async () => {
   await eventually(async () => {
     const seen = await prometheus(settings, 'up{job="agents"} offset 1m == 1')
     assert.ok(seen.length > 0, 'Prometheus has scraped for a minute')
-  }, 120)
+  })
   run = await play(settings, '--ticks', '60', '--seed', '7', '--tick-interval', '1s')
 })
 after(() => end?.())
 
 test('tokens × price by agent and model in Prometheus equals the ledger × prices.yaml', async () => {
-  await charged(run)
-  const price = 'on (gen_ai_request_model, gen_ai_token_type) group_left () gen_ai_price_usd_per_token'
-  const counted = await asked(`gen_ai_client_token_usage_sum{instance="${run.id}"} * ${price}`)
-  near(positive(counted), ledger(run), () => SAME)
+  const at = await chargedAt(settings, run)
+  const price = `on (gen_ai_request_model, gen_ai_token_type) group_left () ${series.price}`
+  const counted = await asked(`${series.tokens}{instance="${run.id}"} * ${price}`, at)
+  same(positive(counted), ledger(run))
 })
 
 test('the cost rule, summed over a range, equals the ledger × prices.yaml, by agent and model', async () => {
-  const at = await charged(run)
-  const spent = await asked(`sum_over_time(${COST}[15m]) * 5`, at)
-  near(positive(spent), ledger(run), (usd) => NEARLY * usd)
+  const at = await chargedAt(settings, run)
+  same(positive(await asked(`sum_over_time(${series.charged}[1h])`, at)), ledger(run))
 })
 
 test('the spend of each agent is shown with its budget', async () => {
   const byAgent = sumBy(callsOf(run), ({ agent }) => `${agent} `, usdWith(today()))
-  await eventually(async () => near(await asked('agent:gen_ai_spent_usd:sum1d'), byAgent, (usd) => NEARLY * usd))
+  await eventually(async () => same(await asked(series.spent.day), byAgent))
   assert.deepEqual(
-    await asked('gen_ai_budget_usd_per_day'),
+    await asked(series.budget),
     sumBy(
       Object.keys(byAgent),
       (agent) => agent,
@@ -162,10 +146,9 @@ test('Phoenix has the same cost for the kept calls, by agent and model', async (
     model: String(attributes['gen_ai.request.model'] ?? attributes['llm.model_name']),
     usd: costs[index] ?? Number.NaN,
   }))
-  near(
+  same(
     sumBy(stored, byAgentAndModel, ({ usd }) => usd),
     sumBy(answered, byAgentAndModel, usdWith(today())),
-    () => SAME,
   )
 })
 
@@ -197,18 +180,20 @@ test('when the stack is down, the rules are written and come into force later', 
 })
 
 test('a changed price is in force at once, and past cost keeps its old price', async () => {
-  const at = await charged(run)
-  const past = await asked(`sum_over_time(${COST}[15m])`, at)
+  const at = await chargedAt(settings, run)
+  const past = await asked(`sum_over_time(${series.charged}[1h])`, at)
   changed(`{ from: ${day}, input: 0.6, output: 1.8 }`)
   assert.match(await apply(), /prometheus {2}9 models have a price, in force .*\n {2}phoenix {5}has the new prices/)
   assert.equal(await priceOf('input'), 0.6)
   assert.equal(await priceOf('output'), 1.8)
 
   const later = await play(settings, '--ticks', '20', '--seed', '8', '--tick-interval', '1s')
-  const now = await charged(later)
-  const spent = await asked(`sum_over_time(${COST}[${Math.ceil(now - at)}s]) * 5`, now)
-  near(positive(spent), ledger(later), (usd) => NEARLY * usd)
-  assert.deepEqual(await asked(`sum_over_time(${COST}[15m])`, at), past)
+  const now = await chargedAt(settings, later)
+  same(
+    positive(await asked(`sum_over_time(${series.charged}[${Math.round(1000 * (now - at))}ms])`, now)),
+    ledger(later),
+  )
+  assert.deepEqual(await asked(`sum_over_time(${series.charged}[1h])`, at), past)
   assert.match(await apply(), /none changed\n.*\n {2}phoenix {5}had them already$/)
 })
 
@@ -221,23 +206,20 @@ test('all agents together pay for a server that costs by the hour, each by its s
     ),
   )
   const found = await eventually(async () => {
-    const perSecond = await prometheus(settings, `${COST}{gen_ai_request_model="${MODEL}"}`)
-    assert.ok(perSecond.length > 0)
-    return sumBy(
-      perSecond,
-      ({ labels }) => labels.gen_ai_agent_name ?? '',
-      ({ value }) => value,
-    )
+    const [last] = await prometheus(settings, `max(timestamp(${series.cost}))`)
+    const perSecond = `${series.charged}{gen_ai_request_model="${MODEL}"} / on () group_left () ${series.sinceLast}`
+    const found = await prometheus(settings, perSecond, last?.value)
+    const total = found.reduce((sum, { value }) => sum + value, 0)
+    assert.ok(Math.abs(total - 3.6 / 3600) < SAME, `all agents together: ${total}`)
+    return new Map(found.map(({ labels, value }) => [labels.gen_ai_agent_name, value]))
   })
-  const total = Object.values(found).reduce((sum, usd) => sum + usd, 0)
-  assert.ok(Math.abs(total - 3.6 / 3600) < SAME, `all agents together: ${total}`)
   const tokens = await prometheus(
     settings,
-    `sum by (gen_ai_agent_name) (last_over_time(gen_ai_client_token_usage_sum{gen_ai_request_model="${MODEL}"}[1h]))`,
+    `sum by (gen_ai_agent_name) (last_over_time(${series.tokens}{gen_ai_request_model="${MODEL}"}[1h]))`,
   )
   const all = tokens.reduce((sum, { value }) => sum + value, 0)
   for (const { labels, value } of tokens) {
-    const paid = found[labels.gen_ai_agent_name ?? ''] ?? Number.NaN
+    const paid = found.get(labels.gen_ai_agent_name) ?? Number.NaN
     assert.ok(Math.abs(paid - (value / all) * (3.6 / 3600)) < SAME, `${labels.gen_ai_agent_name}: ${paid}`)
   }
   assert.deepEqual(await prometheus(settings, 'ALERTS{alertname="ModelWithoutPrice"}'), [])

@@ -44,15 +44,7 @@ test('collector/ alone, started by the line of its README, masks a failed call a
   }).listen(0, '127.0.0.1')
   await once(backend, 'listening')
 
-  const { OTLP_GRPC_PORT, OTLP_HTTP_PORT, COLLECTOR_HEALTH_PORT, COLLECTOR_METRICS_PORT, COLLECTOR_EXPORTER_PORT } =
-    settings.ports
-  const ports = {
-    OTLP_GRPC_PORT,
-    OTLP_HTTP_PORT,
-    COLLECTOR_HEALTH_PORT,
-    COLLECTOR_METRICS_PORT,
-    COLLECTOR_EXPORTER_PORT,
-  }
+  const ports = Object.entries(settings.ports).filter(([name]) => /^(?:OTLP|COLLECTOR)_/.test(name))
   const queue = resolve(folder, 'queue')
   const line = otelcol.replace(/QUEUE_DIR=\S+/, `QUEUE_DIR=${queue}`).replace('\notelcol ', '\nexec otelcol ')
   const collector = execa('sh', ['-c', line], {
@@ -60,7 +52,7 @@ test('collector/ alone, started by the line of its README, masks a failed call a
     env: {
       PATH: `${resolve(folder, 'bin')}:${settings.env.PATH}`,
       TEMPO_OTLP_ENDPOINT: `http://127.0.0.1:${(backend.address() as AddressInfo).port}`,
-      ...Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, String(port)])),
+      ...Object.fromEntries(ports.map(([name, port]) => [name, String(port)])),
     },
     extendEnv: false,
     reject: false,
@@ -69,8 +61,8 @@ test('collector/ alone, started by the line of its README, masks a failed call a
   try {
     await eventually(async () => {
       if (collector.exitCode !== null) assert.fail((await collector).all)
-      assert.ok((await fetch(`http://127.0.0.1:${COLLECTOR_HEALTH_PORT}`)).ok)
-    }, 20)
+      assert.ok((await fetch(`http://127.0.0.1:${settings.ports.COLLECTOR_HEALTH_PORT}`)).ok)
+    })
     const now = BigInt(Date.now()) * 1_000_000n
     const span = {
       traceId: 'a'.repeat(32),
@@ -84,7 +76,7 @@ test('collector/ alone, started by the line of its README, masks a failed call a
         { key: 'prompt', value: { stringValue: 'write to somebody@example.com soon' } },
       ],
     }
-    const sent = await fetch(`http://127.0.0.1:${OTLP_HTTP_PORT}/v1/traces`, {
+    const sent = await fetch(`http://127.0.0.1:${settings.ports.OTLP_HTTP_PORT}/v1/traces`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] }),
@@ -93,7 +85,7 @@ test('collector/ alone, started by the line of its README, masks a failed call a
     const text = await eventually(async () => {
       assert.ok(taken.length > 0, 'the backend got nothing')
       return taken.join('')
-    }, 20)
+    })
     assert.match(text, /write to \*\*\*\* soon/)
     assert.match(text, /keep-failed-calls/, 'the gates are set: the policy is written on the trace')
     assert.ok(!text.includes('somebody'), 'the address is not masked')

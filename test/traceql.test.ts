@@ -191,7 +191,7 @@ describe('a search finds what the ledger says, no more and no less', () => {
           spanSets.reduce((sum, { matched }) => sum + matched, 0),
         ])
         assert.deepEqual(Object.fromEntries(counts.sort()), Object.fromEntries(Object.entries(expected).sort()), query)
-      }, 20)
+      })
     })
   }
 })

@@ -91,7 +91,7 @@ test('the classes agree with the ledger of the run', () => {
   }
 })
 
-test('waits are those of the shipped configuration', () => assert.deepEqual([DECISION_WAIT, AFTER_ROOT], [20, 1]))
+test('waits are those of the shipped configuration', () => assert.deepEqual([DECISION_WAIT, AFTER_ROOT], [615, 6]))
 
 describe('the shipped classes', () => {
   const START = 1795223772818000000n

@@ -18,6 +18,9 @@ export const GEN_AI = {
   RESPONSE_FIRST_CHUNK: 'gen_ai.response.time_to_first_chunk',
   INPUT_TOKENS: 'gen_ai.usage.input_tokens',
   OUTPUT_TOKENS: 'gen_ai.usage.output_tokens',
+  CACHE_READ_TOKENS: 'gen_ai.usage.cache_read.input_tokens',
+  CACHE_CREATION_TOKENS: 'gen_ai.usage.cache_creation.input_tokens',
+  REASONING_TOKENS: 'gen_ai.usage.reasoning.output_tokens',
   INPUT_MESSAGES: 'gen_ai.input.messages',
   OUTPUT_MESSAGES: 'gen_ai.output.messages',
   PROMPT_NAME: 'gen_ai.prompt.name',
@@ -52,10 +55,30 @@ export const WOODLAND = {
   REPAIRED: 'woodland.parse.repaired',
   REASON: 'woodland.reason',
   SIDE: 'woodland.side',
+  /** Set by collector/limits/ on a span that it changed: `attribute_cut` or `token_count`. */
+  LIMIT: 'woodland.limit',
+} as const
+
+/** What the dialects of the Collector add about themselves. */
+export const DIALECTS = {
+  /** Whose words a span spoke: the name of a file in collector/dialects. */
+  DIALECT: 'woodland.dialect',
+  /** `resource` or `service`: the span did not name its agent, and this did. */
+  AGENT_FROM: 'woodland.agent.from',
+  /** The number as it was sent, where the parts were not in it. */
+  INPUT_TOKENS_SENT: 'woodland.usage.input_tokens.sent',
+  OUTPUT_TOKENS_SENT: 'woodland.usage.output_tokens.sent',
+  /** No home in the conventions; many SDKs write it. */
+  TOTAL_TOKENS: 'gen_ai.usage.total_tokens',
+  LITELLM_OPERATION: 'litellm.operation',
+  /** Agents written by hand have the time and the input of a call on the span of the turn. */
+  HAND_WRITTEN_LATENCY: 'llm.latency_ms',
+  HAND_WRITTEN_INPUT: 'llm.prompt_tokens',
 } as const
 
 export const OPENINFERENCE = {
   KIND: 'openinference.span.kind',
+  INPUT_TYPE: 'input.mime_type',
   PROJECT: 'openinference.project.name',
   AGENT: 'agent.name',
   INPUT: 'input.value',
@@ -63,6 +86,7 @@ export const OPENINFERENCE = {
 } as const
 
 export const OTHER = {
+  USER: 'user.id',
   SERVICE_NAME: 'service.name',
   SERVICE_VERSION: 'service.version',
   SERVICE_INSTANCE: 'service.instance.id',
@@ -79,6 +103,9 @@ export const OTHER = {
   OUTCOME: 'outcome',
 } as const
 
+/** A label of the counter of log records. Older SDKs write it as an attribute; newer ones have a field for it. */
+export const LOGS = { EVENT_NAME: 'event.name' } as const
+
 export const EVENTS = {
   RETRY: 'retry',
   REPAIRED: 'json_repaired',
@@ -88,10 +115,13 @@ export const EVENTS = {
 } as const
 
 export const METRICS = {
+  USAGE_TOKENS: 'gen_ai.usage.tokens',
+  USAGE_FIRST_CHUNK: 'gen_ai.usage.first_chunk',
   TOKEN_USAGE: 'gen_ai.client.token.usage',
   DURATION: 'gen_ai.client.operation.duration',
   FIRST_CHUNK: 'gen_ai.client.operation.time_to_first_chunk',
   EVALUATION: 'gen_ai.evaluation.score',
+  LOG_RECORDS: 'otel.log.records',
   DECISIONS: 'woodland.decisions',
   RETRIES: 'woodland.llm.retries',
   TRADES: 'woodland.trades',

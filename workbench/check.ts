@@ -9,17 +9,17 @@ export type Defect = Readonly<{ line: number; message: string }>
 export type Complaint = Readonly<{ condition: string; error: string }>
 
 /**
- * What the scratch collector answers: `ready`, with the conditions that failed on spans of ordinary shapes, or the
- * sentence with which it refused. Throws when what it refuses is not the policy file.
+ * The answer of the scratch collector: `ready`, with the conditions that failed on ordinary spans, or the
+ * sentence with which it refused. Throws when it refuses something other than the policy file.
  */
 export type Trial = (
   policyFile: string,
 ) => Promise<{ ready: true; complaints: readonly Complaint[] } | { ready: false; why: string }>
 
 /**
- * The types that the sampler knows (0.161), each with the settings without which it starts all the same and then judges
- * by zero, keeps nothing, drops everything or, with numeric_attribute, ends at the first trace. One of each row must be
- * there, and say something.
+ * The types that the sampler knows (0.161), each with its necessary settings. Without one, the sampler still starts, and then
+ * compares with zero, keeps nothing, drops everything or, with numeric_attribute, ends at the first trace. One setting of
+ * each row must be there and have a value.
  */
 const NEEDED: Readonly<Record<string, readonly (readonly string[])[]>> = {
   always_sample: [],
@@ -40,20 +40,20 @@ const NEEDED: Readonly<Record<string, readonly (readonly string[])[]>> = {
   bytes_limiting: [['bytes_per_second']],
   trace_flags: [],
 }
-/** Every type; what is unknown, the collector says. */
+/** Every type. An unknown one is refused by the collector. */
 export const TYPES = Object.keys(NEEDED)
-/** Where 0 is what the sampler takes for nothing said. */
+/** Settings for which the sampler treats 0 as not set. */
 const ZERO_IS_NOTHING = ['min_value', 'max_value', 'max_total_spans_per_second']
 
-/** More is no list of policies that a person wrote: a recording, perhaps. */
+/** A larger file is not a list of policies. It may be a recording. */
 const LIMIT_BYTES = 1_000_000
-/** The sampler nests no deeper: composite, and, not. */
+/** The sampler does not nest policies deeper: composite, and, not. */
 const DEEPEST = 4
 
 /**
- * Reads a policy file as a person would, then lets the real collector judge it. The collector's own
- * `validate` passes unknown types, wrong conditions, duplicate names and an empty list (0.159), and
- * swallows where the YAML is broken. Answers the defects; none means the file may be used.
+ * Reads a policy file, then tries it in the real collector. The collector's own `validate` accepts unknown types, wrong
+ * conditions, duplicate names and an empty list (0.159), and does not say where the YAML is broken. Returns the defects;
+ * without any, the file may be used.
  */
 export async function checkPolicyFile(path: string, trial: Trial): Promise<readonly Defect[]> {
   const read = readPolicies(path)
@@ -68,20 +68,20 @@ export async function checkPolicyFile(path: string, trial: Trial): Promise<reado
   }))
 }
 
-/** What is wrong with a policy file as far as reading it tells. */
+/** The defects of a policy file that reading it finds. */
 export function defectsIn(path: string): readonly Defect[] {
   const read = readPolicies(path)
   return 'defects' in read ? read.defects : []
 }
 
-/** What is allowed and probably not meant: rules that lose traces, or make counts from kept traces wrong. */
+/** What is allowed but probably a mistake: rules that lose traces, or make counts from kept traces wrong. */
 export function warningsOn(path: string): readonly Defect[] {
   const read = readPolicies(path)
   if ('defects' in read) return []
   const { policies } = read
   const unweighted = policies.flatMap((policy) => [...unweightedIn(policy)])
   const all = policies.flatMap(withInner)
-  // Both may keep what no rule describes, each in its own way.
+  // Both may keep traces that no rule describes.
   const opposite = all.some(({ type, settings }) => type === 'not' || settings.get('invert_match') === true)
   const samples = all.some(({ type }) => SAMPLING.includes(type))
   return [
@@ -104,7 +104,7 @@ const SAMPLING = ['always_sample', 'probabilistic', 'rate_limiting', 'bytes_limi
 const dropping = (name: string) =>
   `"${name}" takes away every trace that it matches, also one that must be kept and that other policies vote for. Sample what is not noise instead: type: and, with the sample and a not of this condition`
 
-/** What passes these is kept as if it stood for itself alone (threshold 0), whatever share was kept (seen with 0.161). */
+/** Each trace that these keep counts as one (threshold 0), whatever share was kept (seen with 0.161). */
 function* unweightedIn(policy: Policy, around: readonly string[] = []): Generator<Defect> {
   const { name, type, line } = policy
   const called = name === '' ? `type: ${type}` : `"${name}"`
@@ -130,7 +130,7 @@ type Policy = Readonly<{
   type: string
   line: number
   keys: readonly string[]
-  /** What stands under the key that is called as its type. */
+  /** The settings below the key that has the name of its type. */
   settings: ReadonlyMap<string, unknown>
   settingsLine: number
   conditions: readonly Condition[]
@@ -193,7 +193,7 @@ function readPolicies(path: string): { policies: readonly Policy[] } | { defects
   const fields = (given: unknown, depth = 0): Map<string, unknown> => {
     const node = followed(given)
     const all = new Map<string, unknown>()
-    // An anchor may hold itself.
+    // An anchor may contain itself.
     if (!isMap(node) || depth > DEEPEST) return all
     for (const { key, value } of node.items) {
       if (String(key) !== '<<') continue
@@ -233,7 +233,7 @@ function readPolicies(path: string): { policies: readonly Policy[] } | { defects
   return defects.length > 0 ? { defects } : { policies }
 }
 
-/** What to do with something that is no list, by its keys. */
+/** What to do with a file that is not a list, by its keys. */
 function noList(keys: readonly string[]): string {
   if (keys.includes('processors') || keys.includes('service'))
     return 'it is a whole configuration of the Collector; keep only the list below policies: of its tail_sampling'
@@ -308,7 +308,7 @@ function* settingsDefects(policy: Policy, name: string): Generator<Defect> {
     }
 }
 
-/** What the collector refused, with the line of the policy it means and, for an unknown type, those that there are. */
+/** What the collector refused, with the line of the policy and, for an unknown type, the list of types. */
 function refusal(why: string, policies: readonly Policy[]): Defect {
   const index = /policies\[(\d+)\]/.exec(why)?.[1]
   const policy = index ? policies[Number(index)] : policies.find(({ name }) => why.includes(`"${name}"`))
@@ -323,8 +323,8 @@ function refusal(why: string, policies: readonly Policy[]): Defect {
   return { line, message: `the collector refuses it: ${why}${hint}` }
 }
 
-/** Attributes that a condition calculates with. To ask whether one equals a value is safe without a guard. */
+/** Attributes with which a condition calculates. A comparison with `==` or `!=`, or a match, needs no guard. */
 const attributesOf = (condition: string) => {
-  const uses = [...condition.matchAll(/\b[a-z.]*attributes\["[^"]+"\](?!\s*!?=)/g)].map(([use]) => use)
+  const uses = [...condition.matchAll(/(?<!\bIsMatch\(|[.\w])[a-z.]*attributes\["[^"]+"\](?!\s*!?=)/g)].map(([use]) => use)
   return [...new Set(uses)]
 }

@@ -11,7 +11,7 @@ const folder = mkdtempSync(join(tmpdir(), 'classes-test-'))
 after(() => rmSync(folder, { recursive: true }))
 
 const SHIPPED = join(import.meta.dirname, 'classes.yaml')
-const VALUES = { SLOW_CALL: '3s', TOKEN_HEAVY: '10' }
+const VALUES = { SLOW_CALL: '3s', SLOW_RUN: '9s', TOKEN_HEAVY: '10', HEAVY_CALL: '7' }
 
 test('each policy of the file is a class, with the values of its variables', () => {
   const classes = readClasses(SHIPPED, VALUES)
@@ -20,12 +20,24 @@ test('each policy of the file is a class, with the values of its variables', () 
     classes.map(({ name }) => name),
     names,
   )
-  for (const name of ['parse-error', 'self-buy', 'failed-call', 'slow-call', 'token-heavy'])
+  for (const name of [
+    'parse-error',
+    'self-buy',
+    'failed-call',
+    'failed-agent-or-tool',
+    'slow-call',
+    'slow-run',
+    'token-heavy',
+    'heavy-call',
+  ])
     assert.ok(names.includes(name), name)
   const textOf = (wanted: string) => classes.find(({ name }) => name === wanted)?.text ?? ''
   assert.match(textOf('slow-call'), /> Nanoseconds\(Duration\("3s"\)\)/)
   assert.match(textOf('token-heavy'), />= 10$/m)
-  assert.throws(() => readClasses(SHIPPED, { SLOW_CALL: '3s' }), /classes\.yaml: TOKEN_HEAVY has no value: set it, or/)
+  assert.throws(
+    () => readClasses(SHIPPED, { ...VALUES, TOKEN_HEAVY: '' }),
+    /classes\.yaml: TOKEN_HEAVY has no value: set it, or/,
+  )
 })
 
 test('a trace is of every class that votes for it, in the order of the file, else routine', async () => {

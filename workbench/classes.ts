@@ -7,7 +7,7 @@ import { singlePolicies } from './single-policies.ts'
 import { UserError } from './user-error.ts'
 import { variablesIn, withVariables } from './variables.ts'
 
-/** The class of a trace that no class votes for. */
+/** The class of a trace for which no class votes. */
 export const ROUTINE = 'routine'
 
 /** Traces that must be kept: a list of one policy, on which the real collector votes. */
@@ -50,7 +50,7 @@ export function readClasses(path: string, env: Readonly<Record<string, string | 
 /** A list of policies may have a policy of the same name. */
 const idOf = ({ name }: Class) => `class ${name}`
 
-/** What a replay judges beside other lists. A class does not end its wait at the root: what comes late belongs to the trace. */
+/** The lists of the classes, for a replay. For a class the wait does not end at the root, because late spans belong to the trace too. */
 export const classLists = (classes: readonly Class[]): readonly List[] =>
   classes.map((one) => ({ ...one, name: idOf(one), sampler: { decision_wait_after_root_received: '0s' } }))
 
@@ -74,14 +74,14 @@ export type Study = Readonly<{ traces: ReadonlyMap<string, Trace>; spans: number
 
 type Seen = Pick<Request, 'atMs' | 'spans'>
 
-/** Reads a recording once and says what each of its traces is. Throws when it holds no span. */
+/** Reads a recording once, and returns what each of its traces is. Throws when it has no span. */
 export async function study(requests: AsyncIterable<Seen>, pricesOf: (day: Date) => PriceOf): Promise<Study> {
   const { see, found } = studying(pricesOf)
   for await (const request of requests) see(request)
   return found()
 }
 
-/** The same for who reads the requests for a reason of their own: `see` each of them, then ask what was `found`. */
+/** The same for a caller that reads the requests itself: call `see` with each of them, then `found`. */
 export function studying(
   pricesOf: (day: Date) => PriceOf,
 ): Readonly<{ see: (request: Seen) => void; found: () => Study }> {
@@ -116,7 +116,7 @@ export function studying(
   return { see, found }
 }
 
-/** Who acted in a span, and the model call that it is, if it is one. Conventions of OpenTelemetry, not ours. */
+/** The agent of a span and, if it is a model call, its model and tokens. By the conventions of OpenTelemetry, not ours. */
 function modelCall({ attributes }: Span): { agent?: string; call?: readonly [string, number, number] } {
   const text = (key: string) => attributeOf(attributes, key)?.stringValue
   const number = (key: string) => {

@@ -7,7 +7,7 @@ import { waitFor } from './wait.ts'
 
 export type Command = Readonly<{ file: string; args: readonly string[]; env: Readonly<Record<string, string>> }>
 
-/** What the workbench is lent: the collector, free ports, a way to be stopped, and a place to report progress. */
+/** What the caller gives to the workbench: the collector, free ports, a way to stop, and a place to report progress. */
 export type Launcher = Readonly<{
   /**
    * How to start the collector with the shipped configuration, these overlays and this environment. It reads
@@ -15,20 +15,25 @@ export type Launcher = Readonly<{
    */
   collector: (folder: string, overlays: readonly string[], env: Readonly<Record<string, string>>) => Command
   freePorts: (count: number) => Promise<readonly number[]>
+  /** How long a program may take to start. One that cannot start ends by itself, so this is long. */
+  startLimitMs: number
   cancel: AbortSignal
   say: (line: string) => void
 }>
 
 export type Running = Readonly<{
   otlp: string
+  /** Where it serves its own metrics, what agents send, and what it counts. */
   metrics: string
+  agents: string
+  counted: string
   /** Throws when the collector has ended by itself, or cannot write what it should. */
   alive: () => void
-  /** Ends it as SIGTERM does: what waits is judged, what is judged is written. Throws when it could not be written. */
+  /** Ends it with SIGTERM: it decides on all waiting traces and writes what it keeps. Throws when that could not be written. */
   stop: () => Promise<void>
-  /** Ends it where it stands. */
+  /** Ends it at once, with SIGKILL. */
   kill: () => Promise<void>
-  /** Has it read its configuration again, and waits until it takes data. */
+  /** Makes it read its configuration again, and waits until it accepts data. */
   reload: () => Promise<void>
 }>
 
@@ -40,24 +45,24 @@ export type Scratch = Readonly<{
 }>
 
 const READY = 'Everything is ready'
-/** A collector that cannot start ends by itself, so this is long: a busy machine must not be taken for a defect. */
-const START_LIMIT_MS = 60_000
 const STOP_LIMIT_MS = 30_000
 const LINES_KEPT = 100
-/** The collector says so and goes on, and what it wrote stays short. */
+/** The collector logs this and goes on; its file is then too short. */
 const DISK_FULL = /no space left on device|disk quota exceeded|file too large/
 /** The same, as Node names it. */
 const DISK_FULL_CODES = ['ENOSPC', 'EDQUOT', 'EFBIG']
 
-/** The ports that it listens on. */
+/** How many ports a collector listens on. */
+export const PORTS = 6
 function listening(free: readonly number[]) {
-  const [grpc, http, health, own, exporter] = free.map(String)
+  const [grpc, http, health, own, agents, counted] = free.map(String)
   return {
     OTLP_GRPC_PORT: grpc ?? '',
     OTLP_HTTP_PORT: http ?? '',
     COLLECTOR_HEALTH_PORT: health ?? '',
     COLLECTOR_METRICS_PORT: own ?? '',
-    COLLECTOR_EXPORTER_PORT: exporter ?? '',
+    COLLECTOR_EXPORTER_PORT: agents ?? '',
+    COLLECTOR_COUNTED_PORT: counted ?? '',
   }
 }
 
@@ -75,11 +80,11 @@ export class NotStarted extends UserError {
  * called with each line of its log.
  */
 export async function startCollector(
-  { collector, freePorts, cancel }: Launcher,
+  { collector, freePorts, startLimitMs, cancel }: Launcher,
   { folder, overlays, env, line }: Scratch,
 ): Promise<Running> {
   cancel.throwIfAborted()
-  const ports = listening(await freePorts(5))
+  const ports = listening(await freePorts(PORTS))
   const command = collector(folder, overlays, { QUEUE_DIR: join(folder, 'queue'), ...ports, ...env })
   const said: string[] = []
   const child = execa(command.file, command.args, {
@@ -114,11 +119,11 @@ export async function startCollector(
   const otlp = `http://127.0.0.1:${ports.OTLP_HTTP_PORT}`
   const untilReady = async (isNew: boolean) => {
     const isOver = async () => {
-      // With a log level above info it does not say that it is ready; receivers are what it starts last.
+      // With a log level above info it does not say that it is ready. It starts its receivers last.
       ready ||= isNew && (await isListening(otlp))
       return ready || ended || cancel.aborted
     }
-    await waitFor(isOver, { withinMs: START_LIMIT_MS, everyMs: 20 })
+    await waitFor(isOver, { withinMs: startLimitMs, everyMs: 20 })
     if (ready) return
     await stop()
     cancel.throwIfAborted()
@@ -128,6 +133,8 @@ export async function startCollector(
   return {
     otlp,
     metrics: `http://127.0.0.1:${ports.COLLECTOR_METRICS_PORT}/metrics`,
+    agents: `http://127.0.0.1:${ports.COLLECTOR_EXPORTER_PORT}/metrics`,
+    counted: `http://127.0.0.1:${ports.COLLECTOR_COUNTED_PORT}/metrics`,
     alive: () => {
       if (full) throw diskFull(full, folder)
       if (ended)
@@ -147,7 +154,7 @@ export async function startCollector(
 }
 
 const isListening = (address: string) =>
-  fetch(address, { signal: AbortSignal.timeout(1000) }).then(
+  fetch(address, { signal: AbortSignal.timeout(10_000) }).then(
     () => true,
     () => false,
   )
@@ -166,7 +173,7 @@ const diskFull = (why: string, where: string) =>
     `${where}: the disk is full (${why}), so this was given up: make room${where.startsWith(tmpdir()) ? ', or name a folder on another disk with TMPDIR=…' : ' there'}`,
   )
 
-/** What was written to a disk that is full is half of something: this says so in a sentence that helps. */
+/** A file on a full disk is incomplete. This turns the error into a sentence that helps. */
 export async function refusingFullDisk<T>(where: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
@@ -176,10 +183,10 @@ export async function refusingFullDisk<T>(where: string, work: () => Promise<T>)
   }
 }
 
-/** Lends a folder for scratch files, which is gone afterwards whatever happens. */
+/** Gives a folder for scratch files, and removes it in any case. */
 export async function withScratch<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await refusingFullDisk(tmpdir(), async () => mkdtempSync(join(tmpdir(), 'workbench-')))
-  // Also at a second Ctrl-C, which ends this process where it stands.
+  // Also at a second Ctrl-C, which ends this process at once.
   const remove = () => rmSync(folder, { recursive: true, force: true })
   process.once('exit', remove)
   try {
@@ -190,7 +197,7 @@ export async function withScratch<T>(work: (folder: string) => Promise<T>): Prom
   }
 }
 
-/** Reads one program's output as lines of a log; answers when it has ended, with its exit code. */
+/** Reads the output of one program line by line, until it ends. Returns its exit code. */
 export async function runToEnd(
   { file, args, env }: Command,
   { cancel, line, cwd }: { cancel: AbortSignal; line: (text: string) => void; cwd: string },
@@ -211,7 +218,7 @@ export async function runToEnd(
   try {
     for await (const text of child.iterable({ from: 'all' })) line(text)
   } catch {
-    // How it ended is told by its exit code.
+    // Its exit code says how it ended.
   } finally {
     cancel.removeEventListener('abort', end)
   }

@@ -7,7 +7,7 @@ export function durationOf(text: string): number | undefined {
   return Math.round(parts.reduce((sum, [, number, unit = '']) => sum + Number(number) * (NANOS[unit] ?? 0), 0))
 }
 
-/** In seconds or milliseconds, in whole microseconds below a second: a threshold and what just misses it differ. */
+/** In seconds or milliseconds, to the microsecond, so that a threshold and a value just below it look different. */
 export function shownTime(nanos: bigint): string {
   const isShort = nanos < 1_000_000_000n && nanos > -1_000_000_000n
   return isShort ? `${Number((Number(nanos) / 1e6).toFixed(3))} ms` : `${Number((Number(nanos) / 1e9).toFixed(6))} s`

@@ -1,7 +1,7 @@
 import type { Study } from './classes.ts'
 import type { ClassRow } from './table.ts'
 
-/** What a list would store and stand for in a day: 24 hours of the recording's own clock, at its rate. */
+/** What a list would store in a day, and what those traces cost: 24 hours by the clock of the recording, at its rate. */
 export type Forecast = Readonly<{
   /** How many times the recording fits into a day. */
   times: number
@@ -20,24 +20,24 @@ export type Forecast = Readonly<{
 const TEMPO = {
   /** Each trace is stored by the ingester, and by the generator, which answers TraceQL metrics. */
   copies: 2,
-  /** Before it holds a span: 102.4 kB are its Bloom filter, which has one size, the rest columns and footers. */
+  /** Without any span: 102.4 kB for the Bloom filter, which always has this size; the rest is columns and footers. */
   bytesPerBlock: 135_600,
   bytesPerByte: 0.1061,
-  /** One an hour of each copy: those of an hour are made one within minutes. */
+  /** One for each hour and copy: the blocks of an hour are merged within minutes. */
   blocksPerDay: 48,
 }
-/** Its database before the first span, with its prices. Beside it stands a write-ahead log of up to 5 MB. */
+/** Its database before the first span, with the prices. A write-ahead log of up to 5 MB comes on top. */
 const PHOENIX = { bytesEmpty: 1_178_000, bytesPerByte: 1.0909 }
 
 const DAY_MS = 24 * 60 * 60 * 1000
-/** What arrived within less says nothing about a rate. */
+/** A shorter recording says nothing about a rate. */
 const SHORTEST_MS = 1000
 
-/** What Tempo holds of traces that are so long in OTLP JSON, in so many blocks, those of every copy counted. */
+/** The bytes that Tempo stores for traces of this size in OTLP JSON, in this number of blocks, with all copies. */
 export const tempoStores = (jsonBytes: number, blocks: number): number =>
   blocks * TEMPO.bytesPerBlock + TEMPO.copies * jsonBytes * TEMPO.bytesPerByte
 
-/** How large Phoenix's database is with such traces in it, once its write-ahead log is merged. */
+/** The size of Phoenix's database with such traces, after its write-ahead log is merged. */
 export const phoenixStores = (jsonBytes: number): number => PHOENIX.bytesEmpty + jsonBytes * PHOENIX.bytesPerByte
 
 /** A day at the rate of a recording. Undefined when it is too short to have one. */

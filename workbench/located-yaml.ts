@@ -5,7 +5,7 @@ import { UserError } from './user-error.ts'
 /** One YAML document that remembers its lines. */
 export type Located = Readonly<{ document: Document; lineOf: (node: unknown) => number }>
 
-/** Reads YAML, or says in which line it is none, and why. */
+/** Reads YAML, or says in which line it is not YAML, and why. */
 export function locatedYaml(
   text: string,
   options: ParseOptions = {},

@@ -16,10 +16,10 @@ export type Policy = Readonly<{ name: string; type: string; settings: Fields }>
 /** A span of the trace with the resource that sent it. */
 export type Seen = Readonly<{ span: Span; resource: Resource | undefined }>
 
-/** A policy's condition as it stands in the list, and what the trace has of all that it names. Nothing here decides. */
+/** A policy's condition as it is written in the list, and the values that the trace has for what it names. Nothing here decides. */
 export type Look = Readonly<{ condition: string; values: string }>
 
-/** Longer values would fill the page: prompts are attributes, too. */
+/** Longer values would fill the page: prompts are attributes too. */
 const LONGEST = 60
 const SHOWN = 4
 const STATUS = ['UNSET', 'OK', 'ERROR']
@@ -64,7 +64,7 @@ function valuesOf({ type, settings }: Policy, condition: string, trace: readonly
     time: /\bend_time/.test(condition),
   }
   if (keys.length === 0 && !named.name && !named.status && !named.time) return '–'
-  return together(condition, named, trace)
+  return valuesOfSpans(condition, named, trace)
 }
 
 /** Names of attributes in settings, also in those of policies inside. */
@@ -76,14 +76,14 @@ const keysIn = (settings: unknown): readonly string[] =>
 type Named = Readonly<{ keys: readonly string[]; name: boolean; status: boolean; time: boolean }>
 
 /**
- * What spans have together of all that is named. Spans that have the same are one, told with the longest time of theirs.
- * Those that have a value which stands in the condition come first, then the longest.
+ * The values that the spans have for all that is named. Spans with the same values are shown once, with the longest of
+ * their times. Those with a value from the condition come first, then the longest.
  */
-function together(condition: string, { keys, name, status, time }: Named, trace: readonly Seen[]): string {
+function valuesOfSpans(condition: string, { keys, name, status, time }: Named, trace: readonly Seen[]): string {
   const words = new Set(condition.match(/[\w./-]+/g))
   const longest = new Map<string, Readonly<{ hits: number; nanos: bigint }>>()
   for (const { span, resource } of trace) {
-    const values = keys.map((key) => [key, held(span, resource, key)] as const)
+    const values = keys.map((key) => [key, valueIn(span, resource, key)] as const)
     if (keys.length > 0 && values.every(([, value]) => value === undefined)) continue
     const told = [
       ...values.map(([key, value]) => `${key} = ${value ?? 'nothing'}`),
@@ -106,8 +106,8 @@ function together(condition: string, { keys, name, status, time }: Named, trace:
   return [...shown, ...more].join('; ')
 }
 
-/** A value of a span, else of its events, else of its resource. The sampler tells 6000 from "6000" and 6000.0. */
-function held(span: Span, resource: Seen['resource'], key: string): string | undefined {
+/** A value of a span, else of its events, else of its resource. For the sampler, 6000, "6000" and 6000.0 differ. */
+function valueIn(span: Span, resource: Seen['resource'], key: string): string | undefined {
   const events = (span.events ?? []).map(({ attributes }: SpanEvent) => attributes)
   for (const attributes of [span.attributes, ...events, resource?.attributes]) {
     const value = attributeOf(attributes, key)

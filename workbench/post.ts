@@ -4,7 +4,7 @@ import { parentPort, Worker, workerData } from 'node:worker_threads'
 /** What a server answered, or why it could not be asked. */
 export type Answer = Readonly<{ status: number; text: string }> | Readonly<{ error: string }>
 
-/** Posts to one address from a thread of its own, so that who reads and who sends use a core each. */
+/** Posts to one address from its own thread, so that reading and sending use different cores. */
 export function startPosting(url: string, atOnce: number) {
   const thread = new Worker(new URL(import.meta.url), { workerData: { url, atOnce } })
   const asked = new Map<number, (answer: Answer) => void>()
@@ -29,11 +29,11 @@ export function startPosting(url: string, atOnce: number) {
         if (ended) return resolve({ error: 'it was ended' })
         last++
         asked.set(last, resolve)
-        // A copy in memory of its own can be handed over; a part of a larger piece cannot.
+        // Only a copy in its own memory can be transferred, not a part of a larger buffer.
         const own = new Uint8Array(body)
         thread.postMessage({ id: last, body: own }, [own.buffer])
       }),
-    /** What was asked and not answered yet is answered with an error. */
+    /** Each request that has no answer yet is answered with an error. */
     stop: async () => {
       await thread.terminate()
     },

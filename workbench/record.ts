@@ -16,15 +16,14 @@ export type World = Readonly<{
   cwd: string
 }>
 
-const MODEL_START_LIMIT_MS = 20_000
 /** Longer than the batch delay of every process. */
 const SETTLE_MS = 1500
-/** More than any disk has room for: a recording that is made at one go is one file. */
+/** Larger than any disk: such a recording is one file. */
 const ONE_FILE_MB = 1_000_000_000
 
 /**
- * Plays the world against the shipped collector and writes down what the sampler saw, masked, with arrival
- * times. The recording and its ledger appear whole, or not at all. Answers the bytes of the recording.
+ * Plays the world against the shipped collector and records what the sampler saw, masked, with arrival times. The recording
+ * and its ledger appear complete, or not at all. Returns the bytes of the recording.
  */
 export const record = (launcher: Launcher, world: World, policyFile: string, target: string): Promise<number> =>
   withScratch(async (folder) => {
@@ -49,7 +48,7 @@ export const record = (launcher: Launcher, world: World, policyFile: string, tar
     })
     model.catch(() => {})
     try {
-      await answering(`http://127.0.0.1:${port}/health`, cancel, () => modelEnded, words)
+      await answering(launcher, `http://127.0.0.1:${port}/health`, () => modelEnded, words)
       const code = await runToEnd(world.agents(port, collector.otlp, ledger), {
         cancel,
         cwd: world.cwd,
@@ -92,8 +91,8 @@ async function publish(plain: string, ledger: string, target: string, cancel: Ab
 }
 
 async function answering(
+  { startLimitMs, cancel }: Launcher,
   health: string,
-  cancel: AbortSignal,
   ended: () => boolean,
   words: readonly string[],
 ): Promise<void> {
@@ -103,6 +102,6 @@ async function answering(
       () => false,
     )
   const isOver = async () => ((await answers()) ? 'answering' : ended() && 'ended')
-  if ((await waitFor(isOver, { withinMs: MODEL_START_LIMIT_MS, cancel })) === 'answering') return
+  if ((await waitFor(isOver, { withinMs: startLimitMs, cancel })) === 'answering') return
   throw new UserError(`the model server does not answer. It said:\n${words.join('\n')}`)
 }

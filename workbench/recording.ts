@@ -6,48 +6,61 @@ import { attributeOf, nanosToMs, type Span, spansOf, type TraceRequest } from '.
 import { UserError } from './user-error.ts'
 
 /**
- * One request of a recording: when it arrived, in milliseconds since 1970, and what to send again. `body` and `spans`
- * are made when they are asked for, and `spans` throw then when the line is no such request: sending needs no look inside.
+ * One request of a recording: when it arrived, in milliseconds since 1970, and what to send again. `body` and `spans` are
+ * made when they are read. `spans` throws when the line is not a request; sending does not need it.
  */
 export type Request = Readonly<{ atMs: number; body: Buffer; spans: readonly Span[] }>
 
-/** The attribute with which record.yaml stamps each resource. It is ours, so it is never sent again. */
+/** The attribute that record.yaml adds to each resource. It is ours, so it is never sent again. */
 const ARRIVAL = 'recording.arrival'
 /** The stamp as the collector writes it, up to its value. Within a string its quotes would be escaped. */
 const STAMP_BEGINS = Buffer.from(`{"key":"${ARRIVAL}","value":{"intValue":"`)
 const STAMP_ENDS = Buffer.from('"}}')
 
-/** Few and large pieces: the usual ones cost more in being handed over than in being unzipped. */
+/** Large pieces: with the usual size, handing a piece over costs more than unzipping it. */
 const PIECE_BYTES = 256 * 1024
 const [NEWLINE, COMMA] = [10, 44]
 
 /**
- * Reads a recording, one request at a time: OTLP JSON lines, plain or gzipped, ours or made elsewhere. Without
- * our stamp the latest end of its spans is taken for the arrival of a request. Throws a sentence with file and
- * line when a line is no such request.
+ * Reads a recording, one request at a time: OTLP JSON lines, plain or gzipped, ours or from elsewhere. Without our stamp,
+ * the latest end of its spans counts as the arrival of a request. Throws a sentence with file and line when a line is
+ * not a request.
  */
 export async function* readRecording(path: string): AsyncGenerator<Request> {
   if (!existsSync(path)) {
     throw new UserError(`${path}: there is no such file; make record makes one, or name your own with RECORDING=…`)
   }
   let line = 0
-  for await (const bytes of linesOf(path, () => line + 1)) {
+  let requests = 0
+  for await (const marked of linesOf(path, () => line + 1)) {
     line++
-    if (!isBlank(bytes)) yield request(bytes, `${path}:${line}`)
+    const bytes = withoutMark(marked)
+    if (line === 1 && isUtf16(bytes))
+      throw new UserError(`${path}:1: the file is UTF-16: a recording is UTF-8; save it as UTF-8`)
+    if (isBlank(bytes)) continue
+    requests++
+    yield request(bytes, `${path}:${line}`)
   }
-  if (line === 0)
+  if (requests === 0)
     throw new UserError(`${path}:1: the file is empty: a recording has one OTLP request per line; record again`)
 }
 
-/** What a live collector is writing now is called so, in the folder of live recordings. */
+/** Some programs begin a file with a byte order mark. It says UTF-8 and nothing more; files that were joined have it in the middle. */
+const MARK = Buffer.from('\ufeff')
+const withoutMark = (line: Buffer): Buffer =>
+  line.subarray(0, MARK.length).equals(MARK) ? line.subarray(MARK.length) : line
+/** As the `>` of an older PowerShell writes. */
+const isUtf16 = (line: Buffer): boolean => ['fffe', 'feff'].includes(line.subarray(0, 2).toString('hex'))
+
+/** The file that a live collector is writing now, in the folder of live recordings. */
 export const LIVE_RECORDING = 'live.jsonl'
 const isLive = (path: string) => basename(path) === LIVE_RECORDING
 
 const opened = new Map<string, Readonly<{ fd: number; end: number }>>()
 
 /**
- * A recording that still grows, as it stood when this process first looked: who reads it twice must see the same, also
- * when the collector begins a new file meanwhile. Its last line may be half written, so it ends at its last newline.
+ * A recording that still grows, up to where it was when this process first read it. A second reading must give the same, also
+ * when the collector has begun a new file. Its last line may be incomplete, so this ends at its last newline.
  */
 function* soFar(path: string): Generator<Buffer> {
   const { fd, end } = opened.get(path) ?? openLive(path)
@@ -66,7 +79,7 @@ function openLive(path: string): Readonly<{ fd: number; end: number }> {
   throw new UserError(`${path}: no whole line has been written yet: wait for the next tick`)
 }
 
-/** Where the last newline of a file stands; -1 when it has none. */
+/** The position of the last newline of a file; -1 when it has none. */
 function lastNewline(fd: number): number {
   const piece = Buffer.alloc(PIECE_BYTES)
   for (let to = fstatSync(fd).size; to > 0; to -= PIECE_BYTES) {
@@ -123,7 +136,7 @@ export async function* lines(pieces: AsyncIterable<Buffer> | Iterable<Buffer>): 
   if (begun.length > 0) yield Buffer.concat(begun)
 }
 
-/** Only lines of a few spaces: anything longer is worth an error. */
+/** Only a line of a few spaces. A longer one is an error. */
 const isBlank = (line: Buffer) => line.length < 80 && line.toString().trim() === ''
 
 function request(line: Buffer, where: string): Request {
@@ -146,8 +159,8 @@ function request(line: Buffer, where: string): Request {
 }
 
 /**
- * Our stamp, when it stands there as the collector writes it: then the line need not be read to be sent. The stamps
- * of one request are microseconds apart, so the first says when it arrived.
+ * Our stamp, if it is there as the collector writes it: then the line need not be parsed before it is sent. The stamps of
+ * one request are microseconds apart, so the first says when it arrived.
  */
 function nextStamp(line: Buffer, from: number): Readonly<{ atMs: number; from: number; to: number }> | undefined {
   const at = line.indexOf(STAMP_BEGINS, from)
@@ -221,7 +234,7 @@ const withoutAnyStamp = (otlp: TraceRequest): TraceRequest => ({
   })),
 })
 
-/** Where the ledger of a recording stands, when it has one. */
+/** The path of the ledger of a recording, if it has one. */
 export const ledgerBeside = (recording: string): string => recording.replace(/\.jsonl(\.gz)?$/, '.ledger.jsonl')
 
 /** How much faster than the clock the recorded world ran; 1 when nothing says otherwise. */
@@ -230,7 +243,7 @@ export async function timeFactorOf(recording: string): Promise<number> {
   if (ledger === recording || !existsSync(ledger)) return 1
   const file = createReadStream(ledger)
   try {
-    for await (const line of lines(file)) return Number(JSON.parse(line.toString()).timeFactor) || 1
+    for await (const line of lines(file)) return Number(JSON.parse(withoutMark(line).toString()).timeFactor) || 1
   } finally {
     file.destroy()
   }

@@ -22,15 +22,15 @@ export type Traffic = Readonly<{
   /** How many times faster than it was recorded. */
   speed: number
   /**
-   * How many times slower all of it goes, pace and waits alike: what is early and what is late stays so, and a machine
-   * that is held up makes less of a difference. Told of made traffic, which comes as late as it is made to; not of a recording.
+   * How many times slower everything goes, pace and waits alike. What is early and what is late stays so, and a busy machine
+   * makes less difference. For generated traffic only, not for a recording.
    */
   stretch?: number
-  /** What the policies take for slow, e.g. `200ms`. */
+  /** The policies call what takes longer than this slow, e.g. `200ms`. */
   slowCall: string
-  /** Is shown each request when it is sent, for who wants to read it too: a recording is long, so it is read once. */
+  /** Called with each request when it is sent. A recording is long, so it is read only once, also when the caller needs its content. */
   watch?: (request: Request) => void
-  /** Is told of each request when the collector has taken it. */
+  /** Called with each request that the collector has accepted. */
   taken?: (request: Request) => void
 }>
 
@@ -39,7 +39,7 @@ export type List = Readonly<{
   name: string
   text: string
   sampler?: Readonly<Record<string, unknown>>
-  /** Is shown each kept trace as the collector writes it: one OTLP request in JSON. */
+  /** Called with each kept trace as the collector writes it: one OTLP request in JSON. */
   watch?: (line: Buffer) => void
 }>
 
@@ -49,23 +49,23 @@ const secondsOf = (variable: string) => (durationOf(defaultOf(CONFIG, variable))
 /** The waits of the shipped configuration in seconds. */
 export const DECISION_WAIT = secondsOf('DECISION_WAIT')
 export const AFTER_ROOT = secondsOf('DECISION_WAIT_AFTER_ROOT')
-/** A replay that has nothing else to do takes about this long. */
+/** About how long a replay takes when nobody sets its speed. */
 const COMFORTABLE_MS = 10_000
 const REFUSED_AGAIN_MS = 100
 const PROGRESS_MS = 5000
-/** Enough that the collector need not wait for this process; more only blurs the order. */
+/** With so many, the collector need not wait for this process. More would only change the order. */
 const IN_FLIGHT = 8
-/** Read and waiting to be sent: the sampler takes nothing while it judges, and reading goes on meanwhile. */
+/** Requests that are read and wait to be sent: while the sampler decides it accepts nothing, but reading goes on. */
 const AHEAD = 64
 /**
- * Flat out, more waits in the sampler than the shipped limits allow, and little is worth less than a garbage
- * collection. A scratch collector may take 2 GB: replay.yaml has it refuse data before that, and here Go saves.
+ * At full speed, more traces wait in the sampler than the shipped limits allow, and garbage collection costs time. So a
+ * scratch collector may use 2 GB. Before that, Go collects more often, and replay.yaml makes the collector refuse data.
  */
 const SCRATCH_MEMORY = { GOMEMLIMIT: '1600MiB', GOGC: '400' }
 
-/** What marks a span in a request, as near as progress needs it. */
+/** Marks a span in a request, well enough to show progress. */
 const SPAN_SENT = Buffer.from('"startTimeUnixNano"')
-/** What marks a trace, its policy and its spans in what the collector writes. */
+/** Mark a trace, its policy and its spans in what the collector writes. */
 const TRACE_KEPT = Buffer.from('"spans":[{"traceId":"')
 const POLICY_KEPT = Buffer.from('{"key":"tailsampling.policy","value":{"stringValue":"')
 const SPAN_KEPT = Buffer.from('"status":{')
@@ -73,19 +73,22 @@ const STATE_KEPT = Buffer.from('"traceState":"')
 const LONGEST_NAME = 1000
 
 /**
- * The waits of a replay in whole seconds, for the sampler decides once a second and cuts off fractions: 0.5 s after the
- * root would be none at all. So they shrink with made traffic, but stay at 2 s and 1 s. A recording that is compressed
- * does not say what lateness costs, so it gets longer waits: a machine that is held up must not tear its traces.
+ * The waits of a replay, in whole seconds: the sampler decides once a second and cuts off fractions, so 0.5 s would be
+ * 0 s. For generated traffic they shrink with the speed, but not below 2 s and 1 s. A recording that is replayed faster
+ * gets longer waits, so that a busy machine does not split its traces.
  */
 function waitsOf({ speed, stretch }: Traffic): Readonly<{ decisionSeconds: number; afterRootSeconds: number }> {
-  const shrunk = Math.ceil(DECISION_WAIT / speed)
-  if (stretch === undefined && speed > 1)
-    return { decisionSeconds: Math.max(UNHURRIED, shrunk), afterRootSeconds: Math.max(UNHURRIED, AFTER_ROOT) }
-  return { decisionSeconds: (stretch ?? 1) * Math.max(2, shrunk), afterRootSeconds: (stretch ?? 1) * AFTER_ROOT }
+  const [shortest, shortestAfterRoot] = stretch === undefined && speed > 1 ? [UNHURRIED, UNHURRIED] : [2, 1]
+  return {
+    decisionSeconds: (stretch ?? 1) * Math.max(shortest, Math.ceil(DECISION_WAIT / speed)),
+    afterRootSeconds: (stretch ?? 1) * Math.max(shortestAfterRoot, Math.ceil(AFTER_ROOT / speed)),
+  }
 }
 const UNHURRIED = 3
+/** For made traffic without a pace of its own: at this speed the waits are the shortest, 2 s and 1 s. */
+export const SHORTEST_WAITS_SPEED = Math.ceil(DECISION_WAIT / 2)
 
-/** The speed at which a recording of this length is replayed in comfort. Never slower than it was. */
+/** The default speed for a recording of this length. Never slower than it was recorded. */
 export const comfortableSpeed = (recordedMs: number): number => Math.max(1, Math.ceil(recordedMs / COMFORTABLE_MS))
 
 /** Sends traffic through the shipped wiring with a policy file, and answers what was kept. */
@@ -99,8 +102,8 @@ export const replay = (launcher: Launcher, traffic: Traffic, policyFile: string)
   })
 
 /**
- * Asks many lists at once. In one collector each gets a sampler of its own, set as the shipped one is but for its
- * list and what the list says otherwise, so that traffic sent once answers for all. Names of lists must differ.
+ * Tries many lists at the same time. Each gets its own sampler in one collector, with the shipped settings, except for
+ * its list and the settings of `sampler`. So the traffic is sent only once. Names of lists must differ.
  */
 export const replayEach = (
   launcher: Launcher,
@@ -127,7 +130,7 @@ export const replayEach = (
         exporters: each(({ id, kept }) => [`file/${id}`, { path: kept, flush_interval: '100ms' }]),
         service: {
           // Several samplers in one process would report under the same names.
-          telemetry: { metrics: { level: 'none' } },
+          telemetry: { metrics: { level: 'none', views: null } },
           pipelines: {
             [judging]: { processors: [], exporters },
             'traces/kept': { processors: [], exporters: ['nop'] },
@@ -172,8 +175,8 @@ async function sendThrough(launcher: Launcher, traffic: Traffic, { folder, overl
   })
   try {
     await send(launcher, collector, traffic)
-    // A trace with its root is judged within two ticks of the sampler after its wait. What has none is judged
-    // by stopping, on the spans that came: all of them, by now.
+    // A trace with a root is decided at most two ticks of the sampler after its wait. A trace without one is decided when
+    // the collector stops; by now all of its spans have arrived.
     await sleep((afterRootSeconds + 2) * 1000, undefined, { signal: launcher.cancel })
     await refuseEvictions(collector)
   } finally {
@@ -185,7 +188,7 @@ async function sendThrough(launcher: Launcher, traffic: Traffic, { folder, overl
   }
 }
 
-/** Says every few seconds how far a work is, until it has ended. */
+/** Says every few seconds how far the work is, until it ends. */
 async function telling<T>({ say }: Launcher, text: () => string, work: () => Promise<T>): Promise<T> {
   const timer = setInterval(() => say(`  ${text()}`), PROGRESS_MS)
   try {
@@ -217,7 +220,7 @@ async function send(launcher: Launcher, collector: Running, { requests, speed, s
   const over = new AbortController()
   const cancel = AbortSignal.any([launcher.cancel, over.signal])
   const posting = startPosting(`${collector.otlp}/v1/traces`, IN_FLIGHT)
-  // Ends a request that the collector does not answer, too.
+  // This also ends a request that the collector does not answer.
   const end = () => void posting.stop()
   cancel.addEventListener('abort', end, { once: true })
   const waiting = requests()[Symbol.asyncIterator]()
@@ -262,7 +265,7 @@ async function post(
     collector.alive()
     const answer = await ask(body)
     if ('error' in answer) {
-      // The collector may be ending: let it be seen to have ended, for its own words say more.
+      // The collector may be ending. Wait until that shows, because its own log says more.
       await sleep(200)
       cancel.throwIfAborted()
       collector.alive()
@@ -273,14 +276,14 @@ async function post(
     // The memory limiter asks for patience.
     if (status === 429 || status === 503) await sleep(REFUSED_AGAIN_MS, undefined, { signal: cancel })
     else {
-      // Reading the request says which line is wrong, and how; the collector knows of no lines.
+      // Reading the request throws an error with the line and the reason; the collector does not know lines.
       void request.spans
       throw new UserError(`the collector refuses a request of the recording: HTTP ${status} ${text}`)
     }
   }
 }
 
-/** A trace that had to make room was never judged, so the table would be wrong. */
+/** A trace that was removed to make room was never decided, so the table would be wrong. */
 async function refuseEvictions(collector: Running): Promise<void> {
   const page = await fetch(collector.metrics).then(
     (response) => response.text(),
@@ -295,12 +298,12 @@ async function refuseEvictions(collector: Running): Promise<void> {
 }
 
 /**
- * Reads what a sampler wrote. It hands on one trace at a time, and the collector writes each as one line, its fields
- * always in the same order and a status on every span: so a line is searched, which takes a tenth of parsing it.
+ * Reads what a sampler wrote. The collector writes each trace as one line, with the fields in the same order and a status on
+ * every span. So the line is searched, which takes a tenth of the time of parsing it.
  */
 async function readKept(launcher: Launcher, path: string, watch?: (line: Buffer) => void): Promise<Decisions> {
   const kept = new Map<string, Kept>()
-  // The collector makes the file when it starts. To take a lost one for an empty one would be to say that nothing was kept.
+  // The collector creates the file when it starts. If a removed file counted as empty, the table would say that nothing was kept.
   if (!existsSync(path))
     throw new UserError(
       `${path} was removed while the collector wrote to it: leave the folder alone, and run this again`,
@@ -334,7 +337,7 @@ async function readKept(launcher: Launcher, path: string, watch?: (line: Buffer)
   return kept
 }
 
-/** OpenTelemetry's `th` is the share of traces that are not kept: hexadecimal digits behind the point, zeros left out. */
+/** OpenTelemetry's `th` is the share of traces that are not kept: the hexadecimal digits after the point, without zeros at the end. */
 export function weightIn(traceState: string | undefined): number {
   const digits = /(?:^|,)ot=(?:[^,]*;)?th:([0-9a-f]{1,14})/.exec(traceState ?? '')?.[1]
   return digits === undefined ? 1 : 1 / (1 - Number.parseInt(digits.padEnd(14, '0'), 16) / 2 ** 56)

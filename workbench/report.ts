@@ -43,7 +43,7 @@ export function report(findings: Findings, format: Format): string {
   ].join('\n\n')
 }
 
-/** The table of a list without what differs from machine to machine: for a page, where a change of it shows in a diff. */
+/** The table of a list, without what differs between machines. It is for a page, where a diff shows each change. */
 export const goldenTable = ({ a }: Pick<Findings, 'a'>): string =>
   [
     markdownTable([CLASS_HEAD, ...[...a.table.classes, a.table.total].map(classRow)]),
@@ -133,6 +133,6 @@ function difference(diff: Diff, title: string, draw: Draw): readonly string[] {
 }
 
 const usd = (amount: number) => amount.toFixed(6)
-/** Rounded down: a bound must not promise more than it holds. */
+/** Rounded down: a bound must not promise too much. */
 const share = (value: number | undefined) =>
   value === undefined ? '–' : `${(Math.floor(value * 1000 + 1e-9) / 10).toFixed(1)} %`

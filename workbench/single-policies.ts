@@ -1,7 +1,7 @@
 import { isMap, isSeq, type Node, parseDocument, stringify, visit } from 'yaml'
 import type { List } from './replay.ts'
 
-/** Each policy of a list as a list of its own, in the words of the file; one that borrows from another is written out. */
+/** Each policy of a list as its own list, with the text of the file. A policy that refers to an anchor is written out in full. */
 export function singlePolicies(text: string): readonly List[] {
   const document = parseDocument(text, { merge: true })
   const list = document.contents

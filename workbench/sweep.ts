@@ -12,7 +12,7 @@ export type Range = Readonly<{ variable: string; isTime: boolean; values: readon
 
 const MOST_VALUES = 50
 const USUAL_VALUES = 9
-/** Of the times of a list only this one is told in the time of the recording; a range is in that of the world. */
+/** Only this time of a list is in the time of the recording. A range is in the time of the world. */
 const IN_RECORDED_TIME = 'SLOW_CALL'
 const SUCH = 'write for example SWEEP=slow-call=1s..5s, or with a step SWEEP=token-heavy=3000..9000/500'
 
@@ -41,7 +41,7 @@ export function readRange(text: string): Range {
   const count = Math.floor((high.value - low.value) / by + 1e-9) + 1
   if (count > MOST_VALUES)
     throw such(`asks for ${count} values, and one run can answer for ${MOST_VALUES}: take larger steps`)
-  // Even values between whole numbers are whole again: a policy may take no others.
+  // Values between whole numbers are rounded to whole numbers: a policy may accept no others.
   const isWhole = isTime || amounts.every(({ value }) => Number.isInteger(value))
   const values = Array.from({ length: count }, (_, index) => low.value + index * by)
   const rounded = values.map((value) => (isWhole ? Math.round(value) : Number(value.toPrecision(9))))
@@ -65,13 +65,13 @@ export type SweepRequest = Readonly<{
   /** The text of a checked policy file. */
   list: string
   range: Range
-  /** What the list is told by the environment, in the recording's time. */
+  /** The variables of the list, in the time of the recording. */
   env: Readonly<Record<string, string | undefined>>
   /** How much faster than the clock the recorded world ran. */
   timeFactor: number
 }>
 
-/** Judges traffic by one list under many values of one of its numbers. All are asked at once, in one real collector. */
+/** Tries one list with many values of one of its numbers, all at the same time in one real collector. */
 export async function sweep(
   launcher: Launcher,
   traffic: Traffic,
@@ -106,8 +106,8 @@ const missed = (rows: Table['classes']) =>
 type Try = Readonly<{ value: string; told: string; isInForce: boolean }>
 
 /**
- * Each value as it is shown and as the list is told it, upwards, with the one in force among them. Throws `UserError` when the
- * list does not read the variable, or reads another kind of value.
+ * Each value as it is shown and as the list gets it, in rising order, together with the one in force. Throws `UserError` when
+ * the list does not read the variable, or reads another kind of value.
  */
 export function triesOf({ list, range, env, timeFactor }: SweepRequest): readonly Try[] {
   const { variable, isTime, values, text } = range
@@ -133,7 +133,7 @@ export function triesOf({ list, range, env, timeFactor }: SweepRequest): readonl
     )
   }
   const factor = isTime ? factorOf(variable) : 1
-  // The default is told in whole milliseconds, so a value may be the one in force and differ by a rounding.
+  // The default is rounded to whole milliseconds, so the value in force may differ by a rounding.
   const isNow = (value: number) => Math.abs(value / factor - now) <= (factor === 1 ? 0 : 0.5e6)
   const shown = (value: number) => (isTime ? exactTime(value) : String(value))
   const tried = values.map((value) => ({

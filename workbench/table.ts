@@ -22,7 +22,7 @@ export type PolicyRow = Readonly<{
   policy: string
   /** Kept traces on which the sampler recorded this policy. */
   recorded: number
-  /** Traces the policy keeps when it is asked alone. */
+  /** Traces that the policy keeps when it is alone in a list. */
   votes: number
   /** Traces that would be lost without it: no other policy votes for them. */
   keptAlone: number
@@ -33,7 +33,7 @@ export type Table = Readonly<{
   agents: readonly ClassRow[]
   total: ClassRow
   policies: readonly PolicyRow[]
-  /** Traces that were kept or dropped otherwise than the single votes say. */
+  /** Traces that were kept or dropped although the single votes say the opposite. */
   unexplained: number
   unpricedCalls: number
 }>
@@ -110,11 +110,11 @@ export type Diff = Readonly<{
   }>[]
   bytes: Readonly<{ before: number; after: number }>
   usd: Readonly<{ before: number; after: number }>
-  /** Must-keep traces that B loses and A keeps. Any is a reason to refuse B. */
+  /** Must-keep traces that A keeps and B loses. Even one is a reason to refuse B. */
   mustKeepLost: number
 }>
 
-/** What B does otherwise than A, trace by trace; must-keep traces come first. */
+/** Where B decides differently from A, trace by trace. Must-keep traces come first. */
 export function compare({ traces }: Study, classes: readonly Class[], a: Decisions, b: Decisions): Diff {
   const must = new Set(classes.map(({ name }) => name))
   const changes = (from: Decisions, to: Decisions): readonly Change[] =>

@@ -6,8 +6,8 @@ import { type Launcher, NotStarted, startCollector } from './collector.ts'
 import { UserError } from './user-error.ts'
 
 /**
- * Starts the shipped configuration with a policy file, shows it spans of every shape, and
- * stops it. Nothing it exports arrives anywhere.
+ * Starts the shipped configuration with a policy file, sends it spans of different shapes, and
+ * stops it. It exports to nowhere.
  */
 export const trialIn =
   (launcher: Launcher, folder: string): Trial =>
@@ -32,15 +32,15 @@ export const trialIn =
         launcher.cancel.throwIfAborted()
         collector.alive()
       } finally {
-        // It judges what waits before it ends, however fast the machine is.
+        // Before it ends, it decides on all waiting traces, however fast the machine is.
         await collector.stop()
       }
-      // Some lists start, and end the collector at the first trace that it judges.
+      // With some lists the collector starts, but ends at the first trace that it decides on.
       if (panic) return { ready: false, why: `it ended at the first trace that it judged: ${panic}` }
     } catch (error) {
       if (!(error instanceof NotStarted)) throw error
       const text = error.said.length > 0 ? lastWords(error.said) : 'it said nothing'
-      // What else starts it, an engine of containers, may have said this.
+      // The message may come from what starts it, for example a container engine.
       if (!ITS_ERROR.test(text)) throw new UserError(`the collector could not be started: ${readable(text)}`)
       if (!/tail_sampling|policies/.test(text)) {
         throw new UserError(
@@ -53,14 +53,14 @@ export const trialIn =
   }
 
 const ITS_ERROR = /^(Error: |collector server run finished with error: )/
-/** What the collector said of the error that ended it, which may take several lines. */
+/** The collector's message about the error that ended it. It may have several lines. */
 function lastWords(lines: readonly string[]): string {
   const text = lines.join('\n')
   const from = Math.max(text.lastIndexOf('Error: '), text.lastIndexOf('collector server run finished with error: '), 0)
   return text.slice(from).replace(/\t\{.*$/gm, '')
 }
 
-/** The same without its contexts, of which only the innermost helps. */
+/** The same without its outer contexts: only the innermost helps. */
 const readable = (text: string) =>
   text
     .replace(/^[\s\S]*following error\(s\):/, '')
@@ -76,7 +76,7 @@ function complaint(line: string): Complaint {
 
 const id = (digit: string, length: number) => digit.repeat(length)
 
-/** Spans that have nothing, and spans that have everything with the types that senders use. */
+/** A span without attributes, and spans with all attributes, in the types that senders use. */
 function probe() {
   const now = Date.now()
   const span = (index: number, name: string, attributes: Record<string, unknown>): Span => ({

@@ -14,7 +14,7 @@ export type Question = Readonly<{
   a: Readonly<{ path: string; shown: string }>
   b?: Readonly<{ path: string; shown: string }>
   slowCall: string
-  /** Undefined takes the speed at which the recording lasts about ten seconds. */
+  /** Undefined means the speed at which the recording takes about ten seconds. */
   speed: number | undefined
   classes: readonly Class[]
   pricesOf: (day: Date) => PriceOf
@@ -30,11 +30,11 @@ export async function tune(launcher: Launcher, question: Question): Promise<Find
     const began = performance.now()
     launcher.say(`  ${shown}: replayed ${speed} times as fast as it was recorded, or as fast as the collector can`)
     const alone = singlePolicies(readFileSync(path, 'utf8'))
-    // What the classes say is the same for the second list.
+    // The votes of the classes are the same for the second list.
     const lists = known ? alone : [...alone, ...classLists(classes)]
-    const [kept, decided] = await bothOrNone(launcher, (lent) => [
-      replay(lent, whole, path),
-      replayEach({ ...lent, say: (line) => lent.say(`  each policy alone:${line}`) }, traffic, lists),
+    const [kept, decided] = await bothOrNone(launcher, (both) => [
+      replay(both, whole, path),
+      replayEach({ ...both, say: (line) => both.say(`  each policy alone:${line}`) }, traffic, lists),
     ])
     const study = known ?? classified(found(), classes, decided)
     const votes = new Map(alone.map(({ name }) => [name, decided.get(name) ?? new Map()]))
@@ -57,10 +57,10 @@ export async function tune(launcher: Launcher, question: Question): Promise<Find
   }
 }
 
-/** Two works at the same time; when one fails the other is ended before this answers. */
+/** Does both at the same time. When one fails, ends the other before it throws. */
 async function bothOrNone<A, B>(
   launcher: Launcher,
-  start: (lent: Launcher) => readonly [Promise<A>, Promise<B>],
+  start: (both: Launcher) => readonly [Promise<A>, Promise<B>],
 ): Promise<readonly [A, B]> {
   const failed = new AbortController()
   const work = start({ ...launcher, cancel: AbortSignal.any([launcher.cancel, failed.signal]) })

@@ -1,7 +1,7 @@
 import { parseDocument, visit } from 'yaml'
 import { UserError } from './user-error.ts'
 
-/** How a file reads a variable: `${env:NAME:-what it is otherwise}`. */
+/** How a file reads a variable: `${env:NAME:-default}`. */
 const VARIABLE = /\$\{env:(\w+)(?::-([^}]*))?\}/g
 
 type Values = Readonly<Record<string, string | undefined>>
@@ -14,7 +14,7 @@ export const withVariables = (text: string, env: Values): string =>
 export const withValue = (text: string, variable: string, value: string): string =>
   text.replace(VARIABLE, (whole, name) => (name === variable ? value : whole))
 
-/** The variables that a file reads, with their values. What stands in comments is not read. */
+/** The variables that a file reads, with their values, except those in comments. */
 export function variablesIn(text: string, env: Values = {}): ReadonlyMap<string, string> {
   const found = new Map<string, string>()
   visit(parseDocument(text), {
@@ -26,7 +26,7 @@ export function variablesIn(text: string, env: Values = {}): ReadonlyMap<string,
   return found
 }
 
-/** What a file takes for a variable that nobody sets. Throws `UserError` when it has no such default. */
+/** The default that a file has for a variable. Throws `UserError` when it has none. */
 export function defaultOf(text: string, variable: string): string {
   const value = variablesIn(text).get(variable)
   if (value) return value

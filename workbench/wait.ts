@@ -8,8 +8,8 @@ type Patience = Readonly<{
 }>
 
 /**
- * Asks until there is an answer, and gives it. `false` and `undefined` are no answers. Gives undefined when the time is
- * up; the question is then asked one last time. Throws the reason when it is cancelled.
+ * Asks until there is an answer, and returns it. `false` and `undefined` are not answers. Returns undefined when the time
+ * is up, after it has asked one last time. Throws the reason when it is cancelled.
  */
 export async function waitFor<T>(
   ask: () => T | Promise<T>,

@@ -10,11 +10,11 @@ import { singlePolicies } from './single-policies.ts'
 import { UserError } from './user-error.ts'
 import { withVariables } from './variables.ts'
 
-/** `drop` is the vote of a policy that takes traces away, for one that it matches: no other policy can save that. */
+/** `drop` is the vote of a drop policy for a trace that it matches: no other policy can keep that trace. */
 export type Vote = Readonly<{ policy: string; vote: 'yes' | 'no' | 'drop' }> & Look
 export type Why = Readonly<{
   trace: string
-  /** Name of its root span; undefined when none came. */
+  /** Name of its root span; undefined when the recording has none. */
   root: string | undefined
   agents: readonly string[]
   spans: number
@@ -30,21 +30,21 @@ export type Why = Readonly<{
   timeFactor: number
 }>
 
-/** One trace of a recording: its own spans, in the requests that brought them. */
+/** One trace of a recording: only its spans, in the requests that they came in. */
 export type Found = Readonly<{ id: string; requests: readonly Request[] }>
 
 /** How many other ids an error shows. */
 const SHOWN_IDS = 3
-/** A trace that took longer to arrive is sent faster than it came, so that nobody waits for hours. */
+/** A trace that took longer to arrive is sent faster, so that nobody waits for hours. */
 const LONGEST_SENDING_MS = 2000
 const WHOLE_LIST = 'the whole list'
 
-/** Tells the classes of all traces of the recording. It takes seconds, so it is asked only when an error needs it. */
+/** Finds the classes of all traces of the recording. It takes seconds, so it is called only for an error. */
 export type Classify = (found: Study) => Promise<Study>
 
 /**
- * Finds the trace whose id begins like this. Throws `UserError` when there is none, more than one, or this is no id:
- * with ids that there are, those of traces that must be kept first.
+ * Finds the trace whose id begins like this. Throws `UserError` when there is no such trace, there is more than one, or this
+ * is not an id. The error lists some ids of the recording, first those of traces that must be kept.
  */
 export async function findTrace(
   recording: Readonly<{ path: string; shown: string }>,
@@ -78,7 +78,7 @@ export async function findTrace(
   return { id, requests }
 }
 
-/** What can be asked for instead. */
+/** Other ids to try. */
 async function others({ path, shown }: Readonly<{ path: string; shown: string }>, classify: Classify): Promise<string> {
   const { traces } = await classify(await study(readRecording(path), () => () => 0))
   const worth = ({ classes }: Trace) => Number(!classes.includes(ROUTINE))
@@ -97,7 +97,7 @@ function onlyTrace({ atMs, body }: Request, begins: string, isMeant: (id: string
 export type Question = Readonly<{
   /** The text of a policy file. */
   list: string
-  /** What the list is told by the environment, e.g. `SLOW_CALL: 200ms`. */
+  /** The variables of the list, e.g. `SLOW_CALL: 200ms`. */
   env: Readonly<Record<string, string>>
   classes: readonly Class[]
   pricesOf: (day: Date) => PriceOf
@@ -105,8 +105,8 @@ export type Question = Readonly<{
 }>
 
 /**
- * Says why a trace is kept or dropped. The votes are those of the real collector, which judges this trace with each policy
- * alone, and with the whole list. What stands beside a vote is only read from the trace, where the policy looks.
+ * Says why a trace is kept or dropped. The votes are those of the real collector: it decides on this trace with each policy
+ * alone, and with the whole list. The values beside a vote are only read from the trace, at the places that the policy reads.
  */
 export async function why(launcher: Launcher, { id, requests }: Found, question: Question): Promise<Why> {
   const { list, env, classes, pricesOf, timeFactor } = question
@@ -146,7 +146,7 @@ export async function why(launcher: Launcher, { id, requests }: Found, question:
   }
 }
 
-/** A policy that drops keeps nothing by itself: what it takes away is seen beside one that keeps everything. */
+/** A drop policy alone keeps nothing. Together with a policy that keeps everything, it shows what it drops. */
 function besideAll({ name, text }: List): List {
   const indent = /^ */.exec(text)?.[0] ?? ''
   return { name, text: `${text.trimEnd()}\n${indent}- name: everything-else\n${indent}  type: always_sample\n` }
@@ -185,7 +185,7 @@ export function whyReport(found: Why, format: Format): string {
   ].join('\n\n')
 }
 
-/** A bar would end the cell. */
+/** In Markdown, a bar would end the cell. */
 const forCell = (text: string, format: Format) => (format === 'markdown' ? text.replaceAll('|', '\\|') : text)
 
 function notes({ kept, votes }: Why): readonly string[] {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { nanosOf, nanosToMs } from '../../otlp/json.ts'
 import type { Outcome } from './balance.ts'
 import type { Behaviour } from './fault-proxy.ts'
+import { longRuns } from './long-runs.ts'
 import { oddRequests } from './odd-requests.ts'
 import {
   type Backend,
@@ -126,7 +127,7 @@ async function whileDisturbed(
         drill,
         balances: found,
         notes: [
-          `${outageSeconds} s; ${others.map(({ id }) => id).join(', ')} had all ${spans} spans before it ended, ${waiting} waited for ${target.id}; slowest answer to the client ${meanwhile} ms, ${calm} ms before`,
+          `${outageSeconds} s; ${others.map(({ id }) => id).join(', ')} had all ${spans} spans before it ended, ${waiting} bytes waited for ${target.id}; slowest answer to the client ${meanwhile} ms, ${calm} ms before`,
           ...(target.unread() > 0
             ? [
                 `${target.unread()} traces could not be read from the queue, and the collector dropped them without a count`,
@@ -177,11 +178,11 @@ async function backendKilled(tools: DrillTools, { seed, outageSeconds }: Size, {
   })
 }
 
-/** At least one batch; with less, the collector does not start. */
-const SMALL_QUEUE_SPANS = 512
+/** About five hundred spans. The queue must hold the smallest batch, or the collector does not start. */
+const SMALL_QUEUE_BYTES = 256 * 1024
 /** A small queue, which is full soon. */
 const smallQueue = (exporter: string) =>
-  `exporters: { ${exporter}: { sending_queue: { queue_size: ${SMALL_QUEUE_SPANS} } } }`
+  `exporters: { ${exporter}: { sending_queue: { queue_size: ${SMALL_QUEUE_BYTES}, batch: { min_size: ${SMALL_QUEUE_BYTES} } } } }`
 
 /** At level debug, the redactor logs each statement. That is too much to read, so the redactor is left out here. */
 const SAYS_ALL = `
@@ -190,7 +191,8 @@ service:
   pipelines: { traces/in: { processors: [memory_limiter] } }
 `
 
-const SMALL_DISK_KB = 2000
+/** While its writes fail, the collector decides seconds late, so each other queue must hold a burst of some seconds. */
+const SMALL_DISK_KB = 6000
 /** A full disk for one program: none of its files can grow beyond this size. */
 const smallDisk: NonNullable<Scenario['started']> = ({ file, args, env }) => ({
   file: 'sh',
@@ -384,6 +386,7 @@ export function drillsOver(backends: readonly Backend[]): readonly Drill[] {
     { name: 'clocks', run: clocks },
     { name: 'burst', run: burst },
     { name: 'odd', run: odd },
+    { name: 'long-runs', run: longRuns },
   ]
 }
 

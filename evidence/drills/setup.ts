@@ -1,11 +1,11 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Span } from '../../otlp/json.ts'
+import { type Span, traceRequest } from '../../otlp/json.ts'
 import { type Random, randomOf } from '../../random/random.ts'
-import { type Launcher, type Running, startCollector, sumOf, withScratch } from '../../workbench/collector.ts'
+import { type Launcher, PORTS, type Running, startCollector, sumOf, withScratch } from '../../workbench/collector.ts'
 import { startPosting } from '../../workbench/post.ts'
-import { replay } from '../../workbench/replay.ts'
+import { replay, SHORTEST_WAITS_SPEED } from '../../workbench/replay.ts'
 import { withVariables } from '../../workbench/variables.ts'
 import { BEGINNING, type Kind, MUST_KEEP, makeTrace, requestOf } from '../traffic.ts'
 import { type Account, type Balance, balance, type Events, type Part, type SentTrace, spanKey } from './balance.ts'
@@ -69,7 +69,6 @@ const QUIET_MS = SECOND_MS
 export const SPANS_PER_TRACE = 4
 /** The collector logs one such line for each trace that it drops because it cannot update its queue on disk. */
 const UNREAD = 'Failed to dispatch item'
-const CALM_SPEED = 10
 const CALM_PER_SECOND = 1500
 
 export type Shape = (spans: readonly Span[], random: Random, atMs: number) => readonly Span[]
@@ -84,6 +83,8 @@ export type Scenario = Readonly<{
   /** Changes the command of the collector. */
   started?: (command: ReturnType<Launcher['collector']>) => ReturnType<Launcher['collector']>
   shape?: Shape
+  /** How long the sampler waits, if not `WAITS`. */
+  waits?: typeof WAITS
 }>
 
 /** A backend of a drill, with a fault proxy in front of it. */
@@ -107,6 +108,8 @@ export type Setup = Readonly<{
   targets: readonly Target[]
   /** Sends traces for this long, or until the given work is done. */
   play: (until: number | (() => boolean), perSecond?: number) => Promise<void>
+  /** Sends these spans in one request, as one service does. */
+  send: (spans: readonly Span[], service: string) => Promise<void>
   /** The slowest answer to the client since the last call, in milliseconds. */
   slowest: () => number
   sent: () => number
@@ -115,8 +118,8 @@ export type Setup = Readonly<{
   counter: (name: string, target?: Target) => Promise<number>
   /** Waits until the client has an answer to everything. */
   answered: () => Promise<void>
-  /** Where all spans of the client are. */
-  balances: () => Promise<readonly Balance[]>
+  /** Where all spans of the client are. Which traces the list drops is found in a calm run, unless the drill knows it. */
+  balances: (isDropped?: Events['isDropped']) => Promise<readonly Balance[]>
   /** Where the spans are that the backends got and that the client did not send. */
   unsentBalances: () => Promise<readonly Balance[]>
   /** How many spans that the client did not send came to a backend or were rejected by it. */
@@ -150,14 +153,14 @@ export async function withSetup<T>(
         targets.push({ ...backend, proxy, running: real, unread: () => unread.get(backend.id) ?? 0 })
       }
       // Every collector of a drill has the same ports, because the client knows one address.
-      const ports = await tools.launcher.freePorts(5)
+      const ports = await tools.launcher.freePorts(PORTS)
       const launcher: Launcher = {
         ...tools.launcher,
         freePorts: async () => ports,
         collector: (...asked) => (scenario.started ?? ((command) => command))(tools.launcher.collector(...asked)),
       }
       const env = {
-        ...WAITS,
+        ...(scenario.waits ?? WAITS),
         POLICY_FILE: policies,
         ...Object.assign({}, ...targets.map(({ environment, proxy }) => environment(proxy.endpoint))),
       }
@@ -217,8 +220,13 @@ export async function withSetup<T>(
             return { id, parts: [{ spans: [span], sentMs: 0, answeredMs: 0, refused: undefined }] }
           })
       }
-      const balancesOf = async (traces: readonly SentTrace[], others: ReadonlySet<string>) => {
-        const isDropped = scenario.list ? await dropsOf(tools, scenario, policies, traces.length) : () => false
+      const balancesOf = async (
+        traces: readonly SentTrace[],
+        others: ReadonlySet<string>,
+        known?: Events['isDropped'],
+      ) => {
+        const isDropped =
+          known ?? (scenario.list ? await dropsOf(tools, scenario, policies, traces.length) : () => false)
         const events: Events = { killsMs, undecidedForMs: UNDECIDED_FOR_MS, isDropped }
         const found: Balance[] = []
         for (const target of targets) {
@@ -237,7 +245,8 @@ export async function withSetup<T>(
         }
         return found
       }
-      const balances = () => balancesOf(client.sent(), new Set(unsentTraces().map(keyOf)))
+      const balances = (isDropped?: Events['isDropped']) =>
+        balancesOf(client.sent(), new Set(unsentTraces().map(keyOf)), isDropped)
       const unsentBalances = () => balancesOf(unsentTraces(), keysSent())
       return await work({
         folder,
@@ -247,6 +256,7 @@ export async function withSetup<T>(
         kill,
         targets,
         play: client.play,
+        send: client.send,
         slowest: client.slowest,
         sent: () => client.sent().length,
         settle,
@@ -326,9 +336,9 @@ function startClient(url: string, { seed, shape }: Scenario, cancel: AbortSignal
   const sent: { id: string; parts: Part[] }[] = []
   const waiting = new Set<Promise<void>>()
   let slowest = 0
-  const send = async (traces: readonly (readonly Span[])[]) => {
+  const send = async (traces: readonly (readonly Span[])[], body: Buffer) => {
     const sentMs = Date.now()
-    const answer = await posting.post(requestOf(sentMs, traces.flat()).body)
+    const answer = await posting.post(body)
     const answeredMs = Date.now()
     slowest = Math.max(slowest, answeredMs - sentMs)
     const refused = 'error' in answer ? answer.error : answer.status < 300 ? undefined : `HTTP ${answer.status}`
@@ -338,9 +348,17 @@ function startClient(url: string, { seed, shape }: Scenario, cancel: AbortSignal
         parts: [{ spans: spans.map(({ spanId }) => spanId), sentMs, answeredMs, refused }],
       })
   }
+  const tracked = (sending: Promise<void>) => {
+    waiting.add(sending)
+    return sending.finally(() => waiting.delete(sending))
+  }
   let made = 0
   return {
     sent: () => sent,
+    send: (spans: readonly Span[], service: string) => {
+      const body = Buffer.from(JSON.stringify(traceRequest(spans, { resource: { 'service.name': service } })))
+      return tracked(send([...Map.groupBy(spans, ({ traceId }) => traceId).values()], body))
+    },
     play: async (until: number | (() => boolean), perSecond = TRACES_PER_SECOND) => {
       const [began, before] = [Date.now(), made]
       const isOver = typeof until === 'number' ? () => Date.now() - began >= until : until
@@ -349,9 +367,7 @@ function startClient(url: string, { seed, shape }: Scenario, cancel: AbortSignal
         const traces: (readonly Span[])[] = []
         for (; made < due; made++) traces.push(traceOf(seed, made, Date.now(), shape))
         if (traces.length > 0) {
-          const sending = send(traces)
-          waiting.add(sending)
-          sending.finally(() => waiting.delete(sending))
+          tracked(send(traces, requestOf(Date.now(), traces.flat()).body))
         }
         await sleep(SEND_EVERY_MS, undefined, { signal: cancel })
       }
@@ -372,11 +388,11 @@ function startClient(url: string, { seed, shape }: Scenario, cancel: AbortSignal
 async function dropsOf(tools: DrillTools, { seed, shape }: Scenario, policies: string, count: number) {
   const requests = async function* () {
     for (let number = 0; number < count; number++) {
-      const atMs = BEGINNING.getTime() + (number / CALM_PER_SECOND) * SECOND_MS * CALM_SPEED
+      const atMs = BEGINNING.getTime() + (number / CALM_PER_SECOND) * SECOND_MS * SHORTEST_WAITS_SPEED
       yield requestOf(atMs, traceOf(seed, number, BEGINNING.getTime(), shape))
     }
   }
-  const kept = await replay(tools.launcher, { requests, speed: CALM_SPEED, slowCall: '' }, policies)
+  const kept = await replay(tools.launcher, { requests, speed: SHORTEST_WAITS_SPEED, slowCall: '' }, policies)
   return (trace: string) => !kept.has(trace)
 }
 

@@ -3,9 +3,13 @@ import { type Random, randomOf } from '../../random/random.ts'
 import { ENCODINGS, type Encoding, HIDING, type Spelled, textOf } from './encodings.ts'
 import {
   type Field,
+  LOG_SLOTS,
+  type LogRecord,
+  type Logs,
   METRIC_SLOTS,
   type Metric,
   type Metrics,
+  type Signal,
   type Span,
   type Takes,
   TRACE_SLOTS,
@@ -16,8 +20,12 @@ import { KINDS, type Kind, PLAIN_KINDS, type Secret } from './kinds.ts'
 /** One secret that is sent: its kind, its encoding, its field, and the texts that must not be found. */
 export type Item = Readonly<{ kind: string; encoding: string; field: string; needles: readonly string[] }>
 export type Sent = Readonly<{
-  signal: 'traces' | 'metrics'
+  signal: Signal
   traceIds: readonly string[]
+  /** How many spans it has. */
+  spans: number
+  /** It has messages that Phoenix shows. */
+  hasMessages?: boolean
   body: string
   items: readonly Item[]
 }>
@@ -54,6 +62,7 @@ export function* makeCorpus({ seed, count }: Readonly<{ seed: number; count: num
   for (let made = 0, turn = 0; made < count; turn++) {
     const sent = [oneTrace(randomOf(seed, 'trace', turn), turn, seen)]
     if (turn % METRICS_EVERY === 0) sent.push(oneMetrics(randomOf(seed, 'metrics', turn), turn / METRICS_EVERY, seen))
+    if (turn % LOGS_EVERY === 1) sent.push(oneLog(randomOf(seed, 'logs', turn), (turn - 1) / LOGS_EVERY, seen))
     for (const each of sent) made += each.items.length
     yield* sent
   }
@@ -61,6 +70,8 @@ export function* makeCorpus({ seed, count }: Readonly<{ seed: number; count: num
 
 /** One body of metrics for this many traces: metrics have fewer fields that are stored, and each body makes new series. */
 const METRICS_EVERY = 2
+/** In the turns without metrics. */
+const LOGS_EVERY = 2
 
 function fill<Body>(
   fields: readonly Field<Body>[],
@@ -159,14 +170,14 @@ const service = (name: string) => ({
 /** Whole minutes, so that a run has few different times, and few digits of a time look like a secret number. */
 const recently = () => Math.floor(Date.now() / 60_000) * 60_000 - 60_000
 
-export function newTrace(random: Random, name = SERVICE): Trace {
+export function newTrace(random: Random): Trace {
   const [traceId, atMs] = [random.hex(32), recently()]
   const bare = newSpan(random, atMs, traceId)
   const rich = newSpan(random, atMs, traceId, bare.spanId)
   rich.events.push({ name: 'note', timeUnixNano: nanosOf(atMs), attributes: [] })
   rich.links.push({ traceId: random.hex(32), spanId: random.hex(16), traceState: '', attributes: [] })
   const scope = { name: 'acorn', version: '1', attributes: [] }
-  return { resource: service(name), schemaUrl: '', scopeSpans: [{ scope, schemaUrl: '', spans: [bare, rich] }] }
+  return { resource: service(SERVICE), schemaUrl: '', scopeSpans: [{ scope, schemaUrl: '', spans: [bare, rich] }] }
 }
 
 /** One of this many senders promises that its links hold ids only, and breaks the promise. */
@@ -185,7 +196,13 @@ function oneTrace(random: Random, turn: number, seen: Set<string>): Sent {
   const items = [...fill(TRACE_SLOTS, trace, random, turn, seen), ...hidden(trace, random, turn, seen)].map((item) =>
     promises && item.field.startsWith('link ') ? { ...item, field: `${item.field}, against a promise` } : item,
   )
-  return { signal: 'traces', traceIds: [traceIdOf(trace)], body: bodyOf(trace), items }
+  return {
+    signal: 'traces',
+    spans: trace.scopeSpans[0].spans.length,
+    traceIds: [traceIdOf(trace)],
+    body: bodyOf(trace),
+    items,
+  }
 }
 
 function oneMetrics(random: Random, turn: number, seen: Set<string>): Sent {
@@ -258,5 +275,20 @@ function oneMetrics(random: Random, turn: number, seen: Set<string>): Sent {
   const scope = { name: 'acorn', version: '1', attributes: [] }
   const body: Metrics = { resource: service(SERVICE), schemaUrl: '', scopeMetrics: [{ scope, schemaUrl: '', metrics }] }
   const items = fill(METRIC_SLOTS, body, random, turn, seen)
-  return { signal: 'metrics', traceIds: [], body: JSON.stringify({ resourceMetrics: [body] }), items }
+  return { signal: 'metrics', spans: 0, traceIds: [], body: JSON.stringify({ resourceMetrics: [body] }), items }
+}
+
+function oneLog(random: Random, turn: number, seen: Set<string>): Sent {
+  const record = (): LogRecord => ({
+    timeUnixNano: nanosOf(recently()),
+    severityText: 'INFO',
+    eventName: 'gen_ai.user.message',
+    body: string('hello'),
+    attributes: [],
+  })
+  const scope = { name: 'acorn', version: '1', attributes: [] }
+  const logRecords: Logs['scopeLogs'][0]['logRecords'] = [record(), record()]
+  const body: Logs = { resource: service(SERVICE), schemaUrl: '', scopeLogs: [{ scope, schemaUrl: '', logRecords }] }
+  const items = fill(LOG_SLOTS, body, random, turn, seen)
+  return { signal: 'logs', spans: 0, traceIds: [], body: JSON.stringify({ resourceLogs: [body] }), items }
 }

@@ -40,8 +40,68 @@ const jsonEscapes = (text: string) =>
     .replaceAll('/', '\\/')
     .replace(/[@+<>&']/g, (letter) => `\\u${(letter.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`)
 
-const prose = (text: string) => `Please note ${text} for later, thanks.`
-const json = (text: string) => JSON.stringify({ role: 'user', note: text, tries: 2 })
+/** A sentence. Where a word announces the secret, people say it in these two ways. */
+function prose(secret: Secret): Spelled {
+  const { announced, marker } = secret
+  if (!announced?.spoken) return { text: `Please note ${textOf(secret)} for later, thanks.`, needles: [marker] }
+  const verb = marker.charCodeAt(0) % 2 === 0 ? 'is' : 'is:'
+  return { text: `Please note that my ${announced.spoken} ${verb} ${marker} for later, thanks.`, needles: [marker] }
+}
+
+/** What a tool is told: the secret under the key that announces it, or in a note, with other values around it. */
+const told = (secret: Secret): Readonly<Record<string, unknown>> =>
+  secret.announced
+    ? { user: 'maria', [secret.announced.key]: secret.marker, tries: 2 }
+    : { role: 'user', note: textOf(secret), tries: 2 }
+
+type Write = (fields: Readonly<Record<string, unknown>>) => string
+const structured =
+  (write: Write) =>
+  (secret: Secret): Spelled => ({ text: write(told(secret)), needles: [secret.marker] })
+
+/** JSON that is a text in JSON, this many times. */
+const nested = (depth: number, fields: unknown): string =>
+  depth === 1 ? JSON.stringify(fields) : JSON.stringify({ arguments: nested(depth - 1, fields), index: 0 })
+
+/** A reply with a call of a tool, as OpenAI's API writes it: the arguments are JSON in a text. */
+const toolCall: Write = (fields) =>
+  JSON.stringify([
+    { role: 'user', content: 'log me in' },
+    {
+      role: 'assistant',
+      content: null,
+      tool_calls: [{ id: 'call_1', type: 'function', function: { name: 'login', arguments: JSON.stringify(fields) } }],
+    },
+  ])
+
+/** The same in the words of the GenAI conventions, where arguments are an object. */
+const message: Write = (fields) =>
+  JSON.stringify([
+    { role: 'user', parts: [{ type: 'text', content: 'log me in' }] },
+    { role: 'assistant', parts: [{ type: 'tool_call', id: 'call_1', name: 'login', arguments: fields }] },
+  ])
+
+/** As Python prints a value. */
+export function python(value: unknown): string {
+  if (typeof value === 'string') {
+    const inside = value.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')
+    return inside.includes("'") && !inside.includes('"') ? `"${inside}"` : `'${inside.replaceAll("'", "\\'")}'`
+  }
+  if (Array.isArray(value)) return `[${value.map(python).join(', ')}]`
+  if (typeof value === 'object' && value !== null)
+    return `{${Object.entries(value)
+      .map(([key, inner]) => `${python(key)}: ${python(inner)}`)
+      .join(', ')}}`
+  return value === null ? 'None' : value === true ? 'True' : value === false ? 'False' : String(value)
+}
+
+/** A number has no quotes in JSON; what masks it needs some. */
+const asNumber =
+  (write: (number: string) => string) =>
+  (secret: Secret, { numeric }: Kind): Spelled | undefined => {
+    const number = textOf(secret).replace(/\D/g, '')
+    return numeric ? { text: write(number), needles: [number.slice(secret.before.length)] } : undefined
+  }
 
 const holding =
   (hold: (text: string) => AnyValue) =>
@@ -52,14 +112,23 @@ const holding =
 
 export const ENCODINGS: readonly Encoding[] = [
   { name: 'plain', encode: byPart((text) => text) },
-  { name: 'in prose', encode: byPart((text) => text, prose) },
-  { name: 'in JSON', encode: byPart((text) => text, json) },
+  { name: 'in prose', encode: prose },
+  { name: 'in JSON', encode: structured((fields) => JSON.stringify(fields)) },
+  { name: 'JSON in JSON', encode: structured((fields) => nested(2, fields)) },
+  { name: 'JSON in JSON in JSON', encode: structured((fields) => nested(3, fields)) },
+  { name: 'four times JSON', encode: structured((fields) => nested(4, fields)) },
+  { name: 'indented JSON', encode: structured((fields) => JSON.stringify({ fields }, null, 2)) },
+  { name: 'message with a tool call', encode: structured(toolCall) },
+  { name: 'message of the GenAI conventions', encode: structured(message) },
+  { name: 'Python', encode: structured((fields) => python({ finish_reason: 'stop', message: fields, refusal: null })) },
   {
-    name: 'JSON in JSON',
-    encode: byPart(
-      (text) => text,
-      (text) => JSON.stringify({ parts: [json(text)] }),
-    ),
+    name: 'JSON in Python',
+    encode: structured((fields) => python([{ function: { arguments: JSON.stringify(fields), name: 'login' } }])),
+  },
+  { name: 'as a number in JSON', encode: asNumber((number) => `{"order": ${number}, "qty": 2}`) },
+  {
+    name: 'as numbers in JSON in JSON',
+    encode: asNumber((number) => JSON.stringify({ arguments: `[7, ${number}, {"n":${number}}]` })),
   },
   { name: 'escaped', encode: byPart(jsonEscapes, (text) => `{"note":"${text}"}`) },
   {

@@ -52,21 +52,39 @@ export type Metrics = {
   scopeMetrics: [{ scope: Scope; schemaUrl: string; metrics: Metric[] }]
 }
 
+export type LogRecord = {
+  timeUnixNano: string
+  severityText: string
+  eventName: string
+  body: AnyValue
+  attributes: Attribute[]
+}
+/** One resource with one scope and two log records: one whose whole body is a field, and one with a body in layers. */
+export type Logs = {
+  resource: Resource
+  schemaUrl: string
+  scopeLogs: [{ scope: Scope; schemaUrl: string; logRecords: [plain: LogRecord, layered: LogRecord] }]
+}
+
 /** What a field holds: any value, a key, or other text. */
 export type Takes = 'value' | 'key' | 'text'
 type Put<Body> =
   | { takes: 'value'; put: (body: Body, value: AnyValue, key: string) => void }
   | { takes: 'key' | 'text'; put: (body: Body, text: string) => void }
+export type Signal = 'traces' | 'metrics' | 'logs'
 /** A field of OTLP in which a sender can write any text. */
-export type Field<Body> = Readonly<{ name: string; signal: 'traces' | 'metrics' }> & Put<Body>
+export type Field<Body> = Readonly<{ name: string; signal: Signal }> & Put<Body>
 
 const yes = string('yes')
 
 type Has = { attributes: Attribute[] }
-const fieldsOf = <Body>(signal: 'traces' | 'metrics') => {
+const fieldsOf = <Body>(signal: Signal) => {
   const field = (name: string, put: Put<Body>): Field<Body> => ({ name, signal, ...put })
   return {
     text: (name: string, put: (body: Body, text: string) => void) => field(name, { takes: 'text', put }),
+    value: (name: string, put: (body: Body, value: AnyValue, key: string) => void) =>
+      field(name, { takes: 'value', put }),
+    key: (name: string, put: (body: Body, key: string) => void) => field(name, { takes: 'key', put }),
     attributes: (name: string, of: (body: Body) => Has | undefined): readonly Field<Body>[] => [
       field(`${name} attribute`, {
         takes: 'value',
@@ -204,4 +222,45 @@ export const METRIC_SLOTS: readonly Field<Metrics>[] = [
       return exemplar && { attributes: exemplar.filteredAttributes }
     }),
   ),
+]
+
+const ofLogs = fieldsOf<Logs>('logs')
+const plain = (body: Logs) => body.scopeLogs[0].logRecords[0]
+const layered = (body: Logs) => body.scopeLogs[0].logRecords[1]
+/** Puts a key with a value into a layer of the body, beside what is there. */
+const inBody = (record: LogRecord, key: string, value: AnyValue) => {
+  const [layer] = record.body.kvlistValue?.values ?? []
+  const values = layer?.value?.kvlistValue?.values ?? []
+  record.body = {
+    kvlistValue: { values: [{ key: 'message', value: { kvlistValue: { values: [...values, { key, value }] } } }] },
+  }
+}
+
+export const LOG_SLOTS: readonly Field<Logs>[] = [
+  ...ofLogs.attributes('resource of logs', ({ resource }) => resource),
+  ofLogs.text('resource schema URL of logs', (body, text) => {
+    body.schemaUrl = text
+  }),
+  ...ofLogs.attributes('scope of logs', (body) => body.scopeLogs[0].scope),
+  ofLogs.text('scope name of logs', (body, text) => {
+    body.scopeLogs[0].scope.name = text
+  }),
+  ofLogs.text('scope version of logs', (body, text) => {
+    body.scopeLogs[0].scope.version = text
+  }),
+  ofLogs.text('scope schema URL of logs', (body, text) => {
+    body.scopeLogs[0].schemaUrl = text
+  }),
+  ...ofLogs.attributes('log record', plain),
+  ofLogs.value('log body', (body, value) => {
+    plain(body).body = value
+  }),
+  ofLogs.text('log severity', (body, text) => {
+    plain(body).severityText = text
+  }),
+  ofLogs.text('log event name', (body, text) => {
+    plain(body).eventName = text
+  }),
+  ofLogs.value('value inside a log body', (body, value, key) => inBody(layered(body), key, value)),
+  ofLogs.key('key inside a log body', (body, key) => inBody(layered(body), key, yes)),
 ]

@@ -5,7 +5,6 @@ import { test } from 'node:test'
 import { parse } from 'yaml'
 import { UserError } from '../../workbench/user-error.ts'
 import type { Item } from './corpus.ts'
-import type { Harm } from './false-positives.ts'
 import { isTight, judge, type KnownLeak, knownLeaksTable, leakReport, readKnownLeaks } from './leak.ts'
 
 const FILE = 'evidence/leak/known-leaks.yaml'
@@ -17,12 +16,11 @@ const item = (kind: string, encoding = 'plain', field = 'span attribute'): Item 
   field,
   needles: [kind],
 })
-const NO_HARM: Harm = { attributes: 1, bytes: 10, alteredBytes: 0, altered: [] }
 const known: KnownLeak = { what: 'base64', why: '', advice: '', encoding: ['base64'] }
 const sent = [item('e-mail'), item('e-mail', 'base64'), item('IBAN')]
 
 test('a known leak is reported, any other is an error', () => {
-  const told = judge(sent, new Map([[1, ['Tempo']]]), [known], NO_HARM)
+  const told = judge(sent, new Map([[1, ['Tempo']]]), [known])
   assert.ok(isTight(told))
   const leaks = judge(
     sent,
@@ -31,22 +29,15 @@ test('a known leak is reported, any other is an error', () => {
       [2, ['Phoenix']],
     ]),
     [known],
-    NO_HARM,
   )
   assert.ok(!isTight(leaks))
   assert.match(leakReport(leaks, 'text'), /1 leaked:\n {2}IBAN, plain, span attribute: "IBAN" in Phoenix/)
 })
 
 test('a known leak that does not leak any more is an error', () => {
-  const leaks = judge(sent, new Map(), [known], NO_HARM)
+  const leaks = judge(sent, new Map(), [known])
   assert.ok(!isTight(leaks))
   assert.match(leakReport(leaks, 'text'), /"base64" in .*known-leaks\.yaml leaked nowhere/)
-})
-
-test('an altered harmless attribute is an error', () => {
-  const became = { stringValue: '****' }
-  const harm = { ...NO_HARM, altered: [{ key: 'error.type', was: { stringValue: 'timeout' }, became }] }
-  assert.ok(!isTight(judge([], new Map(), [], harm)))
 })
 
 test('an item of the list that names nothing, or names it wrongly, is refused with its place', () => {

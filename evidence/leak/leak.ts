@@ -2,8 +2,8 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import { drawIn, type Format } from '../../workbench/draw.ts'
 import { UserError } from '../../workbench/user-error.ts'
+import { AS_SENT } from './carriers.ts'
 import type { Item } from './corpus.ts'
-import { type Harm, isHarmless, percentAltered } from './false-positives.ts'
 
 /** A known leak. It covers a leaked item if all of kind, encoding and field that it names are those of the item. */
 export type KnownLeak = Readonly<{
@@ -57,7 +57,8 @@ export type Leaks = Readonly<{
   leaks: readonly Leak[]
   /** Known leaks that did not leak, so they must be removed from the list. */
   stale: readonly KnownLeak[]
-  harm: Harm
+  /** The recorded messages that are not shown any more where messages are shown. */
+  unshown: readonly string[]
 }>
 
 /** Compares what was found in each output with what was sent and with the known leaks. */
@@ -65,72 +66,60 @@ export function judge(
   sent: readonly Item[],
   found: ReadonlyMap<number, readonly string[]>,
   knownLeaks: readonly KnownLeak[],
-  harm: Harm,
+  unshown: readonly string[] = [],
 ): Leaks {
   const leaks = [...found].flatMap(([index, exits]): Leak[] => {
     const item = sent[index]
     return item ? [{ item, exits, known: knownLeaks.find((known) => fits(known, item)) }] : []
   })
   const stale = knownLeaks.filter((known) => !leaks.some((leak) => leak.known === known))
-  return { sent, leaks, stale, harm }
+  return { sent, leaks, stale, unshown }
 }
 
-/** Only the known leaks leaked, all of them did, and harmless attributes did not change. */
-export const isTight = ({ leaks, stale, harm }: Leaks): boolean =>
-  isHarmless(harm) && stale.length === 0 && leaks.every(({ known }) => known !== undefined)
+/** Only the known leaks leaked, all of them did, and every message is shown. */
+export const isTight = ({ leaks, stale, unshown }: Leaks): boolean =>
+  unshown.length === 0 && stale.length === 0 && leaks.every(({ known }) => known !== undefined)
 
-const SHOWN = 20
+const SHOWN = 40
 
 /** Tables by kind, by encoding and by field, then the unknown leaks. */
 export function leakReport(all: Leaks, format: Format): string {
-  const { sent, leaks, stale, harm } = all
+  const { sent, leaks, stale, unshown } = all
   const undeclared = leaks.filter(({ known }) => !known)
   if (format === 'json')
     return JSON.stringify(
-      { sent: sent.length, undeclared, known: leaks.length - undeclared.length, stale, harm },
+      { sent: sent.length, undeclared, known: leaks.length - undeclared.length, stale, unshown },
       null,
       2,
     )
   const draw = drawIn(format)
-  const table = (title: string, name: (item: Item) => string) => {
+  /** An item without a name is in no row. */
+  const table = (title: string, name: (item: Item) => string | undefined) => {
     const row = (label: string, of: (item: Item) => boolean) => {
       const some = leaks.filter(({ item }) => of(item))
       const told = some.filter(({ known }) => known).length
       const count = sent.filter(of).length
       return [label, ...[count, count - some.length, told, some.length - told].map(String)]
     }
-    const labels = [...new Set(sent.map(name))]
+    const labels = [...new Set(sent.map(name))].filter((label) => label !== undefined)
     return draw([
       [title, 'sent', 'hidden', 'known leaks', 'leaked'],
       ...labels.map((label) => row(label, (item) => name(item) === label)),
-      row('all', () => true),
+      row('all', (item) => name(item) !== undefined),
     ])
   }
   return [
     table('kind', ({ kind }) => kind),
     table('encoding', ({ encoding }) => encoding),
-    table('field', ({ field }) => field),
-    harmIn(harm),
+    table('field', ({ encoding, field }) => (encoding === AS_SENT ? undefined : field)),
+    table('message of an SDK', ({ encoding, field }) => (encoding === AS_SENT ? field.split(',')[0] : undefined)),
     ...(undeclared.length > 0 ? [listed(undeclared)] : []),
+    ...unshown.map((field) => `The messages of ${field} are not shown: their JSON is broken.`),
     ...stale.map(
       ({ what }) =>
         `"${what}" in evidence/leak/known-leaks.yaml leaked nowhere. Remove it from the list, or check that it was sent.`,
     ),
   ].join('\n\n')
-}
-
-/** One example for each attribute. */
-function harmIn(harm: Harm): string {
-  const { attributes, bytes, altered } = harm
-  const keys = [...new Set(altered.map(({ key }) => key))]
-  const lines = keys.slice(0, SHOWN).flatMap((key) => {
-    const same = altered.filter((each) => each.key === key)
-    const [example] = same
-    const became = example?.became ? JSON.stringify(example.became) : 'nothing'
-    return [`  ${key}, ${same.length} times: ${JSON.stringify(example?.was)} became ${became}`]
-  })
-  const told = `Of ${attributes} harmless attributes (${bytes} bytes), ${altered.length} were changed: ${percentAltered(harm).toFixed(3)} % of the bytes.`
-  return [told, ...lines].join('\n')
 }
 
 function listed(leaks: readonly Leak[]): string {

@@ -28,7 +28,7 @@ test('the same is true with each overlay, except the replay of masked data, whic
   assert.ok(overlays.length >= 3)
   for (const overlay of overlays) assert.deepEqual(openings(SHIPPED, ...BACKENDS, read(overlay)), [], overlay)
   const replayed = openings(SHIPPED, read(REPLAY)).map((opening) => opening.split(' ')[0])
-  assert.deepEqual(replayed.sort(), ['file/kept', 'nop'])
+  assert.deepEqual([...new Set(replayed)].sort(), ['file/kept', 'nop'])
 })
 
 test('Compose publishes to this machine only', () => {
@@ -66,12 +66,12 @@ for (const [mistake, files, reason] of [
   ['unpack left out', [without(SHIPPED, ' transform/unpack,')], /without the redactor/],
   [
     'the redactor left out of metrics',
-    [SHIPPED.replace('redaction/mask, transform/repack, filter', 'transform/repack, filter')],
-    /prometheus is reached without the redactor/,
+    [SHIPPED.replaceAll('redaction/mask, transform/repack, filter', 'transform/repack, filter')],
+    /prometheus\/agents is reached without the redactor/,
   ],
   [
     'repack before the redactor',
-    [SHIPPED.replace('redaction/mask, transform/repack]', 'transform/repack, redaction/mask]')],
+    [SHIPPED.replaceAll('redaction/mask, transform/repack,', 'transform/repack, redaction/mask,')],
     /without the redactor/,
   ],
   [
@@ -88,9 +88,22 @@ for (const [mistake, files, reason] of [
     /forward\/raw → traces\/out → otlp_http\/phoenix/,
   ],
   [
-    'logs, for which there is no redactor',
+    'logs past the redactor',
     [SHIPPED, 'service: { pipelines: { logs: { receivers: [otlp], exporters: [otlp_http/tempo] } } }'],
     /otlp → logs → otlp_http\/tempo/,
+  ],
+  [
+    'the redactor left out of logs',
+    [SHIPPED.replace(/(logs\/in:\n.*\n.*) redaction\/mask,/, '$1')],
+    /otlp_http\/otlp is reached without the redactor: otlp → logs\/in → forward\/logs → logs\/otlp/,
+  ],
+  [
+    'profiles, for which there is no redactor',
+    [
+      SHIPPED,
+      'service: { pipelines: { profiles: { receivers: [otlp], processors: [transform/unpack, redaction/mask, transform/repack], exporters: [otlp_http/tempo] } } }',
+    ],
+    /otlp → profiles → otlp_http\/tempo/,
   ],
   [
     'a recording of what the sampler sees where that is not yet masked',
@@ -108,7 +121,7 @@ for (const [mistake, files, reason] of [
   [
     'metrics for everyone',
     [SHIPPED.replaceAll('METRICS_ADDRESS:-127.0.0.1', 'METRICS_ADDRESS:-[::]')],
-    /exporters\.prometheus\.endpoint listens on/,
+    /exporters\.prometheus\/agents\.endpoint listens on/,
   ],
 ] as const) {
   test(`refused: ${mistake}`, () => {

@@ -29,7 +29,7 @@ const merged = (base: unknown, over: unknown): unknown =>
 /** These processors in this order are the redactor. The first and the last make every field visible to it. */
 const REDACTOR = ['transform/unpack', 'redaction/mask', 'transform/repack']
 /** The signals that it can mask. */
-const SIGNALS = ['traces', 'metrics']
+const SIGNALS = ['traces', 'metrics', 'logs']
 
 const typeOf = (id: string) => id.split('/')[0] ?? ''
 

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
 import { parseBudgets, readBudgets, renderBudgetRules } from './budgets.ts'
-import { COST_EVERY_SECONDS, series } from './metrics.ts'
+import { series } from './metrics.ts'
 
 type Rule = { record: string; expr: string; labels?: Record<string, string> }
 const rules = (text: string) =>
@@ -25,9 +25,9 @@ test('an agent that is listed has its own budget, and every other one the defaul
   ])
 })
 
-test('what was spent is the sum of the points of the cost rule, each for the seconds until the next', () => {
+test('what was spent is the sum of all that was charged', () => {
   const day = rules('default: 2\n')?.find(({ record }) => record === series.spent.day)
-  assert.ok(day?.expr.endsWith(`(sum_over_time(${series.cost}[1d])) * ${COST_EVERY_SECONDS}`), day?.expr)
+  assert.ok(day?.expr.endsWith(`(sum_over_time(${series.charged}[1d]))`), day?.expr)
 })
 
 const defects: readonly (readonly [name: string, text: string, message: RegExp])[] = [

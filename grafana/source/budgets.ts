@@ -1,6 +1,6 @@
 import { stringify } from 'yaml'
 import { z } from 'zod'
-import { COST_EVERY_SECONDS, series } from './metrics.ts'
+import { series } from './metrics.ts'
 import { parseSettings, readText } from './settings-file.ts'
 
 /** What agents may spend, in USD for any 24 hours. */
@@ -51,8 +51,7 @@ const HEADER = `# What each agent has spent, and what it may spend in a day. The
 
 const spent = (record: string, window: string) => ({
   record,
-  // One point of the cost rule stands for the seconds until the next.
-  expr: `sum by (gen_ai_agent_name) (sum_over_time(${series.cost}[${window}])) * ${COST_EVERY_SECONDS}`,
+  expr: `sum by (gen_ai_agent_name) (sum_over_time(${series.charged}[${window}]))`,
 })
 
 const literal = (name: string) => name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')

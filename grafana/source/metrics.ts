@@ -13,8 +13,13 @@ export const series = {
   price: 'gen_ai_price_usd_per_token',
   /** What the server costs, for models that are not priced by the token. */
   pricePerHour: 'gen_ai_price_usd_per_hour',
-  /** Both kinds of price: no model has two at once. */
+  /** USD since the evaluation before, by both kinds of price: no model has two at once. To know what a range cost, add up. */
+  charged: 'agent_model:gen_ai_cost_usd:increase',
   cost: 'agent_model:gen_ai_cost_usd_per_second:rate1m',
+  /** The tokens that the last evaluation saw. */
+  seen: 'gen_ai_client_tokens:seen',
+  /** Since the evaluation before. */
+  sinceLast: 'cost:since_last_evaluation:seconds',
   tokensOfHour: 'agent_model:gen_ai_client_tokens:increase1h',
   budget: 'gen_ai_budget_usd_per_day',
   spent: {
@@ -42,6 +47,8 @@ export const collector = {
   queueSize: 'otelcol_exporter_queue_size',
   queueCapacity: 'otelcol_exporter_queue_capacity',
   acceptedPoints: 'otelcol_receiver_accepted_metric_points',
+  refusedRecords: 'otelcol_receiver_refused_log_records',
+  sentRecords: 'otelcol_exporter_sent_log_records',
   sentPoints: 'otelcol_exporter_sent_metric_points',
   memory: 'otelcol_process_memory_rss',
   cpu: 'otelcol_process_cpu_seconds',
@@ -62,6 +69,9 @@ export const spans = {
   everySeconds: 'traces_span_metrics_duration_seconds_sum',
   keptSecondsWeighted: 'traces_kept_duration_seconds_sum',
 } as const
+
+/** Counted from log records, by event, service and agent. */
+export const logRecords = 'otel_log_records_total'
 
 /** What Tempo says of itself. */
 export const tempo = {
@@ -93,6 +103,3 @@ export const model = {
   whole: 'vllm:e2e_request_latency_seconds',
   answers: 'http_requests_total',
 } as const
-
-// As often as Prometheus scrapes: the spend panels add up one point per evaluation.
-export const COST_EVERY_SECONDS = 5

@@ -11,8 +11,8 @@ export const tokensPerCall = (type: 'input' | 'output') =>
 export const callsPerTurn = `${counted(`${series.duration}_count{gen_ai_operation_name="chat", ${A}}`)} / ${counted(`${series.duration}_count{gen_ai_operation_name="invoke_agent", ${A}}`)}`
 export const retriesPerMinute = `(sum(rate(${series.retries}{${A}}[$__rate_interval])) or vector(0)) * 60`
 const tools = `gen_ai_operation_name="execute_tool", ${A}`
-export const toolsInRange = counted(`${spans.every}{${tools}}`, 'range', 'by (span_name)')
-export const toolErrorsInRange = `${counted(`${spans.every}{${tools}, status_code="STATUS_CODE_ERROR"}`, 'range', 'by (span_name)')} or 0 * ${toolsInRange}`
+export const toolsInRange = counted(`${spans.every}{${tools}}`, 'range', 'by (gen_ai_tool_name)')
+export const toolErrorsInRange = `${counted(`${spans.every}{${tools}, status_code="STATUS_CODE_ERROR"}`, 'range', 'by (gen_ai_tool_name)')} or 0 * ${toolsInRange}`
 
 const turns = 'span.gen_ai.operation.name = "invoke_agent" && span.gen_ai.agent.name =~ "$agent"'
 const WITH =

@@ -1,5 +1,5 @@
 import { counted, countedOrNone, named, perMinute, renamed, sinceItGrew } from './counting.ts'
-import { collector, model, sdk, tempo } from './metrics.ts'
+import { collector, logRecords, model, sdk, tempo } from './metrics.ts'
 
 /** What the board of the pipeline asks: one stage after the other, in the direction in which spans flow. */
 const all = (name: string) => `${name}{}`
@@ -55,6 +55,21 @@ export { agents as lostByAgents, failed, refused }
 const orNone = (failures: string) => `${failures} or 0 * sum ${BY_EXPORTER} (${all(collector.queueSize)})`
 export const notSentByExporter = orNone(counted(all(collector.sendFailedSpans), 'rate_interval', BY_EXPORTER))
 export const notQueuedByExporter = orNone(counted(all(collector.enqueueFailedSpans), 'rate_interval', BY_EXPORTER))
+
+/** Zero under this name when there is nothing: a panel must show that nothing came. */
+const orZero = (expr: string, label: string, name: string) =>
+  `${expr} or on () ${named(label, { [name]: 'vector(0)' })}`
+export const recordsByEvent = orZero(
+  counted(all(logRecords), 'rate_interval', 'by (service_name, event_name)'),
+  'service_name',
+  'none arrives',
+)
+export const recordsSentByExporter = orZero(
+  counted(all(collector.sentRecords), 'rate_interval', BY_EXPORTER),
+  'exporter',
+  'no backend',
+)
+export const recordsRefused = countedOrNone(all(collector.refusedRecords), 'rate_interval')
 
 export const targetsDown = 'count(up{} == 0) or vector(0)'
 export const targetUp = 'max by (job, instance) (up{})'

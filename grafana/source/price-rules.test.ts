@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parse } from 'yaml'
-import { COST_EVERY_SECONDS, series } from './metrics.ts'
+import { series } from './metrics.ts'
 import { renderPriceRules } from './price-rules.ts'
 import type { Price } from './prices.ts'
 
@@ -59,10 +59,11 @@ test('a price by the hour is one series, and ends or begins where one by the tok
   ])
 })
 
-test('prices are evaluated before the cost that uses them, and as often as the spend panels assume', () => {
+test('a rule of the cost group reads only what the rules before it have written', () => {
   const [cost] = render([price('2026-11-01', 1)])
-  assert.equal(cost?.interval, `${COST_EVERY_SECONDS}s`)
-  assert.equal(cost?.rules.at(-1)?.record, series.cost)
+  const records = cost?.rules.map(({ record }) => record) ?? []
+  assert.deepEqual(records.slice(-5), [series.tokensOfHour, series.seen, series.sinceLast, series.charged, series.cost])
+  assert.deepEqual(new Set(records.slice(0, -5)), new Set([series.price]))
 })
 
 test('a model without a price has an alert', () => {

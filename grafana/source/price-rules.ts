@@ -1,5 +1,5 @@
 import { stringify } from 'yaml'
-import { COST_EVERY_SECONDS, series } from './metrics.ts'
+import { series } from './metrics.ts'
 import { isPerToken, type Price } from './prices.ts'
 
 const HEADER = `# What a token costs, what each agent costs per second, and the alert for a model without a price.
@@ -32,22 +32,15 @@ const priceRules = (prices: readonly Price[]) =>
     }))
   })
 
+/** As often as Prometheus scrapes. */
+const EVERY_SECONDS = 5
+
 const BY_PRICE = 'on (gen_ai_request_model, gen_ai_token_type)'
 const BY_MODEL = 'on (gen_ai_request_model)'
 const BY_AGENT_AND_MODEL = 'by (gen_ai_agent_name, gen_ai_request_model)'
 const PROMPTED = `${series.tokens}{gen_ai_token_type=~"input|output"}`
 
-/**
- * Tokens of the last minute, as a difference and not as a rate: then each token is charged once and whole, also the
- * first ones of a model that was asked only once. A series that was not there a minute ago counts whole, if Prometheus
- * was looking by then; without that, a laptop that wakes up would be charged all of yesterday.
- */
-const TOKENS_OF_MINUTE = `(
-  ${series.tokens} - last_over_time(${series.tokens}[1h] offset 1m) >= 0
-    or ${series.tokens} and on () up{job="agents"} offset 1m
-)`
-
-/** The same of an hour. What ended within it still counts. */
+/** As a difference, not as a rate: then the first tokens of a model count too. What ended within the hour still counts. */
 const tokensOfHour = {
   record: series.tokensOfHour,
   expr: `sum ${BY_AGENT_AND_MODEL} (
@@ -56,17 +49,44 @@ const tokensOfHour = {
 )`,
 }
 
+/**
+ * Each evaluation notes the tokens that it sees, and charges what came since it last did so. A busy machine leaves out
+ * evaluations: the next one then charges for all of them. Both numbers are points of one rule, because a scrape may end
+ * between two rules.
+ */
+const seen = { record: series.seen, expr: `last_over_time(${series.tokens}[5m])` }
+
+/** Only samples older than the evaluation: its own is there already. */
+const SEEN_BEFORE = `last_over_time(${series.seen}[1h] offset 1ms)`
+
+/**
+ * A series that is new, or whose process was started anew, counts whole, if Prometheus was looking a minute ago.
+ * Without that, a laptop that wakes up would be charged all of yesterday.
+ */
+const NEW_TOKENS = `(
+    ${series.seen} - ${SEEN_BEFORE} >= 0
+      or ${series.seen} and on () up{job="agents"} offset 1m
+  )`
+
+const sinceLast = {
+  record: series.sinceLast,
+  expr: `time() - timestamp(${series.sinceLast}) or vector(${EVERY_SECONDS})`,
+}
+
 /** By the token; or the agent's share of the hour, so that all agents together pay what the server costs. */
-const cost = {
-  record: series.cost,
+const charged = {
+  record: series.charged,
   expr: `sum ${BY_AGENT_AND_MODEL} (
-  ${TOKENS_OF_MINUTE.replaceAll('\n', '\n  ')} / 60 * ${BY_PRICE} group_left () ${series.price}
+  ${NEW_TOKENS} * ${BY_PRICE} group_left () ${series.price}
 )
 or
 ${series.tokensOfHour}
   / ${BY_MODEL} group_left () (sum by (gen_ai_request_model) (${series.tokensOfHour}) > 0)
-  * ${BY_MODEL} group_left () ${series.pricePerHour} / 3600`,
+  * ${BY_MODEL} group_left () ${series.pricePerHour} / 3600
+  * on () group_left () ${series.sinceLast}`,
 }
+
+const cost = { record: series.cost, expr: `sum_over_time(${series.charged}[1m]) / 60` }
 
 const unpriced = {
   alert: 'ModelWithoutPrice',
@@ -89,7 +109,12 @@ export const renderPriceRules = (prices: readonly Price[]): string =>
   stringify(
     {
       groups: [
-        { name: 'cost', interval: `${COST_EVERY_SECONDS}s`, rules: [...priceRules(prices), tokensOfHour, cost] },
+        {
+          name: 'cost',
+          interval: `${EVERY_SECONDS}s`,
+          // In this order: a rule reads what those before it have just written.
+          rules: [...priceRules(prices), tokensOfHour, seen, sinceLast, charged, cost],
+        },
         { name: 'cost-alerts', rules: [unpriced] },
       ],
     },

@@ -1,6 +1,6 @@
 import { counted } from './counting.ts'
 import { filledIn } from './links.ts'
-import { COST_EVERY_SECONDS, series } from './metrics.ts'
+import { series } from './metrics.ts'
 
 /**
  * What the boards ask, apart from how they look. PromQL first, TraceQL below.
@@ -15,8 +15,7 @@ const accepted = `${series.decisions}{${A}, outcome="accepted"}`
 const decided = `${series.decisions}{${A}}`
 
 const perHour = (rate: string) => `${rate} * 3600`
-/** Adds up the points of the cost rule. An average over the range would charge for the time before there was any traffic. */
-const spent = (by: string) => `sum ${by} (sum_over_time(${series.cost}{${A}}[$__range])) * ${COST_EVERY_SECONDS}`
+const spent = (by: string) => `sum ${by} (sum_over_time(${series.charged}{${A}}[$__range]))`
 const quantile = (q: number, histogram: string, selector: string, window: string, by = '') =>
   `histogram_quantile(${q}, sum by (le${by}) (rate(${histogram}_bucket{${selector}}[${window}])))`
 const of = (operation: Operation) => `gen_ai_operation_name="${operation}", ${A}`

@@ -5,7 +5,7 @@ import type { z } from 'zod'
 type Path = readonly PropertyKey[]
 type Defect = Readonly<{ line: number; key: string; value: string; rule: string }>
 
-/** What a settings file holds, and how to refuse it when it breaks a rule that its schema cannot tell. */
+/** The content of a settings file, and a way to refuse it when it breaks a rule that a schema cannot express. */
 export type Settings<T> = Readonly<{
   data: T
   refuseAt: (places: readonly Readonly<{ keys: Path; rule: string }>[]) => void
@@ -20,7 +20,7 @@ const refuse = (path: string, defects: readonly Defect[]): never => {
   throw new Error(lines.join('\n'))
 }
 
-/** The text of a settings file. Throws with its name when there is none. */
+/** The text of a settings file. Throws an error with its name when it does not exist. */
 export const readText = (path: string, what: string) => {
   try {
     return readFileSync(path, 'utf8')

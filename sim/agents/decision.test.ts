@@ -100,13 +100,13 @@ test('either side may be null or missing, and unknown keys are dropped', () => {
   assert.deepEqual(decided(tainted).decision, decision)
 })
 
-test('a hostile reply of 100 kB costs less than a second', () => {
+test('a hostile reply of 100 kB costs less than a second of CPU time', () => {
   const hostile = ['{', '{"', '{"a":', '{}', '<think>', '</think>', '{"mood":2}', '```json\n{']
   for (const piece of hostile) {
     const reply = piece.repeat(100_000 / piece.length)
-    const began = performance.now()
+    const began = process.cpuUsage()
     assert.equal(read(reply).readable, false)
-    const ms = performance.now() - began
+    const ms = process.cpuUsage(began).user / 1000
     assert.ok(ms < 1000, `${piece} took ${Math.round(ms)} ms`)
   }
 })

@@ -107,3 +107,18 @@ test('a request without a State gets a sentence, or JSON when it asks for JSON',
     answer: 'I am a mock.',
   })
 })
+
+test('an agent that is none of ours calls one tool with fitting arguments, then answers', () => {
+  const parameters = { type: 'object', properties: { place: { type: 'string' } }, required: ['place'] }
+  const forecast = [{ type: 'function', function: { name: 'forecast', parameters } }]
+  const ask = (rounds: number, more: object = {}) => {
+    const messages = [{ role: 'user', content: 'How is the weather?' }, ...Array(rounds).fill(round).flat()]
+    const read = readRequest(JSON.stringify({ messages, tools: forecast, ...more }), ['m'], 4096)
+    assert.ok('state' in read)
+    return replyTo(read, always())
+  }
+  const { tool, pieces, finish } = ask(0)
+  assert.deepEqual([tool?.name, finish, JSON.parse(pieces.join(''))], ['forecast', 'tool_calls', { place: 'weather' }])
+  for (const answer of [ask(1), ask(0, { tool_choice: 'none' })])
+    assert.deepEqual([answer.tool, answer.finish], [null, 'stop'])
+})

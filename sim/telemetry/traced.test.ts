@@ -98,7 +98,13 @@ const halfway = (body: Body, signal: AbortSignal | undefined) => {
 /** The creatures, a scripted model and everything between them that `main.ts` composes, watched or not. */
 function wood(
   model: Model,
-  { watched = true, retries = 0, fallbackModel = '', limitMs = 5000, capture = 'full' as Capture } = {},
+  {
+    watched = true,
+    retries = 0,
+    fallbackModel = '',
+    limitMs = (_agent: string): number => 60_000,
+    capture = 'full' as Capture,
+  } = {},
 ) {
   const reader = new Reader()
   const meters = metersWith(new MeterProvider({ readers: [reader] }).getMeter('test'))
@@ -142,7 +148,7 @@ function wood(
   )
   const watchedTurn = wrap(takeTurn, traced.takeTurn)
   const playTick = tickWith({
-    decide: (agent, world) => watchedTurn(agent, world, AbortSignal.timeout(limitMs)),
+    decide: (agent, world) => watchedTurn(agent, world, AbortSignal.timeout(limitMs(agent))),
     receive: () => queue.splice(0),
     market: wrap(market, traced.market),
   })
@@ -483,7 +489,7 @@ test('an answer that breaks off or never ends is an error on request, chat and t
       if (agent === 'fox') return halfway(body, undefined)
       return agent === 'bear' ? halfway(body, signal) : says(decision({}), body)
     },
-    { limitMs: 150 },
+    { limitMs: (agent) => (agent === 'bear' ? 1000 : 60_000) },
   ).play(1)
   for (const [agent, type] of [
     ['fox', 'connection_error'],

@@ -17,13 +17,13 @@ const NAMED_IN: readonly (readonly [glob: string, why: string])[] = [
   ['stack/queries.ts', 'it holds the questions to the data sources of boards and tests, each in its own language'],
   ['stack/services.ts', 'Grafana is told where its source of traces is'],
   ['stack/**/viewer.ts', 'the viewer takes the place of Grafana, so it has the same source of traces'],
-  ['stack/**/leak.ts', 'what became of harmless spans is read where they are shown as OTLP'],
+  ['stack/**/leak.ts', 'it asks whether messages are shown where people read them'],
   ['stack/**/bench.ts', 'it measures the two that ship by default, and says so in its table'],
   ['stack/**/stand-ins.ts', 'it makes an image for each'],
   ['stack/**/rehearse.ts', 'it rehearses the three that run in containers'],
   ['workbench/forecast.ts', 'it forecasts the disk of the two that ship by default'],
   ['workbench/report.ts', 'it prints that forecast'],
-  ['evidence/**/false-positives.ts', 'an SDK of the same maker begins the keys of its attributes with the name'],
+  ['evidence/**/used.ts', 'an SDK of the same maker begins the keys of its attributes with the name'],
   ['phoenix/*.ts', 'it talks to Phoenix about prices'],
   ['grafana/source/**', 'boards ask their source of traces, and lead to Phoenix'],
   ['viewer/**', 'it draws what that source answers'],
@@ -74,22 +74,31 @@ test('each backend has one collector file of its id, with its own pipelines and 
   assert.deepEqual(files.sort(), BACKENDS.map(({ id }) => `${id}.yaml`).sort())
   for (const backend of BACKENDS) {
     const text = readFileSync(resolve(ROOT, collectorFile(backend)), 'utf8')
-    const { exporters, service, ...rest } = parse(text)
+    const { exporters, processors = {}, service, ...rest } = parse(text)
     assert.deepEqual(
       Object.keys(rest),
       [],
-      `${backend.id}: its file may have exporters and a service, and nothing else`,
+      `${backend.id}: its file may have processors, exporters and a service, and nothing else`,
     )
     assert.deepEqual(Object.keys(exporters), [exporterOf(backend.id)])
+    // With another name, it would change a processor of config.yaml or of another backend.
+    for (const name of Object.keys(processors)) assert.equal(name, `transform/${backend.id}`)
     assert.deepEqual(
       Object.keys(service),
       ['pipelines'],
       `${backend.id}: its list of extensions would replace the shared one`,
     )
     for (const [name, pipeline] of Object.entries(service.pipelines)) {
-      assert.match(name, new RegExp(`^(traces|metrics)/${backend.id}$`))
-      const receivers = name.startsWith('traces') ? ['forward/stored'] : ['forward/metrics']
-      assert.deepEqual(pipeline, { receivers, exporters: [exporterOf(backend.id)] })
+      const [signal = '', id] = name.split('/')
+      assert.equal(id, backend.id)
+      const receivers = {
+        traces: ['forward/stored'],
+        metrics: ['forward/agents', 'forward/counted'],
+        logs: ['forward/logs'],
+      }[signal]
+      const own =
+        signal === 'traces' && Object.keys(processors).length > 0 ? { processors: Object.keys(processors) } : {}
+      assert.deepEqual(pipeline, { receivers, ...own, exporters: [exporterOf(backend.id)] })
     }
     const { sending_queue: queue, retry_on_failure: retry } = exporters[exporterOf(backend.id)]
     assert.equal(queue.storage, 'file_storage')

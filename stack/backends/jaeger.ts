@@ -19,14 +19,13 @@ export const jaeger: Backend = {
     recipe: 'jaeger',
     service: (settings, programs) => ({
       name: 'jaeger',
-      holds: ['JAEGER_PORT', 'JAEGER_GRPC_PORT', 'JAEGER_OTLP_PORT', 'JAEGER_HEALTH_PORT'],
+      ports: ['JAEGER_PORT', 'JAEGER_GRPC_PORT', 'JAEGER_OTLP_PORT', 'JAEGER_HEALTH_PORT'],
       command: () => ({
         file: programs('jaeger'),
         args: ['--config', resolve(ROOT, 'stack/backends/jaeger.yaml')],
         env: environment(settings, { JAEGER_STATE_DIR: dataFolder(settings, 'jaeger'), GOMEMLIMIT: '256MiB' }),
       }),
       ready: url(settings, 'JAEGER_HEALTH_PORT', '/status'),
-      readyWithinMs: 30_000,
       graceMs: 10_000,
     }),
     link: {

@@ -18,7 +18,7 @@ export const phoenix: Backend = {
     recipe: 'phoenix',
     service: (settings, programs) => ({
       name: 'phoenix',
-      holds: ['PHOENIX_PORT'],
+      ports: ['PHOENIX_PORT'],
       command: () => ({
         file: programs('phoenix'),
         args: [resolve(ROOT, 'phoenix/serve.py')],
@@ -30,7 +30,6 @@ export const phoenix: Backend = {
         }),
       }),
       ready: url(settings, 'PHOENIX_PORT', '/v1/projects'),
-      readyWithinMs: 300_000,
       graceMs: 10_000,
     }),
     link: { port: 'PHOENIX_PORT', path: '/projects', what: 'every kept conversation, with its messages and cost' },

@@ -21,14 +21,13 @@ export const tempo: Backend = {
     recipe: 'tempo',
     service: (settings, programs) => ({
       name: 'tempo',
-      holds: ['TEMPO_PORT', 'TEMPO_GRPC_PORT', 'TEMPO_GOSSIP_PORT', 'TEMPO_OTLP_GRPC_PORT', 'TEMPO_OTLP_HTTP_PORT'],
+      ports: ['TEMPO_PORT', 'TEMPO_GRPC_PORT', 'TEMPO_GOSSIP_PORT', 'TEMPO_OTLP_GRPC_PORT', 'TEMPO_OTLP_HTTP_PORT'],
       command: () => ({
         file: programs('tempo'),
         args: ['-target=all', '-config.expand-env=true', `-config.file=${resolve(ROOT, 'grafana/tempo.yaml')}`],
         env: environment(settings, { TEMPO_STATE_DIR: dataFolder(settings, 'tempo'), GOMEMLIMIT: '256MiB' }),
       }),
       ready: url(settings, 'TEMPO_PORT', '/ready'),
-      readyWithinMs: 30_000,
       // Tempo 2.9 may never end after SIGTERM when it was queried just before. After /flush, a kill loses nothing.
       graceMs: 8_000,
       beforeStop: () => flush(settings),
@@ -58,7 +57,7 @@ export const tempo: Backend = {
         // One search finds most spans. It does not find spans with unusual times, and a lookup of a missing trace is slow,
         // so only the rest is looked up.
         if (stored.size === 0)
-          for (const { traceID, spanSets } of await tempoSearch(settings, '{}', { limit: MOST_TRACES }))
+          for (const { traceID, spanSets } of await tempoSearch(settings, '{}', MOST_TRACES))
             for (const { spans } of spanSets ?? [])
               for (const { spanID } of spans as readonly { spanID: string }[])
                 stored.set(spanKey(traceID.padStart(32, '0'), spanID.padStart(16, '0')), 1)

@@ -15,7 +15,7 @@ import { singlePolicies } from '../../workbench/single-policies.ts'
 import { tabulate } from '../../workbench/table.ts'
 import { launcherFor } from '../collectors.ts'
 import { writeMeasured } from '../measured.ts'
-import { eventually, ownSettings, play, startStack } from '../own-stack.ts'
+import { eventually, ownSettings, play, SHIPPED_WAITS, startStack } from '../own-stack.ts'
 import { SHIPPED_POLICY } from '../policy.ts'
 import { runningPid, started } from '../processes.ts'
 import { phoenixSpans, prometheus, tempoSearch } from '../queries.ts'
@@ -35,7 +35,7 @@ const quantile = (values: readonly number[], q: number) =>
 const ticksOf = (entries: readonly Entry[]) => entries.filter((entry) => entry.kind === 'tick')
 
 async function withStack(env: Record<string, string>, policy: string, measure: (settings: Settings) => Promise<void>) {
-  const settings = await ownSettings(env)
+  const settings = await ownSettings({ ...SHIPPED_WAITS, ...env })
   const end = await startStack(settings, policy, SERVICES)
   try {
     await measure(settings)
@@ -46,6 +46,9 @@ async function withStack(env: Record<string, string>, policy: string, measure: (
 
 /** Ten ticks a second for a minute. The numbers of spans that were sent, received, decided on and stored must be equal. */
 async function loss(settings: Settings): Promise<void> {
+  const count = async (query: string) => (await prometheus(settings, query))[0]?.value ?? 0
+  const everything = `sum(traces_span_metrics_calls_total{service_name="${packageJson.name}"})`
+  const before = await count(everything)
   const { entries, spans, id } = await play(
     settings,
     '--ticks',
@@ -57,13 +60,12 @@ async function loss(settings: Settings): Promise<void> {
   )
   const ticks = ticksOf(entries)
   const seconds = ticks.reduce((sum, { ms }) => sum + Math.max(100, ms), 0) / 1000
-  const count = async (query: string) => (await prometheus(settings, query))[0]?.value ?? 0
   const found = await eventually(async () => {
     const judged = await count('sum(otelcol_processor_tail_sampling_global_count_traces_sampled)')
     const kept = await count('sum(otelcol_processor_tail_sampling_global_count_traces_sampled{sampled="true"})')
     const stored = (await tempoSearch(settings, `{ span.gen_ai.conversation.id = "${id}" && nestedSetParent < 0 }`))
       .length
-    const counted = await count(`sum(traces_span_metrics_calls_total{instance="${id}"})`)
+    const counted = (await count(everything)) - before
     if (judged !== ticks.length || stored !== kept || counted !== spans)
       throw new Error(`judged ${judged}, kept ${kept}, stored ${stored}, counted ${counted} of ${spans}`)
     return { judged, kept, stored, counted }

@@ -14,6 +14,7 @@ import type { Result } from '../measured.ts'
 import { build, type Programs } from '../native.ts'
 import { SHIPPED_POLICY } from '../policy.ts'
 import { portsOfItsOwn } from '../ports.ts'
+import { ANSWER_LIMIT_MS, startLimitMs } from '../service.ts'
 import { ROOT, type Settings } from '../settings.ts'
 import { wholeNumber } from '../whole-number.ts'
 
@@ -108,7 +109,7 @@ async function startServer(
 ): Promise<RunningBackend> {
   const own: Settings = { ...settings, state: folder, ports: await portsOfItsOwn() }
   mkdirSync(folder, { recursive: true })
-  const { ready, readyWithinMs, graceMs, beforeStop, command } = service(own, programs)
+  const { ready, graceMs, beforeStop, command } = service(own, programs)
 
   const launch = () => {
     const { file, args, env } = command()
@@ -120,15 +121,16 @@ async function startServer(
     child = launch()
     const started = child
     const isReady = async () => {
-      const answers = await fetch(ready ?? '', { signal: AbortSignal.timeout(2000) }).then(
+      const answers = await fetch(ready ?? '', { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) }).then(
         ({ ok }) => ok,
         () => false,
       )
       return answers ? 'ready' : started.exitCode !== null && 'ended'
     }
-    if ((await waitFor(isReady, { withinMs: readyWithinMs, cancel })) === 'ready') return
+    const withinMs = startLimitMs(settings)
+    if ((await waitFor(isReady, { withinMs, cancel })) === 'ready') return
     throw new UserError(
-      `${id} was not ready after ${readyWithinMs / 1000} s: ${readFileSync(`${folder}/log`, 'utf8').slice(-2000)}`,
+      `${id} was not ready after ${withinMs / 1000} s: ${readFileSync(`${folder}/log`, 'utf8').slice(-2000)}`,
     )
   }
   const end = async (how: 'SIGTERM' | 'SIGKILL') => {

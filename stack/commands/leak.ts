@@ -1,19 +1,26 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { valuesIn } from '../../evidence/leak/alterations.ts'
+import { carried } from '../../evidence/leak/carriers.ts'
 import { makeCorpus, type Sent } from '../../evidence/leak/corpus.ts'
-import { falsePositivesIn, type HarmlessTrace, makeHarmlessTraces } from '../../evidence/leak/false-positives.ts'
+import { type Harms, harmReport, harmsIn, isHarmless } from '../../evidence/leak/harm-report.ts'
+import { makeHarmless } from '../../evidence/leak/harmless/corpus.ts'
 import { isTight, judge, knownLeaksTable, type Leaks, leakReport, readKnownLeaks } from '../../evidence/leak/leak.ts'
+import { recordedTraces } from '../../evidence/leak/recorded.ts'
+import { redacted } from '../../evidence/leak/redactor.ts'
 import { searcherFor } from '../../evidence/leak/search.ts'
-import { type Attribute, spansOf, type TraceRequest } from '../../otlp/json.ts'
 import { sumOf, withScratch } from '../../workbench/collector.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { waitFor } from '../../workbench/wait.ts'
 import { BACKENDS, chosenBackends, exporterOf, served } from '../backends/backends.ts'
+import { otlp } from '../backends/otlp.ts'
 import { bootNative, haltNative } from '../boot.ts'
+import { launcherFor } from '../collectors.ts'
 import type { Result } from '../measured.ts'
+import { otlpSink } from '../otlp-sink.ts'
 import { portsOfItsOwn } from '../ports.ts'
-import { bytesFrom } from '../queries.ts'
+import { bytesFrom, phoenixProjects, phoenixSpans } from '../queries.ts'
 import { type PortName, ROOT, type Settings, url } from '../settings.ts'
 import { wholeNumber } from '../whole-number.ts'
 
@@ -21,7 +28,6 @@ type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
 export const KNOWN_LEAKS = 'evidence/leak/known-leaks.yaml'
 const POLICY = 'collector/policies/keep-everything.yaml'
-const SECRETS_FOR_A_HARMLESS_ATTRIBUTE = 2
 /** How many bodies of the corpus are in one request. */
 const BODIES_AT_ONCE = 10
 
@@ -32,27 +38,44 @@ const BODIES_AT_ONCE = 10
 export const findLeaks = (settings: Settings, size: CorpusSize, options: Options): Promise<Leaks> =>
   withScratch((state) => leaksOf(settings, state, size, options))
 
-type CorpusSize = Readonly<{ seed: number; count: number; policy?: string }>
+/** `shapes` is the number of recorded messages that each kind of secret is planted into; all, if it is left out. */
+type CorpusSize = Readonly<{ seed: number; count: number; shapes?: number; policy?: string }>
 
-/** The same, as a report. */
+const HARMLESS = { ids: 20_000, numbers: 100_000, pictures: { count: 2, bytes: 3_000_000 } }
+
+/** Sends what is not private, and what real SDKs sent, through the redactor alone, and compares. Throws `UserError` when it cannot. */
+export async function findHarm(settings: Settings, seed: number, options: Options): Promise<Harms> {
+  const launcher = await launcherFor(settings, options, 'native')
+  const [harmless, recorded] = [[...makeHarmless({ seed, ...HARMLESS })], recordedTraces()]
+  const arrived = await redacted(launcher, [...harmless, ...[...recorded.values()].flat()])
+  return harmsIn(harmless, recorded, valuesIn(arrived))
+}
+
+/** Both, as a report. */
 export async function runLeak(
   settings: Settings,
   { seed, count }: Readonly<{ seed: string | number; count: string | number }>,
   options: Options,
 ): Promise<Result> {
   const size = { seed: wholeNumber('SEED', seed), count: wholeNumber('N', count) }
+  options.say('  sending what is not private')
+  const harms = await findHarm(settings, size.seed, options)
   const leaks = await findLeaks(settings, size, options)
   const knownLeaks = readKnownLeaks(readFileSync(resolve(ROOT, KNOWN_LEAKS), 'utf8'), KNOWN_LEAKS)
-  const report: Result['report'] = (format) =>
-    format === 'markdown'
-      ? `${leakReport(leaks, format)}\n\nThe known leaks:\n\n${knownLeaksTable(knownLeaks)}`
-      : leakReport(leaks, format)
-  return { report, holds: isTight(leaks) }
+  const report: Result['report'] = (format) => {
+    if (format === 'json') return leakReport(leaks, format)
+    const both = `${leakReport(leaks, format)}\n\n${harmReport(harms, format)}`
+    return format === 'markdown' ? `${both}\n\nThe known leaks:\n\n${knownLeaksTable(knownLeaks)}` : both
+  }
+  return { report, holds: isTight(leaks) && isHarmless(harms) }
 }
 
 async function leaksOf(settings: Settings, state: string, size: CorpusSize, { cancel, say }: Options): Promise<Leaks> {
   const knownLeaks = readKnownLeaks(readFileSync(resolve(ROOT, KNOWN_LEAKS), 'utf8'), KNOWN_LEAKS)
-  const own = await isolatedSettings(settings, state)
+  // What arrives while the corpus is sent is searched at the end: until then nobody knows what to search for.
+  const taken: Readonly<{ path: string; body: Buffer }>[] = []
+  const sink = await otlpSink((path, body) => void taken.push({ path, body }))
+  const own = await isolatedSettings(settings, state, sink.url)
   try {
     await bootNative(own, {
       policy: size.policy ?? POLICY,
@@ -60,8 +83,7 @@ async function leaksOf(settings: Settings, state: string, size: CorpusSize, { ca
       cancel,
       say,
     })
-    const harmless = [...makeHarmlessTraces({ seed: size.seed, count: size.count / SECRETS_FOR_A_HARMLESS_ATTRIBUTE })]
-    const sent = [...makeCorpus(size), ...harmless.map(asSent)]
+    const sent = [...makeCorpus(size), ...carried(size)]
     const items = sent.flatMap(({ items }) => items)
     const search = searcherFor(items.map(({ needles }) => needles))
     const found = new Map<number, string[]>()
@@ -83,33 +105,35 @@ async function leaksOf(settings: Settings, state: string, size: CorpusSize, { ca
     )
     say('  searching for them')
     await askEach(own, sent, look, cancel)
-    const spared = await arrivedAttributes(own, harmless)
+    const unshown = await messagesNotShown(own, sent)
+    for (const { path, body } of taken) look(`${otlp.title} ${path}`, body)
     searchAllFiles()
     await haltNative(own, () => {})
     // The servers write some files when they stop.
     searchAllFiles()
-    return judge(
-      items,
-      found,
-      knownLeaks,
-      falsePositivesIn(harmless, (id) => spared.get(id) ?? []),
-    )
+    return judge(items, found, knownLeaks, unshown)
   } finally {
     await haltNative(own, () => {})
+    sink.close()
   }
 }
 
-/** Free ports, a temporary folder, and all backends that run here. No secret may reach the user's own stack. */
-async function isolatedSettings(settings: Settings, state: string): Promise<Settings> {
+/**
+ * Free ports, a temporary folder, all backends that run here, and a stand-in for one elsewhere, which takes logs too. No
+ * secret may reach the user's own stack.
+ */
+async function isolatedSettings(settings: Settings, state: string, elsewhere: string): Promise<Settings> {
   const { RECORD: _, GRAFANA_HOME: __, VLLM_BASE_URL: ___, ...env } = settings.env
-  const here = served(BACKENDS).map(({ id }) => id)
-  return { state, ports: await portsOfItsOwn(), env: { ...env, BACKENDS: here.join() } }
+  const here = [...served(BACKENDS), otlp].map(({ id }) => id)
+  const own = { BACKENDS: here.join(), [otlp.endpointVariable]: elsewhere, OTLP_BACKEND_HEADERS: '' }
+  return { state, ports: await portsOfItsOwn(), env: { ...env, ...own } }
 }
 
 async function post(settings: Settings, sent: readonly Sent[], cancel: AbortSignal): Promise<void> {
   for (const [signal, path, list] of [
     ['traces', '/v1/traces', 'resourceSpans'],
     ['metrics', '/v1/metrics', 'resourceMetrics'],
+    ['logs', '/v1/logs', 'resourceLogs'],
   ] as const) {
     const bodies = sent.filter((each) => each.signal === signal).map(({ body }) => body)
     for (let begin = 0; begin < bodies.length; begin += BODIES_AT_ONCE) {
@@ -149,16 +173,19 @@ async function arrived(
 ): Promise<void> {
   const backends = served(chosenBackends(settings))
   const wanted = traceIdsOf(sent).length
+  const spans = sent.reduce((sum, { spans }) => sum + spans, 0)
+  const wantedLogs = sent.filter(({ signal }) => signal === 'logs').length
   let state = ''
   const isThere = async () => {
     const metrics = (await bytesFrom(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'))).toString()
     meanwhile()
+    const records = sumOf(metrics, 'otelcol_exporter_sent_log_records', `exporter="${exporterOf(otlp.id)}"`)
     const handedOn = backends.map(({ id }) =>
       sumOf(metrics, 'otelcol_exporter_sent_spans', `exporter="${exporterOf(id)}"`),
     )
     const stored = await Promise.all(backends.map(({ server }) => server.hasStored?.(settings, wanted) ?? true))
-    state = `${handedOn.join(' and ')} of ${2 * wanted} spans were sent to ${backends.map(({ id }) => id).join(' and ')}`
-    return handedOn.every((count) => count >= 2 * wanted) && stored.every(Boolean)
+    state = `${handedOn.join(' and ')} of ${spans} spans were sent to ${backends.map(({ id }) => id).join(' and ')}, and ${records} of ${2 * wantedLogs} log records to ${otlp.id}`
+    return records >= 2 * wantedLogs && handedOn.every((count) => count >= spans) && stored.every(Boolean)
   }
   if (!(await waitFor(isThere, { withinMs: ARRIVES_WITHIN_MS, everyMs: 200, cancel })))
     throw new UserError(`the corpus did not arrive within ${ARRIVES_WITHIN_MS / 1000} s: ${state}.`)
@@ -167,23 +194,14 @@ async function arrived(
   for (const { server } of backends) await server.flush?.(settings)
 }
 
-const asSent = ({ traceId, body }: HarmlessTrace): Sent => ({ signal: 'traces', traceIds: [traceId], body, items: [] })
-
-/** The attributes of the harmless spans, as Tempo stored them. */
-async function arrivedAttributes(
-  settings: Settings,
-  harmless: readonly HarmlessTrace[],
-): Promise<ReadonlyMap<string, readonly Attribute[]>> {
-  const arrived = new Map<string, readonly Attribute[]>()
-  for (const { traceId } of harmless) {
-    const bytes = await bytesFrom(url(settings, 'TEMPO_PORT', `/api/v2/traces/${traceId}`))
-    const { trace } = JSON.parse(bytes.toString()) as { trace: TraceRequest }
-    arrived.set(
-      traceId,
-      spansOf(trace).flatMap(({ attributes = [] }) => attributes),
-    )
-  }
-  return arrived
+/** The messages of which Phoenix shows none: it could not read their JSON. */
+async function messagesNotShown(settings: Settings, sent: readonly Sent[]): Promise<readonly string[]> {
+  const shown = new Set<string>()
+  for (const project of await phoenixProjects(settings))
+    for (const { context, attributes } of await phoenixSpans(settings, project))
+      if (Object.keys(attributes).some((key) => key.startsWith('llm.input_messages'))) shown.add(context.trace_id)
+  const messages = sent.filter(({ hasMessages }) => hasMessages)
+  return messages.filter(({ traceIds: [id = ''] }) => !shown.has(id)).map(({ items: [item] }) => item?.field ?? '')
 }
 
 type Look = (exit: string, bytes: Buffer) => void
@@ -204,7 +222,8 @@ async function askEach(settings: Settings, sent: readonly Sent[], look: Look, ca
   })
   for (const path of [`series?${range}`, `query_exemplars?${range}`, 'metadata?limit=1000000', `labels?${range}`])
     look('Prometheus', await ask('PROMETHEUS_PORT', `/api/v1/${path}`))
-  look('the page that Prometheus scrapes', await ask('COLLECTOR_EXPORTER_PORT', '/metrics'))
+  look('the page of what agents send', await ask('COLLECTOR_EXPORTER_PORT', '/metrics'))
+  look('the page of what is counted', await ask('COLLECTOR_COUNTED_PORT', '/metrics'))
   look("the collector's own metrics", await ask('COLLECTOR_METRICS_PORT', '/metrics'))
 }
 

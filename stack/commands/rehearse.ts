@@ -245,7 +245,7 @@ async function rehearse(stage: Stage): Promise<void> {
   })
   await step('make up finds the data again', async () => {
     await make(stage, 'up')
-    const found = await eventually(() => findAgain(stage, first), 60, cancel)
+    const found = await recovered(() => findAgain(stage, first))
     await verify(stage)
     return found
   })
@@ -256,7 +256,7 @@ async function rehearse(stage: Stage): Promise<void> {
     const tick = await verify(more)
     await make(more, 'down')
     await make(more, 'up')
-    return eventually(() => findAgain(more, tick), 60, cancel)
+    return recovered(() => findAgain(more, tick))
   })
   for (const service of ALL.filter((id) => !backends.includes(id)))
     await step(`${service} is killed, and comes back`, () => comesBack(more, service))

@@ -13,7 +13,9 @@ import { reloadDocker } from '../docker.ts'
 import { activePolicy, checkPolicy, policyBefore, putInForce, shownAs, slowCall } from '../policy.ts'
 import { remembered } from '../remembered.ts'
 import type { LastWords } from '../service.ts'
+import { ANSWER_LIMIT_MS, startLimitMs } from '../service.ts'
 import { ROOT, type Settings, url } from '../settings.ts'
+import { changeWaits, waitsIn } from '../waits.ts'
 import { CLASSES, COMMITTED_RECORDING, classesOf, pricesOf, RECORDINGS } from '../workbench.ts'
 
 type ReloadRequest = Readonly<{
@@ -42,7 +44,6 @@ export async function reloadStack(
   await reload(settings, { policy, recording, launcher, tell })
 }
 
-const READY_WITHIN_MS = 30_000
 const LOOK_AGAIN_MS = 50
 const SHOWN_LOSSES = 5
 
@@ -59,6 +60,7 @@ export async function reload(settings: Settings, { policy, recording, launcher, 
     throw new UserError(
       'the collector is not running here, or not ready. To see why: make status. To start it: make up.',
     )
+  waitsIn(settings) // Refuses wrong waits before anything is changed.
   const text = await checkPolicy(launcher, policy)
   const active = activePolicy(settings)
   const before = existsSync(active) ? readFileSync(active, 'utf8') : undefined
@@ -68,6 +70,8 @@ export async function reload(settings: Settings, { policy, recording, launcher, 
   const waiting = await tracesWaiting(settings)
   putInForce(settings, text)
   say(`  policy      ${shownAs(policy)} is in force`)
+  const waits = changeWaits(settings)
+  if (waits) say(`  waits       ${waits}`)
   const began = Date.now()
   const lastWords = await tell()
   try {
@@ -93,14 +97,14 @@ const early = (waiting: number | undefined) =>
 
 /** Since when the collector is ready, by its own report; each reload changes it. Undefined when it does not answer. */
 const upSince = (settings: Settings): Promise<string | undefined> =>
-  fetch(url(settings, 'COLLECTOR_HEALTH_PORT'), { signal: AbortSignal.timeout(2000) }).then(
+  fetch(url(settings, 'COLLECTOR_HEALTH_PORT'), { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) }).then(
     async (answer) => (answer.ok ? String(((await answer.json()) as { upSince?: unknown }).upSince) : undefined),
     () => undefined,
   )
 
 /** How many undecided traces the sampler holds, by its own counter, which it updates once a second. */
 const tracesWaiting = (settings: Settings): Promise<number | undefined> =>
-  fetch(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'), { signal: AbortSignal.timeout(2000) }).then(
+  fetch(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'), { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) }).then(
     async (answer) => {
       const gauge = /^otelcol_processor_tail_sampling_sampling_traces_on_memory(?:\{.*\})? (\S+)$/m
       const count = gauge.exec(await answer.text())?.[1]
@@ -115,6 +119,7 @@ async function untilUpAgain(
   lastWords: LastWords,
   cancel: AbortSignal,
 ): Promise<void> {
+  const withinMs = startLimitMs(settings)
   const isUpAgain = async () => {
     const now = await upSince(settings)
     if (now !== undefined && now !== since) return true
@@ -122,9 +127,9 @@ async function untilUpAgain(
     if (said !== undefined) throw new UserError(`the collector ended when it reloaded. Its last log lines:\n${said}`)
     return false
   }
-  if (await waitFor(isUpAgain, { withinMs: READY_WITHIN_MS, everyMs: LOOK_AGAIN_MS, cancel })) return
+  if (await waitFor(isUpAgain, { withinMs, everyMs: LOOK_AGAIN_MS, cancel })) return
   throw new UserError(
-    `the collector was not ready ${READY_WITHIN_MS / 1000} s after its reload. To see why: make logs S=collector`,
+    `the collector was not ready ${withinMs / 1000} s after its reload. To see why: make logs S=collector`,
   )
 }
 

@@ -63,7 +63,7 @@ async function findingsOf(
 
 /** What a list keeps of the committed recording, with the defaults in the list, whatever the environment says. */
 export async function goldenOf(settings: Settings, policy: string, options: Options): Promise<string> {
-  const { SLOW_CALL: _, TOKEN_HEAVY: __, ...env } = settings.env
+  const { SLOW_CALL: _, SLOW_RUN: __, TOKEN_HEAVY: ___, HEAVY_CALL: ____, ...env } = settings.env
   const asked = { a: policy, b: undefined, recording: COMMITTED_RECORDING, classes: CLASSES, speed: undefined }
   return goldenTable(await findingsOf({ ...settings, env }, { ...asked, format: 'markdown' }, options))
 }
@@ -94,7 +94,7 @@ export async function askSweep(
   const request = {
     list,
     range,
-    env: { SLOW_CALL: threshold, TOKEN_HEAVY: settings.env.TOKEN_HEAVY },
+    env: { ...settings.env, SLOW_CALL: threshold },
     timeFactor,
   }
   const swept = await sweep(launcher, traffic, request, { study: found, classes: read })

@@ -31,9 +31,9 @@ export async function askWhy(
 ): Promise<string> {
   const path = resolve(ROOT, recording)
   const timeFactor = await timeFactorOf(path)
-  const env = { SLOW_CALL: slowCall(settings, timeFactor), TOKEN_HEAVY: settings.env.TOKEN_HEAVY ?? '' }
+  const env = { ...settings.env, SLOW_CALL: slowCall(settings, timeFactor) }
   const launcher = await launcherFor(settings, options)
-  const read = await classesOf(launcher, classes, { ...settings.env, ...env })
+  const read = await classesOf(launcher, classes, env)
   const traffic = { requests: () => readRecording(path), speed: FAST, slowCall: env.SLOW_CALL }
   const quiet = { ...launcher, say: () => {} }
   const found = await findTrace({ path, shown: relative(ROOT, path) }, trace, async (known) =>

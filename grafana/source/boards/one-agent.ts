@@ -99,7 +99,7 @@ export const oneAgent: Board = {
       table('Which tools does it use?').description(
         'Tool calls of this agent in the range, and how many went wrong. An agent hands in its decision with place_order; that goes wrong when the order is refused. If a tool always fails, the agent asks for it in a way that it does not understand.',
       ),
-      [key('span_name', 'Tool', width(210))],
+      [key('gen_ai_tool_name', 'Tool', width(210))],
       [
         column('calls', 'Calls', own.toolsInRange, 'short', 0),
         column('errors', 'Errors', own.toolErrorsInRange, 'short', 0),

@@ -1,0 +1,157 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  type Attribute,
+  attributeOf,
+  eachSpan,
+  fromAttributes,
+  type Plain,
+  type Span,
+  type TraceRequest,
+} from '../../otlp/json.ts'
+import { type Launcher, startCollector, withScratch } from '../../workbench/collector.ts'
+import { UserError } from '../../workbench/user-error.ts'
+
+/** A span as the shipped configuration hands it to the sampler: its dialect is translated. */
+export type Seen = Readonly<{ span: Span; attributes: Readonly<Record<string, Plain>>; service: string }>
+
+/** What the shipped configuration made of some traffic. */
+export type Outcome = Readonly<{
+  /** By trace and span id. */
+  seen: ReadonlyMap<string, Seen>
+  /** The policy that kept a trace, by its id. */
+  kept: ReadonlyMap<string, string>
+  /** What was counted before sampling, at the end. */
+  counted: readonly Counted[]
+  /** All that was written, to search for what must not be in it. */
+  text: string
+}>
+
+/** One series: a sum, or the count and sum of a histogram. */
+export type Counted = Readonly<{ name: string; labels: Readonly<Record<string, Plain>>; value: number; count: number }>
+
+type Point = Readonly<{
+  attributes?: readonly Attribute[]
+  asInt?: string
+  asDouble?: number
+  count?: string
+  sum?: number
+}>
+type Metric = Readonly<{
+  name: string
+  sum?: { dataPoints?: readonly Point[] }
+  histogram?: { dataPoints?: readonly Point[] }
+}>
+type MetricRequest = Readonly<{
+  resourceMetrics?: readonly {
+    resource?: { attributes?: readonly Attribute[] }
+    scopeMetrics?: readonly { metrics?: readonly Metric[] }[]
+  }[]
+}>
+
+const OVERLAY = join(import.meta.dirname, 'overlay.yaml')
+/** For traces without a root; a trace with one waits 1 s. Long enough that a busy machine does not split a trace. */
+const WAIT_SECONDS = 5
+const AFTER_ROOT_SECONDS = 1
+
+export const idOf = ({ traceId, spanId }: Span): string => `${traceId} ${spanId}`
+
+/**
+ * Sends requests through the shipped configuration, several at a time, and says what came of them. `atOnce` is the
+ * number of senders.
+ */
+export const outcomeOf = (
+  launcher: Launcher,
+  requests: readonly TraceRequest[],
+  policyFile: string,
+  atOnce = 4,
+): Promise<Outcome> =>
+  withScratch(async (folder) => {
+    const file = (name: string) => join(folder, `${name}.jsonl`)
+    const collector = await startCollector(launcher, {
+      folder,
+      overlays: [OVERLAY],
+      env: {
+        POLICY_FILE: policyFile,
+        DECISION_WAIT: `${WAIT_SECONDS}s`,
+        DECISION_WAIT_AFTER_ROOT: `${AFTER_ROOT_SECONDS}s`,
+        SEEN_FILE: file('seen'),
+        KEPT_FILE: file('kept'),
+        COUNTED_FILE: file('counted'),
+      },
+    })
+    try {
+      const waiting = requests.values()
+      const sender = async () => {
+        for (const request of waiting) await send(`${collector.otlp}/v1/traces`, request)
+      }
+      await Promise.all(Array.from({ length: atOnce }, sender))
+      await sleep((AFTER_ROOT_SECONDS + 2) * 1000, undefined, { signal: launcher.cancel })
+      collector.alive()
+    } finally {
+      await collector.stop()
+    }
+    const text = Object.fromEntries(['seen', 'kept', 'counted'].map((name) => [name, readFileSync(file(name), 'utf8')]))
+    return {
+      seen: seenIn(text.seen ?? ''),
+      kept: keptIn(text.kept ?? ''),
+      counted: countedIn(text.counted ?? ''),
+      text: Object.values(text).join('\n'),
+    }
+  })
+
+async function send(address: string, request: TraceRequest): Promise<void> {
+  const response = await fetch(address, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(request),
+  })
+  const answer = await response.text()
+  if (!response.ok) throw new UserError(`the collector refuses a request: HTTP ${response.status} ${answer}`)
+}
+
+const linesOf = <T>(text: string): readonly T[] =>
+  text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as T)
+
+const seenIn = (text: string): Outcome['seen'] =>
+  new Map(
+    linesOf<TraceRequest>(text)
+      .flatMap((request) => [...eachSpan(request)])
+      .map(({ span, resource }) => [
+        idOf(span),
+        {
+          span,
+          attributes: fromAttributes(span.attributes),
+          service: attributeOf(resource?.attributes, 'service.name')?.stringValue ?? '',
+        },
+      ]),
+  )
+
+const keptIn = (text: string): Outcome['kept'] =>
+  new Map(
+    linesOf<TraceRequest>(text)
+      .flatMap((request) => [...eachSpan(request)])
+      .map(({ span, scope }) => [
+        span.traceId,
+        attributeOf(scope?.attributes, 'tailsampling.policy')?.stringValue ?? 'unknown',
+      ]),
+  )
+
+/** The last point of each series: they are totals. */
+function countedIn(text: string): readonly Counted[] {
+  const series = new Map<string, Counted>()
+  for (const { resourceMetrics = [] } of linesOf<MetricRequest>(text))
+    for (const { resource, scopeMetrics = [] } of resourceMetrics)
+      for (const { metrics = [] } of scopeMetrics)
+        for (const { name, sum, histogram } of metrics)
+          for (const point of (sum ?? histogram)?.dataPoints ?? []) {
+            const labels = { ...fromAttributes(resource?.attributes), ...fromAttributes(point.attributes) }
+            const value = Number(point.asInt ?? point.asDouble ?? point.sum ?? 0)
+            series.set(JSON.stringify([name, labels]), { name, labels, value, count: Number(point.count ?? 0) })
+          }
+  return [...series.values()]
+}

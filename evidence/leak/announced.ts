@@ -1,0 +1,60 @@
+import type { Random } from '../../random/random.ts'
+import type { Kind } from './kinds.ts'
+import { ALNUM, between, from, LOWER, oneOf, token } from './letters.ts'
+
+/** The words that announce a secret: keys of JSON, of settings and of headers, and what people say. */
+const WORDS = {
+  password: {
+    keys: ['password', 'Password', 'PASSWORD', 'passwd', 'pwd', 'PWD', 'db_password', 'DB_PASSWORD', 'userPassword'],
+    spoken: ['password', 'passphrase'],
+  },
+  'API key': {
+    keys: ['api_key', 'apiKey', 'API_KEY', 'API-KEY', 'x-api-key', 'OPENAI_API_KEY'],
+    spoken: ['API key', 'api key'],
+  },
+  'client secret': {
+    keys: ['client_secret', 'clientSecret', 'secret', 'CLIENT_SECRET'],
+    spoken: ['client secret', 'secret'],
+  },
+  'access token': {
+    keys: ['access_token', 'accessToken', 'ACCESS_TOKEN', 'refresh_token', 'auth_token', 'AUTH_TOKEN', 'session_token'],
+    spoken: ['access token', 'refresh_token'],
+  },
+  'cloud secret': {
+    keys: [
+      'aws_secret_access_key',
+      'AWS_SECRET_ACCESS_KEY',
+      'secretAccessKey',
+      'private_key',
+      'PRIVATE_KEY',
+      'accessKey',
+    ],
+    spoken: ['secret access key', 'secret key'],
+  },
+} as const
+
+type Words = Readonly<{ keys: readonly string[]; spoken: readonly string[] }>
+
+const kind = (name: string, { keys, spoken }: Words, make: (random: Random) => string): Kind => ({
+  name,
+  make: (random) => {
+    const key = oneOf(keys, random)
+    const announced = { key, spoken: oneOf(spoken, random) }
+    return { before: `${key}${oneOf([': ', '=', ' = '], random)}`, marker: make(random), after: '', announced }
+  },
+})
+
+/** Secrets that only a word before them shows. One of small letters is long, for a short one could be any word. */
+export const ANNOUNCED: readonly Kind[] = [
+  ...Object.entries(WORDS).map(([name, words]) =>
+    kind(name, words, (random) => token(ALNUM, between(14, 33, random), random)),
+  ),
+  kind('API key of small letters', WORDS['API key'], (random) => from(LOWER, 32, random)),
+  {
+    name: 'header of a request',
+    make: (random) => {
+      const key = oneOf(['authorization', 'Authorization'], random)
+      return { before: `${key}: Bearer `, marker: token(ALNUM, 30, random), after: '', announced: { key } }
+    },
+  },
+]

@@ -1,0 +1,576 @@
+import assert from 'node:assert/strict'
+import { readFileSync, rmSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { type Outcome, outcomeOf, type Seen } from '../evidence/foreign/replay.ts'
+import { eachSpan, fromAttributes, type Span, type TraceRequest, toAttributes, traceRequest } from '../otlp/json.ts'
+import { randomOf } from '../random/random.ts'
+import type { Entry } from '../sim/ledger.ts'
+import { launcherFor } from '../stack/collectors.ts'
+import { ownSettings } from '../stack/own-stack.ts'
+import { SHIPPED_POLICY } from '../stack/policy.ts'
+import { ROOT, type Settings } from '../stack/settings.ts'
+import { readRecording } from '../workbench/recording.ts'
+
+/** A number that ends in n is an integer, as in OTLP. */
+type Attributes = Readonly<Record<string, unknown>>
+type Made = Readonly<{
+  /** What arrives. */
+  sent: Attributes
+  name?: string
+  scope?: string
+  kind?: number
+  /** Not the whole run. */
+  parent?: true
+  failed?: true
+  events?: readonly Readonly<{ name: string; attributes: Attributes }>[]
+  resource?: Attributes
+  /** What must be there; undefined must not. */
+  becomes: Attributes
+  status?: number
+}>
+
+const OP = 'gen_ai.operation.name'
+const [IN, OUT] = ['gen_ai.usage.input_tokens', 'gen_ai.usage.output_tokens']
+const READ = 'gen_ai.usage.cache_read.input_tokens'
+const WRITE = 'gen_ai.usage.cache_creation.input_tokens'
+const REASONING = 'gen_ai.usage.reasoning.output_tokens'
+const KIND = 'openinference.span.kind'
+const AGENT = 'gen_ai.agent.name'
+const REQUEST = 'gen_ai.request.model'
+const PROVIDER = 'gen_ai.provider.name'
+
+/** The fewest words with which a span is a call in the conventions. */
+const CALL = { [OP]: 'chat', [REQUEST]: 'm', [PROVIDER]: 'openai' }
+
+const DIALECTS: Readonly<Record<string, Made>> = {
+  'OpenInference: a call': {
+    sent: {
+      [KIND]: 'LLM',
+      'llm.model_name': 'openai/gpt-4o',
+      'llm.provider': 'azure',
+      'llm.token_count.completion': 2n,
+    },
+    becomes: {
+      [OP]: 'chat',
+      [REQUEST]: 'gpt-4o',
+      'gen_ai.response.model': 'gpt-4o',
+      [PROVIDER]: 'azure.ai.openai',
+      [OUT]: 2,
+    },
+  },
+  'OpenInference: a slash in a name is not a provider': {
+    sent: { [KIND]: 'LLM', 'llm.model_name': 'Qwen/Qwen2.5-3B-Instruct' },
+    becomes: { [REQUEST]: 'Qwen/Qwen2.5-3B-Instruct' },
+  },
+  'OpenInference: a failed call names its model in its parameters': {
+    sent: { [KIND]: 'LLM', 'llm.invocation_parameters': '{"model": "gpt-4o", "n": 1}' },
+    becomes: { [REQUEST]: 'gpt-4o' },
+  },
+  'OpenInference: parameters without a model': {
+    sent: { [KIND]: 'LLM', 'llm.invocation_parameters': '{"base_url": "http://x"}' },
+    becomes: { [REQUEST]: undefined },
+  },
+  'OpenInference: LangGraph names its agent in JSON': {
+    sent: { [KIND]: 'LLM', metadata: '{"ls_provider": "openai", "lc_agent_name": "calculator"}', 'session.id': 's1' },
+    becomes: { [AGENT]: 'calculator', 'woodland.agent.from': undefined, 'gen_ai.conversation.id': 's1' },
+  },
+  'OpenInference: a tool': {
+    sent: { [KIND]: 'TOOL', 'tool.name': 'add', 'input.value': '{"a":1}', 'output.value': '2' },
+    becomes: {
+      [OP]: 'execute_tool',
+      'gen_ai.tool.name': 'add',
+      'gen_ai.tool.call.arguments': '{"a":1}',
+      'gen_ai.tool.call.result': '2',
+    },
+  },
+  'OpenInference: a chain is a workflow when it is the whole run': {
+    sent: { [KIND]: 'CHAIN' },
+    becomes: { [OP]: 'invoke_workflow', [AGENT]: undefined },
+  },
+  'OpenInference: a chain within a run is nothing else': {
+    sent: { [KIND]: 'CHAIN' },
+    parent: true,
+    becomes: { [OP]: undefined, [AGENT]: undefined },
+  },
+  'OpenInference: kinds without an operation': {
+    sent: { [KIND]: 'RERANKER' },
+    becomes: { [OP]: undefined },
+  },
+  'OpenLLMetry before 0.50': {
+    sent: {
+      'llm.request.type': 'chat',
+      'gen_ai.system': 'OpenAI',
+      [REQUEST]: 'gpt-4o',
+      'gen_ai.usage.prompt_tokens': 7n,
+      'gen_ai.usage.completion_tokens': 3n,
+      'llm.usage.total_tokens': 10n,
+      'gen_ai.prompt.0.role': 'user',
+      'gen_ai.prompt.0.content': 'hello',
+      'gen_ai.completion.0.content': 'hi',
+      'gen_ai.completion.0.finish_reason': 'stop',
+    },
+    becomes: {
+      [OP]: 'chat',
+      [PROVIDER]: 'openai',
+      [IN]: 7,
+      [OUT]: 3,
+      'gen_ai.response.finish_reasons': ['stop'],
+      [KIND]: 'LLM',
+      'output.value': '{"gen_ai.completion.0.content":"hi","gen_ai.completion.0.finish_reason":"stop"}',
+    },
+  },
+  'OpenLLMetry: a decorated task is no operation': {
+    sent: { 'traceloop.span.kind': 'task', 'traceloop.entity.name': 'plan', 'traceloop.entity.input': '{}' },
+    becomes: { [OP]: undefined, [KIND]: 'CHAIN', 'input.value': '{}' },
+  },
+  'Vercel: the loop carries sums': {
+    sent: {
+      'ai.operationId': 'ai.generateText',
+      'ai.usage.inputTokens': 500n,
+      'ai.model.id': 'gpt-4o',
+      'ai.telemetry.functionId': 'fox',
+    },
+    becomes: { [OP]: 'invoke_agent', [IN]: undefined, [AGENT]: 'fox', [KIND]: 'AGENT' },
+  },
+  'Vercel: an embedding': {
+    sent: { 'ai.operationId': 'ai.embedMany.doEmbed', 'ai.usage.tokens': 9n, 'ai.model.provider': 'openai.embedding' },
+    becomes: { [OP]: 'embeddings', [IN]: 9, [PROVIDER]: 'openai', [KIND]: 'EMBEDDING' },
+  },
+  'Vercel: the first chunk is in milliseconds': {
+    sent: {
+      'ai.operationId': 'ai.streamText.doStream',
+      'ai.response.msToFirstChunk': 250.5,
+      'ai.response.text': '',
+      'ai.response.toolCalls': '[]',
+    },
+    becomes: { 'gen_ai.response.time_to_first_chunk': 0.2505, 'output.value': '[]' },
+  },
+  'pydantic-ai 1: a run': {
+    scope: 'pydantic-ai',
+    sent: { agent_name: 'fox', model_name: 'gpt-4o', [IN]: 300n, all_messages_events: '[]', final_result: 'done' },
+    becomes: { [OP]: 'invoke_agent', [AGENT]: 'fox', 'input.value': '[]', 'output.value': 'done' },
+  },
+  'pydantic-ai 1: a tool': {
+    scope: 'pydantic-ai',
+    sent: { 'gen_ai.tool.name': 'add', 'gen_ai.tool.call.id': 'c1', tool_arguments: '{"a":1}', tool_response: '2' },
+    becomes: {
+      [OP]: 'execute_tool',
+      'gen_ai.tool.call.arguments': '{"a":1}',
+      'input.value': '{"a":1}',
+      'output.value': '2',
+    },
+  },
+  'LiteLLM: names of functions': {
+    scope: 'litellm',
+    sent: {
+      [OP]: 'acompletion',
+      'litellm.provider.model': 'openai/gpt-4o',
+      'gen_ai.response.finish_reasons': '["stop"]',
+      'llm.is_streaming': 'True',
+    },
+    becomes: {
+      [OP]: 'chat',
+      'litellm.operation': 'acompletion',
+      [REQUEST]: 'gpt-4o',
+      'gen_ai.response.finish_reasons': ['stop'],
+      'gen_ai.request.stream': true,
+    },
+  },
+  'LiteLLM: the raw request is a twin': {
+    scope: 'litellm',
+    name: 'raw_gen_ai_request',
+    sent: { 'llm.openai.model': 'gpt-4o' },
+    becomes: { [OP]: undefined, [KIND]: 'CHAIN' },
+  },
+  LangSmith: {
+    sent: {
+      'langsmith.span.kind': 'llm',
+      'langsmith.metadata.ls_model_name': 'gpt-4o',
+      'langsmith.metadata.ls_provider': 'google',
+      'gen_ai.prompt': '[]',
+      'langsmith.trace.session_id': 's',
+    },
+    becomes: {
+      [OP]: 'chat',
+      [REQUEST]: 'gpt-4o',
+      [PROVIDER]: 'gcp.gemini',
+      'input.value': '[]',
+      'gen_ai.conversation.id': 's',
+    },
+  },
+  'Langfuse: the parts of the input are beside it': {
+    sent: {
+      'langfuse.observation.type': 'generation',
+      'langfuse.observation.model.name': 'gpt-4o',
+      'langfuse.observation.usage_details': '{"input":10,"output":5,"total":45,"input_cached_tokens":30}',
+      'langfuse.session.id': 's',
+      'langfuse.user.id': 'u',
+    },
+    becomes: {
+      [OP]: 'chat',
+      [IN]: 40,
+      [OUT]: 5,
+      [READ]: 30,
+      'woodland.usage.input_tokens.sent': 10,
+      'gen_ai.conversation.id': 's',
+      'user.id': 'u',
+    },
+  },
+  MLflow: {
+    sent: {
+      'mlflow.spanType': '"CHAT_MODEL"',
+      'mlflow.llm.model': '"gpt-4o"',
+      'mlflow.chat.tokenUsage': '{"input_tokens": 4, "output_tokens": 2, "total_tokens": 6}',
+      'mlflow.spanInputs': '{}',
+    },
+    becomes: { [OP]: 'chat', [REQUEST]: 'gpt-4o', [IN]: 4, [OUT]: 2, 'input.value': '{}' },
+  },
+  Braintrust: {
+    sent: {
+      'braintrust.span_attributes': '{"type":"llm","name":"x"}',
+      'braintrust.metadata': '{"model":"gpt-4o"}',
+      'braintrust.metrics': '{"prompt_tokens":4,"completion_tokens":2,"tokens":6,"time_to_first_token":0.5}',
+    },
+    becomes: { [OP]: 'chat', [REQUEST]: 'gpt-4o', [IN]: 4, [OUT]: 2, 'gen_ai.response.time_to_first_chunk': 0.5 },
+  },
+  'messages in events': {
+    sent: { 'gen_ai.system': 'openai', [REQUEST]: 'gpt-4o' },
+    events: [
+      { name: 'gen_ai.user.message', attributes: { content: 'hello' } },
+      { name: 'gen_ai.choice', attributes: { message: '{"content":"hi"}', index: 0n } },
+    ],
+    becomes: { 'input.value': 'hello', 'output.value': '{"content":"hi"}' },
+  },
+  'by hand: a call': {
+    sent: { 'gen_ai.system': 'anthropic', [REQUEST]: 'claude', [IN]: 5n },
+    becomes: { [OP]: 'chat', [PROVIDER]: 'anthropic', [IN]: 5 },
+  },
+  'by hand: a tool by its name': {
+    name: 'tool.calculate',
+    sent: { 'tool.arguments': '1' },
+    becomes: { [OP]: 'execute_tool', 'gen_ai.tool.name': 'calculate', 'input.value': '1' },
+  },
+  'by hand: a turn': {
+    name: 'agent.decide/fox',
+    sent: { 'agent.name': 'fox', 'llm.prompt_tokens': 90n },
+    becomes: { [OP]: 'invoke_agent', [AGENT]: 'fox', [IN]: undefined },
+  },
+  'by hand: a reply that cannot be read': {
+    name: 'agent.decide/fox',
+    sent: { 'agent.name': 'fox', 'parse.error': true, error: true },
+    becomes: { 'error.type': 'parse_error' },
+    status: 2,
+  },
+  'by hand: error = true': { name: 'agent.run', sent: { error: true }, becomes: { 'error.type': '_OTHER' }, status: 2 },
+  'by hand: error = "true" is a text': {
+    name: 'agent.run',
+    sent: { error: 'true' },
+    becomes: { 'error.type': undefined },
+    status: 0,
+  },
+  'an error has the type of its exception': {
+    sent: CALL,
+    failed: true,
+    events: [{ name: 'exception', attributes: { 'exception.type': 'RateLimitError' } }],
+    becomes: { 'error.type': 'RateLimitError' },
+  },
+  'an exception in a span that went well is no error': {
+    sent: CALL,
+    events: [{ name: 'exception', attributes: { 'exception.type': 'RateLimitError' } }],
+    becomes: { 'error.type': undefined },
+  },
+}
+
+const SHAPES: Readonly<Record<string, Made>> = {
+  'OpenAI: the cache is in the input': {
+    sent: { ...CALL, [IN]: 100n, [OUT]: 10n, [READ]: 64n, [REASONING]: 8n, 'gen_ai.usage.total_tokens': 110n },
+    becomes: {
+      [IN]: 100,
+      [OUT]: 10,
+      'woodland.usage.input_tokens.sent': undefined,
+      'woodland.usage.output_tokens.sent': undefined,
+    },
+  },
+  'Anthropic raw: input without its cache': {
+    sent: {
+      'gen_ai.system': 'anthropic',
+      [REQUEST]: 'claude',
+      [IN]: 100n,
+      [OUT]: 10n,
+      'gen_ai.usage.cache_read_input_tokens': 60n,
+      'gen_ai.usage.cache_creation_input_tokens': 20n,
+    },
+    becomes: { [IN]: 180, [OUT]: 10, [READ]: 60, [WRITE]: 20, 'woodland.usage.input_tokens.sent': 100 },
+  },
+  'Anthropic by OpenLLMetry: its total says that the cache is in': {
+    sent: {
+      'gen_ai.system': 'anthropic',
+      [REQUEST]: 'claude',
+      'gen_ai.usage.prompt_tokens': 180n,
+      'gen_ai.usage.completion_tokens': 10n,
+      'llm.usage.total_tokens': 190n,
+      'gen_ai.usage.cache_read_input_tokens': 60n,
+      'gen_ai.usage.cache_creation_input_tokens': 20n,
+    },
+    becomes: { [IN]: 180, 'woodland.usage.input_tokens.sent': undefined },
+  },
+  'more read from a cache than there is input': {
+    sent: { ...CALL, [IN]: 5n, [READ]: 900n },
+    becomes: { [IN]: 905, 'woodland.usage.input_tokens.sent': 5 },
+  },
+  'converted once, though two collectors do it': {
+    sent: {
+      ...CALL,
+      [IN]: 905n,
+      [READ]: 900n,
+      'woodland.usage.input_tokens.sent': 5n,
+      'woodland.dialect': 'older-genai',
+    },
+    becomes: { [IN]: 905 },
+  },
+  'Gemini raw: thoughts beside the output': {
+    sent: { ...CALL, [IN]: 100n, [OUT]: 10n, [REASONING]: 50n, 'gen_ai.usage.total_tokens': 160n },
+    becomes: { [OUT]: 60, 'woodland.usage.output_tokens.sent': 10 },
+  },
+  'Vercel, Gemini: its total says that thoughts are beside the output': {
+    sent: {
+      'ai.operationId': 'ai.generateText.doGenerate',
+      'ai.usage.inputTokens': 100n,
+      'ai.usage.outputTokens': 50n,
+      'ai.usage.reasoningTokens': 20n,
+      'ai.usage.totalTokens': 170n,
+    },
+    becomes: { [OUT]: 70, [REASONING]: 20 },
+  },
+  'an agent keeps its sums as they are': {
+    sent: { [OP]: 'invoke_agent', [IN]: 5n, [READ]: 900n },
+    becomes: { [IN]: 5 },
+  },
+}
+
+const LONG = 'fox '.repeat(2500)
+const BAD: Readonly<Record<string, Made>> = {
+  'tokens as text': { sent: { ...CALL, [IN]: '160', [OUT]: '40' }, becomes: { [IN]: 160, [OUT]: 40 } },
+  'tokens as a double': { sent: { ...CALL, [IN]: 160 }, becomes: { [IN]: 160 } },
+  'tokens as words': { sent: { ...CALL, [IN]: 'many' }, becomes: { [IN]: 'many' } },
+  'a model as a list': {
+    sent: { [KIND]: 'LLM', 'llm.model_name': ['a', 'b'] },
+    becomes: { [OP]: 'chat', [REQUEST]: undefined },
+  },
+  'messages with gaps': {
+    sent: {
+      'gen_ai.system': 'openai',
+      [REQUEST]: 'm',
+      'gen_ai.prompt.0.role': 'system',
+      'gen_ai.prompt.7.content': 'hello',
+    },
+    becomes: { 'input.value': '{"gen_ai.prompt.0.role":"system","gen_ai.prompt.7.content":"hello"}' },
+  },
+  'broken JSON': {
+    sent: {
+      'mlflow.spanType': '"LLM"',
+      'mlflow.chat.tokenUsage': '{"input_tokens": 4, "outp',
+      metadata: '{"lc_agent_name',
+    },
+    becomes: { [OP]: 'chat', [IN]: 4, [OUT]: undefined },
+  },
+  'two dialects on one span: what is there first stays': {
+    sent: {
+      [KIND]: 'LLM',
+      'llm.model_name': 'a',
+      'ai.operationId': 'ai.generateText.doGenerate',
+      'ai.model.id': 'b',
+      [IN]: 3n,
+      'llm.token_count.prompt': 4n,
+      'ai.usage.inputTokens': 5n,
+    },
+    becomes: { [OP]: 'chat', [REQUEST]: 'a', [IN]: 3, 'woodland.dialect': 'openinference' },
+  },
+  'what a sender wrote in the words of the conventions stays': {
+    sent: {
+      [KIND]: 'AGENT',
+      [OP]: 'chat',
+      'llm.model_name': 'b',
+      [REQUEST]: 'a',
+      [AGENT]: 'bear',
+      'agent.name': 'fox',
+    },
+    becomes: { [OP]: 'chat', [REQUEST]: 'a', [AGENT]: 'bear', [KIND]: 'AGENT' },
+  },
+  'an agent with a name of 10 KB': { sent: { ...CALL, [AGENT]: LONG }, becomes: { [AGENT]: LONG } },
+  'the agent of the resource': {
+    sent: CALL,
+    resource: { [AGENT]: 'owl' },
+    becomes: { [AGENT]: 'owl', 'woodland.agent.from': 'resource' },
+  },
+  'a service without a name has no agent': {
+    sent: CALL,
+    resource: { 'service.name': undefined },
+    becomes: { [AGENT]: undefined, 'woodland.agent.from': undefined },
+  },
+  'the SDK names a service that has no name': {
+    sent: CALL,
+    resource: { 'service.name': 'unknown_service:python' },
+    becomes: { [AGENT]: 'unknown_service:python', 'woodland.agent.from': 'service' },
+  },
+  'the other side of a call is no second call': {
+    kind: 2,
+    sent: { 'gen_ai.usage.prompt_tokens': 9n, 'gen_ai.usage.completion_tokens': 1n, 'gen_ai.response.model': 'm' },
+    becomes: { [OP]: undefined, [IN]: undefined, 'woodland.dialect': undefined },
+  },
+  'a web server is not an agent': {
+    name: 'GET /health',
+    sent: { 'http.request.method': 'GET' },
+    failed: true,
+    becomes: { [OP]: undefined, [AGENT]: undefined, [KIND]: undefined, 'error.type': undefined },
+  },
+}
+
+const ALL = [DIALECTS, SHAPES, BAD].flatMap((group) => Object.entries(group))
+const random = randomOf(3, 1)
+const made = new Map(
+  ALL.map(([title, one], index) => {
+    const span: Span = {
+      traceId: random.hex(32),
+      spanId: random.hex(16),
+      ...(one.parent ? { parentSpanId: random.hex(16) } : {}),
+      name: one.name ?? 'step',
+      kind: one.kind ?? 1,
+      startTimeUnixNano: '1795223772818000000',
+      endTimeUnixNano: '1795223772918000000',
+      attributes: toAttributes(one.sent),
+      events: (one.events ?? []).map(({ name, attributes }) => ({ name, attributes: toAttributes(attributes) })),
+      status: { code: one.failed ? 2 : 0 },
+    }
+    const resource = { 'service.name': `s${index}`, ...one.resource }
+    return [title, { span, body: traceRequest([span], { resource, scope: { name: one.scope ?? 'lab' } }) }] as const
+  }),
+)
+
+const SENDERS = 16
+const CALLS_EACH = 200
+/** Small requests, so that those of one agent overtake each other if anything lets them. */
+const busy: readonly TraceRequest[] = Array.from({ length: SENDERS * CALLS_EACH }, (_, index) =>
+  traceRequest(
+    [
+      {
+        traceId: random.hex(32),
+        spanId: random.hex(16),
+        name: 'chat',
+        startTimeUnixNano: '1795223772818000000',
+        endTimeUnixNano: '1795223772918000000',
+        attributes: toAttributes({ ...CALL, [AGENT]: `agent-${index % 5}`, [IN]: BigInt(index + 1), [OUT]: 7n }),
+      },
+    ],
+    { resource: { 'service.name': 'busy' } },
+  ),
+)
+
+const OWN = resolve(ROOT, 'workbench/recordings/seed-3-ticks-30-default')
+
+let settings: Settings
+let outcome: Outcome
+let own: { sent: readonly TraceRequest[]; outcome: Outcome }
+
+before(async () => {
+  settings = await ownSettings({ BOOT: 'native' })
+  const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: () => {} }, 'native')
+  const send = (requests: readonly TraceRequest[], atOnce?: number) =>
+    outcomeOf(launcher, requests, resolve(ROOT, SHIPPED_POLICY), atOnce)
+  outcome = await send([...[...made.values()].map(({ body }) => body), ...busy], SENDERS)
+  const sent: TraceRequest[] = []
+  for await (const { body } of readRecording(`${OWN}.jsonl.gz`)) sent.push(JSON.parse(body.toString()))
+  own = { sent, outcome: await send(sent) }
+})
+
+after(() => rmSync(settings.state, { recursive: true, force: true }))
+
+const seenOf = (span: Span): Seen => {
+  const found = outcome.seen.get(`${span.traceId} ${span.spanId}`)
+  assert.ok(found, 'the span arrives')
+  return found
+}
+
+for (const [group, cases] of Object.entries({ 'a dialect': DIALECTS, tokens: SHAPES, 'bad input': BAD })) {
+  describe(group, () => {
+    for (const [title, { becomes, status, sent }] of Object.entries(cases)) {
+      test(title, () => {
+        const span = made.get(title)?.span
+        assert.ok(span)
+        const { attributes, span: now } = seenOf(span)
+        for (const [key, wanted] of Object.entries(becomes)) assert.deepEqual(attributes[key], wanted, key)
+        if (status !== undefined) assert.equal(now.status?.code ?? 0, status)
+        for (const key of Object.keys(sent)) assert.ok(key in attributes, `${key} is still there`)
+        const empty = Object.entries(attributes).filter(([, value]) => value === undefined)
+        assert.deepEqual(empty, [], 'no attribute without a value')
+      })
+    }
+  })
+}
+
+const sum = (of: Outcome, labels: Readonly<Record<string, string>>) =>
+  of.counted
+    .filter(({ name }) => name === 'gen_ai.usage.tokens')
+    .filter((one) => Object.entries(labels).every(([label, value]) => one.labels[label] === value))
+    .reduce((total, { value }) => total + value, 0)
+
+test(`${SENDERS} senders at once: tokens by agent are the sum of what was sent`, () => {
+  for (let agent = 0; agent < 5; agent++) {
+    const mine = busy.flatMap((_, index) => (index % 5 === agent ? [index + 1] : []))
+    const labels = { 'service.name': 'busy', [AGENT]: `agent-${agent}` }
+    const total = mine.reduce((a, b) => a + b, 0)
+    assert.equal(sum(outcome, { ...labels, 'gen_ai.token.type': 'input' }), total)
+    assert.equal(sum(outcome, { ...labels, 'gen_ai.token.type': 'output' }), mine.length * 7)
+  }
+})
+
+test('spans that carry sums, and the other side of a call, are not counted', () => {
+  for (const title of [
+    'Vercel: the loop carries sums',
+    'an agent keeps its sums as they are',
+    'by hand: a turn',
+    'pydantic-ai 1: a run',
+    'the other side of a call is no second call',
+  ])
+    assert.equal(sum(outcome, { 'service.name': `s${ALL.findIndex(([name]) => name === title)}` }), 0, title)
+})
+
+test('the spans of the simulator are no dialect: nothing is added and nothing is changed', () => {
+  const before = own.sent.flatMap((request) => [...eachSpan(request)])
+  assert.ok(before.length > 1000)
+  for (const { span } of before) {
+    const now = own.outcome.seen.get(`${span.traceId} ${span.spanId}`)
+    // What the redactor masks and counts is tested elsewhere.
+    const keys = (some: object) => Object.keys(some).filter((key) => key !== 'redaction.masked.count')
+    const before = fromAttributes(span.attributes)
+    assert.deepEqual(keys(now?.attributes ?? {}), keys(before), span.name)
+    for (const [key, value] of Object.entries(now?.attributes ?? {}))
+      if (keys(before).includes(key) && !String(value).includes('****')) assert.deepEqual(value, before[key], key)
+  }
+})
+
+test('what is counted from the spans of the simulator is what its ledger says', () => {
+  const entries = readFileSync(`${OWN}.ledger.jsonl`, 'utf8').trimEnd().split('\n')
+  const calls = entries
+    .map((line) => JSON.parse(line) as Entry)
+    .filter((entry): entry is Extract<Entry, { kind: 'call' }> => entry.kind === 'call' && entry.outcome === 'ok')
+  const agents = new Set(calls.map(({ agent }) => agent))
+  assert.equal(agents.size, 5)
+  for (const agent of agents) {
+    const mine = calls.filter((call) => call.agent === agent)
+    const total = (of: (call: (typeof calls)[number]) => number) => mine.reduce((all, call) => all + of(call), 0)
+    assert.equal(
+      sum(own.outcome, { [AGENT]: agent, 'gen_ai.token.type': 'input' }),
+      total((call) => call.inputTokens),
+    )
+    assert.equal(
+      sum(own.outcome, { [AGENT]: agent, 'gen_ai.token.type': 'output' }),
+      total((call) => call.outputTokens),
+    )
+  }
+  assert.equal(
+    sum(own.outcome, {}),
+    calls.reduce((all, call) => all + call.inputTokens + call.outputTokens, 0),
+  )
+})

@@ -1,0 +1,284 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { Client, credentials, status as grpcStatus, type ServiceError } from '@grpc/grpc-js'
+import { parse } from 'yaml'
+import { spanKey } from '../evidence/drills/balance.ts'
+import { type AnyValue, fromAttributes, integer, nanosOf, type Span, text, traceRequest } from '../otlp/json.ts'
+import { encode } from '../otlp/protobuf.ts'
+import { BACKENDS, collectorFile, served } from '../stack/backends/backends.ts'
+import { eventually, ownSettings, startStack } from '../stack/own-stack.ts'
+import { phoenixData, tempoTrace } from '../stack/queries.ts'
+import { ROOT, type Settings, url } from '../stack/settings.ts'
+import { sumOf } from '../workbench/collector.ts'
+
+const KEEP_ALL = 'collector/policies/keep-everything.yaml'
+const MIB = 1024 ** 2
+const yaml = (file: string) => parse(readFileSync(resolve(ROOT, file), 'utf8'), { merge: true })
+
+describe('the sizes in the files', () => {
+  const { receivers, processors } = yaml('collector/config.yaml')
+  const { grpc, http } = receivers.otlp.protocols
+  const request: number = http.max_request_body_size
+  const trace: number = processors.tail_sampling.maximum_trace_size_bytes
+  const tempo = yaml('grafana/tempo.yaml')
+  const tempoDoors = tempo.distributor.receivers.otlp.protocols
+  const jaegerDoor = yaml('stack/backends/jaeger.yaml').receivers.otlp.protocols.http
+  const attribute = Number(
+    /truncate_all\(attributes, (\d+),/.exec(readFileSync(resolve(ROOT, 'collector/limits/cut.yaml'), 'utf8'))?.[1],
+  )
+  const queues = BACKENDS.map((backend) => {
+    const [exporter] = Object.values<{ sending_queue: Queue }>(yaml(collectorFile(backend)).exporters)
+    return { id: backend.id, queue: exporter?.sending_queue ?? assert.fail(backend.id) }
+  })
+  type Queue = { sizer: string; queue_size: number; batch?: { min_size: number; max_size: number } }
+
+  test('a request is as large over gRPC as over HTTP, and holds more than two of the longest attributes', () => {
+    assert.equal(grpc.max_recv_msg_size_mib * MIB, request)
+    assert.ok(request > 2 * attribute)
+  })
+
+  test('a batch holds the longest span, which is as long as a request, with room for what masking adds', () => {
+    for (const { id, queue } of queues) {
+      assert.equal(queue.sizer, 'bytes', id)
+      if (queue.batch) assert.ok(queue.batch.max_size >= 1.2 * request, id)
+    }
+  })
+
+  test('a queue holds more than one of the largest traces', () => {
+    for (const { id, queue } of queues) assert.ok(queue.queue_size >= 4 * trace, id)
+  })
+
+  test('Tempo and Jaeger take a request that is larger than the largest batch', () => {
+    const batch = Math.max(...queues.map(({ queue }) => queue.batch?.max_size ?? 0))
+    for (const size of [
+      tempoDoors.http.max_request_body_size,
+      tempoDoors.grpc.max_recv_msg_size_mib * MIB,
+      jaegerDoor.max_request_body_size,
+      tempo.overrides.defaults.ingestion.burst_size_bytes,
+      tempo.overrides.defaults.ingestion.rate_limit_bytes,
+    ])
+      assert.ok(size > batch, `${size} is not more than ${batch}`)
+  })
+
+  test('Tempo takes a trace that is larger than the largest trace of the sampler, and its parts send it to each other', () => {
+    const most: number = tempo.overrides.defaults.global.max_bytes_per_trace
+    assert.ok(most >= 2 * trace)
+    for (const size of [
+      tempo.server.grpc_server_max_recv_msg_size,
+      tempo.server.grpc_server_max_send_msg_size,
+      tempo.querier.frontend_worker.grpc_client_config.max_send_msg_size,
+    ])
+      assert.ok(size >= most)
+  })
+
+  test('the Collector cuts before Tempo does', () => assert.equal(tempo.distributor.max_attribute_bytes, attribute))
+
+  test('the memory limiter lets two of the largest traces and a request in', () => {
+    const { limit_mib, spike_limit_mib } = processors.memory_limiter
+    assert.ok((limit_mib - spike_limit_mib) * MIB > 4 * trace + 2 * request)
+    assert.ok(spike_limit_mib * MIB > 2 * request, 'it checks once a second')
+  })
+})
+
+type Protocol = 'HTTP' | 'gRPC'
+type Answer = Readonly<{ ok: boolean; said: string }>
+const EXPORT = '/opentelemetry.proto.collector.trace.v1.TraceService/Export'
+
+async function send(settings: Settings, protocol: Protocol, body: Buffer): Promise<Answer> {
+  if (protocol === 'HTTP')
+    return fetch(url(settings, 'OTLP_HTTP_PORT', '/v1/traces'), {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-protobuf' },
+      body: new Uint8Array(body),
+    }).then(
+      async (answer) => ({ ok: answer.ok, said: `${answer.status} ${Buffer.from(await answer.arrayBuffer())}` }),
+      (error: Error) => ({ ok: false, said: `${error.message}: ${error.cause}` }),
+    )
+  const client = new Client(`127.0.0.1:${settings.ports.OTLP_GRPC_PORT}`, credentials.createInsecure(), {
+    'grpc.max_send_message_length': -1,
+  })
+  const same = (bytes: Buffer) => bytes
+  const answer = await new Promise<Answer>((done) => {
+    client.makeUnaryRequest(EXPORT, same, same, body, (error: ServiceError | null) =>
+      done({ ok: !error, said: error ? `${grpcStatus[error.code]} ${error.details}` : 'OK' }),
+    )
+  })
+  client.close()
+  return answer
+}
+
+const PROMPT = 'The fox asks for acorns and honey, winter is near. '
+const prompt = (bytes: number) => PROMPT.repeat(Math.ceil(bytes / PROMPT.length)).slice(0, bytes)
+
+function traceOf(count: number, attributes: (index: number) => Readonly<Record<string, AnyValue>>): readonly Span[] {
+  const traceId = randomBytes(16).toString('hex')
+  const ids = Array.from({ length: count }, () => randomBytes(8).toString('hex'))
+  return ids.map((spanId, index) => ({
+    traceId,
+    spanId,
+    ...(index > 0 ? { parentSpanId: ids[0] ?? '' } : {}),
+    name: 'chat',
+    startTimeUnixNano: nanosOf(Date.now() - 10),
+    endTimeUnixNano: nanosOf(Date.now()),
+    attributes: Object.entries(attributes(index)).map(([key, value]) => ({ key, value })),
+  }))
+}
+
+const bodyOf = (spans: readonly Span[], service = 'long-prompts') =>
+  encode(traceRequest(spans, { resource: { 'service.name': service, 'openinference.project.name': service } }))
+
+describe('in the real stack', () => {
+  const HERE = served(BACKENDS)
+  let settings: Settings
+  let end: () => Promise<void>
+
+  before(async () => {
+    settings = await ownSettings({ BACKENDS: HERE.map(({ id }) => id).join() })
+    end = await startStack(settings, KEEP_ALL, ['collector', ...HERE.map(({ id }) => id)])
+  })
+  after(() => end?.())
+
+  const metrics = async () => (await fetch(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'))).text()
+  /** How many spans the Collector counted under this name with all of these labels. */
+  const calls = async (name: 'traces_span_metrics' | 'traces_kept', ...labels: readonly string[]) => {
+    const page = await (await fetch(url(settings, 'COLLECTOR_EXPORTER_PORT', '/metrics'))).text()
+    const lines = page.split('\n').filter((line) => labels.every((label) => line.includes(label)))
+    return sumOf(lines.join('\n'), `${name}_calls_total`)
+  }
+
+  for (const protocol of ['HTTP', 'gRPC'] as const)
+    for (const [count, bytes, megabytes] of [
+      [500, 15_000, 7.5],
+      [92, 280_000, 26],
+    ] as const)
+      test(`${count} spans of ${bytes / 1000} KB in one trace and one request of ${megabytes} MB over ${protocol}: every backend has every span`, async () => {
+        const spans = traceOf(count, (index) => ({ 'gen_ai.input.messages': text(`${index} ${prompt(bytes)}`) }))
+        const body = bodyOf(spans)
+        assert.ok(body.length > megabytes * 0.98e6)
+        assert.deepEqual((await send(settings, protocol, body)).ok, true)
+        const keys = spans.map(({ traceId, spanId }) => spanKey(traceId, spanId))
+        for (const { id, server } of HERE)
+          await eventually(async () => {
+            const stored = await server.stored(settings)(keys)
+            const missing = keys.filter((key) => stored.get(key) !== 1)
+            assert.equal(missing.length, 0, `${id}: ${missing.length} of ${count} missing`)
+          })
+        const [span] = (await tempoTrace(settings, spans[0]?.traceId ?? '')).filter(
+          ({ spanId }) => spanId === spans[7]?.spanId,
+        )
+        assert.equal(span?.attributes['gen_ai.input.messages'], `7 ${prompt(bytes)}`)
+      })
+
+  for (const [protocol, reason, counter, label] of [
+    // The connection may end while the client still sends; then it sees only that.
+    ['HTTP', /^400 .*request body too large|^fetch failed/, 'http_server_request_duration_count', 'status_code="400"'],
+    ['gRPC', /^RESOURCE_EXHAUSTED .*larger than max/, 'rpc_server_call_duration_count', 'RESOURCE_EXHAUSTED'],
+  ] as const)
+    test(`a request over 32 MiB is refused over ${protocol} with the reason, and counted`, async () => {
+      const before = sumOf(await metrics(), counter, label)
+      const spans = traceOf(9, () => ({ prompt: text(prompt(4 * MIB - 100)) }))
+      const { ok, said } = await send(settings, protocol, bodyOf(spans))
+      assert.equal(ok, false)
+      assert.match(said, reason)
+      await eventually(async () => assert.equal(sumOf(await metrics(), counter, label), before + 1))
+    })
+
+  test('a trace over 64 MiB is dropped, and counted', async () => {
+    const spans = traceOf(24, () => ({ prompt: text(prompt(3 * MIB)) }))
+    for (const third of [0, 8, 16])
+      assert.ok(
+        (
+          await send(
+            settings,
+            'HTTP',
+            bodyOf(spans.slice(third, third + 8).map((span) => ({ ...span, parentSpanId: 'f'.repeat(16) }))),
+          )
+        ).ok,
+      )
+    await eventually(async () =>
+      assert.equal(sumOf(await metrics(), 'otelcol_processor_tail_sampling_traces_dropped_too_large'), 1),
+    )
+  })
+
+  test('an attribute of 4 MiB is whole; a longer one is cut between two characters, marked, and counted by service', async () => {
+    const mark = '⟪cut at 4 MiB⟫'
+    const spans = traceOf(4, (index) => ({
+      value:
+        [
+          text('x'.repeat(4 * MIB)),
+          text(`x${'🦊'.repeat(MIB)}`),
+          text(`xx${'é'.repeat(2 * MIB)}`),
+          text('狐'.repeat(1_400_000)),
+        ][index] ?? {},
+    }))
+    assert.ok((await send(settings, 'HTTP', bodyOf(spans, 'long-values'))).ok)
+    await eventually(async () => assert.equal((await tempoTrace(settings, spans[0]?.traceId ?? '')).length, 4))
+    const stored = await tempoTrace(settings, spans[0]?.traceId ?? '')
+    spans.forEach((span, index) => {
+      const found = String(stored.find(({ spanId }) => spanId === span.spanId)?.attributes.value)
+      const sent = String(fromAttributes(span.attributes).value)
+      const isCut = index > 0
+      assert.equal(found.endsWith(mark), isCut, String(index))
+      assert.ok(!found.includes('\ufffd'), 'half a character')
+      assert.ok(Buffer.byteLength(found) <= 4 * MIB && Buffer.byteLength(found) > 4 * MIB - 4)
+      assert.ok(sent.startsWith(found.replace(mark, '')))
+    })
+    await eventually(async () =>
+      assert.equal(await calls('traces_kept', 'service_name="long-values"', 'woodland_limit="attribute_cut"'), 3),
+    )
+  })
+
+  test('impossible token counts are moved and counted, and Phoenix still answers for their project', async () => {
+    const odd: readonly AnyValue[] = [
+      integer(2n ** 63n - 1n),
+      integer(2n ** 62n),
+      integer(2n ** 62n),
+      integer(-5),
+      { doubleValue: Number.NaN },
+      { doubleValue: 1e30 },
+      text('many'),
+      text('99999999999'),
+      { boolValue: true },
+      integer(1_000_000_001),
+      toMap('prompt', 2n ** 62n),
+    ]
+    const fine: readonly AnyValue[] = [integer(7), integer(0), text('123')]
+    const keys = ['gen_ai.usage.input_tokens', 'llm.token_count.completion'] as const
+    const spans = traceOf(odd.length + fine.length, (index) =>
+      Object.fromEntries([
+        ['gen_ai.operation.name', text('chat')],
+        ...keys.map((key) => [key, [...odd, ...fine][index] ?? {}] as const),
+      ]),
+    )
+    assert.ok((await send(settings, 'gRPC', bodyOf(spans, 'odd-tokens'))).ok)
+    await eventually(async () =>
+      assert.equal((await tempoTrace(settings, spans[0]?.traceId ?? '')).length, spans.length),
+    )
+    const stored = await tempoTrace(settings, spans[0]?.traceId ?? '')
+    spans.forEach(({ spanId }, index) => {
+      const { attributes = {} } = stored.find((span) => span.spanId === spanId) ?? {}
+      for (const key of keys) {
+        assert.equal(key in attributes, index >= odd.length, `${index} ${JSON.stringify(attributes)}`)
+        assert.equal(typeof attributes[`woodland.invalid.${key}`], index >= odd.length ? 'undefined' : 'string')
+      }
+    })
+    const query =
+      'query ($name: String!) { getProjectByName(name: $name) { tokenCountPrompt tokenCountTotal traceCount } }'
+    type Totals = { getProjectByName: { tokenCountPrompt: number; traceCount: number } | null }
+    await eventually(async () => {
+      const data = await phoenixData<Totals>(settings, query, { name: 'odd-tokens' })
+      assert.deepEqual(data?.getProjectByName, { tokenCountPrompt: 130, tokenCountTotal: 260, traceCount: 1 })
+    })
+    await eventually(async () =>
+      assert.equal(
+        await calls('traces_span_metrics', 'service_name="odd-tokens"', 'woodland_limit="token_count"'),
+        odd.length,
+      ),
+    )
+  })
+})
+
+const toMap = (key: string, value: bigint): AnyValue => ({ kvlistValue: { values: [{ key, value: integer(value) }] } })
