@@ -20,7 +20,7 @@ export type Config = Readonly<{
 
 /**
  * Limits of the world, in milliseconds of world time. All turns of a tick begin at once, so a tick takes no longer than a
- * turn; that stays below the collector's decision wait (20 s), so that a trace is judged whole. A request ends early
+ * turn; that stays below the collector's decision wait, so that a trace is judged whole. A request ends early
  * enough to try it again. A call ends early enough to ask the fallback model, because the limit of a request
  * does not end a stream that stalls.
  */

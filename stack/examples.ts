@@ -17,12 +17,10 @@ export type Expected = Readonly<{
   call: Readonly<Record<string, string>>
   calls: number
   agents: readonly string[]
-  own: Readonly<Record<string, string>>
 }>
 
 export const expectations: Readonly<Record<string, Expected>> = parse(
   readFileSync(resolve(FOLDER, 'expect.yaml'), 'utf8'),
-  { merge: true },
 )
 
 /** The names of all examples: one folder each. */
@@ -36,9 +34,6 @@ export const serviceOf = (name: string): string => `example-${name}`
 
 /** Each example asks three questions, and each of them is one trace. The last one fails. */
 export const RUNS = 3
-
-/** Whether the Collector translates what other SDKs write. Without it, each SDK's own words must be stored at least. */
-export const isTranslated = existsSync(resolve(ROOT, 'collector/dialects'))
 
 /** The program of an example, and how its packages are installed. Its first package is the SDK itself. */
 export function exampleOf(name: string): Readonly<{ file: string; recipe: Recipes[string] }> {
@@ -117,7 +112,7 @@ export const callsOf = (spans: readonly Span[], { call }: Expected): readonly Sp
   spans.filter(({ attributes }) => Object.entries(call).every(([key, value]) => attributes[key] === value))
 
 /** What the boards and policies need on each model call and lack, in words. `model` is the one that answers. */
-export function lacks(spans: readonly Span[], expected: Expected, model: string, translated = isTranslated): string[] {
+export function lacks(spans: readonly Span[], expected: Expected, model: string): string[] {
   const calls = callsOf(spans, expected)
   const answered = calls.filter(({ error }) => !error)
   const [traces, failed] = [new Set(spans.map(({ traceId }) => traceId)).size, calls.length - answered.length]
@@ -127,12 +122,8 @@ export function lacks(spans: readonly Span[], expected: Expected, model: string,
   if (failed !== 1) wrong.push(`${failed} failed model calls, not 1`)
 
   const need = (key: string, among: readonly Span[], fits: (value: unknown) => boolean) => {
-    const own = translated ? undefined : expected.own[key]
-    const bad = among.filter(({ attributes }) => !fits(attributes[key]) && !(own && attributes[own] !== undefined))
-    if (bad.length > 0)
-      wrong.push(
-        `${key} is ${[...new Set(bad.map((span) => span.attributes[key] ?? 'missing'))].join(', ')} on ${bad.length} model calls`,
-      )
+    const bad = among.flatMap(({ attributes }) => (fits(attributes[key]) ? [] : [String(attributes[key] ?? 'missing')]))
+    if (bad.length > 0) wrong.push(`${key} is ${[...new Set(bad)].join(', ')} on ${bad.length} model calls`)
   }
   const counted = (value: unknown) => Number(value) > 0
   need(GEN_AI.OPERATION, calls, (value) => value === 'chat')

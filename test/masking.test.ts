@@ -62,6 +62,8 @@ const cards = NUMBERS.flatMap((value) =>
 
 const cases: readonly Case[] = [...table, ...announced, ...cards]
 const KEY = 'input.value'
+/** Each case has a twin with this attribute too. SDKs in Python send such ones; MapEach of 0.161 fails on them. */
+const WITHOUT_VALUE = { key: 'gen_ai.request.max_tokens', value: {} }
 const idOf = (index: number) => createHash('md5').update(String(index)).digest('hex')
 
 let settings: Settings
@@ -74,14 +76,16 @@ before(async () => {
     const overlays = [resolve(ROOT, 'collector/overlays/record.yaml')]
     const env = { POLICY_FILE: resolve(ROOT, 'collector/policies/keep-everything.yaml'), RECORDING_FILE: recording }
     const collector = await startCollector(launcher, { folder, overlays, env })
-    const spans = cases.map(({ in: value }, index) => ({
-      traceId: idOf(index),
-      spanId: idOf(index).slice(16),
-      name: 'chat',
-      startTimeUnixNano: '1795223772000000000',
-      endTimeUnixNano: '1795223772500000000',
-      attributes: [{ key: KEY, value: toValue(value) }],
-    }))
+    const spans = cases.flatMap(({ in: value }, index) =>
+      [[], [WITHOUT_VALUE]].map((more, twin) => ({
+        traceId: idOf(index + twin * cases.length),
+        spanId: idOf(index).slice(16),
+        name: 'chat',
+        startTimeUnixNano: '1795223772000000000',
+        endTimeUnixNano: '1795223772500000000',
+        attributes: [{ key: KEY, value: toValue(value) }, ...more],
+      })),
+    )
     const headers = { 'content-type': 'application/json' }
     const answer = await fetch(`${collector.otlp}/v1/traces`, {
       method: 'POST',
@@ -117,7 +121,8 @@ describe('what is private is masked alone, and all else comes out as it went in'
     test(name, () => {
       for (const [index, { case: own, in: value, out = value }] of cases.entries()) {
         if (own !== name) continue
-        const span = stored.get(idOf(index))
+        const [span, twin] = [index, index + cases.length].map((at) => stored.get(idOf(at)))
+        assert.deepEqual(twin?.attributes, span?.attributes)
         assert.deepEqual(
           sorted(attributeOf(span?.attributes, KEY)),
           sorted(toValue(out)),

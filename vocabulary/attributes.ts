@@ -55,6 +55,8 @@ export const WOODLAND = {
   REPAIRED: 'woodland.parse.repaired',
   REASON: 'woodland.reason',
   SIDE: 'woodland.side',
+  /** Set by collector/limits/ on a span that it changed: `attribute_cut` or `token_count`. */
+  LIMIT: 'woodland.limit',
 } as const
 
 /** What the dialects of the Collector add about themselves. */

@@ -12,6 +12,8 @@ const FOREIGN = [
   /^redaction\.(masked|redacted|allowed|ignored)\.(count|keys)$/,
   /^carry\.[a-z]+$/,
   /^recording\.arrival$/,
+  /^llm(\.token_count(\.[a-z_]+)*)?$/,
+  /^gen_ai\.usage\.[a-z_.]*tokens$/,
   /^gen_ai\.latency\.[a-z_]+$/,
   /^(shard|gen_ai\.system|otel\.(metric\.overflow|scope\.name))$/,
   /^(otelcol|tempo|prometheus|vllm|otel_sdk|traces_span_metrics|traces_kept)[a-z_:.]*/,

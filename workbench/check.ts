@@ -323,8 +323,8 @@ function refusal(why: string, policies: readonly Policy[]): Defect {
   return { line, message: `the collector refuses it: ${why}${hint}` }
 }
 
-/** Attributes with which a condition calculates. A comparison with `==` or `!=` needs no guard. */
+/** Attributes with which a condition calculates. A comparison with `==` or `!=`, or a match, needs no guard. */
 const attributesOf = (condition: string) => {
-  const uses = [...condition.matchAll(/\b[a-z.]*attributes\["[^"]+"\](?!\s*!?=)/g)].map(([use]) => use)
+  const uses = [...condition.matchAll(/(?<!\bIsMatch\(|[.\w])[a-z.]*attributes\["[^"]+"\](?!\s*!?=)/g)].map(([use]) => use)
   return [...new Set(uses)]
 }

@@ -62,10 +62,13 @@ export const settings = {
   budgetBurn: 3,
   /** Percent of a queue. Half a queue is time to act; what does not fit is lost. */
   queuePercent: 50,
+  /** Percent of the traces or the memory that the sampler may hold. The heap counts as it is after garbage collection, so it comes late: leave room. */
+  samplerPercent: 60,
 
   /** Series of one service, half of what there is room for: the Collector drops new ones above its limits. */
   spanSeries: Number(valueAt(COLLECTOR, ['connectors', 'span_metrics/every', 'aggregation_cardinality_limit'])) / 2,
   sdkSeries: Number(valueAt(COLLECTOR, ['processors', 'delta_to_cumulative/share_0', 'max_streams'])) / 2,
+  usageSeries: Number(valueAt(COLLECTOR, ['processors', 'delta_to_cumulative/counted_0', 'max_streams'])) / 2,
   /** Seconds. Half of the time after which Prometheus gives up. */
   slowPageSeconds: Number.parseInt(valueAt('grafana/prometheus.yaml', 'global/scrape_timeout'), 10) / 2,
 
@@ -74,7 +77,10 @@ export const settings = {
   waitingTraces: Number(sampler('num_traces')).toLocaleString('en'),
   /** The memory limiter refuses data above its soft limit: the limit less the room for spikes. */
   refusesAtMiB: limiter('limit_mib') - limiter('spike_limit_mib'),
-  largestAttributeKiB: Number(valueAt('grafana/tempo.yaml', 'distributor/max_attribute_bytes')) / 1024,
+  numTraces: Number(sampler('num_traces')),
+  largestTraceMiB: Number(sampler('maximum_trace_size_bytes')) / 1024 ** 2,
+  largestRequestMiB: Number(valueAt(COLLECTOR, 'receivers/otlp/protocols/grpc/max_recv_msg_size_mib')),
+  largestAttributeMiB: Number(valueAt('grafana/tempo.yaml', 'distributor/max_attribute_bytes')) / 1024 ** 2,
   scrapeInterval: valueAt('grafana/prometheus.yaml', 'global/scrape_interval'),
 } as const
 

@@ -74,13 +74,15 @@ test('each backend has one collector file of its id, with its own pipelines and 
   assert.deepEqual(files.sort(), BACKENDS.map(({ id }) => `${id}.yaml`).sort())
   for (const backend of BACKENDS) {
     const text = readFileSync(resolve(ROOT, collectorFile(backend)), 'utf8')
-    const { exporters, service, ...rest } = parse(text)
+    const { exporters, processors = {}, service, ...rest } = parse(text)
     assert.deepEqual(
       Object.keys(rest),
       [],
-      `${backend.id}: its file may have exporters and a service, and nothing else`,
+      `${backend.id}: its file may have processors, exporters and a service, and nothing else`,
     )
     assert.deepEqual(Object.keys(exporters), [exporterOf(backend.id)])
+    // With another name, it would change a processor of config.yaml or of another backend.
+    for (const name of Object.keys(processors)) assert.equal(name, `transform/${backend.id}`)
     assert.deepEqual(
       Object.keys(service),
       ['pipelines'],
@@ -94,7 +96,9 @@ test('each backend has one collector file of its id, with its own pipelines and 
         metrics: ['forward/agents', 'forward/counted'],
         logs: ['forward/logs'],
       }[signal]
-      assert.deepEqual(pipeline, { receivers, exporters: [exporterOf(backend.id)] })
+      const own =
+        signal === 'traces' && Object.keys(processors).length > 0 ? { processors: Object.keys(processors) } : {}
+      assert.deepEqual(pipeline, { receivers, ...own, exporters: [exporterOf(backend.id)] })
     }
     const { sending_queue: queue, retry_on_failure: retry } = exporters[exporterOf(backend.id)]
     assert.equal(queue.storage, 'file_storage')

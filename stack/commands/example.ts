@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { spanKey } from '../../evidence/drills/balance.ts'
 import { exploreFixed } from '../../grafana/source/links.ts'
-import { OTHER } from '../../vocabulary/attributes.ts'
+import { GEN_AI, OTHER } from '../../vocabulary/attributes.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { waitFor } from '../../workbench/wait.ts'
 import { chosenBackends, served } from '../backends/backends.ts'
@@ -13,7 +13,6 @@ import {
   exampleOf,
   expectations,
   install,
-  isTranslated,
   lacks,
   modelServer,
   RUNS,
@@ -192,19 +191,17 @@ async function held(settings: Settings, { name, run, rest }: Played, cancel: Abo
   const failed = calls.find(({ error }) => error)?.traceId
   const policy = spans.find(({ traceId, scope }) => traceId === failed && scope['tailsampling.policy'])?.scope
   const keeper = String(policy?.['tailsampling.policy'] ?? 'no policy')
-  const named = spans.flatMap(({ attributes }) => attributes['gen_ai.agent.name'] ?? [])
-  const agents = [...new Set(named)].join(', ')
-  const seen = `${RUNS} traces, ${spans.length} spans in Tempo and Phoenix; ${calls.length} model calls; agents: ${agents || 'not named yet'}`
-  if (!isTranslated) return `${seen}; the failed run was kept by ${keeper}`
+  const agents = [...new Set(calls.map(({ attributes }) => attributes[GEN_AI.AGENT]))].join(', ')
   if (keeper === rest || keeper.startsWith('sample'))
     throw new Error(`the run that failed would be lost: ${keeper} kept it, and no policy for failures`)
-  return `${seen}; ${await counted(settings, name, calls)} tokens counted before sampling; the failed run was kept by ${keeper}`
+  const tokens = await counted(settings, name, calls)
+  return `${RUNS} traces, ${spans.length} spans in Tempo and Phoenix; ${calls.length} model calls by ${agents}; ${tokens} tokens counted; the failed run was kept by ${keeper}`
 }
 
 /** The tokens that the Collector counted, which must be those on the spans. */
 async function counted(settings: Settings, name: string, calls: readonly Span[]): Promise<number> {
   const sum = (key: string) => calls.reduce((total, { attributes }) => total + Number(attributes[key] ?? 0), 0)
-  const sent = sum('gen_ai.usage.input_tokens') + sum('gen_ai.usage.output_tokens')
+  const sent = sum(GEN_AI.INPUT_TOKENS) + sum(GEN_AI.OUTPUT_TOKENS)
   return eventually(async () => {
     const query = `sum(gen_ai_usage_tokens_total{service_name="${serviceOf(name)}",gen_ai_token_type=~"input|output"})`
     const [total] = await prometheus(settings, query)

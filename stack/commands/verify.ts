@@ -17,7 +17,7 @@ import { startLimitMs } from '../service.ts'
 import { tsx } from '../services.ts'
 import { type Settings, url } from '../settings.ts'
 
-/** How long one backend may take to show what was sent. It usually takes about 4 s; on a busy machine, more than a minute. */
+/** How long one backend may take to show what was sent. With the shipped waits it takes 8 to 9 s; on a busy machine, more than a minute. */
 const PATIENCE_MS = 180_000
 
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>

@@ -32,7 +32,7 @@ const figures = [
     'Spans in the range that Tempo took in and threw away, because a trace was too large or there were too many live ones. If it is red, the panel below names the reason; the limit of that name stands in the Tempo manual under overrides.',
   ),
   figure('Values cut by Tempo', ask.truncatedInRange, { unit: 'short', decimals: 0 }).description(
-    `Attribute names or values in the range that were longer than max_attribute_bytes in grafana/tempo.yaml (${settings.largestAttributeKiB} KiB) and were cut there. A cut prompt is no longer valid JSON. If it is not zero, make the sender cut its messages, as the simulator does.`,
+    `Attribute names or values in the range that Tempo cut, in the middle of a character if need be: longer than max_attribute_bytes in grafana/tempo.yaml (${settings.largestAttributeMiB} MiB). The collector cuts values first, at the same length and with a mark, so this is zero. If it is not, a key was that long, or the two limits differ.`,
   ),
   figure('Requests in line', ask.waitingNow, { unit: 'short', decimals: 0 }).description(
     'Requests that wait in the model server because its batch is full. Now and then a few is normal: all agents ask at once. If it stays above zero, every turn gets slower: fewer agents, shorter prompts or a larger server.',
