@@ -64,6 +64,20 @@ function duty(tick: Extract<Entry, { kind: 'tick' }>): string | undefined {
   return undefined
 }
 
+/** The ledger has no word of it: a tool or a turn that failed, and not because the market refused an order. */
+const REFUSALS = ['self_buy', 'cannot_afford', 'nothing_to_sell', 'unknown_good', 'bad_quantity']
+const hasFailedTool = (spans: readonly Span[] = []) =>
+  spans.some(
+    ({ name, error, attributes }) =>
+      error &&
+      /^(?:execute_tool|invoke_agent|invoke_workflow) /.test(name) &&
+      !REFUSALS.includes(String(attributes['error.type'])),
+  )
+/** The policies that are asked after that of failed tools. */
+const LATER = ['keep-slow-calls', 'keep-token-heavy', undefined]
+const recordedOn = (tick: Extract<Entry, { kind: 'tick' }>) =>
+  LATER.includes(duty(tick)) && hasFailedTool(kept.get(tick.trace)) ? 'keep-failed-agents-and-tools' : duty(tick)
+
 const nearThreshold = (tick: number) =>
   of('call').some((call) => call.tick === tick && Math.abs(call.ms - SLOW_CALL_MS) <= WATCHES_DIFFER_MS)
 
@@ -116,7 +130,7 @@ test('the run has failures of several kinds, and mostly routine', () => {
 
 test('every trace that must be kept is kept, and has the name of the policy that kept it', () => {
   for (const tick of of('tick')) {
-    const policy = duty(tick)
+    const policy = recordedOn(tick)
     const spans = kept.get(tick.trace)
     if (!policy || (policy === 'keep-slow-calls' && nearThreshold(tick.tick))) continue
     assert.ok(spans, `tick ${tick.tick} (${policy}) is not in Tempo`)
@@ -129,7 +143,7 @@ test('every trace that must be kept is kept, and has the name of the policy that
 })
 
 test('about one in ten of the routine traces is kept, by the sample policy', () => {
-  const routine = of('tick').filter((tick) => !duty(tick) && !nearThreshold(tick.tick))
+  const routine = of('tick').filter((tick) => !recordedOn(tick) && !nearThreshold(tick.tick))
   const sampled = routine.filter(({ trace }) => kept.has(trace))
   // 0.1 of about 50 traces: outside these bounds less than once in a thousand runs.
   assert.ok(
