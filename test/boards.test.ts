@@ -264,11 +264,23 @@ function selectorsIn(part: unknown): readonly string[] {
   return [`{${matchers.map(({ name, type, value }) => `${name}${type}${JSON.stringify(value)}`).join(',')}}`, ...inside]
 }
 
-/** Series that exist only when something fails, or when prices.yaml has a server that costs by the hour. */
+/** Series that exist only when something fails or a limit is reached, or when prices.yaml has a server that costs by the hour. */
 const RARE = [
   '{__name__="gen_ai_price_usd_per_hour"}',
   '{__name__="otelcol_exporter_enqueue_failed_spans"}',
   '{__name__="otelcol_exporter_send_failed_spans"}',
+  '{__name__="otelcol_processor_tail_sampling_traces_dropped_too_large"}',
+  '{__name__="rpc_server_call_duration_count"}',
+  '{__name__="service:sdk_overflow:count"}',
+  '{__name__="tempo_discarded_spans_total"}',
+  '{error="limit",__name__="otelcol_deltatocumulative_datapoints"}',
+  '{http_response_status_code="400",__name__="http_server_request_duration_count"}',
+  '{otel_metric_overflow="true",__name__="traces_span_metrics_calls_total"}',
+  '{otel_scope_name!="",otel_metric_overflow!="",le="",__name__!~".+_sum"}',
+  '{reason="reset",__name__="otelcol_cumulativetodelta_datapoints_dropped"}',
+  '{rpc_response_status_code="RESOURCE_EXHAUSTED",__name__="rpc_server_call_duration_count"}',
+  '{woodland_limit!="",__name__="traces_kept_calls_total"}',
+  '{woodland_limit!="",__name__="traces_span_metrics_calls_total"}',
 ]
 
 test('every series that a rule uses exists', async () => {

@@ -295,7 +295,7 @@ describe('make reload', () => {
     const decided = async () => assert.match(await metrics(), /global_count_traces_sampled\{.*\} 1$/m)
     await reloadFor({ DECISION_WAIT: '2s' })
     assert.match(said.join('\n'), /^ {2}waits {7}DECISION_WAIT=2s$/m)
-    await send('4')
+    await send()
     await eventually(decided)
     await reloadFor({ DECISION_WAIT_AFTER_ROOT: '3s' })
     assert.match(

@@ -303,7 +303,7 @@ test('a new kind of secret', async () => {
   const secret = `dapi${'0123456789abcdef'.repeat(2)}`
   const asTempo = (url: string) => ({ TEMPO_OTLP_ENDPOINT: url })
   insert(
-    'evidence/leak/kinds.ts',
+    'evidence/leak/keys.ts',
     "  { name: 'npm token'",
     "  { name: 'Databricks token', make: (random) => after('dapi', random.hex(32)) },\n",
   )

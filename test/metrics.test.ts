@@ -414,6 +414,45 @@ test('SDKs of one service fill its share, and no other', async () => {
   }
 })
 
+test('the tokens of one service fill its share, and no other', async () => {
+  const names = ['one', 'two', 'six', 'ten', 'red', 'sun', 'sky', 'oak']
+  const [taken = ''] = names
+  const other = names.find((service) => shareOf(service) !== shareOf(taken)) ?? ''
+  const room = SHIPPED.processors['delta_to_cumulative/counted_0'].max_streams
+  const full = await start('tokens-')
+  const call = (agent: string) => ({
+    'gen_ai.operation.name': 'chat',
+    'gen_ai.agent.name': agent,
+    'gen_ai.usage.input_tokens': 3,
+  })
+  const give = (service: string, agents: readonly string[]) =>
+    post(
+      '/v1/traces',
+      { resourceSpans: agents.flatMap((agent) => spans(service, ['a'], call(agent)).resourceSpans) },
+      full,
+    )
+  try {
+    await give(taken, ['first'])
+    await give(
+      taken,
+      Array.from({ length: room + 10 }, (_, n) => `agent ${n}`),
+    )
+    await give(other, ['first'])
+    await give(taken, ['first'])
+    await eventually(async () => {
+      const samples = (await page(full.counted)).filter(({ name }) => name === 'gen_ai_usage_tokens_total')
+      assert.equal(
+        valueAt(samples, 'gen_ai_usage_tokens_total', { service_name: taken, gen_ai_agent_name: 'first' }),
+        6,
+      )
+      assert.equal(valueAt(samples, 'gen_ai_usage_tokens_total', { service_name: other }), 3)
+      assert.equal(samples.filter(({ labels }) => labels.service_name === taken).length, room)
+    }, 15)
+  } finally {
+    await full.stop()
+  }
+})
+
 test('a service may have so many series; what comes after is counted without labels, and the others count on', async () => {
   const limit = SHIPPED.connectors['span_metrics/every'].aggregation_cardinality_limit
   assert.ok(limit > 100)

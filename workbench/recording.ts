@@ -31,13 +31,26 @@ export async function* readRecording(path: string): AsyncGenerator<Request> {
     throw new UserError(`${path}: there is no such file; make record makes one, or name your own with RECORDING=…`)
   }
   let line = 0
-  for await (const bytes of linesOf(path, () => line + 1)) {
+  let requests = 0
+  for await (const marked of linesOf(path, () => line + 1)) {
     line++
-    if (!isBlank(bytes)) yield request(bytes, `${path}:${line}`)
+    const bytes = withoutMark(marked)
+    if (line === 1 && isUtf16(bytes))
+      throw new UserError(`${path}:1: the file is UTF-16: a recording is UTF-8; save it as UTF-8`)
+    if (isBlank(bytes)) continue
+    requests++
+    yield request(bytes, `${path}:${line}`)
   }
-  if (line === 0)
+  if (requests === 0)
     throw new UserError(`${path}:1: the file is empty: a recording has one OTLP request per line; record again`)
 }
+
+/** Some programs begin a file with a byte order mark. It says UTF-8 and nothing more; files that were joined have it in the middle. */
+const MARK = Buffer.from('\ufeff')
+const withoutMark = (line: Buffer): Buffer =>
+  line.subarray(0, MARK.length).equals(MARK) ? line.subarray(MARK.length) : line
+/** As the `>` of an older PowerShell writes. */
+const isUtf16 = (line: Buffer): boolean => ['fffe', 'feff'].includes(line.subarray(0, 2).toString('hex'))
 
 /** The file that a live collector is writing now, in the folder of live recordings. */
 export const LIVE_RECORDING = 'live.jsonl'
@@ -230,7 +243,7 @@ export async function timeFactorOf(recording: string): Promise<number> {
   if (ledger === recording || !existsSync(ledger)) return 1
   const file = createReadStream(ledger)
   try {
-    for await (const line of lines(file)) return Number(JSON.parse(line.toString()).timeFactor) || 1
+    for await (const line of lines(file)) return Number(JSON.parse(withoutMark(line).toString()).timeFactor) || 1
   } finally {
     file.destroy()
   }

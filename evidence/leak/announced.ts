@@ -1,5 +1,6 @@
 import type { Random } from '../../random/random.ts'
-import type { Kind, Secret } from './kinds.ts'
+import type { Kind } from './kinds.ts'
+import { ALNUM, between, from, LOWER, oneOf, token } from './letters.ts'
 
 /** The words that announce a secret: keys of JSON, of settings and of headers, and what people say. */
 const WORDS = {
@@ -32,48 +33,28 @@ const WORDS = {
   },
 } as const
 
-type Letters = (letters: string, count: number, random: Random) => string
+type Words = Readonly<{ keys: readonly string[]; spoken: readonly string[] }>
 
-/**
- * Secrets that only a word before them shows. `token` makes a text of so many letters of which one at least is a digit.
- * Of half of the kinds there is a second one, whose secrets have small letters only; in a text they are long, for a
- * short one could be any word.
- */
-export function announcedKinds(letters: string, token: Letters): readonly Kind[] {
-  const oneOf = <T>(items: readonly T[], random: Random): T => items[random.below(items.length)] as T
-  const kind = (
-    name: string,
-    words: { keys: readonly string[]; spoken: readonly string[] },
-    make: (random: Random) => string,
-  ): Kind => ({
-    name,
-    make: (random): Secret => {
-      const key = oneOf(words.keys, random)
-      const between = oneOf([': ', '=', ' = '], random)
-      return {
-        before: `${key}${between}`,
-        marker: make(random),
-        after: '',
-        announced: { key, spoken: oneOf(words.spoken, random) },
-      }
+const kind = (name: string, { keys, spoken }: Words, make: (random: Random) => string): Kind => ({
+  name,
+  make: (random) => {
+    const key = oneOf(keys, random)
+    const announced = { key, spoken: oneOf(spoken, random) }
+    return { before: `${key}${oneOf([': ', '=', ' = '], random)}`, marker: make(random), after: '', announced }
+  },
+})
+
+/** Secrets that only a word before them shows. One of small letters is long, for a short one could be any word. */
+export const ANNOUNCED: readonly Kind[] = [
+  ...Object.entries(WORDS).map(([name, words]) =>
+    kind(name, words, (random) => token(ALNUM, between(14, 33, random), random)),
+  ),
+  kind('API key of small letters', WORDS['API key'], (random) => from(LOWER, 32, random)),
+  {
+    name: 'header of a request',
+    make: (random) => {
+      const key = oneOf(['authorization', 'Authorization'], random)
+      return { before: `${key}: Bearer `, marker: token(ALNUM, 30, random), after: '', announced: { key } }
     },
-  })
-  const header = (random: Random): Secret => {
-    const key = oneOf(['authorization', 'Authorization'], random)
-    return {
-      before: `${key}: Bearer `,
-      marker: token(letters, 30, random),
-      after: '',
-      announced: { key },
-    }
-  }
-  return [
-    ...Object.entries(WORDS).map(([name, words]) =>
-      kind(name, words, (random) => token(letters, 14 + random.below(20), random)),
-    ),
-    kind('API key of small letters', WORDS['API key'], (random) =>
-      Array.from({ length: 32 }, () => String.fromCharCode(97 + random.below(26))).join(''),
-    ),
-    { name: 'header of a request', make: header },
-  ]
-}
+  },
+]

@@ -57,7 +57,7 @@ export type Leaks = Readonly<{
   leaks: readonly Leak[]
   /** Known leaks that did not leak, so they must be removed from the list. */
   stale: readonly KnownLeak[]
-  /** The recorded messages that Phoenix does not show any more. */
+  /** The recorded messages that are not shown any more where messages are shown. */
   unshown: readonly string[]
 }>
 
@@ -114,7 +114,7 @@ export function leakReport(all: Leaks, format: Format): string {
     table('field', ({ encoding, field }) => (encoding === AS_SENT ? undefined : field)),
     table('message of an SDK', ({ encoding, field }) => (encoding === AS_SENT ? field.split(',')[0] : undefined)),
     ...(undeclared.length > 0 ? [listed(undeclared)] : []),
-    ...unshown.map((field) => `Phoenix shows no messages of ${field}: their JSON is broken.`),
+    ...unshown.map((field) => `The messages of ${field} are not shown: their JSON is broken.`),
     ...stale.map(
       ({ what }) =>
         `"${what}" in evidence/leak/known-leaks.yaml leaked nowhere. Remove it from the list, or check that it was sent.`,

@@ -68,6 +68,7 @@ export const settings = {
   /** Series of one service, half of what there is room for: the Collector drops new ones above its limits. */
   spanSeries: Number(valueAt(COLLECTOR, ['connectors', 'span_metrics/every', 'aggregation_cardinality_limit'])) / 2,
   sdkSeries: Number(valueAt(COLLECTOR, ['processors', 'delta_to_cumulative/share_0', 'max_streams'])) / 2,
+  usageSeries: Number(valueAt(COLLECTOR, ['processors', 'delta_to_cumulative/counted_0', 'max_streams'])) / 2,
   /** Seconds. Half of the time after which Prometheus gives up. */
   slowPageSeconds: Number.parseInt(valueAt('grafana/prometheus.yaml', 'global/scrape_timeout'), 10) / 2,
 

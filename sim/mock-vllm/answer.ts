@@ -2,51 +2,63 @@ import type { ServerResponse } from 'node:http'
 import type { Reply } from './reply.ts'
 import type { ChatRequest, Problem } from './request.ts'
 
-/** Writes a reply to the client: `begin`, then `text` for each part, then `end`. A plain answer is sent whole, at the end. */
-export type Answer = Readonly<{ begin: () => void; text: (text: string) => void; end: () => void }>
+/** Writes the replies to the client: `begin`, then `text` for each part of a choice, then `end`. A plain answer is sent whole, at the end. */
+export type Answer = Readonly<{ begin: () => void; text: (choice: number, text: string) => void; end: () => void }>
 
 export function answerTo(
   { model, body, promptTokens }: ChatRequest,
-  reply: Reply,
+  replies: readonly Reply[],
   id: string,
   out: ServerResponse,
 ): Answer {
-  const { pieces, tool, finish } = reply
   const created = Math.floor(Date.now() / 1000)
-  const usage = {
-    prompt_tokens: promptTokens,
-    total_tokens: promptTokens + pieces.length,
-    completion_tokens: pieces.length,
-  }
-  const call = (text: string) => ({ id: tool?.id, type: 'function', function: { name: tool?.name, arguments: text } })
+  const written = replies.reduce((sum, { pieces }) => sum + pieces.length, 0)
+  const usage = { prompt_tokens: promptTokens, total_tokens: promptTokens + written, completion_tokens: written }
+  const call = ({ tool }: Reply, text: string) => ({
+    id: tool?.id,
+    type: 'function',
+    function: { name: tool?.name, arguments: text },
+  })
 
   if (!body.stream) {
-    const text = pieces.join('')
-    const message = {
-      role: 'assistant',
-      content: tool ? null : text,
-      refusal: null,
-      tool_calls: tool ? [call(text)] : [],
-    }
-    const choices = [{ index: 0, message, logprobs: null, finish_reason: finish, stop_reason: null }]
+    const choices = replies.map((reply, index) => {
+      const { pieces, tool, finish, stop } = reply
+      const text = pieces.join('')
+      const message = {
+        role: 'assistant',
+        content: tool ? null : text,
+        refusal: null,
+        tool_calls: tool ? [call(reply, text)] : [],
+      }
+      return { index, message, logprobs: null, finish_reason: finish, stop_reason: stop }
+    })
     const end = () => send(out, 200, { id, object: 'chat.completion', created, model, choices, usage })
     return { begin: () => {}, text: () => {}, end }
   }
 
   const event = (choices: unknown, more: object = {}) =>
     `data: ${JSON.stringify({ id, object: 'chat.completion.chunk', created, model, choices, ...more })}\n\n`
-  const chunk = (delta: unknown, finish_reason: string | null = null) =>
-    event([{ index: 0, delta, logprobs: null, finish_reason }])
+  const chunk = (index: number, delta: unknown, end: object = { finish_reason: null }) =>
+    event([{ index, delta, logprobs: null, ...end }])
   return {
     begin: () => {
       out.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' })
-      out.write(chunk({ role: 'assistant', content: '' }))
-      if (tool) out.write(chunk({ tool_calls: [{ index: 0, ...call('') }] }))
+      for (const [index, reply] of replies.entries()) {
+        out.write(chunk(index, { role: 'assistant', content: '' }))
+        if (reply.tool) out.write(chunk(index, { tool_calls: [{ index: 0, ...call(reply, '') }] }))
+      }
     },
-    text: (text) =>
-      out.write(chunk(tool ? { tool_calls: [{ index: 0, function: { arguments: text } }] } : { content: text })),
-    end: () =>
-      out.end(`${chunk({}, finish)}${body.stream_options?.include_usage ? event([], { usage }) : ''}data: [DONE]\n\n`),
+    text: (choice, text) => {
+      const delta = replies[choice]?.tool
+        ? { tool_calls: [{ index: 0, function: { arguments: text } }] }
+        : { content: text }
+      out.write(chunk(choice, delta))
+    },
+    end: () => {
+      for (const [index, { finish, stop }] of replies.entries())
+        out.write(chunk(index, {}, { finish_reason: finish, stop_reason: stop }))
+      out.end(`${body.stream_options?.include_usage ? event([], { usage }) : ''}data: [DONE]\n\n`)
+    },
   }
 }
 

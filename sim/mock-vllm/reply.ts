@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { roll } from '../../random/random.ts'
-import { argumentsFor } from './arguments.ts'
 import { draw, type Kind, type Rates } from './faults.ts'
 import { personalNote } from './person.ts'
-import type { ChatRequest } from './request.ts'
+import { answerKey, type ChatRequest, seedOf, toolKey } from './request.ts'
+import { valueFor } from './schema.ts'
 import { tokens } from './tokens.ts'
 import { decide, mistake } from './trader.ts'
 
@@ -12,6 +12,8 @@ export type Reply = Readonly<{
   pieces: readonly string[]
   tool: Readonly<{ id: string; name: string }> | null
   finish: 'stop' | 'length' | 'tool_calls'
+  /** The text that ended it. */
+  stop: string | null
 }>
 
 /** Chance of a tool call before deciding, by rounds already made; never a third round. */
@@ -19,14 +21,26 @@ const TOOL_CHANCE = [0.35, 0.2]
 /** The same for an agent that is none of our creatures: it calls one tool, then it answers. */
 const TOOL_CHANCE_OF_OTHERS = [1]
 
+/** One reply for each choice. */
+export const repliesTo = (request: ChatRequest, rates: Rates): readonly Reply[] =>
+  Array.from({ length: request.choices }, (_, index) => replyTo({ ...request, seed: seedOf(request, index) }, rates))
+
 /** A pure function of the request and the rates: the same body gets the same reply. */
 export function replyTo(request: ChatRequest, rates: Rates): Reply {
-  const { state, body, agent, seed, toolRounds, maxTokens } = request
+  const { state, body, agent, seed, toolRounds, maxTokens, stops } = request
+  const said = (text: string, mostTokens: number, tool: Reply['tool'] = null) =>
+    cut(text, mostTokens, tool, stops, body.include_stop_str_in_output ?? false)
   const call = toolCall(request, rates)
   if (call) return said(call.arguments, maxTokens, call)
 
-  const key = [seed, toolRounds, 'answer']
+  const key = answerKey(seed, toolRounds)
   const note = draw('content', rates, agent, ...key) ? { note: personalNote(...key) } : {}
+  const schema = body.response_format?.type === 'json_schema' ? body.response_format.json_schema?.schema : undefined
+  if (schema !== undefined) {
+    // A server that decodes along a schema cannot make the mistakes below.
+    const made = valueFor(schema, ...key)
+    if ('value' in made) return said(onOneLine(made.value), maxTokens)
+  }
   if (!state && !body.response_format?.type.startsWith('json')) {
     const sentence = `I read your ${body.messages.length} messages; being a mock, I have one sentence to say.`
     return said([sentence, ...Object.values(note)].join(' '), maxTokens)
@@ -34,18 +48,25 @@ export function replyTo(request: ChatRequest, rates: Rates): Reply {
   const wrong = draw('decision', rates, agent, ...key)
   const decision = state && decide(state, ...key)
   const value = decision && wrong ? mistake(wrong, decision, state, ...key) : (decision ?? { answer: 'I am a mock.' })
-  // On one line with spaces, as models write JSON.
-  const json = JSON.stringify({ ...value, ...note }, null, 1).replace(/\n\s*/g, ' ')
+  const json = onOneLine({ ...value, ...note })
   const format = draw('format', rates, agent, ...key)
   if (format !== 'truncated') return said(format ? misshape(format, json, ...key) : json, maxTokens)
   const middle = tokens(json).length * (0.3 + 0.4 * roll(...key, 'cut'))
   return said(json, Math.min(Math.ceil(middle), maxTokens))
 }
 
-function said(text: string, maxTokens: number, tool: Reply['tool'] = null): Reply {
-  const pieces = tokens(text)
-  const finish = pieces.length > maxTokens ? 'length' : tool ? 'tool_calls' : 'stop'
-  return { pieces: pieces.slice(0, maxTokens), tool, finish }
+/** On one line with spaces, as models write JSON. */
+const onOneLine = (value: unknown): string => JSON.stringify(value, null, 1).replace(/\n\s*/g, ' ')
+
+/** Ends a text at the first stop text or at the last token. Arguments that a stop text cuts are no tool call but text, as in vLLM. */
+function cut(text: string, maxTokens: number, tool: Reply['tool'], stops: readonly string[], withStop: boolean): Reply {
+  const found = stops.map((stop) => ({ stop, at: text.indexOf(stop) })).filter(({ at }) => at >= 0)
+  const [first] = found.sort((a, b) => a.at - b.at)
+  const pieces = tokens(first ? text.slice(0, first.at + (withStop ? first.stop.length : 0)) : text)
+  if (pieces.length > maxTokens) return { pieces: pieces.slice(0, maxTokens), tool, finish: 'length', stop: null }
+  return first
+    ? { pieces, tool: null, finish: 'stop', stop: first.stop }
+    : { pieces, tool, finish: tool ? 'tool_calls' : 'stop', stop: null }
 }
 
 type Format = Exclude<Kind<'format'>, 'truncated'>
@@ -64,8 +85,8 @@ function misshape(format: Format, json: string, ...key: readonly (string | numbe
 }
 
 function toolCall(request: ChatRequest, rates: Rates): { id: string; name: string; arguments: string } | null {
-  const { body, state, agent, seed, question, toolRounds } = request
-  const key = [seed, toolRounds, 'tool']
+  const { body, state, agent, seed, toolRounds } = request
+  const key = toolKey(seed, toolRounds)
   const offered = (body.tools ?? []).map((tool) => tool.function.name)
   const choice = body.tool_choice ?? 'auto'
   if (offered.length === 0 || choice === 'none') return null
@@ -87,6 +108,7 @@ function toolCall(request: ChatRequest, rates: Rates): { id: string; name: strin
     convert_units:
       roll(...key, 'unit') < 0.5 ? { value: amount, from: 'kg', to: 'lb' } : { value: amount, from: 'miles', to: 'km' },
   }
-  const schema = body.tools?.find((tool) => tool.function.name === name)?.function.parameters
-  return { id, name, arguments: JSON.stringify((state && known[name]) ?? argumentsFor(schema, question, ...key)) }
+  if (state && known[name]) return { id, name, arguments: JSON.stringify(known[name]) }
+  const made = valueFor(body.tools?.find((tool) => tool.function.name === name)?.function.parameters ?? {}, ...key)
+  return { id, name, arguments: JSON.stringify('value' in made ? made.value : {}) }
 }

@@ -82,7 +82,40 @@ for (const [what, body, status, message] of [
   ['a list', [], 400, /^the body: .*expected object/],
   ['an unknown role', { messages: [{ role: 'fox' }] }, 400, /^messages.0.role: /],
   ['a fraction as seed', { messages: hi, seed: 1.5 }, 400, /^seed: must be an integer/],
-  ['two choices', { messages: hi, n: 2 }, 400, /^n: this server gives one choice/],
+  ['too many choices', { messages: hi, n: 65 }, 400, /^n: this mock gives at most 64 choices/],
+  ['no choice', { messages: hi, n: 0 }, 400, /^n: /],
+  ['probabilities', { messages: hi, logprobs: true, top_logprobs: 2 }, 400, /^This mock has no probabilities/],
+  ['top probabilities alone', { messages: hi, top_logprobs: 2 }, 400, /`logprobs` must be set to true/],
+  ['an echo', { messages: hi, echo: true }, 400, /^`echo` is not followed/],
+  ['forbidden words', { messages: hi, bad_words: ['fox'] }, 400, /^`bad_words` is not followed/],
+  ['functions of old', { messages: hi, functions: [{ name: 'f' }] }, 400, /^`functions` is not followed/],
+  ['a tag grammar', { messages: hi, response_format: { type: 'structural_tag' } }, 400, /^`structural_tag`/],
+  [
+    'a schema that is missing',
+    { messages: hi, response_format: { type: 'json_schema' } },
+    400,
+    /'json_schema' field must/,
+  ],
+  [
+    'a schema that it cannot follow',
+    { messages: hi, response_format: { type: 'json_schema', json_schema: { name: 'a', schema: { not: {} } } } },
+    400,
+    /features not supported by this mock: "not" is not followed\.$/,
+  ],
+  [
+    'a picture',
+    { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'data:' } }] }] },
+    400,
+    /^big is not a multimodal model: .*image_url/,
+  ],
+  ['a choice of tools without tools', { messages: hi, tool_choice: 'required' }, 400, /`tools` must be set/],
+  [
+    'a tool that is not there',
+    { messages: hi, tools: [{ function: { name: 'f' } }], tool_choice: { function: { name: 'g' } } },
+    400,
+    /does not match any of the specified `tools`/,
+  ],
+  ['a share above 1', { messages: hi, top_p: 1.5 }, 400, /^top_p: /],
   ['stream options without a stream', { messages: hi, stream_options: {} }, 400, /stream=True/],
   [
     'another model',
@@ -105,3 +138,19 @@ for (const [what, body, status, message] of [
     assert.match(problem.message, message)
   })
 }
+
+test('takes what asks for nothing, what it does not know, and the role of functions', () => {
+  const nothing = {
+    logprobs: false,
+    top_logprobs: 0,
+    echo: false,
+    logit_bias: {},
+    bad_words: [],
+    min_tokens: 0,
+    n: null,
+  }
+  const unknown = { top_k: 5, chat_template_kwargs: { enable_thinking: false }, parallel_tool_calls: true, store: true }
+  const request = read({ messages: [...hi, { role: 'function', name: 'f', content: '1' }], ...nothing, ...unknown })
+  assert.ok('body' in request, JSON.stringify(request))
+  assert.deepEqual([request.choices, request.stops], [1, []])
+})

@@ -6,6 +6,8 @@ import { after, test } from 'node:test'
 import { type Tracer, trace } from '@opentelemetry/api'
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import OpenAI from 'openai'
+import { zodResponseFormat } from 'openai/helpers/zod'
+import { z } from 'zod'
 import { roll } from '../../random/random.ts'
 import { attemptsLost, type Kind, ratesOf } from './faults.ts'
 import { modelServer } from './server.ts'
@@ -26,6 +28,7 @@ async function serve({
   tracer?: Tracer
   timeFactor?: number
   maxNumSeqs?: number
+  model?: string
 } = {}) {
   const rates = ratesOf('calm', kind ? [{ kind, agent: null, rate: 1 }] : [])
   const settings = {
@@ -128,6 +131,97 @@ test('tool calls come whole, and streamed in pieces', async () => {
   assert.equal(calls[0]?.name, 'calculate')
   assert.match(JSON.parse(calls[0]?.arguments ?? '').expression, /^\d/)
   assert.deepEqual({ ...calls[1], parsed_arguments: undefined }, { ...calls[0], parsed_arguments: undefined })
+})
+
+const hello = { model: MODEL, messages: [{ role: 'user' as const, content: 'Say hello.' }] }
+
+test('parse() of the official client gets a value of its schema, streamed or not, with an error for none', async () => {
+  const { client } = await serve()
+  const City = z.object({
+    city: z.string(),
+    people: z.int().min(1),
+    districts: z.array(z.object({ name: z.string() })),
+  })
+  const asked = { ...hello, response_format: zodResponseFormat(City, 'city') }
+  const plain = await client.chat.completions.parse({ ...asked, n: 2 })
+  assert.equal(plain.choices.length, 2)
+  for (const { message } of plain.choices) City.parse(message.parsed)
+  const streamed = await client.chat.completions.stream(asked).finalChatCompletion()
+  assert.deepEqual(City.parse(streamed.choices[0]?.message.parsed), plain.choices[0]?.message.parsed)
+  const Code = z.object({ code: z.string().regex(/^[0-9]{5}$/) })
+  await assert.rejects(
+    client.chat.completions.parse({ ...hello, response_format: zodResponseFormat(Code, 'code') }),
+    (error) => error instanceof OpenAI.BadRequestError && /"pattern".* is not followed/.test(error.message),
+  )
+})
+
+test('a tool that must be called gets arguments of its schema', async () => {
+  const { client } = await serve()
+  const parameters = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] }
+  const tools = [{ type: 'function' as const, function: { name: 'weather', parameters } }]
+  const { choices } = await client.chat.completions.create({ ...hello, tools, tool_choice: 'required' })
+  const call = choices[0]?.message.tool_calls?.[0]
+  assert.ok(call?.type === 'function' && call.function.name === 'weather')
+  assert.ok(JSON.parse(call.function.arguments).city.length > 0)
+})
+
+test('n choices differ, the first is that of one, and tokens are those of all, streamed or not', async () => {
+  const { client } = await serve()
+  const asked = { ...question, seed: 1 }
+  const one = await client.chat.completions.create(asked)
+  const three = await client.chat.completions.create({ ...asked, n: 3 })
+  const texts = three.choices.map(({ message }) => message.content)
+  assert.deepEqual(
+    three.choices.map(({ index }) => index),
+    [0, 1, 2],
+  )
+  assert.equal(texts[0], one.choices[0]?.message.content)
+  assert.equal(new Set(texts).size, 3)
+  assert.ok((three.usage?.completion_tokens ?? 0) > 2 * (one.usage?.completion_tokens ?? 0))
+  const stream = client.chat.completions.stream({ ...asked, n: 3, stream_options: { include_usage: true } })
+  const streamed = await stream.finalChatCompletion()
+  assert.deepEqual(
+    streamed.choices.map(({ message }) => message.content),
+    texts,
+  )
+  assert.deepEqual(streamed.usage, three.usage)
+})
+
+test('a stop text ends the answer before it, and is told, streamed or not', async () => {
+  const { client } = await serve()
+  for (const stop of ['messages', ['nowhere', 'messages'], ['mock', 'messages']]) {
+    const plain = (await client.chat.completions.create({ ...hello, stop })).choices[0]
+    assert.equal(plain?.message.content, 'I read your 1 ')
+    assert.deepEqual([plain.finish_reason, (plain as { stop_reason?: unknown }).stop_reason], ['stop', 'messages'])
+    assert.equal(await client.chat.completions.stream({ ...hello, stop }).finalContent(), 'I read your 1 ')
+  }
+  const whole = await client.chat.completions.create({ ...hello, stop: ['nowhere'] })
+  assert.match(whole.choices[0]?.message.content ?? '', /sentence to say\.$/)
+  const empty = await client.chat.completions.create({ ...hello, stop: 'I read' })
+  assert.deepEqual([empty.choices[0]?.message.content, empty.usage?.completion_tokens], ['', 0])
+  const withStop = { ...hello, stop: 'messages', include_stop_str_in_output: true }
+  assert.equal((await client.chat.completions.create(withStop)).choices[0]?.message.content, 'I read your 1 messages')
+})
+
+test('what vLLM serves and this mock does not is refused at once, in the words of vLLM', async () => {
+  const { client } = await serve()
+  for (const [name, asked] of [
+    ['Embeddings', client.embeddings.create({ model: MODEL, input: 'x' })],
+    ['Responses', client.responses.create({ model: MODEL, input: 'x' })],
+    ['Completions', client.completions.create({ model: MODEL, prompt: 'x' })],
+  ] as const)
+    await assert.rejects(
+      asked,
+      (error) => error instanceof OpenAI.BadRequestError && error.message.includes(`does not support ${name} API`),
+    )
+  await assert.rejects(client.chat.completions.create({ ...hello, logprobs: true }), OpenAI.BadRequestError)
+})
+
+test('a model is answered by its name, with a slash in it too, and another is a NotFoundError', async () => {
+  const { client, url } = await serve({ model: 'Qwen/big' })
+  assert.equal((await client.models.retrieve('Qwen/big')).id, 'Qwen/big')
+  assert.equal((await fetch(`${url}/v1/models/Qwen%2Fbig`)).status, 200)
+  for (const name of ['gpt', '%', '__proto__']) await assert.rejects(client.models.retrieve(name), OpenAI.NotFoundError)
 })
 
 test('a 429 says when to retry, and the retry gets through', async () => {

@@ -7,7 +7,7 @@ import { answerTo, refuse, send } from './answer.ts'
 import { attemptsLost, draw, type Kind, type Rates } from './faults.ts'
 import { pauseWith, type Queue, queueOf, timingOf } from './latency.ts'
 import { metricsOf } from './metrics.ts'
-import { type Reply, replyTo } from './reply.ts'
+import { type Reply, repliesTo } from './reply.ts'
 import { type ChatRequest, type Problem, readRequest } from './request.ts'
 import { startRequestSpan } from './tracing.ts'
 
@@ -46,6 +46,13 @@ const REFUSAL_SECONDS = 0.02
 /** World time after which to try again. */
 const RETRY_SECONDS = { rate_limit: 1, server_error: 0.5 }
 
+/** What vLLM serves and this mock does not: the path, and the name that vLLM gives it in its error. */
+const OTHER_APIS: Readonly<Record<string, string>> = {
+  '/v1/completions': 'Completions',
+  '/v1/responses': 'Responses',
+  '/v1/embeddings': 'Embeddings',
+}
+
 const now = () => performance.now() / 1000
 
 export function modelServer(settings: Settings, tracer: Tracer): Server {
@@ -77,15 +84,24 @@ export function modelServer(settings: Settings, tracer: Tracer): Server {
     ['/v1/models', ['GET', (_, out) => send(out, 200, { object: 'list', data })]],
     ['/metrics', ['GET', async (_, out) => out.setHeader('content-type', metrics.type).end(await metrics.text())]],
     ['/v1/chat/completions', ['POST', chat]],
+    ...Object.entries(OTHER_APIS).map(([path, name]) => {
+      const message = `The model does not support ${name} API: this mock answers /v1/chat/completions only.`
+      const answer = (_: IncomingMessage, out: ServerResponse) => refuse(out, { ...problem(400), message })
+      return [path, ['POST', answer]] as const
+    }),
+    ...data.map((each) => {
+      const answer = (_: IncomingMessage, out: ServerResponse) => send(out, 200, each)
+      return [`/v1/models/${each.id}`, ['GET', answer]] as const
+    }),
   ])
 
   const server = createServer(async (incoming, out) => {
-    const path = incoming.url?.split('?', 1)[0] ?? ''
+    const path = pathOf(incoming)
     const method = incoming.method === 'HEAD' ? 'GET' : (incoming.method ?? '')
     const [allowed, handle] = routes.get(path) ?? []
     out.on('finish', () => metrics.answered(handle ? path : 'none', method, out.statusCode))
     try {
-      if (!allowed) refuse(out, problem(404))
+      if (!allowed) refuse(out, path.startsWith('/v1/models/') ? noModel(path) : problem(404))
       else if (allowed !== method) refuse(out.setHeader('allow', allowed), problem(405))
       else await handle?.(incoming, out)
     } catch (error) {
@@ -145,8 +161,9 @@ export function modelServer(settings: Settings, tracer: Tracer): Server {
     const { request, engine, fault, gone } = job
     const key = [request.seed, request.toolRounds]
     const scheduled = now()
-    const reply = replyTo(request, engine.rates)
-    const count = reply.pieces.length
+    const replies = repliesTo(request, engine.rates)
+    // The choices of one request are written at the same time. Even an empty one takes a step.
+    const count = Math.max(1, ...replies.map(({ pieces }) => pieces.length))
     const work = {
       promptTokens: request.promptTokens,
       outputTokens: count,
@@ -161,7 +178,7 @@ export function modelServer(settings: Settings, tracer: Tracer): Server {
     const breaks = fault === 'stall' || fault === 'dropped'
     const midway = request.body.stream && roll(...key, 'midway') < BREAKS_MIDWAY
     const shown = !breaks ? count : midway ? Math.ceil(count / 2) : 0
-    const answer = answerTo(request, reply, job.id, job.out)
+    const answer = answerTo(request, replies, job.id, job.out)
     if (!request.body.stream) await pause(breaks ? 0 : decodeSeconds, gone)
     else if (shown > 0) {
       answer.begin()
@@ -169,7 +186,8 @@ export function modelServer(settings: Settings, tracer: Tracer): Server {
       for (let sent = 0; sent < shown; ) {
         const due = sent === 0 ? 1 : Math.floor(((now() - firstToken) * timeFactor) / each)
         const upTo = Math.min(shown, Math.max(sent + 1, due))
-        answer.text(reply.pieces.slice(sent, upTo).join(''))
+        for (const [index, { pieces }] of replies.entries())
+          if (sent < pieces.length) answer.text(index, pieces.slice(sent, upTo).join(''))
         sent = upTo
         const rest = each * (shown - sent)
         if (rest > 0) await pause(Math.min(rest, Math.max(each, (CHUNK_MS / 1000) * timeFactor)), gone)
@@ -177,15 +195,20 @@ export function modelServer(settings: Settings, tracer: Tracer): Server {
     }
     if (breaks) return fault
 
-    finish(job, reply, scheduled, firstToken)
+    finish(job, replies, scheduled, firstToken)
     answer.end()
     return null
   }
 
   /** Ends the span before the last byte is sent, so that it ends before its parent in the client. */
-  function finish({ request, span, arrived }: Job, reply: Reply, scheduled: number, firstToken: number): void {
+  function finish(
+    { request, span, arrived }: Job,
+    replies: readonly Reply[],
+    scheduled: number,
+    firstToken: number,
+  ): void {
     const ended = now()
-    const output = reply.pieces.length
+    const output = replies.reduce((sum, { pieces }) => sum + pieces.length, 0)
     const spent = {
       queue: scheduled - arrived,
       prefill: firstToken - scheduled,
@@ -194,7 +217,7 @@ export function modelServer(settings: Settings, tracer: Tracer): Server {
       interToken: (ended - firstToken) / Math.max(1, output - 1),
       e2e: ended - arrived,
     }
-    metrics.finished(request.model, reply.finish, { prompt: request.promptTokens, output }, spent)
+    metrics.finished(request.model, replies[0]?.finish ?? 'stop', { prompt: request.promptTokens, output }, spent)
     span.setAttributes({
       'gen_ai.latency.time_in_queue': spent.queue,
       'gen_ai.latency.time_to_first_token': spent.firstToken,
@@ -244,7 +267,28 @@ async function bodyOf(incoming: IncomingMessage): Promise<string | null> {
   return bytes > MAX_BODY_BYTES ? null : Buffer.concat(parts).toString('utf8')
 }
 
-const TYPES: Readonly<Record<number, string>> = { 429: 'RateLimitError', 500: 'InternalServerError' }
+const TYPES: Readonly<Record<number, string>> = {
+  400: 'BadRequestError',
+  429: 'RateLimitError',
+  500: 'InternalServerError',
+}
+
+/** Clients write the slash in the name of a model as %2F. */
+function pathOf({ url = '' }: IncomingMessage): string {
+  const [path = ''] = url.split('?', 1)
+  try {
+    return decodeURIComponent(path)
+  } catch {
+    return path
+  }
+}
+
+const noModel = (path: string): Problem => ({
+  status: 404,
+  type: 'NotFoundError',
+  message: `The model \`${path.slice('/v1/models/'.length)}\` does not exist.`,
+  param: 'model',
+})
 
 function problem(status: number): Problem {
   const message = STATUS_CODES[status] ?? 'Error'

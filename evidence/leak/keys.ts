@@ -1,0 +1,90 @@
+import type { Kind } from './kinds.ts'
+import { ALNUM, after, digits, faked, from, half, inGroups, LOWER, oneOf, token, UPPER } from './letters.ts'
+
+/** Tokens and keys that can be seen without a word before them. */
+export const KEYS: readonly Kind[] = [
+  {
+    name: 'JSON web token',
+    make: half(
+      (random) => {
+        const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+        const claims = part({ sub: token(LOWER, 12, random), iat: 1_700_000_000 + random.below(9_000_000) })
+        return {
+          before: `${part({ alg: 'HS256', typ: 'JWT' })}.${claims}.`,
+          marker: token(ALNUM, 43, random),
+          after: '',
+        }
+      },
+      (random) => {
+        const jwt = faked(random, ({ internet }) => internet.jwt({ refDate: '2026-11-28' }))
+        const end = jwt.lastIndexOf('.') + 1
+        return after(jwt.slice(0, end), jwt.slice(end))
+      },
+    ),
+  },
+  {
+    name: 'bearer token',
+    make: (random) => after(`${oneOf(['Bearer', 'bearer', 'BEARER'], random)} `, token(ALNUM, 32, random)),
+  },
+  {
+    name: 'basic credentials',
+    make: (random) =>
+      after('Basic ', Buffer.from(`${from(LOWER, 6, random)}:${token(ALNUM, 13, random)}`).toString('base64')),
+  },
+  {
+    name: 'OpenAI key, or one that looks like it',
+    make: (random) => after(oneOf(['sk-', 'sk-proj-', 'sk-svcacct-', 'pk-'], random), token(ALNUM, 40, random)),
+  },
+  {
+    name: 'key of small letters',
+    make: (random) => after(oneOf(['sk-', 'sk-proj-', 'pk-'], random), from(LOWER, 40, random)),
+  },
+  {
+    name: 'Langfuse key',
+    make: (random) => after(oneOf(['sk-lf-', 'pk-lf-'], random), inGroups(random.hex(32), [8, 4, 4, 4, 12], '-')),
+  },
+  {
+    name: 'Anthropic key',
+    make: (random) => after('sk-ant-api03-', `${token(ALNUM, 40, random)}-${token(ALNUM, 20, random)}`),
+  },
+  {
+    name: 'AWS key id',
+    make: (random) => after(oneOf(['AKIA', 'ASIA', 'AROA', 'AIDA'], random), token(UPPER, 16, random)),
+  },
+  {
+    name: 'GitHub token',
+    make: (random) =>
+      random.below(2) === 0
+        ? after(oneOf(['ghp_', 'gho_', 'ghs_'], random), token(ALNUM, 36, random))
+        : after('github_pat_', `${token(ALNUM, 22, random)}_${token(ALNUM, 59, random)}`),
+  },
+  { name: 'GitLab token', make: (random) => after('glpat-', token(ALNUM, 20, random)) },
+  { name: 'Slack token', make: (random) => after('xoxb-', `${digits(12, random)}-${token(ALNUM, 24, random)}`) },
+  { name: 'Google key', make: (random) => after('AIza', token(ALNUM, 35, random)) },
+  { name: 'Hugging Face token', make: (random) => after('hf_', token(LOWER + UPPER, 34, random)) },
+  {
+    name: 'Stripe key',
+    make: (random) => after(oneOf(['sk_live_', 'rk_live_', 'sk_test_'], random), token(ALNUM, 24, random)),
+  },
+  { name: 'npm token', make: (random) => after('npm_', token(ALNUM, 36, random)) },
+  { name: 'SendGrid key', make: (random) => after('SG.', `${token(ALNUM, 22, random)}.${token(ALNUM, 43, random)}`) },
+  {
+    name: 'private key',
+    make: (random) => {
+      const title = `${oneOf(['RSA ', 'EC ', '', 'OPENSSH '], random)}PRIVATE KEY`
+      return {
+        before: `-----BEGIN ${title}-----\n`,
+        marker: token(ALNUM, 60, random),
+        after: `\n-----END ${title}-----`,
+      }
+    },
+  },
+  {
+    name: 'credentials in a URL',
+    make: (random) => ({
+      before: `${oneOf(['https', 'postgres', 'amqp'], random)}://${from(LOWER, 6, random)}:`,
+      marker: token(ALNUM, 14, random),
+      after: `@${from(LOWER, 6, random)}.example/data`,
+    }),
+  },
+]
