@@ -12,6 +12,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   otlp: {},
   vocabulary: {},
   random: {},
+  examples: {},
   'grafana/source': { vocabulary: 'the names of metrics and labels' },
   phoenix: { 'grafana/source': 'the type of a price: the price file has one reader' },
   sim: { vocabulary: 'the names that it sends', random: 'seeded numbers' },
