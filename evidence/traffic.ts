@@ -254,8 +254,9 @@ export function makeTrace(kind: Kind, random: Random): Readonly<{ spans: readonl
       ? TOKEN_HEAVY - 1 + margin(50_000)
       : TOKEN_HEAVY - (random.number() < 0.5 ? margin(5000) : 1 + random.below(5000))
   const outputTokens = 1 + random.below(tokens / 5)
-  // A heavy call is of a sender that does not add up its tokens.
-  const inputTokens = kind === 'heavy-call' ? HEAVY_CALL - 1 + margin(50_000) : tokens - outputTokens
+  // A heavy call is of a sender that does not add up its tokens. A heavy tick has many calls, and none of them is heavy.
+  const inputTokens =
+    kind === 'heavy-call' ? HEAVY_CALL - 1 + margin(50_000) : Math.min(HEAVY_CALL - 1, tokens - outputTokens)
   const runUs = kind === 'slow-run' ? SLOW_RUN_US + margin(60_000_000) : us + 1000
   const [turnFails, toolFails] = kind === 'failed-agent-or-tool' ? [true, random.number() < 0.5] : [false, false]
   const wanted = kind === 'parse-error' ? 'parse_error' : kind === 'self-buy' ? 'self_buy' : undefined

@@ -36,7 +36,7 @@ const RECORDING = resolve(ROOT, COMMITTED_RECORDING)
 const shipped = (name: string) => resolve(ROOT, 'collector/policies', `${name}.yaml`)
 const lines = gunzipSync(readFileSync(RECORDING)).toString().trimEnd().split('\n')
 /** The recording has no tick of 6000 tokens, so the threshold of heavy is lower here. */
-const ENV = { TOKEN_HEAVY: '5000', SLOW_CALL: '200ms' }
+const ENV = { TOKEN_HEAVY: '5000', SLOW_CALL: '200ms', SLOW_RUN: '800ms', HEAVY_CALL: '600' }
 const FAST = 20
 
 let folder: string
@@ -170,7 +170,10 @@ describe('the shipped classes', () => {
     assert.equal(traces.size, labels.length)
     for (const { id, kind, profile, spans } of labels) {
       const trace = traces.get(id)
-      assert.deepEqual([trace?.classes, trace?.spans], [[kind], spans], `${id} ${kind}, ${profile}`)
+      // A failed call, or a reply that cannot be read, fails the turn and the tool around it, too.
+      const failsToo = kind === 'failed-call' || kind === 'parse-error'
+      const named = trace?.classes.filter((name) => !(failsToo && name === 'failed-agent-or-tool'))
+      assert.deepEqual([named, trace?.spans], [[kind], spans], `${id} ${kind}, ${profile}`)
     }
   })
 
