@@ -15,7 +15,8 @@ const read = (name: string) =>
 const patterns = (read('patterns') as readonly string[]).map((text) => ({ text, regex: new RegExp(text) }))
 
 /** RE2 looks for each of these by its first letter or digit; but for that, they are one pattern. */
-const family = (text: string) => (/^[A-Z](?:\[[A-Z]+\]\[|\(\?:\[[A-Z]+\]\[|\[A-Z\]\()/.test(text) ? 'IBAN' : text)
+const family = (text: string) =>
+  /^[A-Z](?:\[[A-Z]+\]\[|\(\?:\[[A-Z]+\]\[|\[A-Z\]\[)/.test(text) ? 'IBAN' : text.replace(/^[0-9](?= \(|-)/, '0')
 
 /** The patterns that find something in a value that needs no decoding. unpack.yaml takes out the address of this machine. */
 const find = (value: string) =>
