@@ -313,6 +313,11 @@ test('a new kind of secret', async () => {
   assert.ok(unmasked.text.includes(secret), 'without its pattern it is not masked')
 
   insert('collector/privacy/patterns.yaml', "- 'hf_", "- 'dapi[0-9a-f]{32}'\n")
+  insert(
+    'collector/privacy/exact.yaml',
+    '- replace_pattern(cache["text"], "hf_',
+    '- replace_pattern(cache["text"], "dapi[0-9a-f]{32}", "\\uFDD1$0\\uFDD1")\n',
+  )
   insert('evidence/leak/harmless/used.ts', "  'order.id': built(", "  'job.name': oneOf('dapi-load', 'dapibus'),\n")
   const { text } = await received('tempo', asTempo, { note: `It is ${secret}.`, 'job.name': 'dapi-load' })
   assert.match(text, /It is \*\*\*\*\./)

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { parse } from 'yaml'
 import { randomOf } from '../../random/random.ts'
 import { ENCODINGS, textOf } from './encodings.ts'
+import { USED } from './harmless/used.ts'
 import { KINDS } from './kinds.ts'
 
 const TRIES = 40
@@ -14,7 +15,8 @@ const read = (name: string) =>
 const patterns = (read('patterns') as readonly string[]).map((text) => ({ text, regex: new RegExp(text) }))
 
 /** RE2 looks for each of these by its first letter or digit; but for that, they are one pattern. */
-const family = (text: string) => (/^[A-Z](?:\[[A-Z]+\]\[|\(\?:\[[A-Z]+\]\[|\[A-Z\][[(])/.test(text) ? 'IBAN' : text)
+const family = (text: string) =>
+  /^[A-Z](?:\[[A-Z]+\]\[|\(\?:\[[A-Z]+\]\[|\[A-Z\]\[)/.test(text) ? 'IBAN' : text.replace(/^[0-9](?= \(|-)/, '0')
 
 /** The patterns that find something in a value that needs no decoding. unpack.yaml takes out the address of this machine. */
 const find = (value: string) =>
@@ -49,4 +51,12 @@ test('every pattern finds a kind of secret', () => {
     [],
     'kinds.ts has no value that these are for',
   )
+})
+
+test('no pattern finds a value that a policy, a panel or a query uses, so these cost no second search', () => {
+  const harmless = Object.entries(USED).flatMap(([key, make]) =>
+    Array.from({ length: TRIES }, (_, turn) => ({ key, value: make(randomOf(key, turn)) })),
+  )
+  for (const { key, value } of harmless)
+    if ('stringValue' in value) assert.deepEqual(find(value.stringValue ?? ''), [], `${key}: ${value.stringValue}`)
 })
