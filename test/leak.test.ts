@@ -64,6 +64,6 @@ test('with VOLUME=high no secret is found either, although the sampler sees them
   )
   const cancel = new AbortController().signal
   const high = { ...settings, env: { ...settings.env, VOLUME: 'high' } }
-  const found = await findLeaks(high, { seed: 8, count: SECRETS / 2, shapes: 1, policy }, { cancel, say: () => {} })
+  const found = await findLeaks(high, { seed: 8, count: SECRETS, shapes: 1, policy }, { cancel, say: () => {} })
   assert.ok(isTight(found), leakReport(found, 'text'))
 })

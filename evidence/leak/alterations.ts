@@ -17,7 +17,9 @@ export function valuesIn(requests: readonly TraceRequest[]): Values {
       where: string,
       { attributes = [] }: { attributes?: readonly { key: string; value?: AnyValue }[] } = {},
     ) => {
-      for (const { key, value = {} } of attributes) values.push({ place: `${where} ${key}`, value })
+      // An attribute without a value holds nothing that could be altered.
+      for (const { key, value = {} } of attributes)
+        if (Object.keys(value).length > 0) values.push({ place: `${where} ${key}`, value })
     }
     all('resource', resource)
     all('scope', scope)
