@@ -353,7 +353,6 @@ const LONG = 'fox '.repeat(2500)
 const BAD: Readonly<Record<string, Made>> = {
   'tokens as text': { sent: { ...CALL, [IN]: '160', [OUT]: '40' }, becomes: { [IN]: 160, [OUT]: 40 } },
   'tokens as a double': { sent: { ...CALL, [IN]: 160 }, becomes: { [IN]: 160 } },
-  'tokens as words': { sent: { ...CALL, [IN]: 'many' }, becomes: { [IN]: 'many' } },
   'a model as a list': {
     sent: { [KIND]: 'LLM', 'llm.model_name': ['a', 'b'] },
     becomes: { [OP]: 'chat', [REQUEST]: undefined },
