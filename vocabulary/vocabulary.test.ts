@@ -11,6 +11,7 @@ const FOREIGN = [
   /^tailsampling\.(policy|cached_decision)$/,
   /^redaction\.(masked|redacted|allowed|ignored)\.(count|keys)$/,
   /^carry\.[a-z]+$/,
+  /^[<>][a-z]+>?$/,
   /^recording\.arrival$/,
   /^llm(\.token_count(\.[a-z_]+)*)?$/,
   /^gen_ai\.usage\.[a-z_.]*tokens$/,
