@@ -167,7 +167,6 @@ const UNSEEN = new Map([
   ['otelcol_exporter_enqueue_failed_spans', 'only a queue that is full has it'],
   ['otelcol_processor_tail_sampling_traces_dropped_too_large', 'no trace here has 64 MiB; test/limits.test.ts has one'],
   ['rpc_server_call_duration_count', 'everything here is sent over HTTP; test/limits.test.ts sends over gRPC'],
-  ['tempo_discarded_spans_total', 'Tempo discards nothing here'],
   ['gen_ai_price_usd_per_hour', 'no model that ships costs by the hour; test/prices.test.ts has one'],
 ])
 
