@@ -2,7 +2,7 @@ import { copyFileSync, createReadStream, existsSync, readFileSync, writeFileSync
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parse, stringify } from 'yaml'
-import { type Launcher, type Running, type Scratch, startCollector, withScratch } from './collector.ts'
+import { type Launcher, type Running, type Scratch, startCollector, sumOf, withScratch } from './collector.ts'
 import { durationOf } from './duration.ts'
 import { startPosting } from './post.ts'
 import { lines, type Request } from './recording.ts'
@@ -289,8 +289,11 @@ async function refuseEvictions(collector: Running): Promise<void> {
     (response) => response.text(),
     () => '',
   )
-  const evicted = /^otelcol_processor_tail_sampling_sampling_trace_dropped_too_early\S* (\d+)/m.exec(page)?.[1]
-  if (evicted && evicted !== '0') {
+  const count = (name: string) => sumOf(page, `otelcol_processor_tail_sampling_${name}`)
+  // The sampler counts an evicted trace only when its wait would have ended (0.161), so this compares what came with what is left.
+  const judged = count('global_count_traces_sampled') + count('traces_dropped_too_large')
+  const evicted = count('new_trace_id_received') - count('sampling_traces_on_memory') - judged
+  if (evicted > 0) {
     throw new UserError(
       `${evicted} traces were pushed out before they were judged; replay more slowly: SPEED=1 is as recorded`,
     )
