@@ -96,7 +96,9 @@ test('every query of every panel is answered with numbers, for all agents', asyn
       `${nameOf(one)}: ${JSON.stringify(answers)}`,
     )
     const agents = new Set(answers.map(agentOf).filter((name) => name !== ''))
-    if (agents.size > 0) assert.deepEqual([...agents].sort(), agentsOfRun(), nameOf(one))
+    // Only some replies hold personal data, so an agent may have had none.
+    const expected = agentsOfRun().filter((agent) => !nameOf(one).includes('were masked') || agents.has(agent))
+    if (agents.size > 0) assert.deepEqual([...agents].sort(), expected, nameOf(one))
   }
   assert.deepEqual(quiet, [])
 })
@@ -272,7 +274,6 @@ const RARE = [
   '{__name__="otelcol_processor_tail_sampling_traces_dropped_too_large"}',
   '{__name__="rpc_server_call_duration_count"}',
   '{__name__="service:sdk_overflow:count"}',
-  '{__name__="tempo_discarded_spans_total"}',
   '{error="limit",__name__="otelcol_deltatocumulative_datapoints"}',
   '{http_response_status_code="400",__name__="http_server_request_duration_count"}',
   '{otel_metric_overflow="true",__name__="traces_span_metrics_calls_total"}',
