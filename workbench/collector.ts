@@ -37,6 +37,9 @@ export type Running = Readonly<{
   reload: () => Promise<void>
 }>
 
+/** An overlay for those who need no masking. */
+export const UNMASKED = join(import.meta.dirname, 'unmasked.yaml')
+
 export type Scratch = Readonly<{
   folder: string
   overlays: readonly string[]

@@ -2,7 +2,7 @@ import { copyFileSync, createReadStream, existsSync, readFileSync, writeFileSync
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parse, stringify } from 'yaml'
-import { type Launcher, type Running, type Scratch, startCollector, sumOf, withScratch } from './collector.ts'
+import { type Launcher, type Running, type Scratch, startCollector, sumOf, UNMASKED, withScratch } from './collector.ts'
 import { durationOf } from './duration.ts'
 import { startPosting } from './post.ts'
 import { lines, type Request } from './recording.ts'
@@ -43,7 +43,7 @@ export type List = Readonly<{
   watch?: (line: Buffer) => void
 }>
 
-const OVERLAY = join(import.meta.dirname, 'replay.yaml')
+const OVERLAYS = [UNMASKED, join(import.meta.dirname, 'replay.yaml')]
 const CONFIG = readFileSync(join(import.meta.dirname, '../collector/config.yaml'), 'utf8')
 const secondsOf = (variable: string) => (durationOf(defaultOf(CONFIG, variable)) ?? 0) / 1e9
 /** The waits of the shipped configuration in seconds. */
@@ -97,7 +97,7 @@ export const replay = (launcher: Launcher, traffic: Traffic, policyFile: string)
     const file = join(folder, 'kept.jsonl')
     const list = join(folder, 'policies.yaml')
     copyFileSync(policyFile, list)
-    await sendThrough(launcher, traffic, { folder, overlays: [OVERLAY], env: { POLICY_FILE: list, KEPT_FILE: file } })
+    await sendThrough(launcher, traffic, { folder, overlays: OVERLAYS, env: { POLICY_FILE: list, KEPT_FILE: file } })
     return readKept(launcher, file)
   })
 
@@ -143,7 +143,7 @@ export const replayEach = (
       }),
     )
     const env = { POLICY_FILE: samplers[0]?.policies ?? '', KEPT_FILE: join(folder, 'kept.jsonl') }
-    await sendThrough(launcher, traffic, { folder, overlays: [OVERLAY, overlay], env })
+    await sendThrough(launcher, traffic, { folder, overlays: [...OVERLAYS, overlay], env })
     const answers: [string, Decisions][] = []
     for (const { name, kept, watch } of samplers) answers.push([name, await readKept(launcher, kept, watch)])
     return new Map(answers)

@@ -2,7 +2,7 @@ import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { nanosOf, type Span, toAttributes, traceRequest } from '../otlp/json.ts'
 import type { Complaint, Trial } from './check.ts'
-import { type Launcher, NotStarted, startCollector } from './collector.ts'
+import { type Launcher, NotStarted, startCollector, UNMASKED } from './collector.ts'
 import { UserError } from './user-error.ts'
 
 /**
@@ -22,7 +22,7 @@ export const trialIn =
       if (text.includes('failed to eval')) warnings.push(text)
     }
     try {
-      const collector = await startCollector(launcher, { folder, overlays: [], env, line })
+      const collector = await startCollector(launcher, { folder, overlays: [UNMASKED], env, line })
       try {
         await fetch(`${collector.otlp}/v1/traces`, {
           method: 'POST',
