@@ -220,7 +220,7 @@ test('a new policy', async () => {
   )
   write(
     `evidence/cases/${name}/expect.yaml`,
-    'traces:\n  it: { policy: keep-unknown-tools, spans: 1 }\n  other: dropped\n  both: { policy: keep-unknown-tools, spans: 2 }\n',
+    'traces:\n  it: { policy: keep-unknown-tools, spans: 1 }\n  other: { policy: keep-failed-agents-and-tools, spans: 1 }\n  both: { policy: keep-unknown-tools, spans: 2 }\n',
   )
   const before = read('collector/policies/woodland.yaml')
   insert(
@@ -253,7 +253,7 @@ test('a new policy', async () => {
   assert.deepEqual(
     failures.get('without it')?.map(({ why }) => why),
     [
-      'it is dropped, and should be kept by keep-unknown-tools',
+      'it is kept by keep-failed-agents-and-tools, and should be kept by keep-unknown-tools',
       'both is kept by keep-parse-errors, and should be kept by keep-unknown-tools',
     ],
   )
@@ -328,15 +328,15 @@ test('a new kind of secret', async () => {
 
 test('a new backend', async () => {
   write(
-    'collector/backends/acme.yaml',
-    `# Hands kept traces to Acme, over OTLP/HTTP with an API key. Loaded beside config.yaml by
-# make up BACKENDS=…,acme ACME_ENDPOINT=https://… ACME_API_KEY=…
+    'collector/backends/aardvark.yaml',
+    `# Hands kept traces to Aardvark, over OTLP/HTTP with an API key. Loaded beside config.yaml by
+# make up BACKENDS=…,aardvark AARDVARK_ENDPOINT=https://… AARDVARK_API_KEY=…
 # After editing: make check, then make down and make up.
 
 exporters:
-  otlp_http/acme:
-    endpoint: \${env:ACME_ENDPOINT}
-    headers: { x-api-key: "\${env:ACME_API_KEY}" }
+  otlp_http/aardvark:
+    endpoint: \${env:AARDVARK_ENDPOINT}
+    headers: { x-api-key: "\${env:AARDVARK_API_KEY}" }
     compression: gzip
     retry_on_failure: { initial_interval: 1s, max_interval: 30s, max_elapsed_time: 0 }
     sending_queue:
@@ -347,54 +347,58 @@ exporters:
 
 service:
   pipelines:
-    traces/acme:
+    traces/aardvark:
       receivers: [forward/stored]
-      exporters: [otlp_http/acme]
+      exporters: [otlp_http/aardvark]
 `,
   )
   write(
-    'stack/backends/acme.ts',
+    'stack/backends/aardvark.ts',
     `import type { Backend } from './backend.ts'
 import { addressIn, required } from './elsewhere.ts'
 
-export const acme: Backend = {
-  id: 'acme',
-  title: 'Acme',
-  endpointVariable: 'ACME_ENDPOINT',
-  needs: { ACME_ENDPOINT: 'https://otlp.acme.example', ACME_API_KEY: 'ak-…' },
+export const aardvark: Backend = {
+  id: 'aardvark',
+  title: 'Aardvark',
+  endpointVariable: 'AARDVARK_ENDPOINT',
+  needs: { AARDVARK_ENDPOINT: 'https://otlp.aardvark.example', AARDVARK_API_KEY: 'ak-…' },
   environment: (settings) => ({
-    ACME_ENDPOINT: addressIn(settings, acme, 'ACME_ENDPOINT', { secret: true }),
-    ACME_API_KEY: required(settings, acme, 'ACME_API_KEY'),
+    AARDVARK_ENDPOINT: addressIn(settings, aardvark, 'AARDVARK_ENDPOINT', { secret: true }),
+    AARDVARK_API_KEY: required(settings, aardvark, 'AARDVARK_API_KEY'),
   }),
 }
 `,
   )
   const tests = ['stack/backends/*.test.ts', 'evidence/leak/masked-exits.test.ts']
-  await fails(/acme\.yaml/, 'tsx', '--test', 'stack/backends/backends.test.ts')
-  insert('stack/backends/backends.ts', 'import type { Backend, ', "import { acme } from './acme.ts'\n")
-  insert('stack/backends/backends.ts', ']\n\nexport type ServedBackend', ', acme')
+  await fails(/aardvark\.yaml/, 'tsx', '--test', 'stack/backends/backends.test.ts')
+  insert('stack/backends/backends.ts', 'import type { Backend, ', "import { aardvark } from './aardvark.ts'\n")
+  insert('stack/backends/backends.ts', ']\n\nexport type ServedBackend', ', aardvark')
   await fails(
-    /ACME_ENDPOINT of acme is missing in the service collector/,
+    /AARDVARK_ENDPOINT of aardvark is missing in the service collector/,
     'tsx',
     '--test',
     'stack/backends/backends.test.ts',
   )
-  insert('docker-compose.yml', '      SLOW_CALL:\n', '      ACME_ENDPOINT:\n      ACME_API_KEY:\n')
+  insert('docker-compose.yml', '      SLOW_CALL:\n', '      AARDVARK_ENDPOINT:\n      AARDVARK_API_KEY:\n')
   const table = ['--test', '--test-name-pattern=the table has every variable', 'test/standalone.test.ts']
-  await fails(/ACME_API_KEY/, 'tsx', ...table)
+  await fails(/AARDVARK_API_KEY/, 'tsx', ...table)
   insert(
     'collector/README.md',
     '| `OTLP_TOKEN`,',
-    '| `ACME_ENDPOINT`, `ACME_API_KEY` | none | the address, and the key |\n',
+    '| `AARDVARK_ENDPOINT`, `AARDVARK_API_KEY` | none | the address, and the key |\n',
   )
   await passes('tsx', ...table)
 
-  const { headers, text } = await received('acme', (url) => ({ ACME_ENDPOINT: url, ACME_API_KEY: 'ak-1' }), {
-    note: 'hello',
-  })
+  const { headers, text } = await received(
+    'aardvark',
+    (url) => ({ AARDVARK_ENDPOINT: url, AARDVARK_API_KEY: 'ak-1' }),
+    {
+      note: 'hello',
+    },
+  )
   assert.equal(headers['x-api-key'], 'ak-1')
   assert.match(text, /hello/)
-  await isDone('backend', 'acme', ...tests)
+  await isDone('backend', 'aardvark', ...tests)
 })
 
 test('a new metric', async () => {
