@@ -144,7 +144,7 @@ describe('in the real stack', () => {
   const metrics = async () => (await fetch(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'))).text()
   /** How many spans the Collector counted under this name with all of these labels. */
   const calls = async (name: 'traces_span_metrics' | 'traces_kept', ...labels: readonly string[]) => {
-    const page = await (await fetch(url(settings, 'COLLECTOR_EXPORTER_PORT', '/metrics'))).text()
+    const page = await (await fetch(url(settings, 'COLLECTOR_COUNTED_PORT', '/metrics'))).text()
     const lines = page.split('\n').filter((line) => labels.every((label) => line.includes(label)))
     return sumOf(lines.join('\n'), `${name}_calls_total`)
   }
