@@ -234,7 +234,7 @@ describe('backends that are somewhere else', () => {
       assert.match(log, /otlp_http\/otlp.*certificate signed by unknown authority/)
     })
     assert.deepEqual(vendor.requests, [])
-    assert.equal(await counted(settings, 'otelcol_exporter_queue_size', 'otlp'), keys.length)
+    assert.ok((await counted(settings, 'otelcol_exporter_queue_size', 'otlp')) > 0, 'they wait')
     assert.equal(await counted(settings, 'otelcol_exporter_send_failed_spans', 'otlp'), 0)
     await haltNative(settings, say)
     await boot({ SSL_CERT_FILE: certificate.cert })
