@@ -61,7 +61,7 @@ export async function example(settings: Settings, name: string, { cancel, say }:
     say(
       `kept: none of ${RUNS} traces. The list in force keeps what failed, what was slow and one in ten of the rest. To keep all: make reload POLICY=collector/policies/keep-everything.yaml`,
     )
-  else say(`kept: ${traces.size} of ${RUNS} traces with ${spans.length} spans; the boards count all of them`)
+  else say(`kept: ${traces.size} of ${RUNS} traces with ${spans.length} spans; Prometheus counts all of them`)
   say(await links(settings, serviceOf(name), [...traces.keys()]))
 }
 
@@ -90,20 +90,21 @@ async function refuseMissingStack(settings: Settings): Promise<void> {
 
 async function links(settings: Settings, service: string, traces: readonly string[]): Promise<string> {
   const hasGrafana = remembered(settings)?.boot === 'docker' || findGrafana(settings.env) !== undefined
-  const boards = hasGrafana ? 'GRAFANA_PORT' : 'VIEWER_PORT'
   const question = `{ resource.${OTHER.SERVICE_NAME} = "${service}" }`
   const has = (id: string) => chosenBackends(settings).some((backend) => backend.id === id)
   const inPhoenix = has('phoenix') ? traces : []
   const rows = [
-    ['board', `${url(settings, boards, '/d/cost-and-latency-by-agent')}?var-service=${service}`],
-    ...(hasGrafana ? [['Explore', url(settings, boards, exploreFixed(question, 'search'))]] : []),
+    ['tokens', url(settings, 'PROMETHEUS_PORT', `/api/v1/query?query=${encodeURIComponent(tokensOf(service))}`)],
+    ...(hasGrafana ? [['Explore', url(settings, 'GRAFANA_PORT', exploreFixed(question, 'search'))]] : []),
     ...(has('phoenix') ? [['Phoenix', url(settings, 'PHOENIX_PORT', await phoenixProject(settings, service))]] : []),
     ...inPhoenix.map((id) => ['', url(settings, 'PHOENIX_PORT', `/redirects/traces/${id}`)]),
     ...traces.map((id, index) => [index ? '' : 'Tempo', url(settings, 'TEMPO_PORT', `/api/v2/traces/${id}`)]),
   ]
-  const viewer = hasGrafana ? '' : '\n(the board is there while make viewer runs)'
-  return rows.map(([what, where]) => `${what?.padEnd(9)}${where}`).join('\n') + viewer
+  return rows.map(([what, where]) => `${what?.padEnd(9)}${where}`).join('\n')
 }
+
+/** What the Collector counted from the spans of a service. */
+const tokensOf = (service: string) => `gen_ai_usage_tokens_total{service_name="${service}"}`
 
 /** The page of a project, which Phoenix names by an id; without the project, the list of all. */
 async function phoenixProject(settings: Settings, name: string): Promise<string> {
