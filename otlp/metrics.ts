@@ -24,6 +24,12 @@ export const number = (labels: Labels, value: number, times: Times): Point => ({
   asDouble: value,
 })
 
+const counted = (labels: Labels, counts: readonly number[], sum: number, times: Times) => ({
+  ...point(labels, times),
+  count: String(counts.reduce((total, count) => total + count, 0)),
+  sum,
+})
+
 /** `counts` has one entry more than `bounds`. */
 export const buckets = (
   labels: Labels,
@@ -32,9 +38,7 @@ export const buckets = (
   sum: number,
   times: Times,
 ): Point => ({
-  ...point(labels, times),
-  count: String(counts.reduce((total, count) => total + count, 0)),
-  sum,
+  ...counted(labels, counts, sum, times),
   bucketCounts: counts.map(String),
   explicitBounds: bounds,
 })
@@ -47,9 +51,7 @@ export const powers = (
   sum: number,
   times: Times,
 ): Point => ({
-  ...point(labels, times),
-  count: String(counts.reduce((total, count) => total + count, 0)),
-  sum,
+  ...counted(labels, counts, sum, times),
   scale,
   zeroCount: '0',
   positive: { offset, bucketCounts: counts.map(String) },

@@ -5,7 +5,7 @@ const SAMPLE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)/
 const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)",?/g
 
 /**
- * The samples of a page. Throws where Prometheus would refuse the page or drop a series: a line that is none, a label
+ * The samples of a page. Throws where Prometheus would refuse the page or drop a series: a line that is not a sample, a label
  * that stands twice, or two series with the same labels.
  */
 export function readPage(page: string): readonly Sample[] {

@@ -19,7 +19,7 @@ export type Behaviour =
 
 export type FaultProxy = Readonly<{
   endpoint: string
-  /** How often each span was accepted: by the backend behind the proxy, or by the proxy when there is none. */
+  /** How often each span was accepted: by the backend behind the proxy, or by the proxy when no backend is there. */
   acknowledged: ReadonlyMap<string, number>
   /** How often each span got an error after which the exporter does not retry. */
   rejected: ReadonlyMap<string, number>

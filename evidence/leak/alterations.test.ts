@@ -31,7 +31,7 @@ test('an attribute that is gone counts with all its bytes', () => {
   assert.equal(percentAltered(gone), 100)
 })
 
-test('a secret that was not masked is a fault; one that was masked alone is none', () => {
+test('a secret that was not masked is a fault; one that was masked alone is not', () => {
   assert.equal(harm(string('key sk-1'), string('key sk-1'), ['sk-1']).altered.length, 1)
   assert.equal(harm(string('key sk-1'), string('key ****'), ['sk-1']).altered.length, 0)
   assert.equal(harm(string('key sk-1'), string('****'), ['sk-1']).altered.length, 1)

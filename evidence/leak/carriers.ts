@@ -8,10 +8,10 @@ import {
   type TraceRequest,
 } from '../../otlp/json.ts'
 import { type Random, randomOf } from '../../random/random.ts'
-import type { Sent } from './corpus.ts'
+import { type Sent, unseen } from './corpus.ts'
 import { python, textOf } from './encodings.ts'
 import { jsonIn } from './json-levels.ts'
-import { KINDS, type Kind, type Secret } from './kinds.ts'
+import { KINDS, type Secret } from './kinds.ts'
 import { PLANTED, recordedTraces } from './recorded.ts'
 
 /** The encoding of every secret that a recording carries. */
@@ -148,13 +148,4 @@ export function* carried({ seed, shapes: limit }: Readonly<{ seed: number; shape
         items: [{ kind: kind.name, encoding: AS_SENT, field: carrier.name, needles: [secret.marker] }],
       }
     }
-}
-
-function unseen(kind: Kind, random: Random, seen: Set<string>): Secret {
-  for (;;) {
-    const secret = kind.make(random)
-    if (seen.has(secret.marker)) continue
-    seen.add(secret.marker)
-    return secret
-  }
 }

@@ -138,7 +138,8 @@ function at<T>(items: readonly T[], turn: number): T {
   return item
 }
 
-function unseen(kind: Kind, random: Random, seen: Set<string>): Secret {
+/** A secret of this kind that is not among those seen, and adds it to them. */
+export function unseen(kind: Kind, random: Random, seen: Set<string>): Secret {
   for (;;) {
     const secret = kind.make(random)
     if (seen.has(secret.marker)) continue

@@ -108,7 +108,7 @@ test('a request without a State gets a sentence, or JSON when it asks for JSON',
   })
 })
 
-test('an agent that is none of ours calls one tool with fitting arguments, then answers', () => {
+test('an agent that is not one of ours calls one tool with fitting arguments, then answers', () => {
   const parameters = { type: 'object', properties: { place: { type: 'string' } }, required: ['place'] }
   const forecast = [{ type: 'function', function: { name: 'forecast', parameters } }]
   const ask = (rounds: number, more: object = {}) => {

@@ -18,7 +18,7 @@ export type Reply = Readonly<{
 
 /** Chance of a tool call before deciding, by rounds already made; never a third round. */
 const TOOL_CHANCE = [0.35, 0.2]
-/** The same for an agent that is none of our creatures: it calls one tool, then it answers. */
+/** The same for an agent that is not one of our creatures: it calls one tool, then it answers. */
 const TOOL_CHANCE_OF_OTHERS = [1]
 
 /** One reply for each choice. */

@@ -82,8 +82,6 @@ export type ChatRequest = Readonly<{
   agent: string
   /** Every roll for this request starts with it: the seed, or a hash of the messages when the request has no seed. */
   seed: string
-  /** What the user said last. */
-  question: string
   /** Rounds of tool calls since the last user message. */
   toolRounds: number
   state: State | null
@@ -151,7 +149,6 @@ export function readRequest(json: string, models: readonly string[], maxModelLen
     model,
     agent: body.user ?? state?.agent ?? '',
     seed: String(body.seed ?? createHash('sha256').update(JSON.stringify(body.messages)).digest('hex')),
-    question: contentOf(body.messages[lastUser] ?? { role: 'user' }),
     toolRounds: body.messages.slice(lastUser + 1).filter(({ tool_calls }) => tool_calls?.length).length,
     state,
     promptTokens,

@@ -104,7 +104,7 @@ for (const [what, schema, reason] of [
     { type: 'string', pattern: '^[0-9]{5}$' },
     /^"pattern": "\^\[0-9\]\{5\}\$" is not followed/,
   ],
-  ['a pattern that is none', { type: 'string', pattern: '(' }, /^"pattern"/],
+  ['a pattern that cannot be read', { type: 'string', pattern: '(' }, /^"pattern"/],
   ['a reference to elsewhere', { $ref: 'https://example.com/x.json' }, /points outside the schema/],
   ['a reference to nothing', { $ref: '#/$defs/A' }, /points to nothing/],
   ['a value without an end', { $ref: '#' }, /without an end/],
