@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, rmSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { type Outcome, outcomeOf, type Seen } from '../evidence/foreign/replay.ts'
+import { inTurn, type Outcome, outcomeOf, type Seen } from '../evidence/foreign/replay.ts'
 import { eachSpan, fromAttributes, type Span, type TraceRequest, toAttributes, traceRequest } from '../otlp/json.ts'
 import { randomOf } from '../random/random.ts'
 import type { Entry } from '../sim/ledger.ts'
@@ -476,7 +476,7 @@ before(async () => {
   settings = await ownSettings({ BOOT: 'native' })
   const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: () => {} }, 'native')
   const send = (requests: readonly TraceRequest[], atOnce?: number) =>
-    outcomeOf(launcher, requests, resolve(ROOT, SHIPPED_POLICY), atOnce)
+    outcomeOf(launcher, inTurn(requests, atOnce), resolve(ROOT, SHIPPED_POLICY))
   outcome = await send([...[...made.values()].map(({ body }) => body), ...busy], SENDERS)
   const sent: TraceRequest[] = []
   for await (const { body } of readRecording(`${OWN}.jsonl.gz`)) sent.push(JSON.parse(body.toString()))

@@ -3,9 +3,10 @@ import { readdirSync, rmSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { readRecordings } from '../evidence/foreign/recordings.ts'
-import { type Outcome, outcomeOf } from '../evidence/foreign/replay.ts'
+import { idOf, type Outcome, outcomeOf } from '../evidence/foreign/replay.ts'
+import { scattered } from '../evidence/foreign/scattered.ts'
 import { PROMISES, verdictsOf } from '../evidence/foreign/verdicts.ts'
-import { randomOf } from '../random/random.ts'
+import { eachSpan } from '../otlp/json.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { ownSettings } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
@@ -26,13 +27,8 @@ let outcome: Outcome
 before(async () => {
   settings = await ownSettings({ BOOT: 'native' })
   const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: () => {} }, 'native')
-  const random = randomOf(7, 1)
   const bodies = recordings.flatMap(({ runs }) => runs.map(({ body }) => body))
-  const shuffled = bodies
-    .map((body) => ({ body, at: random.number() }))
-    .sort((a, b) => a.at - b.at)
-    .map(({ body }) => body)
-  outcome = await outcomeOf(launcher, shuffled, resolve(ROOT, SHIPPED_POLICY))
+  outcome = await outcomeOf(launcher, scattered(bodies, 7), resolve(ROOT, SHIPPED_POLICY))
 })
 
 after(() => rmSync(settings.state, { recursive: true, force: true }))
@@ -73,6 +69,15 @@ test('every run that must be kept and can be told is kept', () => {
     lost.map((run) => `${run.class} ${run.trace}`),
     [],
   )
+})
+
+test('a run is kept whole, though four processes send it', () => {
+  const kept = recordings.flatMap(({ runs }) => runs.filter(({ trace }) => outcome.kept.has(trace)))
+  const missing = kept
+    .flatMap(({ body }) => Array.from(eachSpan(body), ({ span }) => idOf(span)))
+    .filter((id) => !outcome.stored.has(id))
+  assert.ok(kept.length >= 100, `${kept.length}`)
+  assert.deepEqual(missing, [])
 })
 
 test('nothing that was planted in the prompts is left', () => {

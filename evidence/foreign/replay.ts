@@ -22,6 +22,8 @@ export type Outcome = Readonly<{
   seen: ReadonlyMap<string, Seen>
   /** The policy that kept a trace, by its id. */
   kept: ReadonlyMap<string, string>
+  /** Every span that was kept, by trace and span id. */
+  stored: ReadonlySet<string>
   /** What was counted before sampling, at the end. */
   counted: readonly Counted[]
   /** All that was written, to search for what must not be in it. */
@@ -51,22 +53,33 @@ type MetricRequest = Readonly<{
 }>
 
 const OVERLAY = join(import.meta.dirname, 'overlay.yaml')
-/** For traces without a root; a trace with one waits 1 s. Long enough that a busy machine does not split a trace. */
-const WAIT_SECONDS = 5
-const AFTER_ROOT_SECONDS = 1
+
+/** How requests are sent, and the waits of the sampler meanwhile. */
+export type Sending = Readonly<{
+  play: (send: (request: TraceRequest) => Promise<void>) => Promise<void>
+  waits: Readonly<Record<string, string>>
+  /** From the last request until every trace with a root is judged. */
+  settleMs: number
+}>
+
+/** One request after the other, by so many senders. Each trace is in one request, so the waits can be short. */
+export const inTurn = (requests: readonly TraceRequest[], senders = 4): Sending => ({
+  play: async (send) => {
+    const waiting = requests.values()
+    const sender = async () => {
+      for (const request of waiting) await send(request)
+    }
+    await Promise.all(Array.from({ length: senders }, sender))
+  },
+  // Without a root long enough that a busy machine does not split a trace.
+  waits: { DECISION_WAIT: '5s', DECISION_WAIT_AFTER_ROOT: '1s' },
+  settleMs: 3000,
+})
 
 export const idOf = ({ traceId, spanId }: Span): string => `${traceId} ${spanId}`
 
-/**
- * Sends requests through the shipped configuration, several at a time, and says what came of them. `atOnce` is the
- * number of senders.
- */
-export const outcomeOf = (
-  launcher: Launcher,
-  requests: readonly TraceRequest[],
-  policyFile: string,
-  atOnce = 4,
-): Promise<Outcome> =>
+/** Sends requests through the shipped configuration, and says what came of them. */
+export const outcomeOf = (launcher: Launcher, sending: Sending, policyFile: string): Promise<Outcome> =>
   withScratch(async (folder) => {
     const file = (name: string) => join(folder, `${name}.jsonl`)
     const collector = await startCollector(launcher, {
@@ -74,20 +87,15 @@ export const outcomeOf = (
       overlays: [OVERLAY],
       env: {
         POLICY_FILE: policyFile,
-        DECISION_WAIT: `${WAIT_SECONDS}s`,
-        DECISION_WAIT_AFTER_ROOT: `${AFTER_ROOT_SECONDS}s`,
+        ...sending.waits,
         SEEN_FILE: file('seen'),
         KEPT_FILE: file('kept'),
         COUNTED_FILE: file('counted'),
       },
     })
     try {
-      const waiting = requests.values()
-      const sender = async () => {
-        for (const request of waiting) await send(`${collector.otlp}/v1/traces`, request)
-      }
-      await Promise.all(Array.from({ length: atOnce }, sender))
-      await sleep((AFTER_ROOT_SECONDS + 2) * 1000, undefined, { signal: launcher.cancel })
+      await sending.play((request) => send(`${collector.otlp}/v1/traces`, request))
+      await sleep(sending.settleMs, undefined, { signal: launcher.cancel })
       collector.alive()
     } finally {
       await collector.stop()
@@ -96,6 +104,7 @@ export const outcomeOf = (
     return {
       seen: seenIn(text.seen ?? ''),
       kept: keptIn(text.kept ?? ''),
+      stored: new Set(seenIn(text.kept ?? '').keys()),
       counted: countedIn(text.counted ?? ''),
       text: Object.values(text).join('\n'),
     }
