@@ -1,7 +1,7 @@
 # Every command of this project, one line each. The programs are in stack/commands/, sim/ and grafana/source/.
 # Variables are passed to the programs unchanged: make up SEED=7 BOOT=native, make sim TICKS=200.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean status logs doctor sim example viewer verify boards pictures tune why record reload golden prices check test recall mutation bias sdks leak drill bench examples rehearse
+.PHONY: help up down clean status logs doctor sim example viewer verify boards pictures tune why limit record reload golden prices check test recall mutation bias sdks leak drill bench examples rehearse
 
 # The Node of package.json comes first on PATH, so an older one on the machine does not matter.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
@@ -60,6 +60,9 @@ tune: $(installed) ## show what a policy list keeps and loses of a recording: A=
 
 why: $(installed) ## show why one trace of a recording is kept or dropped: TRACE=…
 	@tsx stack/main.ts why
+
+limit: $(installed) ## write a list that keeps at most so many GB a day: GB=20 POLICY=…
+	@tsx stack/main.ts limit
 
 record: $(installed) ## write a recording for make tune: SEED=7 TICKS=40 PRESET=chaos
 	@tsx stack/main.ts record

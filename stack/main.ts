@@ -8,6 +8,7 @@ import { down } from './commands/down.ts'
 import { runDrills } from './commands/drill.ts'
 import { example, examples } from './commands/example.ts'
 import { runLeak } from './commands/leak.ts'
+import { limitedList } from './commands/limit.ts'
 import { logs } from './commands/logs.ts'
 import { runMutation } from './commands/mutation.ts'
 import { runRecall } from './commands/recall.ts'
@@ -151,6 +152,12 @@ function program(settings: () => Settings): Command {
     .addOption(new Option('--speed <factor>', 'default: a replay of about ten seconds').env('SPEED'))
     .addOption(new Option('--sweep <range>', 'many values for one number, e.g. slow-call=1s..5s').env('SWEEP'))
     .action((asked: Asked & { sweep?: string }) => ask(settings(), asked))
+  stack
+    .command('limit')
+    .description('write a policy list that keeps at most so many GB a day')
+    .addOption(new Option('--gb <number>', 'GB a day, as the sampler sees traces').env('GB'))
+    .addOption(policy)
+    .action(({ gb, policy }: { gb?: string; policy: string }) => say(limitedList(policy, gb).trimEnd()))
   stack
     .command('why')
     .description('show why a trace of a recording is kept or dropped')

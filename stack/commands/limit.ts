@@ -1,0 +1,30 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { parse } from 'yaml'
+import { defectsIn } from '../../workbench/check.ts'
+import { limited } from '../../workbench/limit.ts'
+import { UserError } from '../../workbench/user-error.ts'
+import { shownAs } from '../policy.ts'
+import { ROOT } from '../settings.ts'
+
+const GB = 1e9
+
+/** A list that keeps at most so many GB a day. Throws `UserError` with the defects of the list, or for a wrong number. */
+export function limitedList(policy: string, gbPerDay: string | undefined): string {
+  const bytesPerDay = Number(gbPerDay || Number.NaN) * GB
+  if (!(bytesPerDay > 0 && Number.isFinite(bytesPerDay)))
+    throw new UserError(`GB must be how many GB a day may be kept, such as GB=20 or GB=0.5, not "${gbPerDay ?? ''}".`)
+  const path = resolve(ROOT, policy)
+  const defects = defectsIn(path)
+  if (defects.length > 0)
+    throw new UserError(defects.map(({ line, message }) => `${shownAs(path)}:${line}: ${message}.`).join('\n'))
+  return `# ${shownAs(path)} with a limit: at most ${gbPerDay} GB a day. Written by make limit.\n${limited(
+    readFileSync(path, 'utf8'),
+    { bytesPerDay, largestTraceBytes: largestTrace() },
+  )}`
+}
+
+function largestTrace(): number {
+  const config = parse(readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8'), { merge: true })
+  return config.processors.tail_sampling.maximum_trace_size_bytes
+}
