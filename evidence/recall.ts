@@ -157,14 +157,15 @@ function isTooLate({ byKind, late }: Recall): boolean {
   return late > MOST_LATE * (counted + late)
 }
 
-export function recallReport(recall: Recall, format: Format): string {
+/** The same for a script: maps as objects. */
+export const recallData = (recall: Recall) => ({
+  ...recall,
+  byKind: Object.fromEntries(recall.byKind),
+  byProfile: Object.fromEntries(recall.byProfile),
+})
+
+export function recallReport(recall: Recall, format: Exclude<Format, 'json'>): string {
   const { seed, byKind, byProfile, missed, late, lateLost } = recall
-  if (format === 'json')
-    return JSON.stringify(
-      { seed, byKind: Object.fromEntries(byKind), byProfile: Object.fromEntries(byProfile), missed, late, lateLost },
-      null,
-      2,
-    )
   const draw = drawIn(format)
   const row = (name: string, { sent, kept, partial }: Tally) => [
     name,

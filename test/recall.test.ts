@@ -3,11 +3,16 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { parse, stringify } from 'yaml'
-import { MUST_KEEP, PROFILES } from '../evidence/traffic.ts'
+import { type Quiet, seenBy } from '../evidence/quiet.ts'
+import { MUST_KEEP, makeTrace, PROFILES, requestOf } from '../evidence/traffic.ts'
+import { randomOf } from '../random/random.ts'
+import { launcherFor } from '../stack/collectors.ts'
 import { runRecall } from '../stack/commands/recall.ts'
 import { ownSettings } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
+import { replay, SHORTEST_WAITS_SPEED } from '../workbench/replay.ts'
+import { withVariables } from '../workbench/variables.ts'
 
 const COUNT = 3000
 const quiet = { cancel: new AbortController().signal, say: () => {} }
@@ -25,8 +30,8 @@ after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 test('of three thousand must-keep traces in every profile, none is missed or kept only in part', async () => {
   const { report, holds } = await runRecall(settings, { seed: 7, count: COUNT }, quiet)
-  type Told = { byKind: Tallies; byProfile: Tallies; missed: unknown[]; late: number }
-  const { byKind, byProfile, missed, late } = JSON.parse(report('json')) as Told
+  type Told = { byKind: Tallies; byProfile: Tallies; missed: unknown[]; late: number; quiet: Quiet }
+  const { byKind, byProfile, missed, late, quiet: seen } = JSON.parse(report('json')) as Told
   assert.deepEqual(missed, [])
   assert.ok(holds)
   assert.ok(PROFILES.length >= 20)
@@ -39,6 +44,14 @@ test('of three thousand must-keep traces in every profile, none is missed or kep
     assert.ok(sent === kept && sent >= COUNT / MUST_KEEP.length - late, `${kind}: ${kept} of ${sent}`)
   }
   for (const [name, { sent }] of Object.entries(byProfile)) assert.ok(sent >= COUNT / PROFILES.length - 5 - late, name)
+  // Where one in ten is kept, half of the agents are seen after 7 runs (6.6) and 95 % after 29 (28.4); 300 agents spread so much.
+  for (const [share, low, high] of [
+    [0.5, 5, 9],
+    [0.95, 22, 38],
+  ] as const) {
+    const runs = seenBy(seen, share) ?? Number.POSITIVE_INFINITY
+    assert.ok(runs >= low && runs <= high, `${share}: ${runs}`)
+  }
   const { sent = 0, kept = 0 } = byKind.routine ?? {}
   assert.ok(
     sent >= 300 - late && kept > 0 && kept < sent / 5,
@@ -56,6 +69,32 @@ test('without a policy, its own class is missed, and no other', async () => {
   assert.deepEqual(new Set(missed.map(({ kind }) => kind)), new Set(['self-buy']))
   const sent = 1000 / MUST_KEEP.length
   assert.ok(missed.length > sent * 0.75, `${missed.length} of ${sent}; the sample keeps one in ten`)
+})
+
+test('the policy in the README keeps every run of the agent that it names', async () => {
+  const [, policy = ''] =
+    /```yaml\n(- name: keep-night-auditor\n[\s\S]*?)```/.exec(readFileSync(resolve(ROOT, 'README.md'), 'utf8')) ?? []
+  const shipped = readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8')
+  const list = resolve(settings.state, 'with-an-agent.yaml')
+  writeFileSync(
+    list,
+    withVariables(shipped.replace('- name: sample-', `${policy.replaceAll('night-auditor', 'fox')}\n$&`), {}),
+  )
+  const made = Array.from({ length: 200 }, (_, index) => makeTrace('routine', randomOf(5, 'README', index)))
+  async function* requests() {
+    yield requestOf(
+      1,
+      made.flatMap(({ spans }) => spans),
+    )
+  }
+  const traffic = { requests, speed: SHORTEST_WAITS_SPEED, stretch: 1, slowCall: '' }
+  const kept = await replay(await launcherFor(settings, quiet, 'native'), traffic, list)
+  const foxes = made
+    .filter(({ turn }) => turn.agent === 'fox')
+    .map(({ spans }) => kept.get(spans[0]?.traceId ?? '')?.policy)
+  assert.ok(foxes.length > 20)
+  assert.deepEqual(new Set(foxes), new Set(['keep-fox']))
+  assert.ok(kept.size < made.length / 2, `${kept.size}`)
 })
 
 test('a wrong count is refused, and the error has its name and value', () =>
