@@ -83,6 +83,38 @@ describe('the sizes in the files', () => {
   })
 })
 
+test('the README and the page of the Collector name the sizes and waits that are in the files', () => {
+  const { receivers, processors } = yaml('collector/config.yaml')
+  const { tail_sampling, memory_limiter } = processors
+  const secondsOf = (setting: string) => `${/:-(\d+)s\}$/.exec(setting)?.[1]}`
+  const afterRoot = secondsOf(tail_sampling.decision_wait_after_root_received)
+  const withoutRoot = secondsOf(tail_sampling.decision_wait)
+  const requestMib = receivers.otlp.protocols.http.max_request_body_size / MIB
+  const traceMib = tail_sampling.maximum_trace_size_bytes / MIB
+  const attributeMib = yaml('grafana/tempo.yaml').distributor.max_attribute_bytes / MIB
+  const said = {
+    'README.md': [
+      `decides ${afterRoot} s after the root`,
+      `a trace waits ${withoutRoot} s,`,
+      `A request may have ${requestMib} MiB`,
+      `A trace may have ${traceMib} MiB`,
+      `An attribute may have ${attributeMib} MiB`,
+    ],
+    'collector/README.md': [
+      `\`${withoutRoot}s\`, \`${afterRoot}s\``,
+      `a request | ${requestMib} MiB`,
+      `a trace in the sampler | ${traceMib} MiB`,
+      `an attribute | ${attributeMib} MiB`,
+      // It refuses from the soft limit on.
+      `memory | ${memory_limiter.limit_mib - memory_limiter.spike_limit_mib} MiB`,
+    ],
+  }
+  for (const [file, sentences] of Object.entries(said)) {
+    const page = readFileSync(resolve(ROOT, file), 'utf8').replaceAll(/\s+/g, ' ')
+    for (const sentence of sentences) assert.ok(page.includes(sentence), `${file} does not say "${sentence}"`)
+  }
+})
+
 type Protocol = 'HTTP' | 'gRPC'
 type Answer = Readonly<{ ok: boolean; said: string }>
 const EXPORT = '/opentelemetry.proto.collector.trace.v1.TraceService/Export'
