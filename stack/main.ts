@@ -22,7 +22,7 @@ import { verify } from './commands/verify.ts'
 import { view } from './commands/viewer.ts'
 import { type AskedWhy, askWhy } from './commands/why.ts'
 import { EXAMPLES } from './examples.ts'
-import { type MeasuredName, type Result, writeMeasured } from './measured.ts'
+import { type MeasuredName, type Result, writeInReadme, writeMeasured } from './measured.ts'
 import { SHIPPED_POLICY } from './policy.ts'
 import { applyPrices } from './prices.ts'
 import { remembered } from './remembered.ts'
@@ -182,7 +182,11 @@ function program(settings: () => Settings): Command {
     .command('sdks')
     .description('send what real SDKs sent, and show what each of them gets')
     .addOption(format)
-    .action(async (_, command: Command) => prove('sdks', await runSdks(settings(), working()), command))
+    .action(async (_, command: Command) => {
+      const found = await runSdks(settings(), working())
+      writeInReadme('sdks', found.summary)
+      prove('sdks', found, command)
+    })
   stack
     .command('recall')
     .description('send traces that must be kept, in every order and with every delay, and count the lost ones')

@@ -38,6 +38,28 @@ export function writeMeasured(name: MeasuredName, table: string): string {
   return fileOf(name)
 }
 
+const marks = (name: string) => [`<!-- Written by make ${name}. -->\n`, `\n<!-- End of make ${name}. -->`] as const
+
+/** Puts a text between the marks of a command in the README. Throws `UserError` when the marks are not there. */
+export function writeInReadme(name: MeasuredName, text: string): void {
+  const [before, after] = partsOfReadme(name)
+  writeFileSync(resolve(ROOT, 'README.md'), [before, text.trim(), after].join('\n'))
+}
+
+/** What stands between the marks now. */
+export const inReadme = (name: MeasuredName): string => partsOfReadme(name)[2].trim()
+
+function partsOfReadme(name: MeasuredName): readonly [before: string, after: string, between: string] {
+  const [begin, end] = marks(name)
+  const readme = readFileSync(resolve(ROOT, 'README.md'), 'utf8')
+  const [from, to] = [readme.indexOf(begin) + begin.length, readme.indexOf(end)]
+  if (from < begin.length || to < from)
+    throw new UserError(
+      `README.md must have the lines "${begin.trim()}" and "${end.trim()}": make ${name} writes between them.`,
+    )
+  return [readme.slice(0, from), readme.slice(to), readme.slice(from, to)]
+}
+
 /** The committed table. Throws `UserError` when the file is missing or does not have this form. */
 export function committedTable(name: MeasuredName): string {
   const path = resolve(ROOT, fileOf(name))

@@ -5,9 +5,10 @@ import { after, before, describe, test } from 'node:test'
 import { readRecordings } from '../evidence/foreign/recordings.ts'
 import { idOf, type Outcome, outcomeOf } from '../evidence/foreign/replay.ts'
 import { scattered } from '../evidence/foreign/scattered.ts'
-import { PROMISES, verdictsOf } from '../evidence/foreign/verdicts.ts'
+import { PROMISES, sdksSummary, verdictsOf } from '../evidence/foreign/verdicts.ts'
 import { eachSpan } from '../otlp/json.ts'
 import { launcherFor } from '../stack/collectors.ts'
+import { inReadme } from '../stack/measured.ts'
 import { ownSettings } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
@@ -50,6 +51,9 @@ for (const recording of recordings) {
     }
   })
 }
+
+test('the table in the README is what make sdks would write', () =>
+  assert.equal(inReadme('sdks'), sdksSummary(verdictsOf(recordings, outcome))))
 
 test('most promises are kept, and are not excused as not sent', () => {
   const all = verdictsOf(recordings, outcome).flatMap(({ verdicts }) => [...verdicts.values()])

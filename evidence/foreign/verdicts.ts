@@ -28,7 +28,7 @@ const KEPT_BY: Readonly<Record<Exclude<Class, 'ordinary' | 'stream'>, readonly s
 type Question = (recording: Recording, outcome: Outcome) => Verdict
 
 /** What is promised to every SDK, in the order of the table. */
-export const PROMISES: Readonly<Record<string, Question>> = {
+export const PROMISES = {
   'failed call kept': keeps('fail500', 'fail429', 'streamfail'),
   'slow call kept': keeps('slow'),
   'failed tool kept': keeps('toolfail'),
@@ -42,7 +42,7 @@ export const PROMISES: Readonly<Record<string, Question>> = {
   'kind in Phoenix': kinds,
   'input and output in Phoenix': messages,
   'nothing lost or changed': unchanged,
-}
+} as const satisfies Readonly<Record<string, Question>>
 
 const spansOf = ({ service }: Recording, { seen }: Outcome): readonly Seen[] =>
   [...seen.values()].filter((one) => one.service === service)
@@ -190,7 +190,7 @@ function isSame(before: Plain, now: Plain): boolean {
 export const verdictsOf = (recordings: readonly Recording[], outcome: Outcome) =>
   recordings.map((recording) => ({
     recording,
-    verdicts: new Map(Object.entries(PROMISES).map(([name, ask]) => [name, ask(recording, outcome)] as const)),
+    verdicts: new Map<string, Verdict>(Object.entries(PROMISES).map(([name, ask]) => [name, ask(recording, outcome)])),
   }))
 
 const cell = (verdict: Verdict): string =>
@@ -205,4 +205,43 @@ export function sdksReport(judged: ReturnType<typeof verdictsOf>, format: Format
   ])
   if (format === 'json') return JSON.stringify(rows, null, 2)
   return drawIn(format)([['SDK', 'versions', ...Object.keys(PROMISES)], ...rows])
+}
+
+/** The columns of the short table, and the promises in each. */
+const SHORT: Readonly<Record<string, readonly (keyof typeof PROMISES)[]>> = {
+  'runs that must be kept': [
+    'failed call kept',
+    'slow call kept',
+    'failed tool kept',
+    'heavy call kept',
+    'unreadable reply kept',
+    'ordinary run not kept by a rule',
+  ],
+  agent: ['agent'],
+  'model, tokens': ['model and provider', 'tokens exact'],
+  'in Phoenix': ['kind in Phoenix', 'input and output in Phoenix'],
+  'nothing lost': ['nothing lost or changed'],
+}
+
+/** The table for readers in a hurry: one cell for a few promises, and below it what SDKs do not send, each reason once. */
+export function sdksSummary(judged: ReturnType<typeof verdictsOf>): string {
+  const notes: string[] = []
+  const noteOf = (text: string) => {
+    if (!notes.includes(text)) notes.push(text)
+    return notes.indexOf(text) + 1
+  }
+  const rows = judged.map(({ recording: { expected }, verdicts }) => [
+    `${expected.sdk} (${expected.versions})`,
+    ...Object.values(SHORT).map((promises) => {
+      const asked = promises.flatMap((promise) => ({ promise, verdict: verdicts.get(promise) ?? no('not asked') }))
+      if (asked.some(({ verdict }) => verdict.is === 'no')) return 'no'
+      const missing = asked.flatMap(({ promise, verdict }) =>
+        verdict.is === 'not sent' ? [noteOf(`${promise}: not sent; ${verdict.why}.`)] : [],
+      )
+      const yes = asked.some(({ verdict }) => verdict.is === 'yes') ? 'yes' : 'not sent'
+      return missing.length === 0 ? yes : `${yes} (${missing.join(', ')})`
+    }),
+  ])
+  const table = drawIn('markdown')([['SDK', ...Object.keys(SHORT)], ...rows])
+  return [table, notes.map((note, index) => `${index + 1}. ${note}`).join('\n')].join('\n\n')
 }

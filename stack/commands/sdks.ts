@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { readRecordings } from '../../evidence/foreign/recordings.ts'
 import { outcomeOf } from '../../evidence/foreign/replay.ts'
 import { scattered } from '../../evidence/foreign/scattered.ts'
-import { sdksReport, verdictsOf } from '../../evidence/foreign/verdicts.ts'
+import { sdksReport, sdksSummary, verdictsOf } from '../../evidence/foreign/verdicts.ts'
 import { launcherFor } from '../collectors.ts'
 import type { Result } from '../measured.ts'
 import { SHIPPED_POLICY } from '../policy.ts'
@@ -14,7 +14,7 @@ type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 const SEED = 7
 
 /** Sends the recordings of real SDKs through the shipped configuration, and says for each SDK what it gets. */
-export async function runSdks(settings: Settings, options: Options): Promise<Result> {
+export async function runSdks(settings: Settings, options: Options): Promise<Result & { summary: string }> {
   const recordings = readRecordings()
   // The recordings are read from files of the collector, which a container does not share.
   const launcher = await launcherFor(settings, options, 'native')
@@ -25,6 +25,7 @@ export async function runSdks(settings: Settings, options: Options): Promise<Res
   )
   return {
     report: (format) => sdksReport(judged, format),
+    summary: sdksSummary(judged),
     holds: judged.every(({ verdicts }) => [...verdicts.values()].every(({ is }) => is !== 'no')),
   }
 }
