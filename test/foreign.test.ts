@@ -3,8 +3,8 @@ import { readdirSync, rmSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { readRecordings } from '../evidence/foreign/recordings.ts'
-import { idOf, type Outcome, outcomeOf } from '../evidence/foreign/replay.ts'
-import { scattered } from '../evidence/foreign/scattered.ts'
+import { idOf, type Outcome } from '../evidence/foreign/replay.ts'
+import { scatteredOutcome } from '../evidence/foreign/scattered.ts'
 import { PROMISES, sdksSummary, verdictsOf } from '../evidence/foreign/verdicts.ts'
 import { eachSpan } from '../otlp/json.ts'
 import { launcherFor } from '../stack/collectors.ts'
@@ -29,7 +29,7 @@ before(async () => {
   settings = await ownSettings({ BOOT: 'native' })
   const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: () => {} }, 'native')
   const bodies = recordings.flatMap(({ runs }) => runs.map(({ body }) => body))
-  outcome = await outcomeOf(launcher, scattered(bodies, 7), resolve(ROOT, SHIPPED_POLICY))
+  outcome = await scatteredOutcome(launcher, bodies, 7, resolve(ROOT, SHIPPED_POLICY))
 })
 
 after(() => rmSync(settings.state, { recursive: true, force: true }))

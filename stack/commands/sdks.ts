@@ -1,7 +1,6 @@
 import { resolve } from 'node:path'
 import { readRecordings } from '../../evidence/foreign/recordings.ts'
-import { outcomeOf } from '../../evidence/foreign/replay.ts'
-import { scattered } from '../../evidence/foreign/scattered.ts'
+import { scatteredOutcome } from '../../evidence/foreign/scattered.ts'
 import { sdksReport, sdksSummary, verdictsOf } from '../../evidence/foreign/verdicts.ts'
 import { launcherFor } from '../collectors.ts'
 import type { Result } from '../measured.ts'
@@ -19,10 +18,7 @@ export async function runSdks(settings: Settings, options: Options): Promise<Res
   // The recordings are read from files of the collector, which a container does not share.
   const launcher = await launcherFor(settings, options, 'native')
   const bodies = recordings.flatMap(({ runs }) => runs.map(({ body }) => body))
-  const judged = verdictsOf(
-    recordings,
-    await outcomeOf(launcher, scattered(bodies, SEED), resolve(ROOT, SHIPPED_POLICY)),
-  )
+  const judged = verdictsOf(recordings, await scatteredOutcome(launcher, bodies, SEED, resolve(ROOT, SHIPPED_POLICY)))
   return {
     report: (format) => sdksReport(judged, format),
     summary: sdksSummary(judged),
