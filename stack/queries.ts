@@ -1,38 +1,12 @@
-import {
-  type Attribute,
-  eachSpan,
-  endOf,
-  fromAttributes,
-  hexOf,
-  isError,
-  type Plain,
-  startOf,
-  type TraceRequest,
-} from '../otlp/json.ts'
+import { type Attribute, fromAttributes, hexOf, type TraceRequest } from '../otlp/json.ts'
+import { type PlainSpan, plainSpans } from '../otlp/plain.ts'
 import { type Settings, url } from './settings.ts'
 
 /** One answer of TraceQL search: a trace and how many of its spans matched. */
 export type Found = Readonly<{ traceID: string; spanSets?: readonly { matched: number; spans: readonly unknown[] }[] }>
 
-type Values = Readonly<Record<string, Plain>>
-
-/** A span as Tempo returns it, flattened. Times are nanoseconds since 1970. */
-export type Span = Readonly<{
-  traceId: string
-  spanId: string
-  parentSpanId: string
-  name: string
-  kind: string
-  start: bigint
-  end: bigint
-  error: boolean
-  statusMessage: string
-  attributes: Values
-  resource: Values
-  scope: Values
-  events: readonly { name: string; attributes: Values }[]
-  links: readonly { traceId: string; spanId: string }[]
-}>
+/** A span as Tempo returns it. */
+export type Span = PlainSpan
 
 /** The answer of a server, byte for byte. Throws when it answers with an error. */
 export async function bytesFrom(address: string, init: RequestInit = {}): Promise<Buffer> {
@@ -79,22 +53,7 @@ export async function tempoTrace(settings: Settings, traceId: string): Promise<r
   const { trace = {} } = await get<{ trace?: Partial<TraceRequest> }>(
     url(settings, 'TEMPO_PORT', `/api/v2/traces/${traceId}`),
   )
-  return Array.from(eachSpan(trace), ({ span, scope, resource }) => ({
-    traceId: hexOf(span.traceId),
-    spanId: hexOf(span.spanId),
-    parentSpanId: hexOf(span.parentSpanId ?? ''),
-    name: span.name ?? '',
-    kind: String(span.kind),
-    start: startOf(span),
-    end: endOf(span),
-    error: isError(span),
-    statusMessage: span.status?.message ?? '',
-    attributes: fromAttributes(span.attributes),
-    resource: fromAttributes(resource?.attributes),
-    scope: fromAttributes(scope?.attributes),
-    events: (span.events ?? []).map(({ name = '', attributes }) => ({ name, attributes: fromAttributes(attributes) })),
-    links: (span.links ?? []).map((link) => ({ traceId: hexOf(link.traceId), spanId: hexOf(link.spanId) })),
-  }))
+  return plainSpans(trace, hexOf)
 }
 
 export type Sample = Readonly<{ labels: Readonly<Record<string, string>>; value: number }>

@@ -34,6 +34,7 @@ export const GEN_AI = {
   EVALUATION_NAME: 'gen_ai.evaluation.name',
   EVALUATION_SCORE: 'gen_ai.evaluation.score.value',
   EVALUATION_LABEL: 'gen_ai.evaluation.score.label',
+  EVALUATION_EXPLANATION: 'gen_ai.evaluation.explanation',
 } as const
 
 export const WOODLAND = {
@@ -74,6 +75,19 @@ export const DIALECTS = {
   /** Agents written by hand have the time and the input of a call on the span of the turn. */
   HAND_WRITTEN_LATENCY: 'llm.latency_ms',
   HAND_WRITTEN_INPUT: 'llm.prompt_tokens',
+} as const
+
+/** What the Collector writes on a trace: the policy that kept it (on the scope), and how many values it masked. */
+export const COLLECTOR = {
+  POLICY: 'tailsampling.policy',
+  MASKED: 'redaction.masked.count',
+} as const
+
+/** Where the time of a request went, in seconds, as vLLM writes it on its span. */
+export const VLLM = {
+  QUEUE: 'gen_ai.latency.time_in_queue',
+  PREFILL: 'gen_ai.latency.time_in_model_prefill',
+  DECODE: 'gen_ai.latency.time_in_model_decode',
 } as const
 
 export const OPENINFERENCE = {

@@ -2,13 +2,24 @@ import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { test } from 'node:test'
-import { DIALECTS, EVENTS, GEN_AI, LOGS, METRICS, OPENINFERENCE, OTHER, WOODLAND } from './attributes.ts'
+import {
+  COLLECTOR,
+  DIALECTS,
+  EVENTS,
+  GEN_AI,
+  LOGS,
+  METRICS,
+  OPENINFERENCE,
+  OTHER,
+  VLLM,
+  WOODLAND,
+} from './attributes.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 
 /** Names that others set: the Collector and its files, Tempo, Prometheus, vLLM and span metrics. */
 const FOREIGN = [
-  /^tailsampling\.(policy|cached_decision)$/,
+  /^tailsampling\.cached_decision$/,
   /^redaction\.(masked|redacted|allowed|ignored)\.(count|keys)$/,
   /^carry\.[a-z]+$/,
   /^[<>][a-z]+>?$/,
@@ -22,7 +33,7 @@ const FOREIGN = [
   /^(job|instance|le|alertname|alertstate|severity|outcome|span_kind|status_code|service_name|trace_id)$/,
 ]
 
-const names = [GEN_AI, WOODLAND, DIALECTS, OPENINFERENCE, OTHER, LOGS, EVENTS].flatMap(
+const names = [GEN_AI, WOODLAND, DIALECTS, COLLECTOR, VLLM, OPENINFERENCE, OTHER, LOGS, EVENTS].flatMap(
   (group) => Object.values(group) as string[],
 )
 const metrics = Object.values(METRICS) as string[]

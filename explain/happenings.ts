@@ -1,0 +1,214 @@
+import type { Plain } from '../otlp/json.ts'
+import type { Values } from '../otlp/plain.ts'
+import { COLLECTOR, EVENTS, GEN_AI, OTHER, WOODLAND } from '../vocabulary/attributes.ts'
+import { errorOf, modelOf, type Scene, textOf, toolOf } from './roles.ts'
+import { isRequest } from './time.ts'
+import type { Node } from './tree.ts'
+
+/** A span that failed and under which no other did: the place where it began. */
+export type Failure = Readonly<{
+  agent: string | undefined
+  where: string
+  error: string
+  message: string | undefined
+  /** Whether the turn of the agent, or the whole run, failed too. Otherwise somebody dealt with it. */
+  fatal: boolean
+}>
+export type Turns = Readonly<{ agent: string; turns: number; failed: Readonly<Record<string, number>> }>
+export type Retry = Readonly<{ agent: string | undefined; model: string; tries: number; after: readonly string[] }>
+export type Fallback = Readonly<{ agent: string | undefined; model: string; after: string | undefined }>
+export type Refusal = Readonly<{ agent: string | undefined; where: string; reason: string; what: string }>
+export type Evaluation = Readonly<{
+  agent: string | undefined
+  name: string
+  score: number | undefined
+  label: string | undefined
+  /** Undefined when there is only a score: what is enough is for the sender to say. */
+  passed: boolean | undefined
+  explanation: string | undefined
+}>
+
+export function failuresOf(scenes: readonly Scene[]): readonly Failure[] {
+  const below = new Set<Node>()
+  for (const { node } of scenes.toReversed())
+    if (node.parent && (node.span.error || below.has(node))) below.add(node.parent)
+  return scenes.flatMap((scene) => {
+    const { node, agent, role, within, caller } = scene
+    const error = errorOf(node)
+    // A request that failed and was tried again is a retry, not a failure: the call says how it ended.
+    if (error === undefined || below.has(node) || (role === 'part' && !isRaised(node))) return []
+    const at = role === 'part' && within ? within : scene
+    return [
+      {
+        agent,
+        where: at.role === 'call' ? modelOf(at.node) : at.role === 'tool' ? toolOf(at.node) : at.node.span.name,
+        error,
+        message: messageOf(at.node) ?? messageOf(node),
+        fatal: isFatal(node, scene.entry ? scene : (caller ?? scene)),
+      },
+    ]
+  })
+}
+
+/** Whether the call around it failed too. */
+function isRaised({ parent }: Node): boolean {
+  for (let above = parent; above; above = above.parent)
+    if (above.span.attributes[GEN_AI.OPERATION]) return above.span.error
+  return false
+}
+
+function isFatal(node: Node, turn: Scene): boolean {
+  for (let above: Node | undefined = node; above; above = above.parent) {
+    if (above !== node && !above.span.error) return false
+    if (above === turn.node || above.parent === undefined) return above.span.error
+  }
+  return false
+}
+
+const messageOf = ({ span }: Node): string | undefined => {
+  const thrown = span.events.find(({ name }) => name === 'exception')
+  const message = textOf(span.statusMessage) ?? textOf(thrown?.attributes['exception.message'])
+  return message === textOf(span.attributes[OTHER.ERROR_TYPE]) ? undefined : message
+}
+
+/** How the turns of each agent ended. */
+export function turnsOf(scenes: readonly Scene[]): readonly Turns[] {
+  const turns = Map.groupBy(
+    scenes.filter(({ entry }) => entry),
+    ({ agent }) => agent ?? '',
+  )
+  return [...turns].map(([agent, its]) => {
+    const errors = its.flatMap(({ node }) => errorOf(node) ?? [])
+    return { agent, turns: its.length, failed: countsOf(errors) }
+  })
+}
+
+export const countsOf = (words: readonly string[]): Readonly<Record<string, number>> =>
+  Object.fromEntries([...Map.groupBy(words, (word) => word)].map(([word, all]) => [word, all.length]))
+
+/** Calls whose request was sent more than once. */
+export function retriesOf(scenes: readonly Scene[]): readonly Retry[] {
+  return scenes
+    .filter(({ role }) => role === 'call')
+    .flatMap(({ node, agent }) => {
+      const requests = node.children.filter(isRequest)
+      const said = node.span.events.filter(({ name }) => name === EVENTS.RETRY).length
+      const tries = Math.max(requests.length, said + 1)
+      if (tries < 2) return []
+      return [
+        {
+          agent,
+          model: modelOf(node),
+          tries,
+          after: requests.slice(0, -1).flatMap((request) => errorOf(request) ?? []),
+        },
+      ]
+    })
+}
+
+/** Calls that ask anew because an answer could not be used. They link to the first one. */
+export const repeatsOf = (scenes: readonly Scene[]): readonly string[] =>
+  scenes.flatMap(({ role, node, agent }) =>
+    role === 'call' && Number(node.span.attributes[WOODLAND.ATTEMPT] ?? 1) > 1 ? [agent ?? ''] : [],
+  )
+
+export const fallbacksOf = (scenes: readonly Scene[]): readonly Fallback[] =>
+  scenes.flatMap(({ node, agent }) =>
+    node.span.events
+      .filter(({ name }) => name === EVENTS.FALLBACK)
+      .map(({ attributes }) => ({
+        agent,
+        model: textOf(attributes[GEN_AI.REQUEST_MODEL]) ?? 'another model',
+        after: textOf(attributes[OTHER.ERROR_TYPE]),
+      })),
+  )
+
+/** What somebody would not do: orders that were refused, and answers that a model or a filter withheld. */
+export const refusalsOf = (scenes: readonly Scene[]): readonly Refusal[] =>
+  scenes.flatMap(({ role, node, agent }) => {
+    const refused = node.span.events
+      .filter(({ name }) => name === EVENTS.REFUSED)
+      .map(({ attributes }) => ({
+        agent: agent ?? textOf(attributes[GEN_AI.AGENT]),
+        where: role === 'tool' ? toolOf(node) : node.span.name,
+        reason: textOf(attributes[WOODLAND.REASON]) ?? 'no reason given',
+        what: [attributes[WOODLAND.SIDE], attributes[WOODLAND.GOOD]].flatMap((word) => textOf(word) ?? []).join(' '),
+      }))
+    const reasons = node.span.attributes[GEN_AI.RESPONSE_FINISH_REASONS]
+    const withheld = (Array.isArray(reasons) ? reasons : []).filter((reason) =>
+      /^(content[_-]filter|refusal)$/i.test(reason),
+    )
+    return role === 'call'
+      ? [...refused, ...withheld.map((reason) => ({ agent, where: modelOf(node), reason, what: 'an answer' }))]
+      : refused
+  })
+
+/** Attributes of agents written by hand: eval.score.NAME = number, and maybe eval.label.NAME. */
+const WRITTEN = /^eval\.score\.(.+)$/
+const PASSES = /^(pass(ed)?|true|yes|ok|good|correct|relevant|factual|success|safe)$/i
+const FAILS = /^(fail(ed|ure)?|false|no|bad|incorrect|irrelevant|hallucinated|error|unsafe|toxic)$/i
+
+export const evaluationsOf = (scenes: readonly Scene[]): readonly Evaluation[] =>
+  scenes.flatMap(({ node, agent }) => [
+    ...node.span.events
+      .filter(({ name }) => name === EVENTS.EVALUATION)
+      .map(({ attributes }) => evaluation(attributes, agent)),
+    ...Object.entries(node.span.attributes).flatMap(([key, value]) => {
+      const [, name] = WRITTEN.exec(key) ?? []
+      const score = numberOf(value)
+      return name && score !== undefined
+        ? [{ agent, name, score, label: undefined, passed: undefined, explanation: undefined }]
+        : []
+    }),
+  ])
+
+function evaluation(values: Values, agent: string | undefined): Evaluation {
+  const label = textOf(values[GEN_AI.EVALUATION_LABEL])
+  return {
+    agent: textOf(values[GEN_AI.AGENT]) ?? agent,
+    name: textOf(values[GEN_AI.EVALUATION_NAME]) ?? 'an evaluation without a name',
+    score: numberOf(values[GEN_AI.EVALUATION_SCORE]),
+    label,
+    passed: label === undefined ? undefined : PASSES.test(label) ? true : FAILS.test(label) ? false : undefined,
+    explanation: textOf(values[GEN_AI.EVALUATION_EXPLANATION]),
+  }
+}
+
+const numberOf = (value: Plain): number | undefined => (typeof value === 'number' ? value : undefined)
+
+export type Masked = Readonly<{
+  /** How many values of spans, events, scopes and resources hold a mask. */
+  values: number
+  /** Keys of such values, and how many values each has. */
+  keys: Readonly<Record<string, number>>
+  /** Spans with a value that was too long, or with a number of tokens that cannot be. */
+  limits: Readonly<Record<string, number>>
+}>
+
+/** What the Collector wrote in the place of a secret. */
+const MASK = '****'
+
+export function maskedIn(nodes: readonly Node[]): Masked {
+  const parts = new Set<Values>(
+    nodes.flatMap(({ span }) => [
+      span.attributes,
+      span.resource,
+      span.scope,
+      ...span.events.map(({ attributes }) => attributes),
+    ]),
+  )
+  const counted = [...parts].filter((values) => Number(values[COLLECTOR.MASKED] ?? 0) > 0)
+  const keys = counted.flatMap((values) =>
+    Object.keys(values).filter((key) => key !== COLLECTOR.MASKED && JSON.stringify(values[key] ?? '').includes(MASK)),
+  )
+  return {
+    values: counted.reduce((sum, values) => sum + Number(values[COLLECTOR.MASKED]), 0),
+    keys: countsOf(keys),
+    limits: countsOf(nodes.flatMap(({ span }) => textOf(span.attributes[WOODLAND.LIMIT]) ?? [])),
+  }
+}
+
+/** The policies that kept the trace: one, unless spans came after the decision. */
+export const policiesOf = (nodes: readonly Node[]): readonly string[] => [
+  ...new Set(nodes.flatMap(({ span }) => textOf(span.scope[COLLECTOR.POLICY]) ?? [])),
+]
