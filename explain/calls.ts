@@ -48,6 +48,14 @@ export function graphOf(tree: Tree, scenes: readonly Scene[]): readonly Edge[] {
   return [...edges.values()]
 }
 
+export const failedIn = ({ failed }: Edge): number => Object.values(failed).reduce((sum, count) => sum + count, 0)
+
+/** What stands on an arrow. */
+export const edgeText = (edge: Edge): string => {
+  const failed = failedIn(edge)
+  return `${edge.count}×${failed > 0 ? `, ${failed} failed` : ''}`
+}
+
 export type TokenType = 'input' | 'output' | 'cache_read' | 'cache_creation'
 /** USD for one token; undefined when nobody says what it costs. */
 export type Price = (model: string, provider: string | undefined, type: TokenType) => number | undefined

@@ -32,22 +32,32 @@ export function failuresOf(scenes: readonly Scene[]): readonly Failure[] {
   const below = new Set<Node>()
   for (const { node } of scenes.toReversed())
     if (node.parent && (node.span.error || below.has(node))) below.add(node.parent)
-  return scenes.flatMap((scene) => {
-    const { node, agent, role, within, caller } = scene
-    const error = errorOf(node)
+  const first = scenes.flatMap((scene) => {
+    const error = errorOf(scene.node)
     // A request that failed and was tried again is a retry, not a failure: the call says how it ended.
-    if (error === undefined || below.has(node) || (role === 'part' && !isRaised(node))) return []
-    const at = role === 'part' && within ? within : scene
-    return [
-      {
-        agent,
-        where: at.role === 'call' ? modelOf(at.node) : at.role === 'tool' ? toolOf(at.node) : at.node.span.name,
-        error,
-        message: messageOf(at.node) ?? messageOf(node),
-        fatal: isFatal(node, scene.entry ? scene : (caller ?? scene)),
-      },
-    ]
+    if (error === undefined || below.has(scene.node) || (scene.role === 'part' && !isRaised(scene.node))) return []
+    return [{ scene, error, turn: turnOf(scene) }]
   })
+  // Where an agent fails for the reason that a step gave, its other failed steps were dealt with.
+  const told = new Set(first.flatMap(({ turn, error }) => (turn && error === errorOf(turn.node) ? [turn] : [])))
+  return first.map(({ scene, error, turn }) => {
+    const { node, agent, role, within } = scene
+    const at = role === 'part' && within ? within : scene
+    return {
+      agent,
+      where: at.role === 'call' ? modelOf(at.node) : at.role === 'tool' ? toolOf(at.node) : at.node.span.name,
+      error,
+      message: messageOf(at.node) ?? messageOf(node),
+      fatal: hasFailed(node, turn) && (!turn || !told.has(turn) || error === errorOf(turn.node)),
+    }
+  })
+}
+
+/** The turn in which a span stands; undefined above all agents. */
+function turnOf(scene: Scene): Scene | undefined {
+  let at: Scene | undefined = scene
+  while (at && !at.entry) at = at.caller
+  return at
 }
 
 /** Whether the call around it failed too. */
@@ -57,12 +67,13 @@ function isRaised({ parent }: Node): boolean {
   return false
 }
 
-function isFatal(node: Node, turn: Scene): boolean {
+/** Whether all spans from this one up to its turn failed; without a turn, up to the root. */
+function hasFailed(node: Node, turn: Scene | undefined): boolean {
   for (let above: Node | undefined = node; above; above = above.parent) {
-    if (above !== node && !above.span.error) return false
-    if (above === turn.node || above.parent === undefined) return above.span.error
+    if (!above.span.error) return false
+    if (above === turn?.node) return true
   }
-  return false
+  return true
 }
 
 const messageOf = ({ span }: Node): string | undefined => {

@@ -1,4 +1,4 @@
-import { type Edge, type Party, sumOf, type Usage } from './calls.ts'
+import { type Edge, failedIn, type Party, sumOf, type Usage } from './calls.ts'
 import { countsOf, type Evaluation, type Failure } from './happenings.ts'
 import type { Summary } from './summary.ts'
 import { PARTS, type Part } from './time.ts'
@@ -10,16 +10,18 @@ const LABEL = 10
 const MOST_FAILURES = 2
 const MOST_NAMES = 6
 
+/** A row without a label goes on with the one above. */
+export type Row = Readonly<{ label: string; text: string }>
+
 /** A summary in at most twenty lines. What did not happen has no line. */
 export function textReport(summary: Summary): string {
-  const before = [
-    headline(summary),
-    when(summary),
-    ...broken(summary),
-    ...words(summary),
-    ...failed(summary),
-    ...kept(summary),
-  ]
+  const rows = rowsOf(summary, MOST_LINES - 1).map(({ label, text }) => `${label.padEnd(LABEL)}${text}`.trimEnd())
+  return [headline(summary), ...rows].join('\n')
+}
+
+/** All rows but the headline. */
+export function rowsOf(summary: Summary, most: number): readonly Row[] {
+  const before = [when(summary), ...broken(summary), ...words(summary), ...failed(summary), ...kept(summary)]
   const after = [
     ...time(summary),
     ...agents(summary),
@@ -29,11 +31,10 @@ export function textReport(summary: Summary): string {
     ...evaluated(summary),
     ...masked(summary),
   ]
-  const calls = called(summary, Math.max(1, MOST_LINES - before.length - after.length))
-  return [...before, ...calls, ...after].map((line) => line.trimEnd()).join('\n')
+  return [...before, ...called(summary, Math.max(1, most - before.length - after.length)), ...after]
 }
 
-const line = (label: string, text: string) => `${label.padEnd(LABEL)}${cut(text)}`
+const line = (label: string, text: string): Row => ({ label, text: cut(text) })
 
 /** One line of what a sender wrote: no line breaks, no control characters, not too long. */
 export function cut(text: string, most = WIDTH): string {
@@ -42,9 +43,9 @@ export function cut(text: string, most = WIDTH): string {
 }
 
 /** A list that ends early rather than filling the screen. */
-function few(items: readonly string[], most = MOST_NAMES): string {
+function few(items: readonly string[], { most = MOST_NAMES, between = ', ' } = {}): string {
   const left = items.length - most
-  return left > 0 ? `${items.slice(0, most).join(', ')} and ${left} more` : items.join(', ')
+  return left > 0 ? `${items.slice(0, most).join(between)} and ${left} more` : items.join(between)
 }
 
 export const seconds = (ms: number): string =>
@@ -64,21 +65,21 @@ export function outcome({ turns, failures, error }: Summary): string {
   return inside > 0 ? `went well, though ${many(inside, 'step')} inside failed` : 'went well'
 }
 
-const headline = (summary: Summary) => `${summary.trace}: ${cut(summary.name, 60)}, ${outcome(summary)}`
+export const headline = (summary: Summary) => `${summary.trace}: ${cut(summary.name, 60)}, ${outcome(summary)}`
 
-function when({ began, ms, spans, services, conversations }: Summary): string {
+function when({ began, ms, spans, services, conversations }: Summary): Row {
   const day = began.replace('T', ' ').replace(/\.\d+Z$/, ' UTC')
-  const talk = conversations.length > 0 ? `, conversation ${few(conversations, 1)}` : ''
+  const talk = conversations.length > 0 ? `, conversation ${few(conversations, { most: 1 })}` : ''
   return line(
     'when',
-    `${day}, ${seconds(ms)}, ${many(spans, 'span')} of ${few(services, 3) || 'a service without a name'}${talk}`,
+    `${day}, ${seconds(ms)}, ${many(spans, 'span')} of ${few(services, { most: 3 }) || 'a service without a name'}${talk}`,
   )
 }
 
 const broken = ({ defects }: Summary) =>
   defects.length > 0 ? [line('broken', defects.map(({ says }) => says).join('; '))] : []
 
-function words({ wordsOf, words: { asked, answered } }: Summary): readonly string[] {
+function words({ wordsOf, words: { asked, answered } }: Summary): readonly Row[] {
   const of = wordsOf === undefined ? '' : `${cut(wordsOf, 30)}: `
   return [
     ...(asked === undefined ? [] : [line('asked', of + asked)]),
@@ -89,7 +90,7 @@ function words({ wordsOf, words: { asked, answered } }: Summary): readonly strin
 const failureText = ({ agent, where, error, message, fatal }: Failure) =>
   `${agent === undefined ? '' : `${cut(agent, 30)}: `}${error} in ${cut(where, 40)}${message === undefined ? '' : ` (${cut(message, 60)})`}${fatal ? '' : ', which was dealt with'}`
 
-function failed({ failures }: Summary): readonly string[] {
+function failed({ failures }: Summary): readonly Row[] {
   const fatal = failures.toSorted((one, other) => Number(other.fatal) - Number(one.fatal))
   const left = fatal.length - MOST_FAILURES
   return fatal
@@ -104,19 +105,17 @@ function failed({ failures }: Summary): readonly string[] {
 
 const kept = ({ policies }: Summary) => (policies.length > 0 ? [line('kept', `by ${few(policies)}`)] : [])
 
-const failedIn = ({ failed }: Edge) => Object.values(failed).reduce((sum, count) => sum + count, 0)
-
-export const edgeText = (edge: Edge): string => {
+const callText = (edge: Edge): string => {
   const wrong = failedIn(edge)
   return `${cut(edge.to.name, 40)}${times(edge.count)}${wrong > 0 ? ` (${wrong} failed)` : ''}`
 }
 
 /** A line for all that called the same. If there are too many, the last line has the rest in numbers. */
-function called({ graph }: Summary, most: number): readonly string[] {
+function called({ graph }: Summary, most: number): readonly Row[] {
   const key = ({ kind, name }: Party) => JSON.stringify([kind, name])
   const callers = [...Map.groupBy(graph, ({ from }) => key(from)).values()]
   // Agents that called the same share a line.
-  const calls = (edges: readonly Edge[]) => few(edges.map(edgeText).sort())
+  const calls = (edges: readonly Edge[]) => few(edges.map(callText).sort())
   const alike = [...Map.groupBy(callers, calls)]
   const rows = alike.map(([what, all]) => `${few(all.map(([edge]) => cut(edge?.from.name ?? '', 40)))} → ${what}`)
   const shown = rows.length > most ? rows.slice(0, most - 1) : rows
@@ -128,13 +127,15 @@ function called({ graph }: Summary, most: number): readonly string[] {
   )
 }
 
-function time({ time: { ms, parts, steps } }: Summary): readonly string[] {
+function time({ time: { ms, parts, steps } }: Summary): readonly Row[] {
   if (ms === 0) return []
   const share = (its: number) => `${((100 * its) / ms).toFixed(0)} %`
   const kinds = (Object.entries(parts) as [Part, number][])
     .filter(([, its]) => its / ms >= 0.005)
     .sort(([, one], [, other]) => other - one)
-    .map(([part, its]) => `${share(its)} ${PARTS[part]}`)
+    .map(
+      ([part, its]) => `${share(its)} ${part === 'model' && parts.decode ? 'in the rest of model calls' : PARTS[part]}`,
+    )
   const longest = steps
     .slice(0, 3)
     .map(
@@ -144,7 +145,7 @@ function time({ time: { ms, parts, steps } }: Summary): readonly string[] {
   return [line('time', `${seconds(ms)} on the critical path: ${kinds.join(', ')}`), line('longest', longest.join(', '))]
 }
 
-function agents({ time: { agents: all, atOnce } }: Summary): readonly string[] {
+function agents({ time: { agents: all, atOnce } }: Summary): readonly Row[] {
   if (all.length === 0) return []
   const together = atOnce > 1 ? `; ${atOnce} at the same time, so this is no sum` : ''
   return [line('agents', `${few(all.map(({ agent, ms }) => `${cut(agent, 30)} ${seconds(ms)}`))}${together}`)]
@@ -162,14 +163,16 @@ const counts = ({ input, output, cacheRead, cacheCreation, reasoning }: ReturnTy
 export const usd = (amount: number | undefined): string =>
   amount === undefined ? 'no price' : `${amount.toFixed(6)} USD`
 
-function tokens({ usage }: Summary): readonly string[] {
+function tokens({ usage }: Summary): readonly Row[] {
   const sum = sumOf(usage)
   if (sum.input + sum.output === 0) return []
   const priced = usage.flatMap((one) => one.usd ?? [])
   const cost = priced.reduce((sum, one) => sum + one, 0)
   const missing = [...new Set(usage.filter((one) => one.usd === undefined).map(({ model }) => cut(model, 40)))]
   const price =
-    missing.length === 0 ? usd(cost) : `${priced.length > 0 ? `${usd(cost)}, and ` : ''}no price for ${few(missing, 2)}`
+    missing.length === 0
+      ? usd(cost)
+      : `${priced.length > 0 ? `${usd(cost)}, and ` : ''}no price for ${few(missing, { most: 2 })}`
   const rows = usage.map((one: Usage) => `${one.agent ?? 'no agent'} ${usd(one.usd)}`)
   return [
     line('tokens', `${counts(sum)} = ${price}`),
@@ -183,7 +186,7 @@ const costRows = (usage: readonly Usage[], rows: readonly string[]) =>
     ? rows
     : usage.map(({ agent, model, usd: cost }) => `${agent ?? 'no agent'} at ${cut(model, 40)} ${usd(cost)}`)
 
-function again({ retries, repeats, fallbacks }: Summary): readonly string[] {
+function again({ retries, repeats, fallbacks }: Summary): readonly Row[] {
   const parts = [
     ...retries.map(
       ({ agent, tries, after }) =>
@@ -208,7 +211,7 @@ const refused = ({ refusals }: Summary) =>
         ),
       ]
 
-function evaluated({ evaluations }: Summary): readonly string[] {
+function evaluated({ evaluations }: Summary): readonly Row[] {
   if (evaluations.length === 0) return []
   const who = ({ agent, label, score, explanation }: Evaluation) =>
     `${agent ?? 'no agent'} ${label ?? score}${explanation === undefined ? '' : ` (${cut(explanation, 60)})`}`
@@ -221,10 +224,18 @@ function evaluated({ evaluations }: Summary): readonly string[] {
       text: `${cut(name, 30)}: ${[...(good > 0 ? [`${good} passed`] : []), ...[...bad, ...unsure].map(who)].join(', ')}`,
     }
   })
-  return [line('evaluated', few(names.sort((one, other) => other.bad - one.bad).map(({ text }) => text)))]
+  return [
+    line(
+      'evaluated',
+      few(
+        names.sort((one, other) => other.bad - one.bad).map(({ text }) => text),
+        { between: '; ' },
+      ),
+    ),
+  ]
 }
 
-function masked({ masked: { values, keys, limits } }: Summary): readonly string[] {
+function masked({ masked: { values, keys, limits } }: Summary): readonly Row[] {
   const cutValues = limits.attribute_cut ?? 0
   const odd = limits.token_count ?? 0
   const parts = [

@@ -3,7 +3,7 @@ import { covered, type Interval } from './intervals.ts'
 import { modelOf, type Scene, toolOf } from './roles.ts'
 import type { Node, Tree } from './tree.ts'
 
-/** Kinds of time. The first three are known where the server of the model says them, as vLLM does. */
+/** Kinds of time. The first three are known where the server of the model says them, as vLLM does; `model` is what is left of a call. */
 export const PARTS = {
   queue: "waiting in the model's queue",
   prefill: 'the model read',
@@ -11,7 +11,7 @@ export const PARTS = {
   model: 'in model calls',
   retry: 'between two tries',
   tool: 'in tools',
-  own: 'own work of agents and workflows',
+  own: 'own work',
   nothing: 'no span says',
 } as const
 export type Part = keyof typeof PARTS
@@ -50,7 +50,7 @@ export function timeOf(tree: Tree, scenes: readonly Scene[]): TimeSpent {
   for (const stretch of criticalPath(tree)) {
     const scene = stretch.node && sceneOf.get(stretch.node)
     const ms = stretch.end - stretch.start
-    for (const [part, its] of partsOf(stretch, scene)) parts[part] = (parts[part] ?? 0) + its
+    for (const [part, its] of partsOf(stretch, scene)) if (its > 0) parts[part] = (parts[part] ?? 0) + its
     const { agent, what } = { agent: scene?.agent, what: scene ? shortName(scene) : PARTS.nothing }
     const key = JSON.stringify([agent, what])
     steps.set(key, { agent, what, ms: (steps.get(key)?.ms ?? 0) + ms })
@@ -59,10 +59,11 @@ export function timeOf(tree: Tree, scenes: readonly Scene[]): TimeSpent {
   const names = [...new Set(scenes.flatMap(({ agent }) => agent ?? []))]
   const its = Map.groupBy(scenes, ({ agent }) => agent)
   const entries = scenes.filter(({ entry }) => entry)
+  const turnsOf = Map.groupBy(entries, ({ agent }) => agent)
   const timeIn = (agent: string, role: Scene['role']) =>
     covered((its.get(agent) ?? []).filter((scene) => scene.role === role).map(({ node }) => node))
   const agents = names.map((agent) => {
-    const turns = entries.filter((scene) => scene.agent === agent)
+    const turns = turnsOf.get(agent) ?? []
     return {
       agent,
       turns: turns.length,

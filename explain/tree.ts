@@ -90,7 +90,9 @@ const spansAre = (count: number) => (count === 1 ? '1 span is' : `${count} spans
 function sameId(copies: number, clashes: number): string {
   const parts = [
     ...(copies > 0 ? [`${spansAre(copies)} there twice: each counts once`] : []),
-    ...(clashes > 0 ? [`${clashes} different spans have the id of another: each is shown`] : []),
+    ...(clashes > 0
+      ? [`${clashes === 1 ? '1 span has' : `${clashes} spans have`} the id of another: each is shown`]
+      : []),
   ]
   return parts.join('; ')
 }

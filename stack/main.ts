@@ -7,6 +7,7 @@ import { doctor } from './commands/doctor.ts'
 import { down } from './commands/down.ts'
 import { runDrills } from './commands/drill.ts'
 import { example, examples } from './commands/example.ts'
+import { type AskedExplain, askExplain, EXPLAIN_FORMATS, LASTS } from './commands/explain.ts'
 import { runLeak } from './commands/leak.ts'
 import { limitedList } from './commands/limit.ts'
 import { logs } from './commands/logs.ts'
@@ -167,6 +168,18 @@ function program(settings: () => Settings): Command {
     .addOption(new Option('--classes <file>', 'what is worth keeping').env('CLASSES').default(CLASSES))
     .addOption(format)
     .action(async (asked: AskedWhy) => say(await askWhy(settings(), asked, working())))
+  stack
+    .command('explain')
+    .description(
+      'say what happened in one kept trace: who called whom, where the time and the money went, why it failed',
+    )
+    .addOption(new Option('--trace <id>', 'its id').env('TRACE'))
+    .addOption(new Option('--last <kind>', 'the newest kept trace of this kind').env('LAST').choices(LASTS))
+    .addOption(new Option('--agent <name>', 'of this agent').env('AGENT'))
+    .addOption(new Option('--service <name>', 'of this service').env('SERVICE'))
+    .addOption(new Option('--file <path>', 'read OTLP JSON instead of asking Tempo; - is stdin').env('FILE'))
+    .addOption(new Option('--format <kind>').env('FORMAT').choices(EXPLAIN_FORMATS).default('text'))
+    .action(async (asked: AskedExplain) => say(await askExplain(settings(), asked)))
   stack
     .command('golden')
     .description('write what the shipped list keeps of the committed recording to docs/measured/tune.md')

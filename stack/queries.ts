@@ -3,7 +3,11 @@ import { type PlainSpan, plainSpans } from '../otlp/plain.ts'
 import { type Settings, url } from './settings.ts'
 
 /** One answer of TraceQL search: a trace and how many of its spans matched. */
-export type Found = Readonly<{ traceID: string; spanSets?: readonly { matched: number; spans: readonly unknown[] }[] }>
+export type Found = Readonly<{
+  traceID: string
+  startTimeUnixNano?: string
+  spanSets?: readonly { matched: number; spans: readonly unknown[] }[]
+}>
 
 /** A span as Tempo returns it. */
 export type Span = PlainSpan
@@ -26,9 +30,13 @@ function lastHours(hours: number): Readonly<{ start: string; end: string }> {
   return { start: String(now - hours * 3600), end: String(now) }
 }
 
-/** Sends a TraceQL search over the last three hours to Tempo. */
-export async function tempoSearch(settings: Settings, query: string, limit = 1000): Promise<readonly Found[]> {
-  const asked = new URLSearchParams({ q: query, limit: String(limit), spss: '100', ...lastHours(3) })
+/** Sends a TraceQL search over the last hours to Tempo. */
+export async function tempoSearch(
+  settings: Settings,
+  query: string,
+  { limit = 1000, hours = 3 } = {},
+): Promise<readonly Found[]> {
+  const asked = new URLSearchParams({ q: query, limit: String(limit), spss: '100', ...lastHours(hours) })
   return (await get<{ traces?: readonly Found[] }>(url(settings, 'TEMPO_PORT', `/api/search?${asked}`))).traces ?? []
 }
 

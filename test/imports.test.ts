@@ -16,6 +16,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'grafana/source': { vocabulary: 'the names of metrics and labels' },
   phoenix: { 'grafana/source': 'the type of a price: the price file has one reader' },
   sim: { vocabulary: 'the names that it sends', random: 'seeded numbers' },
+  explain: { otlp: 'the spans of a trace', vocabulary: 'the names that it reads' },
   viewer: { otlp: 'reads a trace that Tempo answers' },
   workbench: {
     otlp: 'reads and builds traces',
@@ -32,6 +33,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     otlp: 'reads traces that a backend answers',
     vocabulary: 'the names of attributes',
     random: 'seeded numbers',
+    explain: 'its command explains a trace of Tempo',
     workbench: 'its commands start the workbench',
     evidence: 'its commands start the proofs, and its backends answer with their types',
     'grafana/source': 'reads prices and writes the boards with the ports of this stack',

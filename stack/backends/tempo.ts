@@ -57,7 +57,7 @@ export const tempo: Backend = {
         // One search finds most spans. It does not find spans with unusual times, and a lookup of a missing trace is slow,
         // so only the rest is looked up.
         if (stored.size === 0)
-          for (const { traceID, spanSets } of await tempoSearch(settings, '{}', MOST_TRACES))
+          for (const { traceID, spanSets } of await tempoSearch(settings, '{}', { limit: MOST_TRACES }))
             for (const { spans } of spanSets ?? [])
               for (const { spanID } of spans as readonly { spanID: string }[])
                 stored.set(spanKey(traceID.padStart(32, '0'), spanID.padStart(16, '0')), 1)
