@@ -37,7 +37,7 @@ test('a failure is told where it began, and those that were dealt with are told 
     [
       ['fox', 'price', 'bad_arguments', false],
       ['fox', 'order', 'self_buy', true],
-      ['bear', 'qwen', '500', true],
+      ['bear', 'qwen', 'APIError', true],
     ],
   )
   assert.deepEqual(

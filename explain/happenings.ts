@@ -43,11 +43,12 @@ export function failuresOf(scenes: readonly Scene[]): readonly Failure[] {
   return first.map(({ scene, error, turn }) => {
     const { node, agent, role, within } = scene
     const at = role === 'part' && within ? within : scene
+    const raised = errorOf(at.node) ?? error
     return {
       agent,
       where: at.role === 'call' ? modelOf(at.node) : at.role === 'tool' ? toolOf(at.node) : at.node.span.name,
-      error,
-      message: messageOf(at.node) ?? messageOf(node),
+      error: raised,
+      message: messageOf(at.node) ?? messageOf(node) ?? (raised === error ? undefined : error),
       fatal: hasFailed(node, turn) && (!turn || !told.has(turn) || error === errorOf(turn.node)),
     }
   })
@@ -117,11 +118,16 @@ export function retriesOf(scenes: readonly Scene[]): readonly Retry[] {
     })
 }
 
-/** Calls that ask anew because an answer could not be used. They link to the first one. */
-export const repeatsOf = (scenes: readonly Scene[]): readonly string[] =>
-  scenes.flatMap(({ role, node, agent }) =>
-    role === 'call' && Number(node.span.attributes[WOODLAND.ATTEMPT] ?? 1) > 1 ? [agent ?? ''] : [],
-  )
+/** Turns that asked anew because an answer could not be used: the agent, once for each second attempt. */
+export function repeatsOf(scenes: readonly Scene[]): readonly string[] {
+  const attempts = new Map<string, string>()
+  for (const scene of scenes) {
+    const attempt = Number(scene.node.span.attributes[WOODLAND.ATTEMPT] ?? 1)
+    const turn = turnOf(scene)
+    if (scene.role === 'call' && attempt > 1) attempts.set(`${turn?.node.span.spanId} ${attempt}`, scene.agent ?? '')
+  }
+  return [...attempts.values()]
+}
 
 export const fallbacksOf = (scenes: readonly Scene[]): readonly Fallback[] =>
   scenes.flatMap(({ node, agent }) =>

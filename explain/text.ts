@@ -5,7 +5,7 @@ import { PARTS, type Part } from './time.ts'
 
 const MOST_LINES = 20
 /** A line of a terminal, roughly; what a span says is cut to it. */
-const WIDTH = 150
+const WIDTH = 130
 const LABEL = 10
 const MOST_FAILURES = 2
 const MOST_NAMES = 6
@@ -131,7 +131,7 @@ function time({ time: { ms, parts, steps } }: Summary): readonly Row[] {
   if (ms === 0) return []
   const share = (its: number) => `${((100 * its) / ms).toFixed(0)} %`
   const kinds = (Object.entries(parts) as [Part, number][])
-    .filter(([, its]) => its / ms >= 0.005)
+    .filter(([, its]) => its / ms >= 0.01)
     .sort(([, one], [, other]) => other - one)
     .map(
       ([part, its]) => `${share(its)} ${part === 'model' && parts.decode ? 'in the rest of model calls' : PARTS[part]}`,

@@ -20,6 +20,8 @@ export type Seen = Readonly<{ span: Span; attributes: Readonly<Record<string, Pl
 export type Outcome = Readonly<{
   /** By trace and span id. */
   seen: ReadonlyMap<string, Seen>
+  /** What was kept, in the requests that a backend gets. */
+  exported: readonly TraceRequest[]
   /** The policy that kept a trace, by its id. */
   kept: ReadonlyMap<string, string>
   /** Every span that was kept, by trace and span id. */
@@ -101,9 +103,11 @@ export const outcomeOf = (launcher: Launcher, sending: Sending, policyFile: stri
       await collector.stop()
     }
     const text = Object.fromEntries(['seen', 'kept', 'counted'].map((name) => [name, readFileSync(file(name), 'utf8')]))
+    const exported = linesOf<TraceRequest>(text.kept ?? '')
     return {
       seen: seenIn(text.seen ?? ''),
-      kept: keptIn(text.kept ?? ''),
+      exported,
+      kept: keptIn(exported),
       stored: new Set(seenIn(text.kept ?? '').keys()),
       counted: countedIn(text.counted ?? ''),
       text: Object.values(text).join('\n'),
@@ -140,9 +144,9 @@ const seenIn = (text: string): Outcome['seen'] =>
       ]),
   )
 
-const keptIn = (text: string): Outcome['kept'] =>
+const keptIn = (exported: Outcome['exported']): Outcome['kept'] =>
   new Map(
-    linesOf<TraceRequest>(text)
+    exported
       .flatMap((request) => [...eachSpan(request)])
       .map(({ span, scope }) => [
         span.traceId,

@@ -16,7 +16,7 @@ import { UserError } from '../../workbench/user-error.ts'
 import { variablesIn } from '../../workbench/variables.ts'
 import { chosenBackends } from '../backends/backends.ts'
 import { SHIPPED_POLICY } from '../policy.ts'
-import { pricesToday } from '../prices.ts'
+import { pricesAt } from '../prices.ts'
 import { tempoSearch, tempoTrace } from '../queries.ts'
 import { ROOT, type Settings, url } from '../settings.ts'
 
@@ -43,7 +43,8 @@ export async function askExplain(settings: Settings, asked: AskedExplain): Promi
   const { file, agent, format } = asked
   refuseUnclear(asked)
   const spans = file === undefined ? await fromTempo(settings, asked) : await fromFile(file, asked.trace)
-  const explained = explain(spans, priceOf(), agent)
+  // Past cost keeps its price.
+  const explained = explain(spans, priceOn(dayOf(spans)), agent)
   // A search may find an agent by the name that the Collector gave it; then the spans above may name it better.
   if (agent !== undefined && asked.last === undefined && !explained.summary.turns.some((one) => one.agent === agent))
     throw new UserError(
@@ -51,6 +52,8 @@ export async function askExplain(settings: Settings, asked: AskedExplain): Promi
     )
   return format === 'html' ? written(settings, explained) : reports[format](explained)
 }
+
+const dayOf = ([first]: readonly PlainSpan[]): Date => new Date(Number((first?.start ?? 0n) / 1_000_000n))
 
 const reports = {
   text: ({ summary }: Explained) => textReport(summary),
@@ -81,10 +84,10 @@ function refuseUnclear({ trace, last, file, agent, service }: AskedExplain): voi
     )
 }
 
-/** What a token costs today. A server that costs by the hour has no price for a token. */
-export function priceOf(): Price {
+/** What a token cost on a day. A server that costs by the hour has no price for a token. */
+export function priceOn(day: Date): Price {
   const prices = new Map(
-    pricesToday()
+    pricesAt(day)
       .filter(isPerToken)
       .map((price) => [price.model, price]),
   )

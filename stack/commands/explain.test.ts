@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { test } from 'node:test'
+import { ROOT, readSettings } from '../settings.ts'
+import { askExplain } from './explain.ts'
+
+test('the README shows what make explain says today of a committed recording', async () => {
+  const [block = '', file = '', trace = '', shown] =
+    /```\n\$ make explain FILE=(\S+) TRACE=(\S+)\n([\s\S]*?)\n?```/.exec(
+      readFileSync(resolve(ROOT, 'README.md'), 'utf8'),
+    ) ?? []
+  const asked = {
+    trace,
+    file: resolve(ROOT, file),
+    last: undefined,
+    agent: undefined,
+    service: undefined,
+    format: 'text',
+  } as const
+  const said = await askExplain(readSettings(), asked)
+  assert.equal(
+    shown,
+    said,
+    `the README is not up to date: put this into it, below ${block.split('\n')[1]}\n\n${said}\n`,
+  )
+})
