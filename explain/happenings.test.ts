@@ -50,6 +50,13 @@ test('a failure is told where it began, and those that were dealt with are told 
   )
 })
 
+test('a failed call is the end of a turn that its SDK does not mark, unless the agent asked again', () => {
+  const failed: Sketch = { id: 'call', under: 'fox', does: 'chat', error: '500', to: 40 }
+  const fatal = (spans: readonly Sketch[]) => told(spans).failures.map((failure) => failure.fatal)
+  assert.deepEqual(fatal([turn('fox'), failed]), [true])
+  assert.deepEqual(fatal([turn('fox'), failed, { id: 'again', under: 'fox', does: 'chat', from: 50 }]), [false])
+})
+
 test('a message of an exception is told, but not one that repeats the type', () => {
   const events = [{ name: 'exception', attributes: { 'exception.message': 'division by zero' } }]
   const { failures } = told([turn('fox', { error: 'ZeroDivisionError', events }), turn('bear', { error: 'oops' })])

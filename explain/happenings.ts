@@ -40,6 +40,12 @@ export function failuresOf(scenes: readonly Scene[]): readonly Failure[] {
   })
   // Where an agent fails for the reason that a step gave, its other failed steps were dealt with.
   const told = new Set(first.flatMap(({ turn, error }) => (turn && error === errorOf(turn.node) ? [turn] : [])))
+  // Some SDKs do not mark the turn of a failed call. If the agent asked no model after it, it had no answer.
+  const lastCalls = new Map<Scene | undefined, Scene>()
+  for (const scene of scenes) {
+    const known = lastCalls.get(turnOf(scene))
+    if (scene.role === 'call' && (!known || scene.node.start >= known.node.start)) lastCalls.set(turnOf(scene), scene)
+  }
   return first.map(({ scene, error, turn }) => {
     const { node, agent, role, within } = scene
     const at = role === 'part' && within ? within : scene
@@ -49,7 +55,9 @@ export function failuresOf(scenes: readonly Scene[]): readonly Failure[] {
       where: at.role === 'call' ? modelOf(at.node) : at.role === 'tool' ? toolOf(at.node) : at.node.span.name,
       error: raised,
       message: messageOf(at.node) ?? messageOf(node) ?? (raised === error ? undefined : error),
-      fatal: hasFailed(node, turn) && (!turn || !told.has(turn) || error === errorOf(turn.node)),
+      fatal: hasFailed(node, turn)
+        ? !turn || !told.has(turn) || error === errorOf(turn.node)
+        : at.role === 'call' && (lastCalls.get(turn) ?? at) === at,
     }
   })
 }

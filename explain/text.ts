@@ -58,11 +58,13 @@ const tally = (counts: Readonly<Record<string, number>>) =>
   Object.entries(counts).map(([word, count]) => `${cut(word, 60)}${times(count)}`)
 
 export function outcome({ turns, failures, error }: Summary): string {
-  const failed = turns.filter((turn) => Object.keys(turn.failed).length > 0)
-  const inside = failures.length
+  const fatal = failures.filter((failure) => failure.fatal)
+  const failed = turns.filter(
+    (turn) => Object.keys(turn.failed).length > 0 || fatal.some(({ agent }) => agent === turn.agent),
+  )
   if (failed.length > 0 && turns.length > 1) return `${failed.length} of ${many(turns.length, 'agent')} failed`
-  if (failed.length > 0 || error !== undefined) return 'failed'
-  return inside > 0 ? `went well, though ${many(inside, 'step')} inside failed` : 'went well'
+  if (failed.length > 0 || fatal.length > 0 || error !== undefined) return 'failed'
+  return failures.length > 0 ? `went well, though ${many(failures.length, 'step')} inside failed` : 'went well'
 }
 
 export const headline = (summary: Summary) => `${summary.trace}: ${cut(summary.name, 60)}, ${outcome(summary)}`
