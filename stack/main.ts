@@ -177,7 +177,7 @@ function program(settings: () => Settings): Command {
     .addOption(new Option('--last <kind>', 'the newest kept trace of this kind').env('LAST').choices(LASTS))
     .addOption(new Option('--agent <name>', 'of this agent').env('AGENT'))
     .addOption(new Option('--service <name>', 'of this service').env('SERVICE'))
-    .addOption(new Option('--file <path>', 'read OTLP JSON instead of asking Tempo; - is stdin').env('FILE'))
+    .addOption(new Option('--file <path>', 'read OTLP JSON from a file, without any server; - is stdin').env('FILE'))
     .addOption(new Option('--format <kind>').env('FORMAT').choices(EXPLAIN_FORMATS).default('text'))
     .action(async (asked: AskedExplain) => say(await askExplain(settings(), asked)))
   stack

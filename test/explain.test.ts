@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { execa } from 'execa'
 import { readRecordings } from '../evidence/foreign/recordings.ts'
-import { outcomeOf } from '../evidence/foreign/replay.ts'
+import { inTurn, outcomeOf } from '../evidence/foreign/replay.ts'
 import { failedIn, type Party, sumOf } from '../explain/calls.ts'
 import { explain, type Summary } from '../explain/summary.ts'
 import { textReport } from '../explain/text.ts'
@@ -401,9 +401,9 @@ describe('traces of other SDKs, after the Collector', () => {
   before(async () => {
     const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: () => {} }, 'native')
     const bodies = recordings.flatMap(({ runs }) => runs.map(({ body }) => body))
-    const { stored } = await outcomeOf(launcher, bodies, resolve(ROOT, SHIPPED_POLICY))
+    const { exported } = await outcomeOf(launcher, inTurn(bodies), resolve(ROOT, SHIPPED_POLICY))
     kept = Map.groupBy(
-      stored.flatMap((request) => plainSpans(request)),
+      exported.flatMap((request) => plainSpans(request)),
       ({ traceId }) => traceId,
     )
   })

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { test } from 'node:test'
 import { ROOT, readSettings } from '../settings.ts'
-import { askExplain } from './explain.ts'
+import { askExplain, KEPT_HOURS } from './explain.ts'
 
 test('the README shows what make explain says today of a committed recording', async () => {
   const [block = '', file = '', trace = '', shown] =
@@ -24,4 +24,11 @@ test('the README shows what make explain says today of a committed recording', a
     said,
     `the README is not up to date: put this into it, below ${block.split('\n')[1]}\n\n${said}\n`,
   )
+})
+
+test('the hours that a message names are those that Tempo keeps a block', () => {
+  const kept = /^ *block_retention: \$\{TEMPO_BLOCK_RETENTION:-(\w+)\}$/m.exec(
+    readFileSync(resolve(ROOT, 'grafana/tempo.yaml'), 'utf8'),
+  )
+  assert.equal(kept?.[1], `${KEPT_HOURS}h`)
 })

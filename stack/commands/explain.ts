@@ -33,7 +33,7 @@ export type AskedExplain = Readonly<{
 }>
 
 /** As long as grafana/tempo.yaml keeps a block, in hours. */
-const KEPT_HOURS = 48
+export const KEPT_HOURS = 48
 const SHOWN_IDS = 3
 const WHAT_TO_TYPE =
   'Type make explain TRACE=… with its id, or make explain LAST=failed (or slow, or costly), with AGENT=… or SERVICE=… if you like.'
