@@ -58,8 +58,9 @@ const colourOf = (colours: Colours, agent: string | undefined) => `c${(agent !==
 function flame({ tree, scenes }: Explained, colours: Colours): string {
   const { bars: all, rows, left: hidden } = flameOf(tree, scenes)
   // The widest: a bar is never wider than the one above it, so each that is shown has its parent.
-  const bars = all.length > MOST_BARS ? all.toSorted((one, other) => other.width - one.width).slice(0, MOST_BARS) : all
-  const left = hidden + all.length - bars.length
+  const widest = all.toSorted((one, other) => other.width - one.width)
+  const bars = widest.slice(0, MOST_BARS)
+  const left = hidden + widest.slice(MOST_BARS).reduce((sum, { count }) => sum + count, 0)
   if (rows === 0) return '<p>The trace has no length, so there is no picture of it.</p>'
   const bar = ({ name, agent, count, errors, ms, left: from, width, row, parallel }: Bar) => {
     const said = [
