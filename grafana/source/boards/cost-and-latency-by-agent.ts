@@ -1,7 +1,7 @@
 import { HideSeriesConfigBuilder, LineStyleBuilder } from '@grafana/grafana-foundation-sdk/common'
 import type { Board } from '../board.ts'
 import { AGENT_COLOURS, CHECK_COLOURS, REFUSAL_COLOURS } from '../colours.ts'
-import { agentVariable } from '../datasources.ts'
+import { agentVariable, serviceVariable } from '../datasources.ts'
 import { agentBoard, boardLink, exploreTraces, link } from '../links.ts'
 import { column, figure, heat, key, line, overTime, rows, sideBySide, table, tinted, width } from '../panels.ts'
 import * as ask from '../queries.ts'
@@ -60,13 +60,15 @@ const byAgent = sideBySide(
   [
     column('cost', 'Cost', ask.spentInRangeByAgent, 'currencyUSD', 4),
     column('budget', 'Budget left', ask.budgetLeftByAgent, 'percentunit', 0),
-    column('accepted', '$ / accepted', ask.costPerAcceptedByAgent, 'currencyUSD', 6, width(95)),
-    column('turns', 'Turns', ask.turnsInRangeByAgent, 'short', 0),
+    column('turns', 'Turns', ask.turnsInRangeByAgent, 'locale', 0),
+    column('calls', 'Calls', ask.callsInRangeByAgent, 'locale', 0),
+    column('failed', 'Failed', ask.failedShareInRangeByAgent, 'percentunit', 1),
     column('refused', 'Refused', ask.refusedShareInRangeByAgent, 'percentunit', 1),
+    column('accepted', '$ / accepted', ask.costPerAcceptedByAgent, 'currencyUSD', 6, width(95)),
     column('in', 'Tokens in', ask.tokensInRangeByAgent('input'), 'short', 1),
     column('out', 'Tokens out', ask.tokensInRangeByAgent('output'), 'short', 1),
-    column('p50', 'p50', ask.durationInRangeByAgent(0.5, 'invoke_agent'), 'suffix:s', 2),
-    column('p95', 'p95', ask.durationInRangeByAgent(0.95, 'invoke_agent'), 'suffix:s', 2),
+    column('p50', 'p50', ask.durationInRangeByAgent(0.5), 'suffix:s', 2),
+    column('p95', 'p95', ask.durationInRangeByAgent(0.95), 'suffix:s', 2),
   ],
   'Cost',
 )
@@ -190,7 +192,7 @@ export const costAndLatencyByAgent: Board = {
   title: 'Cost and latency by agent',
   description:
     'Which agent costs most, which is slow, what was refused. Numbers count every turn; tables, links and exemplars lead to the traces that were kept.',
-  variables: [agentVariable()],
+  variables: [serviceVariable(), agentVariable()],
   links: [
     boardLink('Ask Tempo', 'Opens Explore with the turns of the chosen agents', exploreTraces(ask.turnsOfChosen)),
   ],

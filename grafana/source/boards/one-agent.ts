@@ -1,7 +1,7 @@
 import type { Board } from '../board.ts'
 import { AGENT_COLOURS, CHECK_COLOURS, REFUSAL_COLOURS } from '../colours.ts'
 import { questionsPanel } from '../cookbook.ts'
-import { oneAgentVariable } from '../datasources.ts'
+import { oneAgentVariable, serviceVariable } from '../datasources.ts'
 import { allAgentsBoard, boardLink, exploreTraces, link } from '../links.ts'
 import * as own from '../one-agent-queries.ts'
 import { column, figure, key, line, overTime, sideBySide, table, width } from '../panels.ts'
@@ -40,7 +40,7 @@ export const oneAgent: Board = {
   title: 'One agent',
   description:
     'What one agent does differently: its cost, its pebbles and mood, its tools, its refusals, and the turns to read. Choose it above.',
-  variables: [oneAgentVariable()],
+  variables: [serviceVariable(), oneAgentVariable()],
   links: [
     boardLink('Ask Tempo', 'Opens Explore with the turns of this agent', exploreTraces(ask.turnsOfChosen)),
     boardLink('All agents', 'Compare it with the others', allAgentsBoard),
