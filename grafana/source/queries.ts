@@ -15,7 +15,6 @@ const A = `service_name=~"$service", ${CHOSEN_AGENTS}`
 const SENT = `job=~"(.*/)?($service)", ${CHOSEN_AGENTS}`
 const BY_AGENT = 'by (gen_ai_agent_name)'
 const refused = `${series.decisions}{${SENT}, outcome!="accepted"}`
-const accepted = `${series.decisions}{${SENT}, outcome="accepted"}`
 const decided = `${series.decisions}{${SENT}}`
 
 const perHour = (rate: string) => `${rate} * 3600`
@@ -106,7 +105,6 @@ export const firstChunkByAgent = (q: number) =>
 
 const decidedInRange = (by = '') => counted(decided, 'range', by)
 const refusedInRange = (by = '') => counted(refused, 'range', by)
-export const costPerAcceptedByAgent = `${spentInRangeByAgent} / ${counted(accepted, 'range', BY_AGENT)}`
 export const refusedShareInRange = `(${refusedInRange()} or 0 * ${decidedInRange()}) / ${decidedInRange()}`
 export const refusedShareInRangeByAgent = `(${refusedInRange(BY_AGENT)} or 0 * ${decidedInRange(BY_AGENT)}) / ${decidedInRange(BY_AGENT)}`
 export const refusedPerMinuteByKind = `sum by (outcome) (rate(${refused}[$__rate_interval])) * 60`
