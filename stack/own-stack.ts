@@ -87,19 +87,22 @@ export async function play(settings: Settings, ...flags: readonly string[]): Pro
 }
 
 /**
- * The time of an evaluation of the cost rules, in seconds since 1970, at which every token of a run was charged. However
- * long that takes: a test that asks about this time does not depend on the speed of the machine.
+ * The time of an evaluation of the cost rules, in seconds since 1970, at which every token of all runs of this stack was
+ * charged. However long that takes: a test that asks about this time does not depend on the speed of the machine.
  */
-export async function chargedAt(settings: Settings, { id, entries }: Run): Promise<number> {
-  const used = entries.reduce(
-    (sum, entry) => sum + (entry.kind === 'call' ? entry.inputTokens + entry.outputTokens : 0),
-    0,
-  )
+export async function chargedAt(settings: Settings, ...runs: readonly Run[]): Promise<number> {
+  const tokens = runs
+    .flatMap(({ entries }) => entries)
+    .reduce((sum, entry) => sum + (entry.kind === 'call' ? entry.inputTokens + entry.outputTokens : 0), 0)
   return eventually(async () => {
     // The last rule of the group: when it has a point, so have the others.
     const [last] = await prometheus(settings, `max(timestamp(${series.cost}))`)
-    const [seen] = await prometheus(settings, `sum(${series.seen}{instance="${id}"})`, last?.value)
-    assert.equal(seen?.value, used, 'every token of the run is charged')
+    const [used] = await prometheus(
+      settings,
+      `sum(sum_over_time(${series.used}{gen_ai_token_type=~"input|output"}[1h]))`,
+      last?.value,
+    )
+    assert.equal(used?.value, tokens, 'every token of the runs is charged')
     return last?.value ?? Number.NaN
   })
 }

@@ -1,8 +1,9 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { PRICE_KEY } from '../grafana/source/catalogue.ts'
 import { series } from '../grafana/source/metrics.ts'
-import { isPerHour, isPerToken, type Price, pricesOn, readPrices } from '../grafana/source/prices.ts'
+import { byType, isPerHour, isPerToken, type Price, pricesOn, readPrices } from '../grafana/source/prices.ts'
 import { generatedRules } from '../grafana/source/rules.ts'
 import { UserError } from '../workbench/user-error.ts'
 import { waitFor } from '../workbench/wait.ts'
@@ -32,38 +33,39 @@ type PriceRequest = Readonly<{
   isUp: boolean
   /** Where prices.yaml and budgets.yaml are. */
   folder?: string
-  /** Where the rules go that are generated from them. */
-  rules?: string
+  /** Where Prometheus reads what is generated from them. */
+  into?: string
 }>
 
 const LOOK_AGAIN_MS = 200
 
 /**
- * Writes the rules of prices and budgets. When the stack is up, also puts them in force in Prometheus and in each backend
+ * Writes the rules of prices and budgets, and the jobs that put price keys on tokens. When the stack is up, also puts them in force in Prometheus and in each backend
  * that computes costs. Past cost does not change. Throws `UserError` and changes nothing when a file has a defect, or when
  * Prometheus refuses the rules.
  */
 export async function applyPrices(settings: Settings, size: PriceRequest, { cancel, say }: Options): Promise<void> {
-  const { isUp, folder = GRAFANA, rules = resolve(GRAFANA, 'rules') } = size
+  const { isUp, folder = GRAFANA, into = GRAFANA } = size
   const wanted = orUserError(() => generatedRules(shown(folder)))
   const prices = pricesAt(new Date(), shown(folder))
   if (isUp) await refuseDeaf(settings)
 
-  const before = new Map([...wanted.keys()].map((name) => [name, textOf(join(rules, name))]))
+  const before = new Map([...wanted.keys()].map((name) => [name, textOf(join(into, name))]))
   const changed = [...wanted].filter(([name, text]) => before.get(name) !== text)
-  write(rules, new Map(changed))
+  write(into, new Map(changed))
   say(`  rules       ${changed.map(([name]) => name).join(', ') || 'none changed'}`)
   if (!isUp) return say('  the stack is not up: they come into force at make up')
 
   const began = Date.now()
   const refusal = await reloadRules(settings)
   if (refusal !== undefined) {
-    write(rules, before)
+    write(into, before)
     throw new UserError(`Prometheus refuses the rules, so the old rules stay in force: ${refusal}`)
   }
-  await untilLoaded(settings, { since: began, files: [...wanted.keys()], prices, cancel })
+  const files = [...wanted.keys()].filter((name) => name.startsWith('rules/'))
+  await untilLoaded(settings, { since: began, files, prices, cancel })
   say(
-    `  prometheus  ${prices.length} models have a price, in force after ${((Date.now() - began) / 1000).toFixed(1)} s; past cost keeps its old price`,
+    `  prometheus  ${prices.length} models of your own have a price, in force after ${((Date.now() - began) / 1000).toFixed(1)} s; past cost keeps its old price`,
   )
 
   for (const { id, title, setPrices } of priced(settings)) {
@@ -168,7 +170,7 @@ async function untilLoaded(
       missing = `${waiting?.name ?? files.join(', ')} ${waiting?.lastError || 'has not run since'}`
       return false
     }
-    const held = await pricesHeld(settings)
+    const held = await pricesHeld(settings, prices)
     const wanted = priceTable(prices)
     missing = `prices are ${held} and should be ${wanted}`
     return held === wanted
@@ -189,18 +191,17 @@ const priceTable = (prices: readonly Price[]) =>
     ...prices.filter(isPerHour).map(({ model, usdPerHour }) => [model, usdPerHour] as const),
     ...prices
       .filter(isPerToken)
-      .flatMap(({ model, input, output }) => [
-        [`${model} input`, input / 1e6] as const,
-        [`${model} output`, output / 1e6] as const,
-      ]),
+      .flatMap((price) => byType(price).map(([type, usd]) => [`${price.model} ${type}`, usd / 1e6] as const)),
   ])
 
-async function pricesHeld(settings: Settings): Promise<string> {
+/** Of the models of prices.yaml, whose names are their keys. */
+async function pricesHeld(settings: Settings, prices: readonly Price[]): Promise<string> {
+  const own = new Set(prices.map(({ model }) => model))
   const held = await prometheus(settings, `{__name__=~"${series.price}|${series.pricePerHour}"}`)
   return table(
-    held.map(({ labels, value }) => {
-      const { gen_ai_request_model: model = '', gen_ai_token_type: type } = labels
-      return [type ? `${model} ${type}` : model, value]
+    held.flatMap(({ labels, value }) => {
+      const { [PRICE_KEY]: key, gen_ai_request_model: model = key ?? '', gen_ai_token_type: type } = labels
+      return own.has(model) ? [[type ? `${model} ${type}` : model, value] as const] : []
     }),
   )
 }

@@ -193,13 +193,13 @@ export function services(settings: Settings, programs: Programs): readonly Servi
 
 const prometheusConfig = (settings: Settings) => resolve(settings.state, 'prometheus/prometheus.yaml')
 
-/** Prometheus reads targets and rules from the folder of its configuration, so the native boot makes such a folder. */
+/** Prometheus reads targets, rules and jobs from the folder of its configuration, so the native boot makes such a folder. */
 export function writePrometheusFiles(settings: Settings): void {
   const folder = resolve(settings.state, 'prometheus')
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(resolve(folder, 'targets'), { recursive: true })
   symlinkSync(resolve(ROOT, 'grafana/prometheus.yaml'), prometheusConfig(settings))
-  symlinkSync(resolve(ROOT, 'grafana/rules'), resolve(folder, 'rules'))
+  for (const name of ['rules', 'scrape']) symlinkSync(resolve(ROOT, 'grafana', name), resolve(folder, name))
   const backends = served(chosenBackends(settings)).flatMap(({ id, server: { metricsPort } }) =>
     metricsPort ? [[id, metricsPort] as const] : [],
   )

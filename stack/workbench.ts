@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { calcPrice } from '@pydantic/genai-prices'
 import { isPerToken } from '../grafana/source/prices.ts'
 import { type Class, type PriceOf, readClasses } from '../workbench/classes.ts'
 import type { Launcher } from '../workbench/collector.ts'
@@ -37,6 +38,7 @@ export function pricesOf(day: Date): PriceOf {
   )
   return (model, inputTokens, outputTokens) => {
     const price = prices.get(model)
-    return price && (inputTokens * price.input + outputTokens * price.output) / 1e6
+    if (price) return (inputTokens * price.input + outputTokens * price.output) / 1e6
+    return calcPrice({ input_tokens: inputTokens, output_tokens: outputTokens }, model, { timestamp: day })?.total_price
   }
 }

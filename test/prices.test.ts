@@ -17,9 +17,9 @@ const SAME = 1e-9
 
 let settings: Settings
 let end: () => Promise<void>
-/** Separate prices and rules for this test, so that the shipped ones do not change. */
+/** Separate prices, and what is generated from them, for this test, so that the shipped ones do not change. */
 let folder: string
-let rules: string
+let into: string
 let run: Run
 
 type Call = Extract<Entry, { kind: 'call' }>
@@ -59,16 +59,22 @@ const said: string[] = []
 const apply = async (isUp = true) => {
   said.length = 0
   const options = { cancel: new AbortController().signal, say: (line: string) => void said.push(line) }
-  await applyPrices(settings, { isUp, folder, rules }, options)
+  await applyPrices(settings, { isUp, folder, into }, options)
   return said.join('\n')
 }
+const GENERATED = ['rules', 'scrape']
 const pricesFile = () => join(folder, 'prices.yaml')
 const texts = () =>
-  readdirSync(rules).map((name) => [name, name.endsWith('.yaml') && readFileSync(join(rules, name), 'utf8')])
+  GENERATED.flatMap((name) =>
+    readdirSync(join(into, name)).map((file) => [
+      file,
+      file.endsWith('.yaml') && readFileSync(join(into, name, file), 'utf8'),
+    ]),
+  )
 const priceOf = async (type: string) => {
   const [price] = await prometheus(
     settings,
-    `${series.price}{gen_ai_request_model="${MODEL}",gen_ai_token_type="${type}"} * 1e6`,
+    `${series.price}{gen_ai_price_key="${MODEL}",gen_ai_token_type="${type}"} * 1e6`,
   )
   return price?.value
 }
@@ -84,24 +90,22 @@ const day = new Date().toISOString().slice(0, 10)
 before(async () => {
   settings = await ownSettings({ TIME_FACTOR: '5', VLLM_PRESET: 'default' })
   end = await startStack(settings, SHIPPED_POLICY, ['tempo', 'prometheus', 'phoenix', 'collector', 'mock-vllm'])
-  rules = join(settings.state, 'prometheus/rules')
+  into = join(settings.state, 'prometheus')
   folder = join(settings.state, 'grafana')
-  rmSync(rules)
-  cpSync(resolve(ROOT, 'grafana/rules'), rules, { recursive: true })
+  for (const name of GENERATED) {
+    rmSync(join(into, name))
+    cpSync(resolve(ROOT, 'grafana', name), join(into, name), { recursive: true })
+  }
   mkdirSync(folder)
   for (const name of ['prices.yaml', 'budgets.yaml']) cpSync(resolve(ROOT, 'grafana', name), join(folder, name))
-  await eventually(async () => {
-    const seen = await prometheus(settings, 'up{job="agents"} offset 1m == 1')
-    assert.ok(seen.length > 0, 'Prometheus has scraped for a minute')
-  })
   run = await play(settings, '--ticks', '60', '--seed', '7', '--tick-interval', '1s')
 })
 after(() => end?.())
 
 test('tokens × price by agent and model in Prometheus equals the ledger × prices.yaml', async () => {
   const at = await chargedAt(settings, run)
-  const price = `on (gen_ai_request_model, gen_ai_token_type) group_left () ${series.price}`
-  const counted = await asked(`${series.tokens}{instance="${run.id}"} * ${price}`, at)
+  const price = `on (gen_ai_price_key, gen_ai_token_type) group_left () ${series.price}`
+  const counted = await asked(`${series.countedTokens} * ${price}`, at)
   same(positive(counted), ledger(run))
 })
 
@@ -162,7 +166,7 @@ test('a file with a defect changes nothing, neither on disk nor in Prometheus', 
 
 test('when Prometheus refuses the rules, the old rules are written back', async () => {
   const before = texts()
-  const broken = join(rules, 'broken.rules.yaml')
+  const broken = join(into, 'rules/broken.rules.yaml')
   changed(`{ from: ${day}, input: 7, output: 7 }`)
   writeFileSync(broken, 'groups: [{ name: broken, rules: [{ record: a, expr: "sum(" }] }]\n')
   await assert.rejects(apply(), { message: /^Prometheus refuses the rules, so the old rules stay in force: / })
@@ -174,7 +178,7 @@ test('when Prometheus refuses the rules, the old rules are written back', async 
 test('when the stack is down, the rules are written and come into force later', async () => {
   const before = texts()
   changed(`{ from: ${day}, input: 7, output: 7 }`)
-  assert.match(await apply(false), /prices\.rules\.yaml\n.*come into force at make up$/)
+  assert.match(await apply(false), /rules\/prices\.rules\.yaml\n.*come into force at make up$/)
   assert.notDeepEqual(texts(), before)
   assert.equal(await priceOf('input'), 0.06)
 })
@@ -183,12 +187,15 @@ test('a changed price is in force at once, and past cost keeps its old price', a
   const at = await chargedAt(settings, run)
   const past = await asked(`sum_over_time(${series.charged}[1h])`, at)
   changed(`{ from: ${day}, input: 0.6, output: 1.8 }`)
-  assert.match(await apply(), /prometheus {2}9 models have a price, in force .*\n {2}phoenix {5}has the new prices/)
+  assert.match(
+    await apply(),
+    /prometheus {2}2 models of your own have a price, in force .*\n {2}phoenix {5}has the new prices/,
+  )
   assert.equal(await priceOf('input'), 0.6)
   assert.equal(await priceOf('output'), 1.8)
 
   const later = await play(settings, '--ticks', '20', '--seed', '8', '--tick-interval', '1s')
-  const now = await chargedAt(settings, later)
+  const now = await chargedAt(settings, run, later)
   same(
     positive(await asked(`sum_over_time(${series.charged}[${Math.round(1000 * (now - at))}ms])`, now)),
     ledger(later),
@@ -215,7 +222,7 @@ test('all agents together pay for a server that costs by the hour, each by its s
   })
   const tokens = await prometheus(
     settings,
-    `sum by (gen_ai_agent_name) (last_over_time(${series.tokens}{gen_ai_request_model="${MODEL}"}[1h]))`,
+    `sum by (gen_ai_agent_name) (sum_over_time(${series.used}{gen_ai_request_model="${MODEL}",gen_ai_token_type=~"input|output"}[1h]))`,
   )
   const all = tokens.reduce((sum, { value }) => sum + value, 0)
   for (const { labels, value } of tokens) {

@@ -87,10 +87,12 @@ async function generatedSay(prices: string, budgets: string, tests: string): Pro
 }
 
 const tokens = (agent: string, model: string, type: string, values: string) =>
-  `      - series: gen_ai_client_token_usage_sum{gen_ai_agent_name="${agent}",gen_ai_request_model="${model}",gen_ai_token_type="${type}"}
+  `      - series: gen_ai_usage_tokens_total{service_name="wood",gen_ai_agent_name="${agent}",gen_ai_request_model="${model}",gen_ai_price_key="${model}",gen_ai_token_type="${type}"}
         values: ${values}
 `
-const LOOKING = `      - { series: 'up{job="agents"}', values: 1x4000 }\n`
+const LOOKING = `      - { series: 'up{job="counted"}', values: 1x4000 }
+      - { series: gen_ai_catalogue_prices:count, values: 1x4000 }
+`
 
 test('the cost of a server by the hour is divided among the tokens of the last hour, and later ones get none of it', () =>
   generatedSay(
@@ -104,8 +106,8 @@ ${LOOKING}${tokens('fox', 'mine', 'input', '_x12 300x30')}${tokens('fox', 'mine'
       - expr: agent_model:gen_ai_cost_usd_per_second:rate1m
         eval_time: 10m
         exp_samples: &shares
-          - { labels: 'agent_model:gen_ai_cost_usd_per_second:rate1m{gen_ai_agent_name="fox",gen_ai_request_model="mine"}', value: 0.00025 }
-          - { labels: 'agent_model:gen_ai_cost_usd_per_second:rate1m{gen_ai_agent_name="bear",gen_ai_request_model="mine"}', value: 0.00075 }
+          - { labels: 'agent_model:gen_ai_cost_usd_per_second:rate1m{service_name="wood",gen_ai_agent_name="fox",gen_ai_request_model="mine"}', value: 0.00025 }
+          - { labels: 'agent_model:gen_ai_cost_usd_per_second:rate1m{service_name="wood",gen_ai_agent_name="bear",gen_ai_request_model="mine"}', value: 0.00075 }
       - { expr: agent_model:gen_ai_cost_usd_per_second:rate1m, eval_time: 55m, exp_samples: *shares }
       - { expr: agent_model:gen_ai_cost_usd_per_second:rate1m, eval_time: 80m, exp_samples: [] }
       # From the first token to an hour after the last, five seconds later: 721 points.
@@ -128,15 +130,33 @@ ${LOOKING}${tokens('fox', 'm', 'input', '0+50x400')}
     promql_expr_test:
       - expr: agent_model:gen_ai_cost_usd:increase
         eval_time: 9m55s
-        exp_samples: [{ labels: 'agent_model:gen_ai_cost_usd:increase{gen_ai_agent_name="fox",gen_ai_request_model="m"}', value: 0.0018 }]
+        exp_samples: [{ labels: 'agent_model:gen_ai_cost_usd:increase{service_name="wood",gen_ai_agent_name="fox",gen_ai_request_model="m"}', value: 0.0018 }]
       - expr: agent_model:gen_ai_cost_usd:increase
         eval_time: 10m
-        exp_samples: [{ labels: 'agent_model:gen_ai_cost_usd:increase{gen_ai_agent_name="fox",gen_ai_request_model="m"}', value: 0.005 }]
+        exp_samples: [{ labels: 'agent_model:gen_ai_cost_usd:increase{service_name="wood",gen_ai_agent_name="fox",gen_ai_request_model="m"}', value: 0.005 }]
       - { expr: 'count({__name__=~"gen_ai_price_.*"})', eval_time: 9m55s, exp_samples: [{ labels: '{}', value: 2 }] }
       - { expr: 'count({__name__=~"gen_ai_price_.*"})', eval_time: 10m, exp_samples: [{ labels: '{}', value: 1 }] }
     alert_rule_test:
       - { alertname: ModelWithoutPrice, eval_time: 10m, exp_alerts: [] }
       - { alertname: ModelWithoutPrice, eval_time: 15m, exp_alerts: [] }
+`,
+  ))
+
+test('a part of the input is charged its own price and not that of the input, and reasoning is charged as output once', () =>
+  generatedSay(
+    'models:\n  m:\n    - { from: 2025-01-01, input: 10, output: 20, cache_read: 1, cache_creation: 12 }\n',
+    'default: 1\n',
+    `  - interval: 5s
+    start_timestamp: 2025-01-02T00:00:00Z
+    input_series:
+${LOOKING}${tokens('fox', 'm', 'input', '_x24 1000000x30')}${tokens('fox', 'm', 'cache_read', '_x24 600000x30')}${tokens('fox', 'm', 'cache_creation', '_x24 100000x30')}${tokens('fox', 'm', 'output', '_x24 50000x30')}${tokens('fox', 'm', 'reasoning', '_x24 40000x30')}
+    promql_expr_test:
+      # 300,000 at 10, 600,000 at 1, 100,000 at 12, and 50,000 at 20 USD a million.
+      - expr: sum(sum_over_time(agent_model:gen_ai_cost_usd:increase[4m]))
+        eval_time: 4m
+        exp_samples: [{ labels: '{}', value: 5.8 }]
+    alert_rule_test:
+      - { alertname: ModelWithoutPrice, eval_time: 4m, exp_alerts: [] }
 `,
   ))
 
@@ -167,6 +187,10 @@ const UNSEEN = new Map([
   ['otelcol_exporter_enqueue_failed_spans', 'only a queue that is full has it'],
   ['otelcol_processor_tail_sampling_traces_dropped_too_large', 'no trace here has 64 MiB; test/limits.test.ts has one'],
   ['rpc_server_call_duration_count', 'everything here is sent over HTTP; test/limits.test.ts sends over gRPC'],
+  [
+    'agent_model:gen_ai_unpriced_tokens:increase',
+    'every model here has a price; grafana/rules/test/prices.yaml has others',
+  ],
   ['gen_ai_price_usd_per_hour', 'no model that ships costs by the hour; test/prices.test.ts has one'],
 ])
 

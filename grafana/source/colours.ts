@@ -33,8 +33,11 @@ export const POLICY_COLOURS: Readonly<Record<string, string>> = {
   'keep-parse-errors': 'dark-red',
   'keep-self-buys': 'dark-purple',
   'keep-failed-calls': 'dark-orange',
+  'keep-failed-agents-and-tools': 'super-light-orange',
   'keep-slow-calls': 'dark-yellow',
+  'keep-slow-runs': 'super-light-yellow',
   'keep-token-heavy': 'dark-blue',
+  'keep-heavy-calls': 'super-light-blue',
   'sample-routine-10-percent': '#808080',
 }
 

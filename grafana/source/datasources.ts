@@ -20,19 +20,27 @@ const source = (name: string, label: string, type: string, uid: string) =>
 export const prometheusVariable = () => source('datasource', 'Prometheus', 'prometheus', 'prometheus')
 export const tempoVariable = () => source('tempo', 'Tempo', 'tempo', 'tempo')
 
-const AGENTS = 'label_values(gen_ai_client_operation_duration_seconds_count, gen_ai_agent_name)'
+/** Of everybody who asked a model, or who works as an agent: counted from spans. */
+const SEEN = 'traces_span_metrics_calls_total{gen_ai_agent_name!=""}'
 
-const agents = () =>
-  new QueryVariableBuilder('agent')
-    .label('Agent')
+const names = (name: string, label: string, query: string) =>
+  new QueryVariableBuilder(name)
+    .label(label)
     .datasource(prometheusRef)
-    .query({ query: AGENTS, refId: 'agent', qryType: 1 })
-    .definition(AGENTS)
+    .query({ query, refId: name, qryType: 1 })
+    .definition(query)
     .refresh(VariableRefresh.OnTimeRangeChanged)
     .sort(VariableSort.AlphabeticalAsc)
 
-export const agentVariable = () =>
-  agents().multi(true).includeAll(true).allValue('.*').current({ text: 'All', value: '$__all' })
+const many = (variable: QueryVariableBuilder) =>
+  variable.multi(true).includeAll(true).allValue('.*').current({ text: 'All', value: '$__all' })
+
+export const serviceVariable = () => many(names('service', 'Service', `label_values(${SEEN}, service_name)`))
+
+const agents = () =>
+  names('agent', 'Agent', `label_values(${SEEN.replace('}', ', service_name=~"$service"}')}, gen_ai_agent_name)`)
+
+export const agentVariable = () => many(agents())
 
 /** For a board about one agent. It names none, so it opens with the first that is there. */
 export const oneAgentVariable = () => agents().multi(false).includeAll(false)

@@ -3,6 +3,7 @@ import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { render } from './board.ts'
 import { boards } from './boards.ts'
+import { renderCatalogueRules } from './catalogue-rules.ts'
 import { readRecipes, renderCookbook } from './cookbook.ts'
 import { writeDashboards } from './dashboards.ts'
 import { portOf } from './links.ts'
@@ -22,7 +23,8 @@ export const generated = (): ReadonlyMap<string, string> =>
     ]),
     [join(ROOM, '..', 'docs', 'traceql.md'), renderCookbook(readRecipes())],
     [join(ROOM, 'rules', 'alerts.rules.yaml'), fillIn('grafana/alerts.yaml')],
-    ...[...generatedRules(shown(ROOM))].map(([name, text]): [string, string] => [join(ROOM, 'rules', name), text]),
+    [join(ROOM, 'rules', 'catalogue.rules.yaml'), renderCatalogueRules()],
+    ...[...generatedRules(shown(ROOM))].map(([path, text]): [string, string] => [join(ROOM, path), text]),
   ])
 
 const read = (path: string) => {

@@ -1,8 +1,12 @@
 /** Series as Prometheus stores them. Panels and rules take every name from here. */
 export const series = {
-  tokens: 'gen_ai_client_token_usage_sum',
-  duration: 'gen_ai_client_operation_duration_seconds',
-  firstChunk: 'gen_ai_client_operation_time_to_first_chunk_seconds',
+  /** Counted by the Collector from the spans of model calls, whatever SDK sent them. */
+  countedTokens: 'gen_ai_usage_tokens_total',
+  firstChunk: 'gen_ai_usage_first_chunk_seconds',
+  duration: 'traces_span_metrics_duration_seconds',
+  /** What SDKs count themselves. Only the simulator has all of it. */
+  sentTokens: 'gen_ai_client_token_usage_sum',
+  sentDuration: 'gen_ai_client_operation_duration_seconds',
   decisions: 'woodland_decisions_total',
   retries: 'woodland_llm_retries_total',
   score: 'gen_ai_evaluation_score',
@@ -11,16 +15,26 @@ export const series = {
   /** Counted from kept traces only, so its exemplars open traces that exist. Its numbers are estimates: draw no line from it. */
   kept: 'traces_kept_duration_seconds',
   price: 'gen_ai_price_usd_per_token',
+  /** How many prices the catalogue has, once they are all there. */
+  catalogueLoaded: 'gen_ai_catalogue_prices:count',
   /** What the server costs, for models that are not priced by the token. */
   pricePerHour: 'gen_ai_price_usd_per_hour',
+  /** The price key that a provider and a model had last. */
+  priceKey: 'provider_model:gen_ai_price_key:last',
+  /** Services whose tokens are counted from spans. */
+  traced: 'service:gen_ai_usage_tokens:traced',
+  /** The tokens that the last evaluation saw: of every service once, from its spans if it sends any, else from its own metrics. */
+  seen: 'gen_ai_usage_tokens:seen',
+  /** Since the evaluation before. To know the tokens of a range, add up. */
+  used: 'gen_ai_usage_tokens:increase',
+  /** The part of them that has no price. */
+  unpriced: 'agent_model:gen_ai_unpriced_tokens:increase',
   /** USD since the evaluation before, by both kinds of price: no model has two at once. To know what a range cost, add up. */
   charged: 'agent_model:gen_ai_cost_usd:increase',
   cost: 'agent_model:gen_ai_cost_usd_per_second:rate1m',
-  /** The tokens that the last evaluation saw. */
-  seen: 'gen_ai_client_tokens:seen',
   /** Since the evaluation before. */
   sinceLast: 'cost:since_last_evaluation:seconds',
-  tokensOfHour: 'agent_model:gen_ai_client_tokens:increase1h',
+  tokensOfHour: 'agent_model:gen_ai_usage_tokens:increase1h',
   budget: 'gen_ai_budget_usd_per_day',
   spent: {
     fiveMinutes: 'agent:gen_ai_spent_usd:sum5m',

@@ -48,11 +48,15 @@ type Size = Readonly<{ width?: number; height?: number }>
 type Look = Size & Readonly<{ unit: string; decimals?: number; step?: string }>
 
 export const NO_TRAFFIC = 'no traffic'
+/** Of numbers that no other agent has, so that nobody looks for a fault in his own. */
+export const CREATURES_ONLY = 'only the creatures send this'
+/** An agent that sends the calls of its model, and no span of its own around them. */
+export const NO_TURNS = 'no turns, see its calls'
 
-const emptyIsNoTraffic: ValueMapping[] = [
+const emptyIs = (text: string): ValueMapping[] => [
   {
     type: MappingType.SpecialValue,
-    options: { match: SpecialValueMatch.NullAndNan, result: { text: NO_TRAFFIC, index: 0 } },
+    options: { match: SpecialValueMatch.NullAndNan, result: { text, index: 0 } },
   },
 ]
 
@@ -74,9 +78,10 @@ export const figure = (
     step,
     redAbove,
     redBelow,
+    none = NO_TRAFFIC,
     width = 6,
     height = 3,
-  }: Look & Readonly<{ redAbove?: number; redBelow?: number }>,
+  }: Look & Readonly<{ redAbove?: number; redBelow?: number; none?: string }>,
 ) => {
   const panel = new StatPanel()
     .title(title)
@@ -84,8 +89,8 @@ export const figure = (
     .height(height)
     .datasource(prometheusRef)
     .unit(unit)
-    .noValue(NO_TRAFFIC)
-    .mappings(emptyIsNoTraffic)
+    .noValue(none)
+    .mappings(emptyIs(none))
     .colorScheme(redAbove === undefined && redBelow === undefined ? neutral : byThreshold)
     .colorMode(BigValueColorMode.Value)
     .graphMode(BigValueGraphMode.None)

@@ -17,12 +17,12 @@ test('each model has a price series for input and one for output tokens', () => 
     {
       record: series.price,
       expr: 'vector(0.06 / 1e6) and vector(time()) >= 1793491200',
-      labels: { gen_ai_request_model: 'm', gen_ai_token_type: 'input' },
+      labels: { gen_ai_price_key: 'm', gen_ai_token_type: 'input' },
     },
     {
       record: series.price,
       expr: 'vector(0.12 / 1e6) and vector(time()) >= 1793491200',
-      labels: { gen_ai_request_model: 'm', gen_ai_token_type: 'output' },
+      labels: { gen_ai_price_key: 'm', gen_ai_token_type: 'output' },
     },
   ])
 })
@@ -54,7 +54,7 @@ test('a price by the hour is one series, and ends or begins where one by the tok
     {
       record: series.price,
       expr: 'vector(1 / 1e6) and vector(time()) >= 1796083200',
-      labels: { gen_ai_request_model: 'm', gen_ai_token_type: 'input' },
+      labels: { gen_ai_price_key: 'm', gen_ai_token_type: 'input' },
     },
   ])
 })
@@ -62,14 +62,23 @@ test('a price by the hour is one series, and ends or begins where one by the tok
 test('a rule of the cost group reads only what the rules before it have written', () => {
   const [cost] = render([price('2026-11-01', 1)])
   const records = cost?.rules.map(({ record }) => record) ?? []
-  assert.deepEqual(records.slice(-5), [series.tokensOfHour, series.seen, series.sinceLast, series.charged, series.cost])
-  assert.deepEqual(new Set(records.slice(0, -5)), new Set([series.price]))
+  assert.deepEqual(records, [
+    series.price,
+    series.price,
+    series.priceKey,
+    series.traced,
+    series.seen,
+    series.used,
+    series.tokensOfHour,
+    series.sinceLast,
+    series.charged,
+    series.unpriced,
+    series.cost,
+  ])
 })
 
-test('a model without a price has an alert', () => {
-  const alert = render([price('2026-11-01', 1)])
-    .flatMap(({ rules }) => rules)
-    .find(({ alert }) => alert === 'ModelWithoutPrice')
-  assert.match(alert?.expr ?? '', /unless on \(gen_ai_request_model, gen_ai_token_type\) gen_ai_price_usd_per_token$/m)
-  assert.match(alert?.expr ?? '', /unless on \(gen_ai_request_model\) gen_ai_price_usd_per_hour$/)
+test('a cache has a price of its own where prices.yaml has one', () => {
+  const [cost] = render([{ model: 'm', from: '2026-11-01', input: 1, output: 2, cacheRead: 0.1, cacheCreation: 1.25 }])
+  const types = cost?.rules.flatMap(({ labels }) => labels?.gen_ai_token_type ?? [])
+  assert.deepEqual(types, ['input', 'output', 'cache_read', 'cache_creation'])
 })

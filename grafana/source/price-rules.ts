@@ -1,8 +1,9 @@
 import { stringify } from 'yaml'
+import { PRICE_KEY } from './catalogue.ts'
 import { series } from './metrics.ts'
-import { isPerToken, type Price } from './prices.ts'
+import { byType, isPerToken, type Price } from './prices.ts'
 
-const HEADER = `# What a token costs, what each agent costs per second, and the alert for a model without a price.
+const HEADER = `# What a token of your own models costs, what each agent costs per second, and the alert for a model without a price.
 # Generated from grafana/prices.yaml; Prometheus loads it. Do not edit: edit the prices, then run make prices.
 `
 
@@ -10,7 +11,7 @@ const seconds = (day: string) => new Date(`${day}T00:00:00Z`).getTime() / 1000
 
 /**
  * A price holds from its day until the next price of the same model, of either kind: the past keeps what it was
- * charged, and no model has two prices at once.
+ * charged, and no model has two prices at once. The name of a model in prices.yaml is its price key.
  */
 const priceRules = (prices: readonly Price[]) =>
   prices.flatMap((price): readonly Record<string, unknown>[] => {
@@ -25,59 +26,114 @@ const priceRules = (prices: readonly Price[]) =>
           labels: { gen_ai_request_model: price.model },
         },
       ]
-    return (['input', 'output'] as const).map((type) => ({
+    return byType(price).map(([type, usd]) => ({
       record: series.price,
-      expr: `vector(${price[type]} / 1e6) and vector(time()) ${window}`,
-      labels: { gen_ai_request_model: price.model, gen_ai_token_type: type },
+      expr: `vector(${usd} / 1e6) and vector(time()) ${window}`,
+      labels: { [PRICE_KEY]: price.model, gen_ai_token_type: type },
     }))
   })
 
 /** As often as Prometheus scrapes. */
 const EVERY_SECONDS = 5
 
-const BY_PRICE = 'on (gen_ai_request_model, gen_ai_token_type)'
+const PAIR = 'gen_ai_provider_name, gen_ai_request_model'
+const BY_PRICE = `on (${PRICE_KEY}, gen_ai_token_type)`
 const BY_MODEL = 'on (gen_ai_request_model)'
-const BY_AGENT_AND_MODEL = 'by (gen_ai_agent_name, gen_ai_request_model)'
-const PROMPTED = `${series.tokens}{gen_ai_token_type=~"input|output"}`
+const BY_AGENT_AND_MODEL = 'by (service_name, gen_ai_agent_name, gen_ai_request_model)'
+/** Only these two are a total; the other types are parts of them. */
+const WHOLE = 'gen_ai_token_type=~"input|output"'
 
-/** As a difference, not as a rate: then the first tokens of a model count too. What ended within the hour still counts. */
-const tokensOfHour = {
-  record: series.tokensOfHour,
-  expr: `sum ${BY_AGENT_AND_MODEL} (
-  last_over_time(${PROMPTED}[1h]) - last_over_time(${PROMPTED}[1h] offset 1h) >= 0
-    or last_over_time(${PROMPTED}[1h])
+/** Scrapes of the page of what is counted, less what a busy machine leaves out. */
+const COUNTED_UP = 'up{job="counted"}'
+const ALL_LOOKED_AT = `sum_over_time(${COUNTED_UP}[2m]) > 12`
+/** What a young collector has counted is new: it began at zero. */
+const YOUNG_COLLECTOR = 'otelcol_process_uptime < 180'
+
+/**
+ * Prometheus puts the key on a series when it first sees it, so after a change of prices.yaml two series go on for a
+ * moment, with the old key and with the new one. The one that was scraped last says which key holds.
+ */
+const priceKey = {
+  record: series.priceKey,
+  expr: `group by (${PAIR}, ${PRICE_KEY}) (
+  topk by (${PAIR}) (1, max by (${PAIR}, ${PRICE_KEY}) (
+    max_over_time(timestamp(${series.countedTokens})[1m:5s]) or max_over_time(timestamp(${series.sentTokens})[1m:5s])
+  ))
 )`,
 }
 
-/**
- * Each evaluation notes the tokens that it sees, and charges what came since it last did so. A busy machine leaves out
- * evaluations: the next one then charges for all of them. Both numbers are points of one rule, because a scrape may end
- * between two rules.
- */
-const seen = { record: series.seen, expr: `last_over_time(${series.tokens}[5m])` }
+const traced = { record: series.traced, expr: `group by (service_name) (${series.countedTokens})` }
 
-/** Only samples older than the evaluation: its own is there already. */
-const SEEN_BEFORE = `last_over_time(${series.seen}[1h] offset 1ms)`
+/** Without the price key, or tokens would count twice when it changes. */
+const latest = (tokens: string) => `max without (${PRICE_KEY}) (last_over_time(${tokens}[1m]))`
+
+/**
+ * A service that sent traces within a day is counted from them, also while it sends only metrics. Its metrics may come
+ * first: a service that sends both has a minute to send a span.
+ */
+const METRICS_ONLY = `label_replace(
+    ${latest(series.sentTokens)} and on (job, instance) ${series.sentTokens} offset 1m,
+    "service_name", "$1", "job", "(?:.*/)?(.+)"
+  ) unless on (service_name) last_over_time(${series.traced}[1d])`
+
+/**
+ * Each evaluation notes the tokens that it sees, and counts what came since it last did so. A busy machine leaves out
+ * evaluations: the next one then counts all of them. After a start it waits for the prices: what is counted before they
+ * are there would have no cost.
+ */
+const seen = {
+  record: series.seen,
+  expr: `(
+  ${latest(series.countedTokens)}
+  or
+  ${METRICS_ONLY}
+) and on () ${series.catalogueLoaded}`,
+}
+
+/**
+ * Only samples older than the evaluation: its own is there already. A series that was not there for two minutes, although
+ * its page was read, begins at zero again; while the page could not be read, the last hour is remembered.
+ */
+const SEEN_BEFORE = `(
+    last_over_time(${series.seen}[2m] offset 1ms)
+      or last_over_time(${series.seen}[1h] offset 1ms) unless on () (${ALL_LOOKED_AT} or ${YOUNG_COLLECTOR})
+  )`
 
 /**
  * A series that is new, or whose process was started anew, counts whole, if Prometheus was looking a minute ago.
  * Without that, a laptop that wakes up would be charged all of yesterday.
  */
-const NEW_TOKENS = `(
-    ${series.seen} - ${SEEN_BEFORE} >= 0
-      or ${series.seen} and on () up{job="agents"} offset 1m
-  )`
+const used = {
+  record: series.used,
+  expr: `(
+  ${series.seen} - ${SEEN_BEFORE} >= 0
+    or ${series.seen} and on () (${COUNTED_UP} offset 1m or ${YOUNG_COLLECTOR})
+) * on (${PAIR}) group_left (${PRICE_KEY}) ${series.priceKey}`,
+}
 
 const sinceLast = {
   record: series.sinceLast,
   expr: `time() - timestamp(${series.sinceLast}) or vector(${EVERY_SECONDS})`,
 }
 
+const tokensOfHour = {
+  record: series.tokensOfHour,
+  expr: `sum ${BY_AGENT_AND_MODEL} (sum_over_time(${series.used}{${WHOLE}}[1h]))`,
+}
+
+/** A part is in the whole already, so it is charged what it costs more, or less, than the whole. */
+const ofPart = (parts: string, whole: string) =>
+  `${series.price}{gen_ai_token_type=~"${parts}"} - on (${PRICE_KEY}) group_left () ${series.price}{gen_ai_token_type="${whole}"}`
+
 /** By the token; or the agent's share of the hour, so that all agents together pay what the server costs. */
 const charged = {
   record: series.charged,
   expr: `sum ${BY_AGENT_AND_MODEL} (
-  ${NEW_TOKENS} * ${BY_PRICE} group_left () ${series.price}
+  ${series.used} * ${BY_PRICE} group_left () (
+    ${series.price}{${WHOLE}}
+      or ${ofPart('cache_read|cache_creation', 'input')}
+      or ${ofPart('reasoning', 'output')}
+  )
 )
 or
 ${series.tokensOfHour}
@@ -89,18 +145,27 @@ ${series.tokensOfHour}
 const cost = { record: series.cost, expr: `sum_over_time(${series.charged}[1m]) / 60` }
 
 const unpriced = {
+  record: series.unpriced,
+  expr: `sum by (service_name, gen_ai_agent_name, ${PAIR}) (
+  ${series.used}{${WHOLE}}
+    unless ${BY_PRICE} ${series.price}
+    unless ${BY_MODEL} ${series.pricePerHour}
+)`,
+}
+
+const MODEL = '{{ $labels.gen_ai_request_model }}'
+const withoutPrice = {
   alert: 'ModelWithoutPrice',
   // Presence, not rate: a fallback model that was asked once has no rate and still cost something.
-  expr: `count by (gen_ai_request_model, gen_ai_token_type) (${series.tokens})
-  unless ${BY_PRICE} ${series.price}
-  unless ${BY_MODEL} ${series.pricePerHour}`,
+  expr: `group by (service_name, ${PAIR}) (${series.unpriced})`,
   for: '30s',
   labels: { severity: 'warning' },
   annotations: {
     summary: 'A model without a price is in use: what the cost board shows is too low',
-    description: 'Add the model to grafana/prices.yaml and run make prices.',
-    detail:
-      'No price holds today for the {{ $labels.gen_ai_token_type }} tokens of {{ $labels.gen_ai_request_model }}.',
+    description:
+      'Paste the line of the detail below "models:" in grafana/prices.yaml, write its prices in USD per million tokens, and run make prices.',
+    // Two spaces, as in the file.
+    detail: `{{ if $labels.gen_ai_request_model }}  "${MODEL}": [{ from: 2025-01-01, input: USD, output: USD }] # used by {{ $labels.service_name }}, provider {{ or $labels.gen_ai_provider_name "not named" }}{{ else }}The calls of {{ $labels.service_name }} name no model. Set gen_ai.request.model on the spans of its model calls.{{ end }}`,
   },
 }
 
@@ -113,9 +178,20 @@ export const renderPriceRules = (prices: readonly Price[]): string =>
           name: 'cost',
           interval: `${EVERY_SECONDS}s`,
           // In this order: a rule reads what those before it have just written.
-          rules: [...priceRules(prices), tokensOfHour, seen, sinceLast, charged, cost],
+          rules: [
+            ...priceRules(prices),
+            priceKey,
+            traced,
+            seen,
+            used,
+            tokensOfHour,
+            sinceLast,
+            charged,
+            unpriced,
+            cost,
+          ],
         },
-        { name: 'cost-alerts', rules: [unpriced] },
+        { name: 'cost-alerts', rules: [withoutPrice] },
       ],
     },
     { lineWidth: 0 },

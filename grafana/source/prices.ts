@@ -9,7 +9,16 @@ export type TokenPrice = Readonly<{
   /** USD per million tokens. */
   input: number
   output: number
+  /** Parts of the input. Without a price of their own they cost what input costs. */
+  cacheRead?: number
+  cacheCreation?: number
 }>
+
+/** The prices of an entry, by type of token as the Collector counts it. */
+export const byType = ({ input, output, cacheRead, cacheCreation }: TokenPrice) =>
+  Object.entries({ input, output, cache_read: cacheRead, cache_creation: cacheCreation }).flatMap(([type, usd]) =>
+    usd === undefined ? [] : [[type, usd] as const],
+  )
 
 /** What a server of one's own costs, whatever it is asked. */
 export type HourPrice = Readonly<{ model: string; from: string; usdPerHour: number }>
@@ -46,7 +55,7 @@ const usdPerHour = z
   .min(0, { error: `${PER_HOUR}, zero or more; write 0 only for a server that costs nothing` })
   .max(LARGEST_PER_HOUR, { error: `${PER_HOUR}, at most ${LARGEST_PER_HOUR}; is this the price of a month?` })
 
-const FIELDS = 'from, input, output or from, usd_per_hour'
+const FIELDS = 'from, input, output (and cache_read, cache_creation) or from, usd_per_hour'
 const EXAMPLES = '{ from: 2026-11-01, input: 0.06, output: 0.18 } or { from: 2026-11-01, usd_per_hour: 2.50 }'
 const entry = z
   .strictObject(
@@ -58,6 +67,8 @@ const entry = z
         }),
       input: usdPerMillion.optional(),
       output: usdPerMillion.optional(),
+      cache_read: usdPerMillion.optional(),
+      cache_creation: usdPerMillion.optional(),
       usd_per_hour: usdPerHour.optional(),
     },
     {
@@ -67,12 +78,12 @@ const entry = z
           : `an entry has ${FIELDS}; write e.g. ${EXAMPLES}`,
     },
   )
-  .superRefine(({ input, output, usd_per_hour }, context) => {
+  .superRefine(({ input, output, cache_read, cache_creation, usd_per_hour }, context) => {
     const refuse = (message: string, ...path: string[]) => context.addIssue({ code: 'custom', message, path })
-    const perToken = input !== undefined || output !== undefined
+    const perToken = [input, output, cache_read, cache_creation].some((usd) => usd !== undefined)
     if (perToken && usd_per_hour !== undefined)
       refuse(
-        'a model costs by the token or by the hour, not both; remove usd_per_hour, or input and output',
+        'a model costs by the token or by the hour, not both; remove usd_per_hour, or the prices by the token',
         'usd_per_hour',
       )
     else if (!perToken && usd_per_hour === undefined) refuse(`an entry has ${FIELDS}; write e.g. ${EXAMPLES}`)
@@ -123,8 +134,17 @@ export const parsePrices = (text: string, path = 'grafana/prices.yaml'): readonl
     [...entries]
       .sort((a, b) => a.from.localeCompare(b.from))
       .map(
-        ({ from, input = Number.NaN, output = Number.NaN, usd_per_hour }): Price =>
-          usd_per_hour === undefined ? { model, from, input, output } : { model, from, usdPerHour: usd_per_hour },
+        ({ from, input = Number.NaN, output = Number.NaN, cache_read, cache_creation, usd_per_hour }): Price =>
+          usd_per_hour !== undefined
+            ? { model, from, usdPerHour: usd_per_hour }
+            : {
+                model,
+                from,
+                input,
+                output,
+                ...(cache_read === undefined ? {} : { cacheRead: cache_read }),
+                ...(cache_creation === undefined ? {} : { cacheCreation: cache_creation }),
+              },
       ),
   )
 }

@@ -89,17 +89,21 @@ test('Grafana lets nobody sign in as anybody, and phones no one', () => {
 })
 
 test('each job that Prometheus scrapes has a target file for Docker, and no other file lies beside them', () => {
-  const { scrape_configs: jobs } = parse(read('prometheus.yaml')) as {
-    scrape_configs: { job_name: string; file_sd_configs: { files: string[] }[] }[]
-  }
-  const named = jobs.flatMap((job) => job.file_sd_configs.flatMap(({ files }) => files))
+  type Config = { scrape_configs: { job_name: string; file_sd_configs: { files: string[] }[] }[] }
+  const jobs = ['prometheus.yaml', 'scrape/collector.yaml'].flatMap(
+    (file) => (parse(read(file)) as Config).scrape_configs,
+  )
+  const named = jobs.flatMap((job) => job.file_sd_configs.flatMap(({ files }) => files.map(inRoom)))
   assert.deepEqual(named.sort(), globSync('targets/*.yaml', { cwd: room }).sort())
   for (const {
     job_name: job,
     file_sd_configs: [first],
   } of jobs)
-    assert.deepEqual(first?.files, [`targets/${job}.yaml`])
+    assert.deepEqual(first?.files.map(inRoom), [`targets/${job}.yaml`])
 })
+
+/** Prometheus reads a path from the folder of the file that names it. */
+const inRoom = (path: string) => path.replace(/^\.\.\//, '')
 
 test('Tempo reads every address, port and path from the environment, each with a default', () => {
   const names = [...read('tempo.yaml').matchAll(/\$\{(\w+)([^}]*)\}/g)]

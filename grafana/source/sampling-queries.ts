@@ -1,5 +1,6 @@
 import { CLICKED_SERIES, counted, countedOrNone, likeTempo, perMinute } from './counting.ts'
 import { collector, series, spans, tempo } from './metrics.ts'
+import { OPERATIONS } from './queries.ts'
 
 /**
  * What the board of the sampler asks. Truth is what was counted before sampling; an estimate is what kept traces say,
@@ -67,7 +68,7 @@ export const bytesPerSpanByAgent = agentRow(
 export const storedSpansByAgent = `{ ${AGENT} != nil } | count_over_time() by (${AGENT})`
 
 export const ERROR = 'span.error.type'
-const TURN = 'gen_ai_operation_name="invoke_agent"'
+const TURN = OPERATIONS.invoke_agent
 const turnsByKind = counted(`${spans.every}{${TURN}}`, 'range', 'by (error_type)')
 export const turnsByOutcome = `sum without (error_type) (label_replace(label_replace(${turnsByKind}, "error_type", "nil", "error_type", ""), "${ERROR}", "\\"$1\\"", "error_type", "(.+)"))`
 export const storedTurnsByOutcome = `{ span.gen_ai.operation.name = "invoke_agent" } | count_over_time() by (${ERROR})`
@@ -76,7 +77,7 @@ const byAgent = (counter: string, selector: string) =>
   counted(`${counter}{${ofAgents.slice(1, -1)}, ${selector}}`, 'range', BY_AGENT)
 const total = (counter: string, selector: string) => counted(`${counter}{${ofAgents.slice(1, -1)}, ${selector}}`)
 const FAILED = `${TURN}, status_code="STATUS_CODE_ERROR"`
-const CALL = 'gen_ai_operation_name="chat"'
+const CALL = OPERATIONS.chat
 const off = (estimate: string, truth: string) => `(${estimate}) / (${truth}) - 1`
 const orNone = (few: string, all: string) => `(${few} or 0 * ${all})`
 

@@ -1,9 +1,23 @@
 import { HideSeriesConfigBuilder, LineStyleBuilder } from '@grafana/grafana-foundation-sdk/common'
 import type { Board } from '../board.ts'
 import { AGENT_COLOURS, CHECK_COLOURS, REFUSAL_COLOURS } from '../colours.ts'
-import { agentVariable } from '../datasources.ts'
+import { agentVariable, serviceVariable } from '../datasources.ts'
 import { agentBoard, boardLink, exploreTraces, link } from '../links.ts'
-import { column, figure, heat, key, line, overTime, rows, sideBySide, table, tinted, width } from '../panels.ts'
+import {
+  CREATURES_ONLY,
+  column,
+  figure,
+  heat,
+  key,
+  line,
+  NO_TURNS,
+  overTime,
+  rows,
+  sideBySide,
+  table,
+  tinted,
+  width,
+} from '../panels.ts'
 import * as ask from '../queries.ts'
 import { settings } from '../settings.ts'
 import { turnsTable } from '../turns.ts'
@@ -18,7 +32,7 @@ const colours = AGENT_COLOURS
 
 const figures = [
   figure('Cost per hour', ask.costPerHour, { unit: 'currencyUSD', decimals: 3 }).description(
-    'USD per hour at the pace of the last minute: tokens times the prices in grafana/prices.yaml. If it jumps, see below which agent it is, then open its turns.',
+    'USD per hour at the pace of the last minute: tokens times the prices of the catalogue, or of grafana/prices.yaml. Where a price depends on the size of the prompt, its base price counts. If it jumps, see below which agent it is, then open its turns.',
   ),
   figure('Cost in range', ask.spentInRange, { unit: 'currencyUSD', decimals: 3 }).description(
     'USD spent between the two ends of the chosen range. Tokens are charged at the price of the moment they were used. It is too low while there are tokens without a price.',
@@ -34,22 +48,22 @@ const figures = [
     `Of the agent that has the smallest part left of its budget for 24 hours. Red: less than ${settings.budgetLeftPercent} %. The table below shows which agent it is. Nothing is cut off at zero; the number then turns negative.`,
   ),
   figure('Unpriced tokens', ask.unpricedTokens, { unit: 'short', redAbove: 1 }).description(
-    'Tokens of models that grafana/prices.yaml does not know; they are in no cost on this board. If it is red, the alert ModelWithoutPrice names the model: give it a price and run make prices.',
+    'Tokens of models that neither the price catalogue nor grafana/prices.yaml knows; they are in no cost on this board. If it is red, the alert ModelWithoutPrice names the model, and its text is the line to paste. Then run make prices.',
   ),
-  figure('p95 of a turn', ask.durationInRange(0.95, 'invoke_agent'), { unit: 's', decimals: 2 }).description(
+  figure('p95 of a turn', ask.durationInRange(0.95, 'invoke_agent'), { unit: 's', decimals: 2, none: NO_TURNS }).description(
     'Of 100 turns in the range, 95 were faster. If it rises, compare it with the model call: if both rise, it is the model server; if only turns do, agents ask more often or retry.',
   ),
   figure('p95 of a call', ask.durationInRange(0.95, 'chat'), { unit: 's', decimals: 2 }).description(
     'One chat call of the model with its retries, over the range. If it rises for all agents at once, look at the queue of the model server; if for one, at the length of its prompts.',
   ),
-  figure('Turns refused', ask.refusedShareInRange, { unit: 'percentunit', decimals: 1 }).description(
+  figure('Turns refused', ask.refusedShareInRange, { unit: 'percentunit', decimals: 1, none: CREATURES_ONLY }).description(
     'Share of turns in the range that ended without an accepted order. Small models are refused often; a jump after a change of prompt or model is the thing to look for. The kinds are below.',
   ),
 ]
 
 const byAgent = sideBySide(
   table('Which agent stands out?', { width: 24 }).description(
-    'One row for each agent, over the chosen range, most costly first; only the budget looks back 24 hours. Look for the row that differs: many tokens in means long prompts or many rounds, a high price for an accepted turn means refusals, a high p95 alone means waiting.',
+    'One row for each agent, over the chosen range, most costly first; only the budget looks back 24 hours. Look for the row that differs: many tokens in means long prompts or many rounds, more calls than turns means rounds and retries, a high p95 alone means waiting. Failed: turns and calls that ended in an error. p50 and p95 are those of a turn; of an agent that sends no turns, those of a call. Refused: the market of the creatures said no.',
   ),
   [
     key('gen_ai_agent_name', 'Agent', ...tinted(colours), {
@@ -60,13 +74,14 @@ const byAgent = sideBySide(
   [
     column('cost', 'Cost', ask.spentInRangeByAgent, 'currencyUSD', 4),
     column('budget', 'Budget left', ask.budgetLeftByAgent, 'percentunit', 0),
-    column('accepted', '$ / accepted', ask.costPerAcceptedByAgent, 'currencyUSD', 6, width(95)),
-    column('turns', 'Turns', ask.turnsInRangeByAgent, 'short', 0),
+    column('turns', 'Turns', ask.turnsInRangeByAgent, 'locale', 0),
+    column('calls', 'Calls', ask.callsInRangeByAgent, 'locale', 0),
+    column('failed', 'Failed', ask.failedShareInRangeByAgent, 'percentunit', 1),
     column('refused', 'Refused', ask.refusedShareInRangeByAgent, 'percentunit', 1),
     column('in', 'Tokens in', ask.tokensInRangeByAgent('input'), 'short', 1),
     column('out', 'Tokens out', ask.tokensInRangeByAgent('output'), 'short', 1),
-    column('p50', 'p50', ask.durationInRangeByAgent(0.5, 'invoke_agent'), 'suffix:s', 2),
-    column('p95', 'p95', ask.durationInRangeByAgent(0.95, 'invoke_agent'), 'suffix:s', 2),
+    column('p50', 'p50', ask.durationInRangeByAgent(0.5), 'suffix:s', 2),
+    column('p95', 'p95', ask.durationInRangeByAgent(0.95), 'suffix:s', 2),
   ],
   'Cost',
 )
@@ -101,7 +116,13 @@ const DASHED = new LineStyleBuilder().fill('dash').dash([6, 4]).build()
 const duration = (title: string, operation: ask.Operation, links: readonly [title: string, traceql: string][]) =>
   overTime(
     title,
-    { unit: 's', doubling: true, step: QUANTILE_STEP, colours },
+    {
+      unit: 's',
+      doubling: true,
+      step: QUANTILE_STEP,
+      colours,
+      ...(operation === 'invoke_agent' ? { none: NO_TURNS } : {}),
+    },
     line('p95', ask.durationByAgent(0.95, operation), AGENT),
     line('p50', ask.durationByAgent(0.5, operation), AGENT),
     line('kept', ask.keptDurationByAgent(0.95, operation), `${AGENT} kept`).exemplar(true),
@@ -118,7 +139,7 @@ const slowCalls = [`Calls of this agent over ${slowCall}`, ask.slowCallsOfClicke
 
 const firstChunk = overTime(
   'When does the first word arrive? (p95)',
-  { unit: 's', doubling: true, step: QUANTILE_STEP, colours },
+  { unit: 's', doubling: true, step: QUANTILE_STEP, none: 'no call says when its first word came', colours },
   line('p95', ask.firstChunkByAgent(0.95), AGENT),
 )
   .dataLinks([link(slowCalls[0], exploreTraces(slowCalls[1]))])
@@ -128,7 +149,7 @@ const firstChunk = overTime(
 
 const refusals = overTime(
   'What is being refused?',
-  { unit: 'suffix:/min', as: 'bars', step: STEP, height: 10, colours: REFUSAL_COLOURS },
+  { unit: 'suffix:/min', as: 'bars', step: STEP, height: 10, none: CREATURES_ONLY, colours: REFUSAL_COLOURS },
   line('refused', ask.refusedPerMinuteByKind, '{{outcome}}'),
 )
   .dataLinks([link('Turns refused like this', exploreTraces(ask.refusedTurnsOfClickedKind))])
@@ -152,7 +173,7 @@ const refusalsByAgent = heat(
 
 const models = sideBySide(
   table('What does each model cost?', { height: 6 }).description(
-    'One row for each model that was asked: its pace now, its cost, and its tokens in and out in the range. A model with tokens but without a cost has no price in grafana/prices.yaml. If the fallback model costs more than usual, the first one fails: see who answers.',
+    'One row for each model that was asked: its pace now, its cost, and its tokens in and out in the range. A model with tokens but without a cost has no price: see the alert ModelWithoutPrice. If the fallback model costs more than usual, the first one fails: see who answers.',
   ),
   [
     key(
@@ -172,7 +193,7 @@ const models = sideBySide(
 )
 
 const arms = sideBySide(
-  table('Which way of asking does better?', { height: 6 }).description(
+  table('Which way of asking does better?', { height: 6, none: CREATURES_ONLY }).description(
     'The same question is asked in two ways; chance decides for each turn (experiment.variant). Prefer the one that is refused less, unless an accepted turn costs more with it. In a quarter of an hour five points of refusals are chance; look at a day. Costs are at the prices of now.',
   ),
   [key('experiment_variant', 'Asked', { id: 'custom.minWidth', value: 60 })],
@@ -189,8 +210,8 @@ export const costAndLatencyByAgent: Board = {
   uid: 'cost-and-latency-by-agent',
   title: 'Cost and latency by agent',
   description:
-    'Which agent costs most, which is slow, what was refused. Numbers count every turn; tables, links and exemplars lead to the traces that were kept.',
-  variables: [agentVariable()],
+    'Which agent costs most, which is slow, what fails. Numbers are counted from every span, whatever SDK sent it; tables, links and exemplars lead to the traces that were kept.',
+  variables: [serviceVariable(), agentVariable()],
   links: [
     boardLink('Ask Tempo', 'Opens Explore with the turns of the chosen agents', exploreTraces(ask.turnsOfChosen)),
   ],
@@ -220,7 +241,7 @@ export const costAndLatencyByAgent: Board = {
     arms,
     overTime(
       'How many retries?',
-      { unit: 'suffix:/min', decimals: 1, as: 'bars', step: STEP, width: 8, colours },
+      { unit: 'suffix:/min', decimals: 1, as: 'bars', step: STEP, width: 8, none: CREATURES_ONLY, colours },
       line('retries', ask.retriesPerMinuteByAgent, AGENT),
     ).description(
       'Retries per minute by agent: the model server answered 429 or 5xx, or not in time. Now and then is nothing. Many at once is the server: see the Pipeline board. Each retry is a wait, and after two the call fails or another model is asked.',
@@ -234,7 +255,7 @@ export const costAndLatencyByAgent: Board = {
     ),
     overTime(
       'Which checks pass?',
-      { unit: 'percentunit', max: 1, step: STEP, width: 8, colours: CHECK_COLOURS },
+      { unit: 'percentunit', max: 1, step: STEP, width: 8, none: CREATURES_ONLY, colours: CHECK_COLOURS },
       line('score', ask.scoreByCheck, '{{gen_ai_evaluation_name}}'),
     ).description(
       'Share of turns that pass each check: readable, allowed, affordable, traded. Readable falls first when a model is too small; allowed when it forgets the rules; traded when nobody wants its price. The board of an agent has the same for it alone.',

@@ -1,10 +1,10 @@
 import type { Board } from '../board.ts'
 import { AGENT_COLOURS, CHECK_COLOURS, REFUSAL_COLOURS } from '../colours.ts'
 import { questionsPanel } from '../cookbook.ts'
-import { oneAgentVariable } from '../datasources.ts'
+import { oneAgentVariable, serviceVariable } from '../datasources.ts'
 import { allAgentsBoard, boardLink, exploreTraces, link } from '../links.ts'
 import * as own from '../one-agent-queries.ts'
-import { column, figure, key, line, overTime, sideBySide, table, width } from '../panels.ts'
+import { CREATURES_ONLY, column, figure, key, line, NO_TURNS, overTime, sideBySide, table, width } from '../panels.ts'
 import * as ask from '../queries.ts'
 import { settings } from '../settings.ts'
 import { turnsTable } from '../turns.ts'
@@ -18,13 +18,13 @@ const figures = [
   figure('Cost in range', ask.spentInRange, { unit: 'currencyUSD', decimals: 4, width: 8 }).description(
     'USD that this agent spent between the two ends of the chosen range. If it is too much, see below whether it is many calls a turn or many tokens a call.',
   ),
-  figure('Calls per turn', own.callsPerTurn, { unit: 'short', decimals: 1, width: 8 }).description(
+  figure('Calls per turn', own.callsPerTurn, { unit: 'short', decimals: 1, width: 8, none: NO_TURNS }).description(
     `Model calls for one decision, over the range. One or two are usual: perhaps a tool, then the answer. Above ${settings.callsPerTurn} it loops, and AgentLoops fires: open its longest turns and read what it is told after each call.`,
   ),
-  figure('Turns refused', ask.refusedShareInRange, { unit: 'percentunit', decimals: 1, width: 8 }).description(
+  figure('Turns refused', ask.refusedShareInRange, { unit: 'percentunit', decimals: 1, width: 8, none: CREATURES_ONLY }).description(
     'Share of its turns in the range that ended without an accepted order. The kinds are below; one kind alone is a habit that the prompt can cure.',
   ),
-  figure('p95 of a turn', ask.durationInRange(0.95, 'invoke_agent'), { unit: 's', decimals: 2, width: 8 }).description(
+  figure('p95 of a turn', ask.durationInRange(0.95, 'invoke_agent'), { unit: 's', decimals: 2, width: 8, none: NO_TURNS }).description(
     'Of 100 of its turns in the range, 95 were faster. If it is high and the call beside it is not, the agent asks too often; if both are, the model server is slow.',
   ),
   figure('p95 of a call', ask.durationInRange(0.95, 'chat'), { unit: 's', decimals: 2, width: 8 }).description(
@@ -40,7 +40,7 @@ export const oneAgent: Board = {
   title: 'One agent',
   description:
     'What one agent does differently: its cost, its pebbles and mood, its tools, its refusals, and the turns to read. Choose it above.',
-  variables: [oneAgentVariable()],
+  variables: [serviceVariable(), oneAgentVariable()],
   links: [
     boardLink('Ask Tempo', 'Opens Explore with the turns of this agent', exploreTraces(ask.turnsOfChosen)),
     boardLink('All agents', 'Compare it with the others', allAgentsBoard),
@@ -49,21 +49,21 @@ export const oneAgent: Board = {
     ...figures,
     overTime(
       'Is it getting richer?',
-      { unit: 'short', decimals: 2, width: 8, colours },
+      { unit: 'short', decimals: 2, width: 8, none: CREATURES_ONLY, colours },
       line('pebbles', own.pebbles, AGENT),
     ).description(
       'Pebbles of this agent. All pebbles together never change, so what it gains others lose. A flat line at the bottom means that it can buy nothing, whatever it decides.',
     ),
     overTime(
       'How does it feel?',
-      { unit: 'percentunit', max: 1, width: 8, colours },
+      { unit: 'percentunit', max: 1, width: 8, none: CREATURES_ONLY, colours },
       line('mood', own.mood, AGENT),
     ).description(
       'Mood from 0.1 to 1: what the agent says of itself, moved by hunger and cold. A fall that stays means that it goes without what it needs: look at its refusals.',
     ),
     overTime(
       'Which checks does it pass?',
-      { unit: 'percentunit', max: 1, step: STEP, width: 8, colours: CHECK_COLOURS },
+      { unit: 'percentunit', max: 1, step: STEP, width: 8, none: CREATURES_ONLY, colours: CHECK_COLOURS },
       line('score', ask.scoreByCheck, '{{gen_ai_evaluation_name}}'),
     ).description(
       'Share of its turns that pass each check: readable, allowed, affordable, traded. Readable falls first when a model is too small; traded falls when prices are off.',
@@ -78,7 +78,7 @@ export const oneAgent: Board = {
     ),
     overTime(
       'How long are its turns?',
-      { unit: 's', doubling: true, step: '1m' },
+      { unit: 's', doubling: true, step: '1m', none: NO_TURNS },
       line('p95', ask.durationByAgent(0.95, 'invoke_agent'), 'p95'),
       line('p50', ask.durationByAgent(0.5, 'invoke_agent'), 'p50'),
     )
@@ -88,7 +88,7 @@ export const oneAgent: Board = {
       ),
     overTime(
       'What is it refused for?',
-      { unit: 'suffix:/min', as: 'bars', step: STEP, colours: REFUSAL_COLOURS },
+      { unit: 'suffix:/min', as: 'bars', step: STEP, none: CREATURES_ONLY, colours: REFUSAL_COLOURS },
       line('refused', ask.refusedPerMinuteByKind, '{{outcome}}'),
     )
       .dataLinks([link('Turns refused like this', exploreTraces(ask.refusedTurnsOfClickedKind))])
@@ -96,7 +96,7 @@ export const oneAgent: Board = {
         'Its refused turns per minute by kind. parse_error: the reply could not be read. self_buy: it buys what it makes. timeout: the model server took too long. Click a bar to open such turns.',
       ),
     sideBySide(
-      table('Which tools does it use?').description(
+      table('Which tools does it use?', { none: 'no tool used' }).description(
         'Tool calls of this agent in the range, and how many went wrong. An agent hands in its decision with place_order; that goes wrong when the order is refused. If a tool always fails, the agent asks for it in a way that it does not understand.',
       ),
       [key('gen_ai_tool_name', 'Tool', width(210))],
