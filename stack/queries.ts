@@ -29,6 +29,8 @@ export type Span = Readonly<{
   statusMessage: string
   attributes: Values
   resource: Values
+  /** The name of what made the span: an SDK or an instrumentation. */
+  scopeName: string
   scope: Values
   events: readonly { name: string; attributes: Values }[]
   links: readonly { traceId: string; spanId: string }[]
@@ -91,6 +93,7 @@ export async function tempoTrace(settings: Settings, traceId: string): Promise<r
     statusMessage: span.status?.message ?? '',
     attributes: fromAttributes(span.attributes),
     resource: fromAttributes(resource?.attributes),
+    scopeName: scope?.name ?? '',
     scope: fromAttributes(scope?.attributes),
     events: (span.events ?? []).map(({ name = '', attributes }) => ({ name, attributes: fromAttributes(attributes) })),
     links: (span.links ?? []).map((link) => ({ traceId: hexOf(link.traceId), spanId: hexOf(link.spanId) })),

@@ -1,0 +1,81 @@
+import { CALL_OPERATIONS, COLLECTOR, GEN_AI, OPENINFERENCE, OTHER } from '../../vocabulary/attributes.ts'
+import { type Found, type PhoenixSpan, phoenixSpans, type Span, tempoSearch, tempoTrace } from '../queries.ts'
+import type { Settings } from '../settings.ts'
+
+/** All spans of one kept trace, of every service in it. */
+export type Trace = readonly Span[]
+
+/** What was kept of one service, or why that cannot be told. */
+export type Stored = Readonly<{
+  /** The newest traces that ended in the last ten minutes. */
+  traces: readonly Trace[]
+  /** Traces without a root that ended before that: they wait long for it, so they are stored late. */
+  rootless: readonly Trace[]
+  /** What Phoenix has of some of them; undefined when it is not loaded. */
+  phoenix: Shown | undefined
+  untold?: string
+}>
+export type Shown = Readonly<{ project: string; asked: number; spans: readonly PhoenixSpan[]; problem?: string }>
+
+/** The newest traces are read whole, but no more than this, however large they are. */
+const MOST = { traces: 20, spans: 5000, inPhoenix: 5 }
+
+type Asked = Readonly<{ since: Date; rootlessSince: Date; loaded: readonly string[] }>
+
+/** Reads the newest kept traces of a service from Tempo, and some of them from Phoenix. */
+export async function storedOf(settings: Settings, service: string, asked: Asked): Promise<Stored> {
+  const nothing = { traces: [], rootless: [], phoenix: undefined }
+  if (!asked.loaded.includes('tempo')) return { ...nothing, untold: 'BACKENDS has no tempo, so no trace can be read' }
+  const query = `{ resource.${OTHER.SERVICE_NAME} = ${JSON.stringify(service)} } with (most_recent=true)`
+  let found: readonly Found[]
+  try {
+    found = await tempoSearch(settings, query, MOST.traces)
+  } catch (error) {
+    return { ...nothing, untold: `Tempo does not answer: ${(error as Error).message}. To see why: make status` }
+  }
+  const traces: Trace[] = []
+  for (const { traceID } of found) {
+    if (traces.reduce((sum, { length }) => sum + length, 0) > MOST.spans) break
+    traces.push(await tempoTrace(settings, traceID.padStart(32, '0')))
+  }
+  const endedAfter = (trace: Trace, at: Date) => trace.some(({ end }) => end >= BigInt(at.getTime()) * 1_000_000n)
+  const recent = traces.filter((trace) => endedAfter(trace, asked.since))
+  return {
+    traces: recent,
+    rootless: traces.filter(
+      (trace) => !recent.includes(trace) && !hasRoot(trace) && endedAfter(trace, asked.rootlessSince),
+    ),
+    phoenix: asked.loaded.includes('phoenix') ? await shownOf(settings, service, recent) : undefined,
+  }
+}
+
+export const hasRoot = (trace: Trace): boolean => trace.some(({ parentSpanId }) => parentSpanId === '')
+
+/** Only spans of this service, over all traces. */
+export const spansIn = (traces: readonly Trace[], service: string): readonly Span[] =>
+  traces.flatMap((trace) => trace.filter((span) => serviceOf(span) === service))
+
+export const isCallSpan = ({ attributes }: Span): boolean =>
+  CALL_OPERATIONS.includes(String(attributes[GEN_AI.OPERATION]))
+
+/** Other services with model calls in these traces. */
+export const callersIn = (traces: readonly Trace[], service: string): readonly string[] =>
+  [...new Set(traces.flatMap((trace) => trace.filter(isCallSpan).map(serviceOf)))].filter((name) => name !== service)
+
+const serviceOf = ({ resource }: Span) => String(resource[OTHER.SERVICE_NAME] ?? '')
+
+export const isLate = ({ scope }: Span): boolean => scope[COLLECTOR.CACHED] === true
+
+async function shownOf(settings: Settings, service: string, traces: readonly Trace[]): Promise<Shown | undefined> {
+  const some = traces.slice(0, MOST.inPhoenix)
+  const [first] = spansIn(some, service)
+  if (!first) return undefined
+  const project = String(first.resource[OPENINFERENCE.PROJECT] ?? 'default')
+  const ids = some.flatMap(([span]) => (span ? [span.traceId] : []))
+  try {
+    const spans = await Promise.all(ids.map((id) => phoenixSpans(settings, project, id)))
+    return { project, asked: ids.length, spans: spans.flat() }
+  } catch (error) {
+    return { project, asked: ids.length, spans: [], problem: (error as Error).message }
+  }
+}
