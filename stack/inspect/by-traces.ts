@@ -54,7 +54,7 @@ function keptBy(traces: readonly Trace[]): Line {
   const policies = traces.map((trace) =>
     String(trace.find(({ scope }) => scope[COLLECTOR.POLICY])?.scope[COLLECTOR.POLICY] ?? 'a policy without a name'),
   )
-  return ok('kept', `the newest ${some(traces.length, 'trace')} are read below; kept by ${told(tally(policies))}`)
+  return ok('kept', `${told(tally(policies))}; below, what the newest ${some(traces.length, 'trace')} show`)
 }
 
 const has = ({ attributes }: Span, keys: readonly string[]) => keys.some((key) => attributes[key] !== undefined)
@@ -171,7 +171,7 @@ function processes(mine: readonly Span[], { resets }: Pipeline): Line {
     if (shared.length > 1)
       return note(
         'processes',
-        `${shared.length} processes run at once as service.instance.id ${id}: ${few(shared.map(([name]) => name))}`,
+        `${shared.length} processes run at once as service.instance.id ${id}: ${few(shared.map(([name]) => name).sort())}`,
         FIX,
       )
   }

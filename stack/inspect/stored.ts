@@ -1,5 +1,13 @@
 import { CALL_OPERATIONS, COLLECTOR, GEN_AI, OPENINFERENCE, OTHER } from '../../vocabulary/attributes.ts'
-import { type Found, type PhoenixSpan, phoenixSpans, type Span, tempoSearch, tempoTrace } from '../queries.ts'
+import {
+  type Found,
+  type PhoenixSpan,
+  phoenixProjects,
+  phoenixSpans,
+  type Span,
+  tempoSearch,
+  tempoTrace,
+} from '../queries.ts'
 import type { Settings } from '../settings.ts'
 
 /** All spans of one kept trace, of every service in it. */
@@ -66,16 +74,24 @@ const serviceOf = ({ resource }: Span) => String(resource[OTHER.SERVICE_NAME] ??
 
 export const isLate = ({ scope }: Span): boolean => scope[COLLECTOR.CACHED] === true
 
+/** Phoenix stores a trace in one project, which may be that of another service in it. */
 async function shownOf(settings: Settings, service: string, traces: readonly Trace[]): Promise<Shown | undefined> {
   const some = traces.slice(0, MOST.inPhoenix)
-  const [first] = spansIn(some, service)
-  if (!first) return undefined
-  const project = String(first.resource[OPENINFERENCE.PROJECT] ?? 'default')
-  const ids = some.flatMap(([span]) => (span ? [span.traceId] : []))
-  try {
-    const spans = await Promise.all(ids.map((id) => phoenixSpans(settings, project, id)))
-    return { project, asked: ids.length, spans: spans.flat() }
-  } catch (error) {
-    return { project, asked: ids.length, spans: [], problem: (error as Error).message }
-  }
+  const mine = spansIn(some, service)
+  if (mine.length === 0) return undefined
+  const projectOf = ({ resource }: Span) => String(resource[OPENINFERENCE.PROJECT] ?? 'default')
+  const own = projectOf(mine[0] as Span)
+  const known = await phoenixProjects(settings).catch((error: Error) => error)
+  if (known instanceof Error) return { project: own, asked: some.length, spans: [], problem: known.message }
+  const found = await Promise.all(
+    some.flatMap((trace) =>
+      [...new Set(trace.map(projectOf))]
+        .filter((project) => known.includes(project))
+        .map(async (project) => ({ project, spans: await phoenixSpans(settings, project, trace[0]?.traceId) })),
+    ),
+  )
+  const ids = new Set(mine.map(({ spanId }) => spanId))
+  const spans = found.map((one) => ({ ...one, spans: one.spans.filter(({ context }) => ids.has(context.span_id)) }))
+  const project = spans.find((one) => one.spans.length > 0)?.project ?? own
+  return { project, asked: some.length, spans: spans.flatMap((one) => one.spans) }
 }
