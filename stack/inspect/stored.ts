@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { CALL_OPERATIONS, COLLECTOR, GEN_AI, OPENINFERENCE, OTHER } from '../../vocabulary/attributes.ts'
 import {
   type Found,
@@ -41,11 +42,12 @@ export async function storedOf(settings: Settings, service: string, asked: Asked
   } catch (error) {
     return { ...nothing, untold: `Tempo does not answer: ${(error as Error).message}. To see why: make status` }
   }
-  const traces: Trace[] = []
+  const first: Trace[] = []
   for (const { traceID } of found) {
-    if (traces.reduce((sum, { length }) => sum + length, 0) > MOST.spans) break
-    traces.push(await tempoTrace(settings, traceID.padStart(32, '0')))
+    if (first.reduce((sum, { length }) => sum + length, 0) > MOST.spans) break
+    first.push(await tempoTrace(settings, traceID.padStart(32, '0')))
   }
+  const traces = await readAgain(settings, first)
   const endedAfter = (trace: Trace, at: Date) => trace.some(({ end }) => end >= BigInt(at.getTime()) * 1_000_000n)
   const recent = traces.filter((trace) => endedAfter(trace, asked.since))
   return {
@@ -55,6 +57,18 @@ export async function storedOf(settings: Settings, service: string, asked: Asked
     ),
     phoenix: asked.loaded.includes('phoenix') ? await shownOf(settings, service, recent) : undefined,
   }
+}
+
+/** While Tempo writes a block, an answer may be partial. So a trace without its root is read once more, a moment later. */
+async function readAgain(settings: Settings, traces: readonly Trace[]): Promise<readonly Trace[]> {
+  if (traces.every(hasRoot)) return traces
+  await sleep(1000)
+  return Promise.all(
+    traces.map(async (trace) => {
+      const again = hasRoot(trace) || !trace[0] ? trace : await tempoTrace(settings, trace[0].traceId)
+      return again.length > trace.length ? again : trace
+    }),
+  )
 }
 
 export const hasRoot = (trace: Trace): boolean => trace.some(({ parentSpanId }) => parentSpanId === '')
