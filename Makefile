@@ -1,7 +1,7 @@
 # Every command of this project, one line each. The programs are in stack/commands/, sim/ and grafana/source/.
 # Variables are passed to the programs unchanged: make up SEED=7 BOOT=native, make sim TICKS=200.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean status logs doctor sim example viewer explain verify boards pictures tune why limit record reload golden prices check test recall mutation bias sdks leak drill bench examples rehearse
+.PHONY: help up down clean status logs doctor sim example inspect viewer explain verify boards pictures tune why limit record reload golden prices check test recall mutation bias sdks leak drill bench examples rehearse
 
 # The Node of package.json comes first on PATH, so an older one on the machine does not matter.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
@@ -40,6 +40,9 @@ example: $(installed) ## run the agent of another SDK once, and show where to lo
 	@tsx stack/main.ts example
 
 ## Look
+
+inspect: $(installed) ## say what works for a service that sends here, and what is missing: SERVICE=my-agents SINCE=2m
+	@tsx stack/main.ts inspect
 
 viewer: $(installed) viewer/dist/main.js ## show the boards in a browser without a Grafana; the first time, it installs Grafana's components
 	@tsx stack/main.ts viewer

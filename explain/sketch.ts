@@ -39,6 +39,7 @@ export const sketched = (spans: readonly Sketch[]): readonly PlainSpan[] =>
       ...rest.attributes,
     },
     resource: { [OTHER.SERVICE_NAME]: rest.service ?? 'forest' },
+    scopeName: '',
     scope: rest.policy ? { [COLLECTOR.POLICY]: rest.policy } : {},
     events: events.map((event) => ({ attributes: {}, ...event })),
     links: [],

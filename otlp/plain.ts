@@ -26,6 +26,8 @@ export type PlainSpan = Readonly<{
   statusMessage: string
   attributes: Values
   resource: Values
+  /** The name of what made the span: an SDK or an instrumentation. */
+  scopeName: string
   scope: Values
   events: readonly Readonly<{ name: string; attributes: Values }>[]
   links: readonly Readonly<{ traceId: string; spanId: string }>[]
@@ -55,6 +57,7 @@ export function plainSpans(
     statusMessage: span.status?.message ?? '',
     attributes: fromAttributes(span.attributes),
     resource: valuesOf(resource),
+    scopeName: scope?.name ?? '',
     scope: valuesOf(scope),
     events: (span.events ?? []).map(({ name = '', attributes }) => ({ name, attributes: fromAttributes(attributes) })),
     links: (span.links ?? []).map((link) => ({ traceId: idOf(link.traceId), spanId: idOf(link.spanId) })),

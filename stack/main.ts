@@ -8,6 +8,7 @@ import { down } from './commands/down.ts'
 import { runDrills } from './commands/drill.ts'
 import { example, examples } from './commands/example.ts'
 import { type AskedExplain, askExplain, EXPLAIN_FORMATS, LASTS } from './commands/explain.ts'
+import { type Asked as Inspected, inspect, Unreachable } from './commands/inspect.ts'
 import { runLeak } from './commands/leak.ts'
 import { limitedList } from './commands/limit.ts'
 import { logs } from './commands/logs.ts'
@@ -122,6 +123,14 @@ function program(settings: () => Settings): Command {
     .command('verify')
     .description('send one marked tick and find it in every backend')
     .action(() => verify(settings(), showing()))
+  stack
+    .command('inspect')
+    .description(
+      'say what works for a service that sends here, and what is missing; ends with 1 if a board or a policy does not see it, with 2 if the stack cannot be asked',
+    )
+    .addOption(new Option('--service <name>', 'default: every service that arrived since then').env('SERVICE'))
+    .addOption(new Option('--since <time>', 'how far back to look').env('SINCE').default('10m'))
+    .action(async (asked: Inspected) => exitWith(await inspect(settings(), asked, showing())))
   stack
     .command('example')
     .description('run the agent of another SDK against the running stack, and say where it is seen')
@@ -257,5 +266,5 @@ stack.parseAsync().catch((error: unknown) => {
   const told =
     cancelled.signal.aborted && error instanceof Error && error.name === 'AbortError' ? cancelled.signal.reason : error
   console.error(told instanceof UserError ? told.message : told)
-  process.exit(cancelled.signal.aborted ? 130 : 1)
+  process.exit(cancelled.signal.aborted ? 130 : told instanceof Unreachable ? 2 : 1)
 })

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parse, stringify } from 'yaml'
+import { settings as shipped } from '../grafana/source/settings.ts'
 import { durationOf } from '../workbench/duration.ts'
 import { UserError } from '../workbench/user-error.ts'
 import { activePolicy } from './policy.ts'
@@ -65,4 +66,13 @@ function write(settings: Settings, waits: Waits): void {
   const file = waitsFile(settings)
   mkdirSync(dirname(file), { recursive: true })
   writeFileSync(file, stringify({ processors: { tail_sampling: keys } }))
+}
+
+/** The waits in force, also where nobody chose them. */
+export const waitsNow = (settings: Settings): Readonly<{ root: string; afterRoot: string }> => {
+  const { DECISION_WAIT, DECISION_WAIT_AFTER_ROOT } = waitsInForce(settings)
+  return {
+    root: DECISION_WAIT ?? shipped.decisionWait,
+    afterRoot: DECISION_WAIT_AFTER_ROOT ?? shipped.decisionWaitAfterRoot,
+  }
 }

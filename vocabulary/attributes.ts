@@ -37,6 +37,9 @@ export const GEN_AI = {
   EVALUATION_EXPLANATION: 'gen_ai.evaluation.explanation',
 } as const
 
+/** The operations that are model calls. Only their spans count tokens: agents and workflows carry sums. */
+export const CALL_OPERATIONS: readonly string[] = ['chat', 'text_completion', 'generate_content', 'embeddings']
+
 export const WOODLAND = {
   TICK: 'woodland.tick',
   SEED: 'woodland.seed',
@@ -77,12 +80,6 @@ export const DIALECTS = {
   HAND_WRITTEN_INPUT: 'llm.prompt_tokens',
 } as const
 
-/** What the Collector writes on a trace: the policy that kept it (on the scope), and how many values it masked. */
-export const COLLECTOR = {
-  POLICY: 'tailsampling.policy',
-  MASKED: 'redaction.masked.count',
-} as const
-
 /** Where the time of a request went, in seconds, as vLLM writes it on its span. */
 export const VLLM = {
   QUEUE: 'gen_ai.latency.time_in_queue',
@@ -97,6 +94,21 @@ export const OPENINFERENCE = {
   AGENT: 'agent.name',
   INPUT: 'input.value',
   OUTPUT: 'output.value',
+} as const
+
+/** Any of these shows what a call got, and what it gave. */
+export const MESSAGES = {
+  INPUT: [OPENINFERENCE.INPUT, GEN_AI.INPUT_MESSAGES, 'llm.input_messages.0.message.role'],
+  OUTPUT: [OPENINFERENCE.OUTPUT, GEN_AI.OUTPUT_MESSAGES, 'llm.output_messages.0.message.role'],
+} as const
+
+/** What the Collector writes about itself on what it handles. */
+export const COLLECTOR = {
+  /** On the scope: the policy that kept a trace, and whether the spans came after that. */
+  POLICY: 'tailsampling.policy',
+  CACHED: 'tailsampling.cached_decision',
+  /** How many values of an item were masked. */
+  MASKED: 'redaction.masked.count',
 } as const
 
 export const OTHER = {

@@ -1,4 +1,5 @@
 import { eachSpan, fromAttributes, isError, type Plain } from '../../otlp/json.ts'
+import { CALL_OPERATIONS, MESSAGES } from '../../vocabulary/attributes.ts'
 import { drawIn, type Format } from '../../workbench/draw.ts'
 import type { Class, Recording } from './recordings.ts'
 import { idOf, type Outcome, type Seen } from './replay.ts'
@@ -12,7 +13,7 @@ export type Verdict =
 
 const YES: Verdict = { is: 'yes' }
 const no = (why: string): Verdict => ({ is: 'no', why })
-const CALLS: readonly Plain[] = ['chat', 'text_completion', 'generate_content', 'embeddings']
+const CALLS: readonly Plain[] = CALL_OPERATIONS
 
 /** Which policy must be recorded on the runs of a class. A call that was heavy may have been slow, too. */
 const KEPT_BY: Readonly<Record<Exclude<Class, 'ordinary' | 'stream'>, readonly string[]>> = {
@@ -145,9 +146,6 @@ function kinds(recording: Recording, outcome: Outcome): Verdict {
   return unknown.length === 0 ? YES : no(`${unknown.length} spans have none, e.g. ${unknown[0]?.span.name}`)
 }
 
-const INPUT = ['input.value', 'gen_ai.input.messages', 'llm.input_messages.0.message.role']
-const OUTPUT = ['output.value', 'gen_ai.output.messages', 'llm.output_messages.0.message.role']
-
 /** Every call and every tool that went well shows what it got; a call shows what it gave. */
 function messages(recording: Recording, outcome: Outcome): Verdict {
   const well = spansOf(recording, outcome).filter(({ span }) => !isError(span))
@@ -156,11 +154,11 @@ function messages(recording: Recording, outcome: Outcome): Verdict {
   const has = ({ attributes }: Seen, keys: readonly string[]) => keys.some((key) => attributes[key] !== undefined)
   // Two instrumentations of one call (OpenAI Agents and the openai package, both by Traceloop): the inner one has the reply.
   const outer = new Set(well.filter(isCall).map(({ span }) => span.parentSpanId))
-  const lacks = (one: Seen) => !has(one, INPUT) || !(has(one, OUTPUT) || outer.has(one.span.spanId))
-  const silent = well.filter((one) => (isCall(one) && lacks(one)) || (isTool(one) && !has(one, INPUT)))
+  const lacks = (one: Seen) => !has(one, MESSAGES.INPUT) || !(has(one, MESSAGES.OUTPUT) || outer.has(one.span.spanId))
+  const silent = well.filter((one) => (isCall(one) && lacks(one)) || (isTool(one) && !has(one, MESSAGES.INPUT)))
   const why = recording.expected.notSent.messages
   if (why !== undefined)
-    return well.some((one) => isCall(one) && has(one, INPUT))
+    return well.some((one) => isCall(one) && has(one, MESSAGES.INPUT))
       ? no('a call shows them after all')
       : { is: 'not sent', why }
   return silent.length === 0 ? YES : no(`${silent.length} spans do not, e.g. ${silent[0]?.span.name}`)

@@ -71,6 +71,7 @@ export const collector = {
   evicted: 'otelcol_processor_tail_sampling_sampling_trace_dropped_too_early',
   waiting: 'otelcol_processor_tail_sampling_sampling_traces_on_memory',
   late: 'otelcol_processor_tail_sampling_early_releases_from_cache_decision',
+  resets: 'otelcol_cumulativetodelta_datapoints_dropped',
   evaluationErrors: 'otelcol_processor_tail_sampling_sampling_policy_evaluation_error',
   policyTime: 'otelcol_processor_tail_sampling_sampling_policy_execution_time_sum',
   policyRuns: 'otelcol_processor_tail_sampling_sampling_policy_execution_count',

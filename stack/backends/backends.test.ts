@@ -18,6 +18,7 @@ const NAMED_IN: readonly (readonly [glob: string, why: string])[] = [
   ['stack/services.ts', 'Grafana is told where its source of traces is'],
   ['stack/**/viewer.ts', 'the viewer takes the place of Grafana, so it has the same source of traces'],
   ['stack/**/explain.ts', 'it explains a trace that the source of traces has'],
+  ['stack/inspect/*.ts', 'it reads kept traces where they are stored, and asks what people see of them'],
   ['stack/**/leak.ts', 'it asks whether messages are shown where people read them'],
   ['stack/**/bench.ts', 'it measures the two that ship by default, and says so in its table'],
   ['stack/**/stand-ins.ts', 'it makes an image for each'],

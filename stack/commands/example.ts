@@ -63,6 +63,7 @@ export async function example(settings: Settings, name: string, { cancel, say }:
     )
   else say(`kept: ${traces.size} of ${RUNS} traces with ${spans.length} spans; Prometheus counts all of them`)
   say(await links(settings, serviceOf(name), [...traces.keys()]))
+  say(`What works for it and what is missing: make inspect SERVICE=${serviceOf(name)}`)
 }
 
 /** Asks until all traces are there, or until for some time no other one comes. */

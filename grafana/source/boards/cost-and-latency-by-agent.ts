@@ -50,13 +50,21 @@ const figures = [
   figure('Unpriced tokens', ask.unpricedTokens, { unit: 'short', redAbove: 1 }).description(
     'Tokens of models that neither the price catalogue nor grafana/prices.yaml knows; they are in no cost on this board. If it is red, the alert ModelWithoutPrice names the model, and its text is the line to paste. Then run make prices.',
   ),
-  figure('p95 of a turn', ask.durationInRange(0.95, 'invoke_agent'), { unit: 's', decimals: 2, none: NO_TURNS }).description(
+  figure('p95 of a turn', ask.durationInRange(0.95, 'invoke_agent'), {
+    unit: 's',
+    decimals: 2,
+    none: NO_TURNS,
+  }).description(
     'Of 100 turns in the range, 95 were faster. If it rises, compare it with the model call: if both rise, it is the model server; if only turns do, agents ask more often or retry.',
   ),
   figure('p95 of a call', ask.durationInRange(0.95, 'chat'), { unit: 's', decimals: 2 }).description(
     'One chat call of the model with its retries, over the range. If it rises for all agents at once, look at the queue of the model server; if for one, at the length of its prompts.',
   ),
-  figure('Turns refused', ask.refusedShareInRange, { unit: 'percentunit', decimals: 1, none: CREATURES_ONLY }).description(
+  figure('Turns refused', ask.refusedShareInRange, {
+    unit: 'percentunit',
+    decimals: 1,
+    none: CREATURES_ONLY,
+  }).description(
     'Share of turns in the range that ended without an accepted order. Small models are refused often; a jump after a change of prompt or model is the thing to look for. The kinds are below.',
   ),
 ]

@@ -21,10 +21,20 @@ const figures = [
   figure('Calls per turn', own.callsPerTurn, { unit: 'short', decimals: 1, width: 8, none: NO_TURNS }).description(
     `Model calls for one decision, over the range. One or two are usual: perhaps a tool, then the answer. Above ${settings.callsPerTurn} it loops, and AgentLoops fires: open its longest turns and read what it is told after each call.`,
   ),
-  figure('Turns refused', ask.refusedShareInRange, { unit: 'percentunit', decimals: 1, width: 8, none: CREATURES_ONLY }).description(
+  figure('Turns refused', ask.refusedShareInRange, {
+    unit: 'percentunit',
+    decimals: 1,
+    width: 8,
+    none: CREATURES_ONLY,
+  }).description(
     'Share of its turns in the range that ended without an accepted order. The kinds are below; one kind alone is a habit that the prompt can cure.',
   ),
-  figure('p95 of a turn', ask.durationInRange(0.95, 'invoke_agent'), { unit: 's', decimals: 2, width: 8, none: NO_TURNS }).description(
+  figure('p95 of a turn', ask.durationInRange(0.95, 'invoke_agent'), {
+    unit: 's',
+    decimals: 2,
+    width: 8,
+    none: NO_TURNS,
+  }).description(
     'Of 100 of its turns in the range, 95 were faster. If it is high and the call beside it is not, the agent asks too often; if both are, the model server is slow.',
   ),
   figure('p95 of a call', ask.durationInRange(0.95, 'chat'), { unit: 's', decimals: 2, width: 8 }).description(
