@@ -240,7 +240,8 @@ test('each service is told what works and what is missing', async (t) => {
 
   await holds(SIMULATOR, {}, /^ok {3}agent names +(?:\w+, ){3}\w+ and 1 more/m, /^ok {3}links +kept spans have [1-9]/m)
   await holds('pydantic-ai', {}, /^ok {3}agent names +calculator/m)
-  await holds('vercel-ai', {}, /^ok {3}first chunk +6 of/m)
+  // It calls its provider "local", and a model of one's own server has no price of the catalogue.
+  await holds('vercel-ai', { blind: ['price'] }, /^ok {3}first chunk +6 of/m, /^ +gpt-4o-mini:\n +- \{ from:/m)
   await holds(
     'openai-v2',
     { note: ['agent names', 'messages'] },
@@ -254,11 +255,7 @@ test('each service is told what works and what is missing', async (t) => {
     /openai\.v1 inside .*openai_agents/,
     /block_instruments=/,
   )
-  await holds(
-    'workshop',
-    { blind: ['price'], note: ['agent names', 'messages'] },
-    /^ +claude-sonnet-4-5:\n +- \{ from:/m,
-  )
+  await holds('workshop', { note: ['agent names', 'messages'] }, /^ok {3}price +claude-sonnet-4-5/m)
   await holds('economy', { blind: ['model', 'tokens'], note: ['span names'] }, /simulation\.tick\/\*/)
 
   await holds('unpriced', { blind: ['price'] }, /no price holds for a-model-of-mine/)
@@ -286,7 +283,7 @@ test('without a service it looks at the ten that sent the most, and names the ot
   const all = await ask()
   assert.equal(all.seen, false)
   const text = all.lines.join('\n')
-  assert.match(text, /^f10-workshop: a board or a policy does not see it$/m)
+  assert.match(text, /^f09-vercel-ai: a board or a policy does not see it$/m)
   assert.match(text, /^All lines of one service: make inspect SERVICE=thousand-token-wood$/m)
   assert.match(text, /^Not looked at, because they sent less: .*logging/m)
 })

@@ -318,3 +318,10 @@ export function relabelling(metrics: readonly string[], own: readonly string[]):
     { action: 'labeldrop', regex: '__tmp_.+' },
   ]
 }
+
+/** What the package asks for a model on a day, at its base price; undefined when it does not know the model. */
+export function ratesOn(day: Date, provider: string | undefined, model: string): Rates | undefined {
+  const providerId = provider && (OF_THE_CONVENTIONS[provider] ?? provider)
+  const found = calcPrice({ input_tokens: 1 }, model, { ...(providerId ? { providerId } : {}), timestamp: day })
+  return found ? ratesOf(found.model_price) : undefined
+}

@@ -7,7 +7,8 @@ import { mermaidReport } from '../../explain/mermaid.ts'
 import { pageReport } from '../../explain/page.ts'
 import { type Explained, explain } from '../../explain/summary.ts'
 import { textReport } from '../../explain/text.ts'
-import { isPerToken } from '../../grafana/source/prices.ts'
+import { type Rates, ratesOn } from '../../grafana/source/catalogue.ts'
+import { byType, isPerToken } from '../../grafana/source/prices.ts'
 import { hexOf, type TraceRequest } from '../../otlp/json.ts'
 import { type PlainSpan, plainSpans } from '../../otlp/plain.ts'
 import { DIALECTS, GEN_AI, OTHER, WOODLAND } from '../../vocabulary/attributes.ts'
@@ -84,15 +85,20 @@ function refuseUnclear({ trace, last, file, agent, service }: AskedExplain): voi
     )
 }
 
-/** What a token cost on a day. A server that costs by the hour has no price for a token. */
+/**
+ * What a token cost on a day: by grafana/prices.yaml, else by the price catalogue, as on the boards. A server that costs by the
+ * hour has no price for a token.
+ */
 export function priceOn(day: Date): Price {
-  const prices = new Map(
-    pricesAt(day)
-      .filter(isPerToken)
-      .map((price) => [price.model, price]),
-  )
-  return (model, _provider, type) => {
-    const usd = type === 'input' || type === 'output' ? prices.get(model)?.[type] : undefined
+  const own = new Map(pricesAt(day).map((price) => [price.model, price]))
+  return (model, provider, type) => {
+    const price = own.get(model)
+    const rates: Rates | undefined = price
+      ? isPerToken(price)
+        ? Object.fromEntries(byType(price))
+        : undefined
+      : ratesOn(day, provider, model)
+    const usd = rates?.[type]
     return usd === undefined ? undefined : usd / 1e6
   }
 }
