@@ -40,9 +40,9 @@ type PriceRequest = Readonly<{
 const LOOK_AGAIN_MS = 200
 
 /**
- * Writes the rules of prices and budgets, and the jobs that put price keys on tokens. When the stack is up, also puts them in force in Prometheus and in each backend
- * that computes costs. Past cost does not change. Throws `UserError` and changes nothing when a file has a defect, or when
- * Prometheus refuses the rules.
+ * Writes the rules of prices and budgets, and the jobs that put price keys on tokens. When the stack is up, also puts them
+ * in force in Prometheus and in each backend that computes costs. Past cost does not change. Throws `UserError` and changes
+ * nothing when a file has a defect, or when Prometheus refuses the rules.
  */
 export async function applyPrices(settings: Settings, size: PriceRequest, { cancel, say }: Options): Promise<void> {
   const { isUp, folder = GRAFANA, into = GRAFANA } = size
