@@ -316,7 +316,7 @@ test('a new kind of secret', async () => {
   insert(
     'collector/privacy/exact.yaml',
     '- replace_pattern(cache["text"], "hf_',
-    '- replace_pattern(cache["text"], "dapi[0-9a-f]{32}", "\\uFDD1$0\\uFDD1")\n',
+    '- replace_pattern(cache["text"], "dapi[0-9a-f]{32}", "\\uFDD1$0\\uFDD9")\n',
   )
   insert('evidence/leak/harmless/used.ts', "  'order.id': built(", "  'job.name': oneOf('dapi-load', 'dapibus'),\n")
   const { text } = await received('tempo', asTempo, { note: `It is ${secret}.`, 'job.name': 'dapi-load' })
