@@ -49,6 +49,9 @@ const ALL_LOOKED_AT = `sum_over_time(${COUNTED_UP}[2m]) > 12`
 /** What a young collector has counted is new: it began at zero. */
 const YOUNG_COLLECTOR = 'otelcol_process_uptime < 180'
 
+/** When each series was scraped last. A subquery looks at full five seconds only, so a series that is new may not be in it yet. */
+const scraped = (tokens: string) => `max_over_time(timestamp(${tokens})[1m:5s]) or timestamp(${tokens})`
+
 /**
  * Prometheus puts the key on a series when it first sees it, so after a change of prices.yaml two series go on for a
  * moment, with the old key and with the new one. The one that was scraped last says which key holds.
@@ -57,7 +60,8 @@ const priceKey = {
   record: series.priceKey,
   expr: `group by (${PAIR}, ${PRICE_KEY}) (
   topk by (${PAIR}) (1, max by (${PAIR}, ${PRICE_KEY}) (
-    max_over_time(timestamp(${series.countedTokens})[1m:5s]) or max_over_time(timestamp(${series.sentTokens})[1m:5s])
+    ${scraped(series.countedTokens)}
+      or ${scraped(series.sentTokens)}
   ))
 )`,
 }

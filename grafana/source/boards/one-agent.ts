@@ -40,7 +40,12 @@ const figures = [
   figure('p95 of a call', ask.durationInRange(0.95, 'chat'), { unit: 's', decimals: 2, width: 8 }).description(
     'One chat call of this agent with its retries. Compare it with the other agents on the board of all: if only this one is slow, its prompts are long.',
   ),
-  figure('Retries a minute', own.retriesPerMinute, { unit: 'suffix:/min', decimals: 1, width: 8 }).description(
+  figure('Retries a minute', own.retriesPerMinute, {
+    unit: 'suffix:/min',
+    decimals: 1,
+    width: 8,
+    none: CREATURES_ONLY,
+  }).description(
     'HTTP requests that had to be sent again for this agent. Now and then is nothing; a steady rate means that the model server refuses or drops it, and every retry is a wait.',
   ),
 ]
