@@ -97,7 +97,7 @@ async function linesOf(settings: Settings, counted: Counted, around: Around) {
   const { endpoint } = addressesOf(settings)
   const callers = callersIn(stored.traces, service)
   return [
-    ...byCounts(counted, { callers, storesLogs: loaded.includes('otlp'), endpoint, window: around.window }),
+    ...byCounts(counted, { callers, backends: loaded, endpoint, window: around.window }),
     ...(agents ? [agents] : []),
     ...byTraces({ ...around, service, counted, stored, waits }),
   ]

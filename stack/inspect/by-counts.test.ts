@@ -27,7 +27,7 @@ const well: Counted = {
   logs: [],
   metrics: { series: 0, processes: 0, overflowing: 0, cut: 0 },
 }
-const alone: Around = { callers: [], storesLogs: false, endpoint: 'http://127.0.0.1:4318', window: '10m' }
+const alone: Around = { callers: [], backends: ['one', 'two'], endpoint: 'http://127.0.0.1:4318', window: '10m' }
 
 const lines = (changed: Partial<Counted>, around: Partial<Around> = {}) =>
   new Map(byCounts({ ...well, ...changed }, { ...alone, ...around }).map((line) => [line.name, line]))
@@ -124,6 +124,6 @@ test('metrics of any temporality are well; an id among the labels is a note', ()
 test('log records are a note where no backend stores them', () => {
   const logs = [{ event: 'gen_ai.choice', count: 5 }]
   assert.equal(is('logs', { logs }), 'note')
-  assert.match(line('logs', { logs }).fix.join(), /OTEL_LOGS_EXPORTER=none/)
-  assert.equal(is('logs', { logs }, { storesLogs: true }), 'ok')
+  assert.match(line('logs', { logs }).fix.join(), /OTEL_LOGS_EXPORTER=none .* BACKENDS=one,two,otlp /)
+  assert.equal(is('logs', { logs }, { backends: ['one', 'otlp'] }), 'ok')
 })

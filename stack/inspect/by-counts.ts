@@ -7,8 +7,8 @@ import { blind, few, type Line, note, ok, some, told } from './line.ts'
 export type Around = Readonly<{
   /** Other services with model calls in the kept traces of this one. */
   callers: readonly string[]
-  /** Whether a backend stores log records. */
-  storesLogs: boolean
+  /** The backends that are loaded. */
+  backends: readonly string[]
   endpoint: string
   /** Over how long was counted, such as 10m. */
   window: string
@@ -208,14 +208,17 @@ function labels({ metrics: { series, overflowing, cut }, groups }: Counted): Lin
   return ok('labels', 'only those of collector/dialects/metric-labels.yaml; cannot be told: which others its SDK sent')
 }
 
-function logs({ logs }: Counted, { storesLogs }: Around): Line {
+/** The only backend that takes log records. */
+const STORES_LOGS = 'otlp'
+
+function logs({ logs }: Counted, { backends }: Around): Line {
   const records = sumOf(logs)
   if (records === 0) return ok('logs', 'it sends no log records')
   const found = `${some(records, 'record')}: ${told(logs.map(({ event, count }) => [event || 'without an event', count]))}`
-  if (storesLogs) return ok('logs', `${found}; the backend otlp stores them`)
+  if (backends.includes(STORES_LOGS)) return ok('logs', `${found}; the backend ${STORES_LOGS} stores them`)
   return note(
     'logs',
     `${found}; counted and then dropped, because no backend here takes them`,
-    'export OTEL_LOGS_EXPORTER=none   # or store them: make up BACKENDS=tempo,phoenix,otlp OTLP_BACKEND_ENDPOINT=…',
+    `export OTEL_LOGS_EXPORTER=none   # or store them: make up BACKENDS=${[...backends, STORES_LOGS].join(',')} OTLP_BACKEND_ENDPOINT=…`,
   )
 }

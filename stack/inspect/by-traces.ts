@@ -67,7 +67,7 @@ function messages(mine: readonly Span[]): Line {
   const found = `of ${some(calls.length, 'kept call')}, ${input} show the prompt, ${output} the reply, ${reasons} the finish reason`
   if (input && output) return ok('messages', found)
   const example = exampleFor(calls)
-  return note('messages', `${found}: Phoenix shows no conversation`, ...MESSAGE_FIX(example))
+  return note('messages', `${found}, so no conversation is shown`, ...MESSAGE_FIX(example))
 }
 
 /** How an SDK is told to write messages on spans; most do so by default. */
