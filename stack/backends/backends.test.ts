@@ -26,7 +26,6 @@ const NAMED_IN: readonly (readonly [glob: string, why: string])[] = [
   ['workbench/forecast.ts', 'it forecasts the disk of the two that ship by default'],
   ['workbench/report.ts', 'it prints that forecast'],
   ['stack/**/example.ts', 'it asks the two that ship by default what they have of an example'],
-  ['stack/inspect/*.ts', 'it asks the two that ship by default what they have of a service'],
   ['evidence/**/verdicts.ts', 'it tests that messages are shown where people read them'],
   ['evidence/**/keys.ts', 'the maker of one gives its keys the name'],
   ['evidence/**/used.ts', 'an SDK of the same maker begins the keys of its attributes with the name'],
