@@ -45,6 +45,6 @@ const rules = ([key, schedule]: readonly [string, Schedule]) =>
 /** One line a rule: there are thousands. The last one says that all are there. */
 export const renderCatalogueRules = (): string => {
   const loaded = { record: series.catalogueLoaded, expr: `count(${series.price})` }
-  const lines = [...[...catalogue].flatMap(rules), loaded].map((rule) => `      - ${JSON.stringify(rule)}\n`)
+  const lines = [...[...catalogue()].flatMap(rules), loaded].map((rule) => `      - ${JSON.stringify(rule)}\n`)
   return `${HEADER}groups:\n  - name: catalogue\n    interval: ${EVERY}\n    rules:\n${lines.join('')}`
 }

@@ -112,14 +112,24 @@ const exactKey = (provider: Provider, name: string) => `${provider.id}:${name}`
 /** The asterisk says that many names have this key. A name in full is never such a key, because the model's own name may not match. */
 const fuzzyKey = (provider: Provider, model: ModelInfo) => `${provider.id}:${model.id.toLowerCase()}*`
 
-const fuzzyModels = ({ models }: Provider) =>
+const remembered = <Key, Value>(make: (key: Key) => Value) => {
+  const known = new Map<Key, Value>()
+  return (key: Key): Value => {
+    if (!known.has(key)) known.set(key, make(key))
+    return known.get(key) as Value
+  }
+}
+
+const fuzzyModels = remembered(({ models }: Provider) =>
   models.flatMap((model) => {
     const ways = waysOf(model.match)
     return ways.length > 0 ? [{ model, ways }] : []
-  })
+  }),
+)
 
+const wholly = remembered((regex: string) => new RegExp(`^(?:${regex})$`))
 const matches = ({ all, none }: Way, name: string) => {
-  const is = (regex: string) => new RegExp(`^(?:${regex})$`).test(name)
+  const is = (regex: string) => wholly(regex).test(name)
   return all.every(is) && !none.some(is)
 }
 const helpersOf = ({ fallback_model_providers: all = [] }: Provider) =>
@@ -139,13 +149,20 @@ const ownKeys = (provider: Provider) =>
       : []
   })
 
-/** What each key costs. A key is the catalogue's name of the provider, a colon, and what the model is asked by. */
-export const catalogue: ReadonlyMap<string, Schedule> = new Map(
-  providers.flatMap((provider) => [
-    ...fuzzyModels(provider).map(({ model }) => [fuzzyKey(provider, model), scheduleOf(model)] as const),
-    ...ownKeys(provider),
-  ]),
-)
+let made: ReadonlyMap<string, Schedule> | undefined
+/**
+ * What each key costs. A key is the catalogue's name of the provider, a colon, and what the model is asked by. It takes a moment to
+ * make, so it is made when somebody asks: every command reads this file, and few need it.
+ */
+export const catalogue = (): ReadonlyMap<string, Schedule> => {
+  made ??= new Map(
+    providers.flatMap((provider) => [
+      ...fuzzyModels(provider).map(({ model }) => [fuzzyKey(provider, model), scheduleOf(model)] as const),
+      ...ownKeys(provider),
+    ]),
+  )
+  return made
+}
 
 export type Relabel = Readonly<{
   source_labels?: readonly string[]
@@ -217,7 +234,7 @@ function exactRules(provider: Provider): readonly Relabel[] {
     const owner = owners.find((one) => model && one.models.includes(model))
     const fuzzy = fuzzyAnswer(provider, name)
     if (!model || !owner || fuzzy === model || (owner === provider && fuzzy === undefined)) continue
-    const key = catalogue.has(exactKey(owner, name)) ? `${owner.id}:$1` : fuzzyKey(owner, model)
+    const key = catalogue().has(exactKey(owner, name)) ? `${owner.id}:$1` : fuzzyKey(owner, model)
     namesOf.set(key, [...(namesOf.get(key) ?? []), name])
   }
   return [...namesOf].map(([key, names]) => ({
@@ -274,7 +291,7 @@ export function relabelling(metrics: readonly string[], own: readonly string[]):
       regex: '[^;]+;litellm/[^;]+;[^/]+/(.+)',
       target_label: MODEL,
     },
-    // No provider, or one that is none: the model says whose it is.
+    // Without a provider, or with LiteLLM, which only hands on, the model says whose it is.
     {
       source_labels: [PROVIDER, ASKED, MODEL],
       regex: ';(?:litellm(?:/.*)?)?;.+',
