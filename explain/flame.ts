@@ -36,7 +36,6 @@ type Group = Readonly<{
   ms: number
   lanes: readonly (readonly Group[])[]
   height: number
-  left: number
 }>
 
 export function flameOf({ tops, ms }: Tree, scenes: readonly Scene[]): Flame {
@@ -107,7 +106,6 @@ function lanesOf(
       ms,
       lanes: below.lanes,
       height: 1 + inner,
-      left: below.left,
     }
     if (free) {
       free.groups.push(group)

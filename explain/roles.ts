@@ -1,10 +1,9 @@
 import type { Plain } from '../otlp/json.ts'
 import type { Values } from '../otlp/plain.ts'
-import { DIALECTS, GEN_AI, OTHER } from '../vocabulary/attributes.ts'
+import { CALL_OPERATIONS, DIALECTS, GEN_AI, OTHER } from '../vocabulary/attributes.ts'
 import type { Node, Tree } from './tree.ts'
 
-/** The operations of the conventions that ask a model. */
-const CALLS: readonly Plain[] = ['chat', 'text_completion', 'generate_content', 'embeddings']
+const CALLS: readonly Plain[] = CALL_OPERATIONS
 const TOOLS: readonly Plain[] = ['execute_tool', 'retrieval']
 
 /**

@@ -62,12 +62,14 @@ function exitWith(well: boolean): void {
   if (!well) process.exitCode = 1
 }
 
-/** Prints the report. If all options have their defaults, also writes it to docs/measured/. */
-function prove(name: MeasuredName, { report, holds }: Result, command: Command): void {
+/** Prints the report. If all options have their defaults, also writes it to docs/measured/, and its summary into the README. */
+function prove(name: MeasuredName, { report, holds, summary }: Result, command: Command): void {
   const { format, ...options } = command.opts<{ format: Format }>()
   say(report(format))
-  if (Object.keys(options).every((option) => command.getOptionValueSource(option) === 'default'))
+  if (Object.keys(options).every((option) => command.getOptionValueSource(option) === 'default')) {
     tell(`written to ${writeMeasured(name, report('markdown'))}`)
+    if (summary !== undefined) writeInReadme(name, summary)
+  }
   exitWith(holds)
 }
 
@@ -204,11 +206,7 @@ function program(settings: () => Settings): Command {
     .command('sdks')
     .description('send what real SDKs sent, and show what each of them gets')
     .addOption(format)
-    .action(async (_, command: Command) => {
-      const found = await runSdks(settings(), working())
-      writeInReadme('sdks', found.summary)
-      prove('sdks', found, command)
-    })
+    .action(async (_, command: Command) => prove('sdks', await runSdks(settings(), working()), command))
   stack
     .command('recall')
     .description('send traces that must be kept, in every order and with every delay, and count the lost ones')

@@ -7,8 +7,8 @@ import { BACKENDS, served } from './backends/backends.ts'
 import { versionOf } from './native.ts'
 import { ROOT } from './settings.ts'
 
-/** What a command found, and whether the promise holds. */
-export type Result = Readonly<{ report: (format: Format) => string; holds: boolean }>
+/** What a command found, and whether the promise holds. A summary stands in the README. */
+export type Result = Readonly<{ report: (format: Format) => string; holds: boolean; summary?: string }>
 
 const servers = served(BACKENDS).map(({ server }) => server.recipe)
 

@@ -2,7 +2,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFil
 import { dirname, relative, resolve } from 'node:path'
 import { checkPolicyFile, type Defect, readText, warningsOn } from '../workbench/check.ts'
 import { type Launcher, withScratch } from '../workbench/collector.ts'
-import { durationOf } from '../workbench/duration.ts'
+import { millisecondsOf } from '../workbench/duration.ts'
 import { trialIn } from '../workbench/trial.ts'
 import { UserError } from '../workbench/user-error.ts'
 import { defaultOf } from '../workbench/variables.ts'
@@ -18,8 +18,8 @@ export const activePolicy = (settings: Settings): string => resolve(settings.sta
  * time factor.
  */
 export function slowCall({ env }: Settings, timeFactor: number): string {
-  const nanos = durationOf(defaultOf(readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8'), 'SLOW_CALL')) ?? Number.NaN
-  return env.SLOW_CALL || `${Math.round(nanos / 1e6 / timeFactor)}ms`
+  const ms = millisecondsOf(defaultOf(readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8'), 'SLOW_CALL'))
+  return env.SLOW_CALL || `${Math.round(ms / timeFactor)}ms`
 }
 
 /** The list that was in force before the present one. */

@@ -7,6 +7,9 @@ export function durationOf(text: string): number | undefined {
   return Math.round(parts.reduce((sum, [, number, unit = '']) => sum + Number(number) * (NANOS[unit] ?? 0), 0))
 }
 
+/** The same in milliseconds; NaN for any other text. */
+export const millisecondsOf = (text: string): number => (durationOf(text) ?? Number.NaN) / 1e6
+
 /** In seconds or milliseconds, to the microsecond, so that a threshold and a value just below it look different. */
 export function shownTime(nanos: bigint): string {
   const isShort = nanos < 1_000_000_000n && nanos > -1_000_000_000n

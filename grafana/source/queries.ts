@@ -1,3 +1,4 @@
+import { CALL_OPERATIONS } from '../../vocabulary/attributes.ts'
 import { counted } from './counting.ts'
 import { filledIn } from './links.ts'
 import { series } from './metrics.ts'
@@ -27,7 +28,7 @@ const quantile = (q: number, histogram: string, selector: string, window: string
 /** A turn of an agent, or a call of a model by any of the names that the conventions have for it. */
 export const OPERATIONS = {
   invoke_agent: 'gen_ai_operation_name="invoke_agent"',
-  chat: 'gen_ai_operation_name=~"chat|text_completion|generate_content|embeddings"',
+  chat: `gen_ai_operation_name=~"${CALL_OPERATIONS.join('|')}"`,
 } as const
 export const of = (operation: Operation) => `${OPERATIONS[operation]}, ${A}`
 const sentOf = (operation: Operation) => `gen_ai_operation_name="${operation}", ${SENT}`

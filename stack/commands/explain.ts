@@ -11,8 +11,8 @@ import { type Rates, ratesOn } from '../../grafana/source/catalogue.ts'
 import { byType, isPerToken } from '../../grafana/source/prices.ts'
 import { hexOf, type TraceRequest } from '../../otlp/json.ts'
 import { type PlainSpan, plainSpans } from '../../otlp/plain.ts'
-import { DIALECTS, GEN_AI, OTHER, WOODLAND } from '../../vocabulary/attributes.ts'
-import { durationOf } from '../../workbench/duration.ts'
+import { CALL_OPERATIONS, DIALECTS, GEN_AI, OTHER, WOODLAND } from '../../vocabulary/attributes.ts'
+import { millisecondsOf } from '../../workbench/duration.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { variablesIn } from '../../workbench/variables.ts'
 import { chosenBackends } from '../backends/backends.ts'
@@ -144,11 +144,11 @@ function questions(settings: Settings, last: (typeof LASTS)[number]): readonly s
   const limit = (name: string) => limits.get(name) ?? ''
   const operation = span(GEN_AI.OPERATION)
   const run = `${operation} =~ "invoke_agent|invoke_workflow"`
-  const call = `${operation} =~ "chat|text_completion|generate_content|embeddings"`
+  const call = `${operation} =~ "${CALL_OPERATIONS.join('|')}"`
   return {
     failed: [`${run} && status = error`, `${operation} != nil && status = error`],
     slow: [
-      `((${call} && duration > ${limit('SLOW_CALL')}) || (${run} && duration > ${limit('SLOW_RUN')}) || ${span(DIALECTS.HAND_WRITTEN_LATENCY)} > ${milliseconds(limit('SLOW_CALL'))})`,
+      `((${call} && duration > ${limit('SLOW_CALL')}) || (${run} && duration > ${limit('SLOW_RUN')}) || ${span(DIALECTS.HAND_WRITTEN_LATENCY)} > ${millisecondsOf(limit('SLOW_CALL'))})`,
     ],
     costly: [
       `(${span(WOODLAND.TOKENS)} >= ${limit('TOKEN_HEAVY')} || (${call} && ${span(GEN_AI.INPUT_TOKENS)} >= ${limit('HEAVY_CALL')}) || ${span(DIALECTS.HAND_WRITTEN_INPUT)} >= ${limit('HEAVY_CALL')})`,
@@ -178,8 +178,6 @@ async function newest(settings: Settings, { last = 'failed', agent, service }: A
     `No kept trace of the last ${KEPT_HOURS} hours matches ${words}. ${also.length > 0 ? `Leave out ${agent ? 'AGENT' : 'SERVICE'}, or write it as the spans do` : 'Try another LAST'}; a new trace is found some seconds after its root. What is asked in TraceQL: { ${[asked[0], ...also].join(' && ')} }`,
   )
 }
-
-const milliseconds = (duration: string) => (durationOf(duration) ?? Number.NaN) / 1e6
 
 /** The spans of one trace from a file of OTLP JSON, or from stdin: one request, a request a line as the Collector writes, or an answer of Tempo. */
 async function fromFile(file: string, trace: string | undefined): Promise<readonly PlainSpan[]> {

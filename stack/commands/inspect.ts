@@ -1,5 +1,5 @@
 import { diff } from 'node:util'
-import { durationOf } from '../../workbench/duration.ts'
+import { millisecondsOf } from '../../workbench/duration.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { waitFor } from '../../workbench/wait.ts'
 import { chosenBackends } from '../backends/backends.ts'
@@ -43,7 +43,7 @@ export async function inspect(
   { service: asked, since }: Asked,
   { cancel, say, arrivalMs = ARRIVAL_MS }: Options,
 ): Promise<boolean> {
-  const windowMs = msOf(since)
+  const windowMs = millisecondsOf(since)
   if (!(windowMs >= SHORTEST_MS && windowMs <= LONGEST_MS))
     throw new UserError(`SINCE must be a time from 30s to 3h, such as SINCE=2m, not "${since}".`)
   await refuseUnreachable(settings)
@@ -73,8 +73,6 @@ export async function inspect(
   return verdicts.every(Boolean)
 }
 
-const msOf = (duration: string) => (durationOf(duration) ?? Number.NaN) / 1e6
-
 const addressesOf = (settings: Settings) => ({
   endpoint: senderEnvironment(settings).OTEL_EXPORTER_OTLP_ENDPOINT,
   grpcPort: settings.ports.OTLP_GRPC_PORT,
@@ -87,10 +85,10 @@ async function linesOf(settings: Settings, counted: Counted, around: Around) {
   const { service } = counted
   const waits = waitsNow(settings)
   const loaded = chosenBackends(settings).map(({ id }) => id)
-  const since = Date.now() - msOf(around.window)
+  const since = Date.now() - millisecondsOf(around.window)
   const stored = await storedOf(settings, service, {
     since: new Date(since),
-    rootlessSince: new Date(since - msOf(waits.root)),
+    rootlessSince: new Date(since - millisecondsOf(waits.root)),
     loaded,
   })
   const agents = agentNames(counted, spansIn(stored.traces, service))

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { parse } from 'yaml'
+import { settings as shipped } from '../../grafana/source/settings.ts'
 import { defectsIn } from '../../workbench/check.ts'
 import { limited } from '../../workbench/limit.ts'
 import { UserError } from '../../workbench/user-error.ts'
@@ -8,6 +8,7 @@ import { shownAs } from '../policy.ts'
 import { ROOT } from '../settings.ts'
 
 const GB = 1e9
+const MIB = 1024 ** 2
 
 /** A list that keeps at most so many GB a day. Throws `UserError` with the defects of the list, or for a wrong number. */
 export function limitedList(policy: string, gbPerDay: string | undefined): string {
@@ -20,11 +21,6 @@ export function limitedList(policy: string, gbPerDay: string | undefined): strin
     throw new UserError(defects.map(({ line, message }) => `${shownAs(path)}:${line}: ${message}.`).join('\n'))
   return `# ${shownAs(path)} with a limit: at most ${gbPerDay} GB a day. Written by make limit.\n${limited(
     readFileSync(path, 'utf8'),
-    { bytesPerDay, largestTraceBytes: largestTrace() },
+    { bytesPerDay, largestTraceBytes: shipped.largestTraceMiB * MIB },
   )}`
-}
-
-function largestTrace(): number {
-  const config = parse(readFileSync(resolve(ROOT, 'collector/config.yaml'), 'utf8'), { merge: true })
-  return config.processors.tail_sampling.maximum_trace_size_bytes
 }

@@ -13,7 +13,7 @@ type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 const SEED = 7
 
 /** Sends the recordings of real SDKs through the shipped configuration, and says for each SDK what it gets. */
-export async function runSdks(settings: Settings, options: Options): Promise<Result & { summary: string }> {
+export async function runSdks(settings: Settings, options: Options): Promise<Result> {
   const recordings = readRecordings()
   // The recordings are read from files of the collector, which a container does not share.
   const launcher = await launcherFor(settings, options, 'native')

@@ -1,5 +1,5 @@
 import { CALL_OPERATIONS, GEN_AI } from '../../vocabulary/attributes.ts'
-import { durationOf } from '../../workbench/duration.ts'
+import { millisecondsOf } from '../../workbench/duration.ts'
 import { type Counted, CUT, type Group, isCall, spansOf } from './counted.ts'
 import { blind, few, type Line, note, ok, some, told } from './line.ts'
 
@@ -20,8 +20,7 @@ const countBy = (groups: readonly Group[], key: 'operation' | 'model' | 'provide
   for (const group of groups) counts.set(group[key], (counts.get(group[key]) ?? 0) + group.count)
   return [...counts].sort(([, a], [, b]) => b - a)
 }
-/** In nanoseconds. */
-const MINUTE = 6e10
+const MINUTE_MS = 60_000
 
 /** What is counted before sampling tells: all spans, kept or not. */
 export function byCounts(counted: Counted, around: Around): readonly Line[] {
@@ -54,7 +53,7 @@ function arrives({ service, groups, metrics, logs }: Counted, { endpoint, window
       'Boards and policies read spans. Does your program set up a tracer? Then:',
       `export OTEL_TRACES_EXPORTER=otlp OTEL_EXPORTER_OTLP_ENDPOINT=${endpoint}`,
     )
-  const found = `${some(spans, 'span')} in ${window}, ${(spans / (Number(durationOf(window)) / MINUTE)).toFixed(1)} a minute`
+  const found = `${some(spans, 'span')} in ${window}, ${(spans / (millisecondsOf(window) / MINUTE_MS)).toFixed(1)} a minute`
   if (service.startsWith('unknown_service'))
     return note('arrives', `${found}, from a program without a name`, 'export OTEL_SERVICE_NAME=my-agents')
   if (service === CUT)

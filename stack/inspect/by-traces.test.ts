@@ -139,7 +139,7 @@ test('a call inside a call is found through spans between them, and a ring of pa
   assert.equal(line('counted twice', { traces: [[one, two, below]] }).is, 'ok')
 })
 
-test('ids in span names are a note, and versions of models are none', () => {
+test('ids in span names are a note, and versions of models are not', () => {
   const named = (names: readonly string[]) => line('span names', { traces: [names.map((name) => span({ name }))] })
   const ticks = named(['tick/1', 'tick/2', 'tick/3', 'tick/4', 'tick/5'])
   assert.match(ticks.found, /^5 names are one, tick\/\*/)

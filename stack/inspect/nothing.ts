@@ -20,7 +20,7 @@ const MEANS: Readonly<Record<string, string>> = {
     'the path is wrong: an SDK adds /v1/traces to OTEL_EXPORTER_OTLP_ENDPOINT itself, but not to OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
   '405': 'the method is wrong: OTLP is sent with POST',
   '415': 'the content type is wrong: application/x-protobuf or application/json',
-  '503': 'memory is short: the board Pipeline shows who sends much',
+  '503': 'memory is short: the board Pipeline shows which service sends the most',
   UNAUTHENTICATED: `the token is missing or wrong: ${TOKEN}`,
   RESOURCE_EXHAUSTED: `the request is ${TOO_LARGE}, or memory is short`,
   UNIMPLEMENTED: 'there is no such service: the receiver takes traces, metrics and logs of OTLP',
