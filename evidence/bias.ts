@@ -3,11 +3,10 @@ import { randomOf } from '../random/random.ts'
 import type { PriceOf } from '../workbench/classes.ts'
 import type { Launcher } from '../workbench/collector.ts'
 import { drawIn, type Format } from '../workbench/draw.ts'
-import type { Request } from '../workbench/recording.ts'
-import { type Decisions, type List, replayEach, SHORTEST_WAITS_SPEED, weightIn } from '../workbench/replay.ts'
+import { type Decisions, type List, replayEach, weightIn } from '../workbench/replay.ts'
 import { UserError } from '../workbench/user-error.ts'
 import { withVariables } from '../workbench/variables.ts'
-import { AGENTS, type Kind, MUST_KEEP, makeTrace, requestOf, type Turn } from './traffic.ts'
+import { AGENTS, type Kind, MUST_KEEP, makeTrace, paced, type Turn } from './traffic.ts'
 
 /** What is estimated: turns that agents took, those that failed, and what their model calls used and cost. */
 const QUANTITIES = ['turns', 'errors', 'tokens', 'USD'] as const
@@ -63,6 +62,10 @@ export async function biasOf(
 ): Promise<Bias> {
   const made = Array.from({ length: traces }, (_, index) => makeOne(seed, index))
   const routine = made.flatMap(({ kind, spans }) => (kind === 'routine' ? (spans[0]?.traceId ?? []) : []))
+  const traffic = paced(
+    made.map(({ spans }) => spans),
+    PER_SECOND,
+  )
   const estimates: Estimate[] = []
   const drawn: Uint8Array[] = []
   for (let from = 0; from < salts; from += AT_ONCE) {
@@ -73,10 +76,9 @@ export async function biasOf(
       return { estimate, list }
     })
     launcher.say(`  salts ${from + 1} to ${from + some.length} of ${salts}, ${traces} traces each`)
-    const requests = () => sent(made.map(({ spans }) => spans))
     const kept = await replayEach(
       { ...launcher, say: () => {} },
-      { requests, speed: SHORTEST_WAITS_SPEED, stretch: 1, slowCall: '' },
+      traffic,
       some.map(({ list }) => list),
     )
     for (const { estimate, list } of some) {
@@ -111,12 +113,6 @@ function makeOne(seed: number, index: number): ReturnType<typeof makeTrace> & { 
   const random = randomOf(seed, 'turn', index)
   const kind = random.number() < ROUTINE_SHARE ? 'routine' : (MUST_KEEP[random.below(MUST_KEEP.length)] ?? 'routine')
   return { kind, ...makeTrace(kind, random) }
-}
-
-async function* sent(traces: readonly (readonly Span[])[]): AsyncGenerator<Request> {
-  const batch = 25
-  for (let from = 0; from < traces.length; from += batch)
-    yield requestOf((from / PER_SECOND) * 1000 * SHORTEST_WAITS_SPEED + 1, traces.slice(from, from + batch).flat())
 }
 
 /** What a call cost. A model must have a price: if every cost were 0, every estimate would be right. */

@@ -1,12 +1,9 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { randomOf } from '../random/random.ts'
-import { type Launcher, withScratch } from '../workbench/collector.ts'
+import type { Launcher } from '../workbench/collector.ts'
 import { drawIn, type Format } from '../workbench/draw.ts'
-import type { Request } from '../workbench/recording.ts'
-import { replay, SHORTEST_WAITS_SPEED } from '../workbench/replay.ts'
+import { replayEach } from '../workbench/replay.ts'
 import { withVariables } from '../workbench/variables.ts'
-import { makeTrace, requestOf } from './traffic.ts'
+import { makeTrace, paced } from './traffic.ts'
 
 export type QuietSize = Readonly<{ seed: number; agents: number; runs: number }>
 
@@ -14,7 +11,6 @@ export type QuietSize = Readonly<{ seed: number; agents: number; runs: number }>
 export type Quiet = QuietSize & Readonly<{ seenAt: readonly number[] }>
 
 const PER_SECOND = 2500
-const REQUEST = 25
 
 /**
  * Sends ordinary runs of many agents through a list. Nothing ever goes wrong in them, so only the sample keeps any, and an agent
@@ -25,19 +21,12 @@ export async function quietAgents(launcher: Launcher, list: string, size: QuietS
     agent: index % size.agents,
     ...makeTrace('routine', randomOf(size.seed, 'quiet', index)),
   }))
-  async function* requests(): AsyncGenerator<Request> {
-    for (let from = 0; from < runs.length; from += REQUEST)
-      yield requestOf(
-        (from / PER_SECOND) * 1000 * SHORTEST_WAITS_SPEED + 1,
-        runs.slice(from, from + REQUEST).flatMap(({ spans }) => spans),
-      )
-  }
-  const traffic = { requests, speed: SHORTEST_WAITS_SPEED, stretch: 1, slowCall: '' }
-  const kept = await withScratch((folder) => {
-    const policies = join(folder, 'list.yaml')
-    writeFileSync(policies, withVariables(list, {}))
-    return replay(launcher, traffic, policies)
-  })
+  const traffic = paced(
+    runs.map(({ spans }) => spans),
+    PER_SECOND,
+  )
+  const name = 'list'
+  const kept = (await replayEach(launcher, traffic, [{ name, text: withVariables(list, {}) }])).get(name) ?? new Map()
   const count = new Map<number, number>()
   const seenAt = new Map<number, number>()
   for (const { agent, spans } of runs) {

@@ -4,6 +4,7 @@ import { type AnyValue, endOf, integer, resourceSpans, type Span, startOf, text 
 import { type Random, randomOf } from '../random/random.ts'
 import { durationOf } from '../workbench/duration.ts'
 import type { Request } from '../workbench/recording.ts'
+import { SHORTEST_WAITS_SPEED, type Traffic } from '../workbench/replay.ts'
 import { defaultOf } from '../workbench/variables.ts'
 
 /** Kinds of generated traces that must be kept. */
@@ -377,6 +378,23 @@ function mixedUp(parts: readonly Sent[]): Sent[] {
     return { atMs: some.at(-1)?.atMs ?? 0, spans: inTurn.map(({ span }) => span), mixed: true }
   })
 }
+
+/** How many traces go into one request of paced traffic. */
+const IN_REQUEST = 25
+
+/** These traces at an even pace, each whole in one request, for samplers with the shortest waits. */
+export const paced = (traces: readonly (readonly Span[])[], perSecond: number): Traffic => ({
+  requests: async function* () {
+    for (let from = 0; from < traces.length; from += IN_REQUEST)
+      yield requestOf(
+        (from / perSecond) * SECOND_MS * SHORTEST_WAITS_SPEED + 1,
+        traces.slice(from, from + IN_REQUEST).flat(),
+      )
+  },
+  speed: SHORTEST_WAITS_SPEED,
+  stretch: 1,
+  slowCall: '',
+})
 
 export function requestOf(atMs: number, spans: readonly Span[]): Request {
   const isForeign = (span: Span) => FOREIGN in span

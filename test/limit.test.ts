@@ -3,7 +3,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { estimating } from '../evidence/bias.ts'
-import { AGENTS, BEGINNING, type Kind, MUST_KEEP, makeTrace, requestOf } from '../evidence/traffic.ts'
+import { AGENTS, BEGINNING, type Kind, MUST_KEEP, makeTrace, paced } from '../evidence/traffic.ts'
 import { randomOf } from '../random/random.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { limitedList } from '../stack/commands/limit.ts'
@@ -13,14 +13,13 @@ import { ROOT, type Settings } from '../stack/settings.ts'
 import { pricesOf } from '../stack/workbench.ts'
 import type { Launcher } from '../workbench/collector.ts'
 import { limited } from '../workbench/limit.ts'
-import { replayEach, SHORTEST_WAITS_SPEED } from '../workbench/replay.ts'
+import { replayEach } from '../workbench/replay.ts'
 import { withVariables } from '../workbench/variables.ts'
 
 /** Half of the traces are routine; the others are of every kind that must be kept. */
 const TRACES = 6000
 const PER_SECOND = 2000
 const SECONDS = TRACES / PER_SECOND
-const REQUEST = 20
 
 let settings: Settings
 let launcher: Launcher
@@ -45,17 +44,13 @@ after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 /** What lists keep of the same traffic, and how many turns the kept traces of each say there were. */
 async function judged(lists: Readonly<Record<string, string>>) {
-  async function* requests() {
-    for (let from = 0; from < TRACES; from += REQUEST)
-      yield requestOf(
-        (from / PER_SECOND) * 1000 * SHORTEST_WAITS_SPEED + 1,
-        made.slice(from, from + REQUEST).flatMap(({ spans }) => spans),
-      )
-  }
   const estimates = new Map(Object.keys(lists).map((name) => [name, estimating(pricesOf(BEGINNING))]))
   const kept = await replayEach(
     launcher,
-    { requests, speed: SHORTEST_WAITS_SPEED, stretch: 1, slowCall: '' },
+    paced(
+      made.map(({ spans }) => spans),
+      PER_SECOND,
+    ),
     Object.entries(lists).map(([name, text]) => {
       const see = estimates.get(name)?.see
       return { name, text, ...(see && { watch: see }) }

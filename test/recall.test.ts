@@ -4,14 +4,14 @@ import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { parse, stringify } from 'yaml'
 import { type Quiet, seenBy } from '../evidence/quiet.ts'
-import { MUST_KEEP, makeTrace, PROFILES, requestOf } from '../evidence/traffic.ts'
+import { MUST_KEEP, makeTrace, PROFILES, paced } from '../evidence/traffic.ts'
 import { randomOf } from '../random/random.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { runRecall } from '../stack/commands/recall.ts'
 import { ownSettings } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
-import { replay, SHORTEST_WAITS_SPEED } from '../workbench/replay.ts'
+import { replay } from '../workbench/replay.ts'
 import { withVariables } from '../workbench/variables.ts'
 
 const COUNT = 3000
@@ -81,13 +81,10 @@ test('the policy in the README keeps every run of the agent that it names', asyn
     withVariables(shipped.replace('- name: sample-', `${policy.replaceAll('night-auditor', 'fox')}\n$&`), {}),
   )
   const made = Array.from({ length: 200 }, (_, index) => makeTrace('routine', randomOf(5, 'README', index)))
-  async function* requests() {
-    yield requestOf(
-      1,
-      made.flatMap(({ spans }) => spans),
-    )
-  }
-  const traffic = { requests, speed: SHORTEST_WAITS_SPEED, stretch: 1, slowCall: '' }
+  const traffic = paced(
+    made.map(({ spans }) => spans),
+    1000,
+  )
   const kept = await replay(await launcherFor(settings, quiet, 'native'), traffic, list)
   const foxes = made
     .filter(({ turn }) => turn.agent === 'fox')
