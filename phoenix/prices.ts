@@ -1,4 +1,5 @@
 import { isPerHour, isPerToken, type Price } from '../grafana/source/prices.ts'
+import { literal } from '../grafana/source/regex.ts'
 
 /** Phoenix reads its prices again every 5 s. A span that comes earlier never gets a cost. */
 const CACHE_MS = 5000
@@ -40,8 +41,6 @@ const costs = (input: number, output: number) => [
   { tokenType: 'input', kind: 'PROMPT', costPerMillionTokens: input },
   { tokenType: 'output', kind: 'COMPLETION', costPerMillionTokens: output },
 ]
-
-const literal = (model: string) => model.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 
 type Known = {
   generativeModels: {

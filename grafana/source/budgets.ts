@@ -1,6 +1,7 @@
 import { stringify } from 'yaml'
 import { z } from 'zod'
 import { series } from './metrics.ts'
+import { literal } from './regex.ts'
 import { parseSettings, readText } from './settings-file.ts'
 
 /** What agents may spend, in USD for any 24 hours. */
@@ -53,8 +54,6 @@ const spent = (record: string, window: string) => ({
   record,
   expr: `sum by (gen_ai_agent_name) (sum_over_time(${series.charged}[${window}]))`,
 })
-
-const literal = (name: string) => name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 
 /** Every agent that has spent something in the last day has a budget: its own, or the default. */
 export const renderBudgetRules = ({ default: usual, agents }: Budgets): string => {

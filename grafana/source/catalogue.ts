@@ -1,4 +1,5 @@
 import { calcPrice, type MatchLogic, type ModelInfo, type ModelPrice, waitForUpdate } from '@pydantic/genai-prices'
+import { literal } from './regex.ts'
 
 /**
  * The price catalogue in two forms that Prometheus can use: prices by key, and relabelling that finds the key of a provider
@@ -55,7 +56,8 @@ const scheduleOf = ({ prices }: ModelInfo): Schedule =>
           : { when: { between: [secondOfDay(constraint.start_time), secondOfDay(constraint.end_time)] }, rates }
       })
 
-const literal = (text: string) => text.toLowerCase().replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+/** Names are compared in lower case. */
+const lowerLiteral = (text: string) => literal(text.toLowerCase())
 /** The package also knows a name when it writes its date without hyphens. */
 const withAnyDate = (regex: string) =>
   regex.replace(/(20\d\d)-(\d\d)-(\d\d)/g, '$1-?$2-?$3').replaceAll('\\d{4}-\\d{2}-\\d{2}', '\\d{4}-?\\d{2}-?\\d{2}')
@@ -87,10 +89,10 @@ function waysOf(match: MatchLogic, exact: 'with exact names' | 'without' = 'with
       .reduce((left, right) =>
         left.flatMap((a) => right.map((b) => ({ all: [...a.all, ...b.all], none: [...a.none, ...b.none] }))),
       )
-  if ('equals' in match) return exact === 'without' ? [] : only(literal(match.equals))
-  if ('starts_with' in match) return only(`${literal(match.starts_with)}.*`)
-  if ('ends_with' in match) return only(`.*${literal(match.ends_with)}`)
-  if ('contains' in match) return only(`.*${literal(match.contains)}.*`)
+  if ('equals' in match) return exact === 'without' ? [] : only(lowerLiteral(match.equals))
+  if ('starts_with' in match) return only(`${lowerLiteral(match.starts_with)}.*`)
+  if ('ends_with' in match) return only(`.*${lowerLiteral(match.ends_with)}`)
+  if ('contains' in match) return only(`.*${lowerLiteral(match.contains)}.*`)
   return [ofRegex(match.regex)]
 }
 
@@ -211,7 +213,7 @@ export const OF_THE_CONVENTIONS: Readonly<Record<string, string>> = {
   x_ai: 'x-ai',
 }
 
-const ids = `(?:${providers.map(({ id }) => literal(id)).join('|')})`
+const ids = `(?:${providers.map(({ id }) => lowerLiteral(id)).join('|')})`
 const lastFirst = <T>(all: readonly T[]) => [...all].reverse()
 
 /** Who is asked after a provider that does not know a model, before that provider: of two rules that match, the later one holds. */
@@ -239,7 +241,7 @@ function exactRules(provider: Provider): readonly Relabel[] {
   }
   return [...namesOf].map(([key, names]) => ({
     source_labels: [PROVIDER, MODEL],
-    regex: `${literal(provider.id)};(${names.map(literal).join('|')})`,
+    regex: `${lowerLiteral(provider.id)};(${names.map(lowerLiteral).join('|')})`,
     target_label: PRICE_KEY,
     replacement: key,
   }))
@@ -282,7 +284,7 @@ export function relabelling(metrics: readonly string[], own: readonly string[]):
     { source_labels: [ASKED], regex: `(?:litellm/)?(${ids})`, target_label: PROVIDER },
     ...Object.entries(OF_THE_CONVENTIONS).map(([name, id]) => ({
       source_labels: [ASKED],
-      regex: literal(name),
+      regex: lowerLiteral(name),
       target_label: PROVIDER,
       replacement: id,
     })),
@@ -311,7 +313,7 @@ export function relabelling(metrics: readonly string[], own: readonly string[]):
     ),
     { source_labels: [PROVIDER, MODEL], regex: '(.+);(.+)', target_label: PRICE_KEY, replacement: '$1:$2' },
     ...inOrder().flatMap((provider) => {
-      const askers = [provider, ...askersOf(provider.id)].map(({ id }) => literal(id))
+      const askers = [provider, ...askersOf(provider.id)].map(({ id }) => lowerLiteral(id))
       return lastFirst(fuzzyModels(provider)).flatMap(({ model, ways }) =>
         rulesFor(ways, {
           of: [PROVIDER],
@@ -327,7 +329,7 @@ export function relabelling(metrics: readonly string[], own: readonly string[]):
       ? [
           {
             source_labels: ['__name__', 'gen_ai_request_model'],
-            regex: `${ofTokens}(${own.map((name) => name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|')})`,
+            regex: `${ofTokens}(${own.map(literal).join('|')})`,
             target_label: PRICE_KEY,
           },
         ]
