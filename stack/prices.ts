@@ -1,7 +1,8 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { PRICE_KEY } from '../grafana/source/catalogue.ts'
+import type { Price as TokenPrice } from '../explain/calls.ts'
+import { PRICE_KEY, type Rates, ratesOn } from '../grafana/source/catalogue.ts'
 import { series } from '../grafana/source/metrics.ts'
 import { byType, isPerHour, isPerToken, type Price, pricesOn, readPrices } from '../grafana/source/prices.ts'
 import { generatedRules } from '../grafana/source/rules.ts'
@@ -27,6 +28,24 @@ export const pricesAt = (day: Date, folder = GRAFANA): readonly Price[] =>
   orUserError(() => pricesOn(readPrices(join(folder, 'prices.yaml')), day))
 
 export const pricesToday = (): readonly Price[] => pricesAt(new Date())
+
+/**
+ * What a token cost on a day: by grafana/prices.yaml, else by the price catalogue, as on the boards. A server that costs by the
+ * hour has no price for a token.
+ */
+export function tokenPriceOn(day: Date): TokenPrice {
+  const own = new Map(pricesAt(day).map((price) => [price.model, price]))
+  return (model, provider, type) => {
+    const price = own.get(model)
+    const rates: Rates | undefined = price
+      ? isPerToken(price)
+        ? Object.fromEntries(byType(price))
+        : undefined
+      : ratesOn(day, provider, model)
+    const usd = rates?.[type]
+    return usd === undefined ? undefined : usd / 1e6
+  }
+}
 
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 type PriceRequest = Readonly<{

@@ -1,12 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { calcPrice } from '@pydantic/genai-prices'
-import { isPerToken } from '../grafana/source/prices.ts'
 import { type Class, type PriceOf, readClasses } from '../workbench/classes.ts'
 import type { Launcher } from '../workbench/collector.ts'
 import { variablesIn } from '../workbench/variables.ts'
 import { checkPolicy, SHIPPED_POLICY } from './policy.ts'
-import { pricesAt } from './prices.ts'
+import { tokenPriceOn } from './prices.ts'
 import { ROOT } from './settings.ts'
 
 export const RECORDINGS = 'workbench/recordings'
@@ -30,15 +28,9 @@ export async function classesOf(
 
 /** The cost of model calls on the day of a recording, so that its table does not change when prices change. */
 export function pricesOf(day: Date): PriceOf {
-  // A server that costs by the hour costs the same for few calls and for many, so a single call has no price.
-  const prices = new Map(
-    pricesAt(day)
-      .filter(isPerToken)
-      .map((price) => [price.model, price]),
-  )
+  const price = tokenPriceOn(day)
   return (model, inputTokens, outputTokens) => {
-    const price = prices.get(model)
-    if (price) return (inputTokens * price.input + outputTokens * price.output) / 1e6
-    return calcPrice({ input_tokens: inputTokens, output_tokens: outputTokens }, model, { timestamp: day })?.total_price
+    const [input, output] = [price(model, undefined, 'input'), price(model, undefined, 'output')]
+    return input === undefined || output === undefined ? undefined : inputTokens * input + outputTokens * output
   }
 }

@@ -11,9 +11,10 @@ import { textReport } from '../explain/text.ts'
 import { type PlainSpan, plainSpans } from '../otlp/plain.ts'
 import type { Entry } from '../sim/ledger.ts'
 import { launcherFor } from '../stack/collectors.ts'
-import { type AskedExplain, askExplain, priceOn } from '../stack/commands/explain.ts'
+import { type AskedExplain, askExplain } from '../stack/commands/explain.ts'
 import { eventually, ownSettings, play, type Run, startStack } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
+import { tokenPriceOn } from '../stack/prices.ts'
 import { tempoTrace } from '../stack/queries.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
 import { UserError } from '../workbench/user-error.ts'
@@ -21,7 +22,7 @@ import { UserError } from '../workbench/user-error.ts'
 const TICKS = 40
 /** The ledger and a span measure the same work at slightly different times. */
 const WATCHES_DIFFER_MS = 5
-const price = priceOn(new Date())
+const price = tokenPriceOn(new Date())
 const SECRET = 'maria.lopez@acme-corp.com'
 
 let settings: Settings

@@ -2,13 +2,10 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, relative, resolve } from 'node:path'
 import { text as textOf } from 'node:stream/consumers'
 import { gunzipSync } from 'node:zlib'
-import type { Price } from '../../explain/calls.ts'
 import { mermaidReport } from '../../explain/mermaid.ts'
 import { pageReport } from '../../explain/page.ts'
 import { type Explained, explain } from '../../explain/summary.ts'
 import { textReport } from '../../explain/text.ts'
-import { type Rates, ratesOn } from '../../grafana/source/catalogue.ts'
-import { byType, isPerToken } from '../../grafana/source/prices.ts'
 import { hexOf, type TraceRequest } from '../../otlp/json.ts'
 import { type PlainSpan, plainSpans } from '../../otlp/plain.ts'
 import { CALL_OPERATIONS, DIALECTS, GEN_AI, OTHER, WOODLAND } from '../../vocabulary/attributes.ts'
@@ -17,7 +14,7 @@ import { UserError } from '../../workbench/user-error.ts'
 import { variablesIn } from '../../workbench/variables.ts'
 import { chosenBackends } from '../backends/backends.ts'
 import { SHIPPED_POLICY } from '../policy.ts'
-import { pricesAt } from '../prices.ts'
+import { tokenPriceOn } from '../prices.ts'
 import { tempoSearch, tempoTrace } from '../queries.ts'
 import { ROOT, type Settings, url } from '../settings.ts'
 
@@ -45,7 +42,7 @@ export async function askExplain(settings: Settings, asked: AskedExplain): Promi
   refuseUnclear(asked)
   const spans = file === undefined ? await fromTempo(settings, asked) : await fromFile(file, asked.trace)
   // Past cost keeps its price.
-  const explained = explain(spans, priceOn(dayOf(spans)), agent)
+  const explained = explain(spans, tokenPriceOn(dayOf(spans)), agent)
   // A search may find an agent by the name that the Collector gave it; then the spans above may name it better.
   if (agent !== undefined && asked.last === undefined && !explained.summary.turns.some((one) => one.agent === agent))
     throw new UserError(
@@ -83,24 +80,6 @@ function refuseUnclear({ trace, last, file, agent, service }: AskedExplain): voi
     throw new UserError(
       `TRACE=${trace} is no trace id: that is 32 digits from 0 to f, as Grafana, Phoenix and the log of the simulator show it.`,
     )
-}
-
-/**
- * What a token cost on a day: by grafana/prices.yaml, else by the price catalogue, as on the boards. A server that costs by the
- * hour has no price for a token.
- */
-export function priceOn(day: Date): Price {
-  const own = new Map(pricesAt(day).map((price) => [price.model, price]))
-  return (model, provider, type) => {
-    const price = own.get(model)
-    const rates: Rates | undefined = price
-      ? isPerToken(price)
-        ? Object.fromEntries(byType(price))
-        : undefined
-      : ratesOn(day, provider, model)
-    const usd = rates?.[type]
-    return usd === undefined ? undefined : usd / 1e6
-  }
 }
 
 async function fromTempo(settings: Settings, asked: AskedExplain): Promise<readonly PlainSpan[]> {
