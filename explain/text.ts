@@ -43,7 +43,7 @@ export function cut(text: string, most = WIDTH): string {
 }
 
 /** A list that ends early rather than filling the screen. */
-function few(items: readonly string[], { most = MOST_NAMES, between = ', ' } = {}): string {
+export function few(items: readonly string[], { most = MOST_NAMES, between = ', ' } = {}): string {
   const left = items.length - most
   return left > 0 ? `${items.slice(0, most).join(between)} and ${left} more` : items.join(between)
 }

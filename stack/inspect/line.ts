@@ -1,3 +1,5 @@
+import { few as firstOf } from '../../explain/text.ts'
+
 /**
  * One line of the report about a service. `blind` means that a board or a policy cannot see the service because of it; `note`,
  * that something is missing or may surprise; `untold`, that what is counted and stored does not tell.
@@ -58,8 +60,7 @@ export const some = (count: number, thing: string): string =>
 const SHOWN = 4
 
 /** The first few of many names. */
-export const few = (names: readonly string[]): string =>
-  names.length > SHOWN ? `${names.slice(0, SHOWN).join(', ')} and ${names.length - SHOWN} more` : names.join(', ')
+export const few = (names: readonly string[]): string => firstOf(names, { most: SHOWN })
 
 /** How often each value is there, the most frequent first. */
 export function tally(values: readonly string[]): readonly (readonly [value: string, count: number])[] {
