@@ -110,7 +110,7 @@ leak: $(installed) ## send secrets of every kind, and search for them in every o
 drill: $(installed) ## kill, block and flood the servers, and account for every span: DRILL=kill KILLS=50
 	@tsx stack/main.ts drill
 
-bench: $(installed) ## measure speed and size, as ratios within one run
+bench: $(installed) ## measure speed and size, as ratios within one run: BENCH=speed BASE=a-commit-to-compare-with
 	@tsx stack/commands/bench.ts
 
 examples: $(installed) ## run the agents of other SDKs against a stack of their own, and test what is stored: NAME=…

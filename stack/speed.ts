@@ -1,13 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { Agent, createServer, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ROOT_CONTEXT, trace as traces } from '@opentelemetry/api'
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
+import { execa } from 'execa'
 import { type Launcher, type Running, startCollector, sumOf, withScratch } from '../workbench/collector.ts'
+import { UserError } from '../workbench/user-error.ts'
 import type { Backend } from './backends/backend.ts'
 import { chosenBackends, collectorFile, served } from './backends/backends.ts'
 import { launcherFor } from './collectors.ts'
@@ -19,7 +21,12 @@ type Cost = Readonly<{ usPerSpan: number; keptShare: number; megabytes: number }
 type Shape = Readonly<{
   name: string
   overlays?: readonly string[]
+  /** Another configuration in the place of the shipped one. */
   instead?: string
+  /** Another folder in the place of `collector/`. */
+  folder?: string
+  /** Spans as OpenInference writes them, in the place of the simulator's. */
+  isForeign?: boolean
   kept: number
   env?: Readonly<Record<string, string>>
 }>
@@ -33,17 +40,48 @@ const KB = 1024
 const HIGH_VOLUME = resolve(ROOT, 'collector/overlays/high-volume.yaml')
 /** The defaults of Go. */
 const UNTUNED = { GOGC: '100', GOMEMLIMIT: 'off' }
-const PASSTHROUGH = resolve(ROOT, 'evidence/speed/passthrough.yaml')
+const speedFile = (name: string) => resolve(ROOT, `evidence/speed/${name}.yaml`)
+const PASSTHROUGH = 'passthrough'
 
 const SHAPES: readonly Shape[] = [
-  { name: 'passthrough', instead: PASSTHROUGH, kept: 0, env: UNTUNED },
-  { name: 'textbook', instead: resolve(ROOT, 'evidence/speed/textbook.yaml'), kept: 0.3, env: UNTUNED },
-  { name: 'no redactor', overlays: [resolve(ROOT, 'evidence/speed/unmasked.yaml')], kept: 0.1 },
+  { name: PASSTHROUGH, instead: speedFile('passthrough'), kept: 0, env: UNTUNED },
+  { name: 'textbook', instead: speedFile('textbook'), kept: 0.3, env: UNTUNED },
+  { name: 'no masking', overlays: [speedFile('unmasked')], kept: 0.1 },
+  { name: 'no dialects', overlays: [speedFile('no-dialects')], kept: 0.1 },
   { name: 'as shipped', kept: 0.1 },
   { name: 'as shipped', kept: 0.3 },
   { name: 'high volume', overlays: [HIGH_VOLUME], kept: 0.1 },
   { name: 'high volume', overlays: [HIGH_VOLUME], kept: 0.3 },
+  { name: 'OpenInference, no dialects', isForeign: true, overlays: [speedFile('no-dialects')], kept: 0.1 },
+  { name: 'OpenInference', isForeign: true, kept: 0.1 },
 ]
+
+/** The shipped shapes again, with `collector/` of another commit. */
+const atCommit = (commit: string, folder: string): readonly Shape[] =>
+  SHAPES.filter(({ name }) => name === 'as shipped' || name === 'high volume').map((shape) => ({
+    ...shape,
+    name: `${shape.name} at ${commit}`,
+    folder,
+    overlays: (shape.overlays ?? []).map((file) => inFolder(file, folder)),
+  }))
+
+const SHIPPED = resolve(ROOT, 'collector')
+const inFolder = (path: string, folder: string) =>
+  path.startsWith(SHIPPED) ? folder + path.slice(SHIPPED.length) : path
+
+/** Writes `collector/` of this commit below a folder. Throws `UserError` when git does not know the commit. */
+async function extract(commit: string, below: string): Promise<string> {
+  const archive = await execa('git', ['-C', ROOT, 'archive', commit, 'collector'], {
+    encoding: 'buffer',
+    reject: false,
+  })
+  if (archive.failed)
+    throw new UserError(
+      `BASE=${commit} is no commit of this repository with a folder collector/. git log shows those there are`,
+    )
+  await execa('tar', ['-x', '-C', below], { input: archive.stdout })
+  return join(below, 'collector')
+}
 
 const WORDS =
   'the fox offers three berries for one pebble and the bear wants honey before winter comes to the wood'.split(' ')
@@ -56,7 +94,7 @@ const prose = (bytes: number, turn: number) => {
 type Body = Readonly<{ body: Buffer; ids: readonly (readonly number[])[] }>
 
 /** OTLP in protobuf, as agents send it. Some traces must be kept; one span in ten holds an e-mail address. */
-function encode(contentBytes: number, kept: number, turn: number, hasRoots: boolean): Body {
+function encode(contentBytes: number, { kept, isForeign }: Shape, turn: number, hasRoots: boolean): Body {
   const exporter = new InMemorySpanExporter()
   const resource = resourceFromAttributes({ 'service.name': 'speed', 'openinference.project.name': 'speed' })
   const tracer = new TracerProvider({ resource, spanProcessors: [new SimpleSpanProcessor({ exporter })] }).getTracer(
@@ -80,6 +118,23 @@ function encode(contentBytes: number, kept: number, turn: number, hasRoots: bool
 
     function attributes(operation: string, index = 0) {
       const secret = (trace * SPANS_PER_TRACE + index) % 10 === 0 ? ' ask fox.trader@forest.example ' : ''
+      const input = `${prose((contentBytes * 3) / 4, count)}${secret}`
+      const output = prose(contentBytes / 4, index)
+      if (isForeign)
+        return {
+          'openinference.span.kind': operation === 'chat' ? 'LLM' : 'AGENT',
+          'llm.model_name': 'Qwen/Qwen2.5-3B-Instruct',
+          'llm.provider': 'openai',
+          'llm.invocation_parameters': '{"temperature": 0.7, "max_tokens": 400}',
+          'llm.input_messages.0.message.role': 'user',
+          'llm.input_messages.0.message.content': input,
+          'llm.output_messages.0.message.role': 'assistant',
+          'llm.output_messages.0.message.content': output,
+          'llm.token_count.prompt': 412,
+          'llm.token_count.completion': 31,
+          'llm.token_count.total': 443,
+          'session.id': 'speed',
+        }
       return {
         'gen_ai.operation.name': operation,
         'gen_ai.agent.name': 'fox',
@@ -96,8 +151,8 @@ function encode(contentBytes: number, kept: number, turn: number, hasRoots: bool
         'server.port': 8000,
         'openinference.span.kind': 'LLM',
         'woodland.tick': count,
-        'gen_ai.output.messages': prose(contentBytes / 4, index),
-        'gen_ai.input.messages': `${prose((contentBytes * 3) / 4, count)}${secret}`,
+        'gen_ai.output.messages': output,
+        'gen_ai.input.messages': input,
         ...(isKept && index === 3 ? { 'error.type': 'parse_error' } : {}),
       }
     }
@@ -195,12 +250,12 @@ async function withShape<T>(
   shape: Shape,
   work: (collector: Running) => Promise<T>,
 ): Promise<T> {
-  const { overlays = [], instead, env = {} } = shape
+  const { overlays = [], instead, folder: other = SHIPPED, env = {} } = shape
   const replaced: Launcher = {
     ...launcher,
     collector: (...asked) => {
-      const command = launcher.collector(...asked)
-      return instead ? { ...command, args: ['--config', instead] } : command
+      const { args, ...command } = launcher.collector(...asked)
+      return { ...command, args: instead ? ['--config', instead] : args.map((path) => inFolder(path, other)) }
     },
   }
   const backend = await sink()
@@ -208,9 +263,10 @@ async function withShape<T>(
     return await withScratch(async (folder) => {
       const collector = await startCollector(replaced, {
         folder,
-        overlays: [...backends.map((one) => resolve(ROOT, collectorFile(one))), ...overlays],
+        overlays: [...backends.map((one) => inFolder(resolve(ROOT, collectorFile(one)), other)), ...overlays],
         env: {
-          POLICY_FILE: resolve(ROOT, SHIPPED_POLICY),
+          COLLECTOR_DIR: other,
+          POLICY_FILE: inFolder(resolve(ROOT, SHIPPED_POLICY), other),
           DECISION_WAIT: '5s',
           DECISION_WAIT_AFTER_ROOT: '1s',
           // As make up starts it.
@@ -234,9 +290,9 @@ async function withShape<T>(
 const WARM_UP_SPANS = 2000
 
 async function cost(lab: Lab, shape: Shape, contentBytes: number, spans: number): Promise<Cost> {
-  const bodies = Array.from({ length: BODIES }, (_, turn) => encode(contentBytes, shape.kept, turn, true))
+  const bodies = Array.from({ length: BODIES }, (_, turn) => encode(contentBytes, shape, turn, true))
   return withShape(lab, shape, async (collector) => {
-    const judges = shape.name !== 'passthrough'
+    const judges = shape.name !== PASSTHROUGH
     const warm = await send(collector.otlp, bodies, WARM_UP_SPANS)
     if (judges) await settled(collector, warm)
     const before = await metric(collector, 'otelcol_process_cpu_seconds')
@@ -254,8 +310,8 @@ const TIDY = { GOGC: '10', GOMEMLIMIT: 'off' }
 
 /** Bytes of memory for a span that waits for the decision, with its content. */
 async function pending(lab: Lab, contentBytes: number): Promise<number> {
-  const bodies = Array.from({ length: BODIES }, (_, turn) => encode(contentBytes, 0, turn, false))
   const shape: Shape = { name: 'as shipped', kept: 0, env: { DECISION_WAIT: '300s', ...TIDY } }
+  const bodies = Array.from({ length: BODIES }, (_, turn) => encode(contentBytes, shape, turn, false))
   return withShape(lab, shape, async (collector) => {
     const before = await metric(collector, 'otelcol_process_memory_rss')
     await send(collector.otlp, bodies, PENDING_SPANS)
@@ -263,42 +319,56 @@ async function pending(lab: Lab, contentBytes: number): Promise<number> {
   })
 }
 
-const ROUNDS = 2
+const ROUNDS = 5
 const SIZES = [
   { bytes: KB, spans: 30_000 },
   { bytes: 4 * KB, spans: 10_000 },
 ]
 
-/** The cost of one span in each variant of the pipeline, compared with a pipeline that drops it: lines of Markdown. */
+const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN
+
+/**
+ * The CPU cost of one span in each variant of the pipeline, beside a pipeline that drops it: lines of Markdown. Variants take
+ * turns, and the median of five turns counts. `BASE` names a commit whose `collector/` takes turns too; `SHAPE` one variant.
+ * Throws `UserError` when git does not know the commit.
+ */
 export async function speed(settings: Settings, say: (line: string) => void): Promise<readonly string[]> {
   const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say }, 'native')
   const lab = { launcher, live: collectorEnvironment(settings), backends: served(chosenBackends(settings)) }
-  const lines: string[] = []
-  const waiting: string[] = []
-  const only = process.env.SHAPE
-  for (const { bytes, spans } of SIZES) {
-    const best = new Map<Shape, Cost>()
-    for (let round = 0; round < ROUNDS; round++)
-      for (const shape of SHAPES.filter(({ name }) => !only || name === 'passthrough' || name === only)) {
-        const found = await cost(lab, shape, bytes, spans)
-        const { usPerSpan = Number.POSITIVE_INFINITY } = best.get(shape) ?? {}
-        if (found.usPerSpan < usPerSpan) best.set(shape, found)
-        say(
-          `${shape.name}, ${bytes / KB} KB: ${found.usPerSpan.toFixed(1)} µs a span, ${(found.keptShare * 100).toFixed(0)} % kept`,
+  const { SHAPE: only, BASE: base } = process.env
+  return withScratch(async (folder) => {
+    const all = [...SHAPES, ...(base ? atCommit(base, await extract(base, folder)) : [])]
+    const shapes = all.filter(({ name }) => !only || name === PASSTHROUGH || name.startsWith(only))
+    const lines: string[] = []
+    const waiting: string[] = []
+    for (const { bytes, spans } of SIZES) {
+      const found = new Map<Shape, readonly Cost[]>()
+      for (let round = 0; round < ROUNDS; round++)
+        for (const shape of shapes) {
+          const one = await cost(lab, shape, bytes, spans)
+          found.set(shape, [...(found.get(shape) ?? []), one])
+          say(
+            `${shape.name}, ${bytes / KB} KB, turn ${round + 1} of ${ROUNDS}: ${one.usPerSpan.toFixed(1)} µs a span, ${(one.keptShare * 100).toFixed(0)} % kept`,
+          )
+        }
+      const middle = (costs: readonly Cost[], of: (cost: Cost) => number) => median(costs.map(of))
+      const least = middle([...found.values()][0] ?? [], ({ usPerSpan }) => usPerSpan)
+      for (const [{ name }, costs] of found) {
+        const usPerSpan = middle(costs, (one) => one.usPerSpan)
+        const kept = name === PASSTHROUGH ? '–' : `${(middle(costs, (one) => one.keptShare) * 100).toFixed(0)} %`
+        const megabytes = middle(costs, (one) => one.megabytes).toFixed(0)
+        lines.push(
+          `| ${[name, `${bytes / KB} KB`, kept, usPerSpan.toFixed(1), Math.round(1e6 / usPerSpan), `${(usPerSpan / least).toFixed(1)} ×`, megabytes].join(' | ')} |`,
         )
       }
-    const base = best.values().next().value?.usPerSpan ?? Number.NaN
-    for (const [{ name }, { usPerSpan, keptShare, megabytes }] of best)
-      lines.push(
-        `| ${[name, `${bytes / KB} KB`, name === 'passthrough' ? '–' : `${(keptShare * 100).toFixed(0)} %`, usPerSpan.toFixed(1), Math.round(1e6 / usPerSpan), `${(usPerSpan / base).toFixed(1)} ×`, megabytes.toFixed(0)].join(' | ')} |`,
-      )
-    if (!only) waiting.push(`${((await pending(lab, bytes)) / KB).toFixed(1)} KiB at ${bytes / KB} KB of content`)
-  }
-  return [
-    '| pipeline | content | kept | CPU µs per span | spans/s per core | CPU, compared with passthrough | resident MB |',
-    '| --- | ---: | ---: | ---: | ---: | ---: | ---: |',
-    ...lines,
-    '',
-    `Memory of a span that waits for the decision: ${waiting.join(', ') || 'not measured'}.`,
-  ]
+      if (!only) waiting.push(`${((await pending(lab, bytes)) / KB).toFixed(1)} KiB at ${bytes / KB} KB of content`)
+    }
+    return [
+      '| pipeline | content | kept | CPU µs per span | spans/s per core | CPU, compared with passthrough | resident MB |',
+      '| --- | ---: | ---: | ---: | ---: | ---: | ---: |',
+      ...lines,
+      '',
+      `Memory of a span that waits for the decision: ${waiting.join(', ') || 'not measured'}.`,
+    ]
+  })
 }

@@ -13,6 +13,7 @@ import { readRecording } from '../../workbench/recording.ts'
 import { comfortableSpeed, recordedMs, replay, replayEach } from '../../workbench/replay.ts'
 import { singlePolicies } from '../../workbench/single-policies.ts'
 import { tabulate } from '../../workbench/table.ts'
+import { UserError } from '../../workbench/user-error.ts'
 import { launcherFor } from '../collectors.ts'
 import { writeMeasured } from '../measured.ts'
 import { eventually, ownSettings, play, SHIPPED_WAITS, startStack } from '../own-stack.ts'
@@ -247,31 +248,52 @@ async function replaySpeed(): Promise<void> {
   })
 }
 
-const began = Date.now()
-let cost = { ms: Number.NaN, ratio: Number.NaN }
-await withStack({ TIME_FACTOR: '40', VLLM_PRESET: 'default' }, 'collector/policies/woodland.yaml', async (settings) => {
-  report('start of the servers, built before, without data', `${((Date.now() - began) / 1000).toFixed(1)} s`, '≤ 20 s')
-  await loss(settings)
-  await memory(settings)
-  cost = await overhead(settings)
-})
-await withStack({ VLLM_PRESET: 'calm' }, 'collector/policies/keep-everything.yaml', async (settings) => {
-  const round = await freshness(settings)
-  const share = ((cost.ms / round) * 100).toFixed(2)
-  report(
-    'telemetry in the simulator',
-    `${cost.ms.toFixed(2)} ms CPU a round, ${share} % of a round of ${round} ms; ${cost.ratio.toFixed(2)} × the CPU without telemetry`,
-    '≤ 1 %',
-  )
-})
-await replaySpeed()
-const shapes = await speed(await ownSettings(), (line) => console.error(line))
+/** Start, loss, memory and freshness of the running servers, and the replay of the workbench. Returns lines of Markdown. */
+async function servers(): Promise<readonly string[]> {
+  const began = Date.now()
+  let cost = { ms: Number.NaN, ratio: Number.NaN }
+  await withStack({ TIME_FACTOR: '40', VLLM_PRESET: 'default' }, SHIPPED_POLICY, async (settings) => {
+    report(
+      'start of the servers, built before, without data',
+      `${((Date.now() - began) / 1000).toFixed(1)} s`,
+      '≤ 20 s',
+    )
+    await loss(settings)
+    await memory(settings)
+    cost = await overhead(settings)
+  })
+  await withStack({ VLLM_PRESET: 'calm' }, 'collector/policies/keep-everything.yaml', async (settings) => {
+    const round = await freshness(settings)
+    const share = ((cost.ms / round) * 100).toFixed(2)
+    report(
+      'telemetry in the simulator',
+      `${cost.ms.toFixed(2)} ms CPU a round, ${share} % of a round of ${round} ms; ${cost.ratio.toFixed(2)} × the CPU without telemetry`,
+      '≤ 1 %',
+    )
+  })
+  await replaySpeed()
+  return ['| measured | found | aim |', '| --- | --- | --- |', ...rows.map((row) => `| ${row.join(' | ')} |`)]
+}
 
-const table = [
-  '| measured | found | aim |',
-  '| --- | --- | --- |',
-  ...rows.map((row) => `| ${row.join(' | ')} |`),
-].join('\n')
-console.log(`${table}\n\n${shapes.join('\n')}`)
-for (const file of [writeMeasured('bench', table), writeMeasured('speed', shapes.join('\n'))])
-  console.error(`written to ${file}`)
+/** The parts of the benchmark. Each is one file in docs/measured/. */
+const PARTS = {
+  bench: servers,
+  speed: async () => speed(await ownSettings(), (line) => console.error(line)),
+}
+
+const { BENCH: asked, SHAPE: shape } = process.env
+const isPart = (name: string): name is keyof typeof PARTS => Object.hasOwn(PARTS, name)
+try {
+  for (const name of asked ? [asked] : Object.keys(PARTS)) {
+    if (!isPart(name))
+      throw new UserError(`BENCH=${name} is no part of the benchmark. There are: ${Object.keys(PARTS).join(', ')}`)
+    const table = (await PARTS[name]()).join('\n')
+    console.log(table)
+    // A table with some of the variants would be half of the one that the documents point to.
+    if (!shape) console.error(`written to ${writeMeasured(name, table)}`)
+  }
+} catch (error) {
+  if (!(error instanceof UserError)) throw error
+  console.error(error.message)
+  process.exitCode = 1
+}
