@@ -3,16 +3,19 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
+import { calcPrice } from '@pydantic/genai-prices'
 import { parse } from 'yaml'
+import { readRecordings } from '../evidence/foreign/recordings.ts'
 import { render } from '../grafana/source/board.ts'
 import { boards } from '../grafana/source/boards.ts'
 import { isPerToken } from '../grafana/source/prices.ts'
+import packageJson from '../package.json' with { type: 'json' }
 import type { Entry } from '../sim/ledger.ts'
 import { chargedAt, eventually, ownSettings, play, type Run, startStack } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { pricesToday } from '../stack/prices.ts'
 import { prometheus, prometheusRange, promqlTree, tempoMetrics, tempoSearch } from '../stack/queries.ts'
-import { ROOT, type Settings } from '../stack/settings.ts'
+import { ROOT, type Settings, url } from '../stack/settings.ts'
 
 const TICKS = 80
 /** Long enough for the run on any machine. */
@@ -39,12 +42,12 @@ let askedAt: number
 type Answer = Readonly<{ labels: Readonly<Record<string, string>>; value: number }>
 
 /** Runs the queries that Grafana would run, with all agents chosen. For lines over time, returns their last value. */
-async function answer({ target }: Asked, agents = '.*', at = askedAt): Promise<readonly Answer[]> {
+async function answer({ target }: Asked, agents = '.*', at = askedAt, service = '.*'): Promise<readonly Answer[]> {
   const { expr, query = '', instant, metricsQueryType } = target
   if (expr) {
     const filled = expr
       .replaceAll('$agent', agents)
-      .replaceAll('$service', '.*')
+      .replaceAll('$service', service)
       .replaceAll('$__rate_interval', '1m')
       .replaceAll('$__range', RANGE)
     return instant
@@ -318,4 +321,36 @@ test('Tempo holds exactly the kept traces', async () => {
     (await answer(stored)).reduce((sum, { value }) => sum + value, 0),
     kept.value,
   )
+})
+
+test('the first board shows the agents of other SDKs beside the simulator, with exact tokens and cost', async () => {
+  const panel = (column: string) => asked.find((one) => nameOf(one) === `${TABLE} / ${column}`) as Asked
+  const shown = async (column: string, service: string) =>
+    (await answer(panel(column), '.*', Date.now() / 1000, service)).reduce((sum, { value }) => sum + value, 0)
+  const own = await shown('in', packageJson.name)
+  const recordings = readRecordings().filter(({ expected }) => expected.notSent.tokens === undefined)
+  const otlp = url(settings, 'OTLP_HTTP_PORT', '/v1/traces')
+  await Promise.all(
+    recordings.map(async ({ runs }) => {
+      for (const { body } of runs) {
+        const headers = { 'content-type': 'application/json' }
+        const { status } = await fetch(otlp, { method: 'POST', headers, body: JSON.stringify(body) })
+        assert.equal(status, 200)
+      }
+    }),
+  )
+  for (const { service, expected } of recordings) {
+    const { input = 0, output = 0, cache_read = 0 } = expected.tokens
+    const usage = { input_tokens: input, output_tokens: output, cache_read_tokens: cache_read }
+    const priced = calcPrice(usage, expected.model ?? '', { providerId: expected.provider ?? '' })
+    assert.ok(priced, `${expected.model} is in the catalogue`)
+    await eventually(async () => {
+      assert.equal(await shown('in', service), input, service)
+      assert.equal(await shown('out', service), output, service)
+      const cost = await shown('cost', service)
+      assert.ok(Math.abs(cost / priced.total_price - 1) < COST, `${service}: ${cost}, and not ${priced.total_price}`)
+    })
+  }
+  assert.ok(recordings.length >= 13)
+  assert.equal(await shown('in', packageJson.name), own)
 })

@@ -48,7 +48,8 @@ const NUMBERS = [
     [CARD, 5],
     [6, CARD],
   ],
-  [CARD, CARD, CARD, CARD],
+  Array.from({ length: 40 }, () => CARD),
+  { a: Array.from({ length: 12 }, () => ({ b: CARD, c: 'x', d: [CARD, CARD] })) },
   { a: [{ b: CARD }] },
 ]
 const masked = (value: unknown) => JSON.parse(JSON.stringify(value).replaceAll(String(CARD), '"****"')) as unknown
