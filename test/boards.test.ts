@@ -339,18 +339,20 @@ test('the first board shows the agents of other SDKs beside the simulator, with 
       }
     }),
   )
+  let priced = 0
   for (const { service, expected } of recordings) {
     const { input = 0, output = 0, cache_read = 0 } = expected.tokens
     const usage = { input_tokens: input, output_tokens: output, cache_read_tokens: cache_read }
-    const priced = calcPrice(usage, expected.model ?? '', { providerId: expected.provider ?? '' })
-    assert.ok(priced, `${expected.model} is in the catalogue`)
+    // The catalogue has no price for what a server of one's own answers: the example of the Vercel AI SDK calls its provider local.
+    const usd = calcPrice(usage, expected.model ?? '', { providerId: expected.provider ?? '' })?.total_price ?? 0
+    priced += usd > 0 ? 1 : 0
     await eventually(async () => {
       assert.equal(await shown('in', service), input, service)
       assert.equal(await shown('out', service), output, service)
       const cost = await shown('cost', service)
-      assert.ok(Math.abs(cost / priced.total_price - 1) < COST, `${service}: ${cost}, and not ${priced.total_price}`)
+      assert.ok(Math.abs(cost - usd) <= COST * usd, `${service}: ${cost}, and not ${usd}`)
     })
   }
-  assert.ok(recordings.length >= 13)
+  assert.ok(priced >= 12, `${priced} of ${recordings.length}`)
   assert.equal(await shown('in', packageJson.name), own)
 })
