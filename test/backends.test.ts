@@ -13,6 +13,7 @@ import { gunzipSync } from 'node:zlib'
 import { execa } from 'execa'
 import { spanKey } from '../evidence/drills/balance.ts'
 import { spanKeys } from '../evidence/drills/fault-proxy.ts'
+import { nanosOf, type Span, traceRequest } from '../otlp/json.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Tick } from '../stack/backends/backend.ts'
 import { BACKENDS, collectorFile, served } from '../stack/backends/backends.ts'
@@ -22,9 +23,11 @@ import { build } from '../stack/native.ts'
 import { eventually, ownSettings, play, startStack } from '../stack/own-stack.ts'
 import { portsOfItsOwn } from '../stack/ports.ts'
 import { started } from '../stack/processes.ts'
+import { phoenixProjects, phoenixSpans } from '../stack/queries.ts'
 import { startLimitMs } from '../stack/service.ts'
 import { collectorArguments, collectorEnvironment } from '../stack/services.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
+import { OPENINFERENCE, OTHER } from '../vocabulary/attributes.ts'
 import { sumOf } from '../workbench/collector.ts'
 
 const KEEP_ALL = 'collector/policies/keep-everything.yaml'
@@ -396,6 +399,26 @@ describe('three real backends and one elsewhere', () => {
       )
     const taken = Number(/^ok {3}OTLP took (\d+) spans; look there for the rest$/m.exec(said.join('\n'))?.[1])
     assert.equal(taken, elsewhere.taken().length - before)
+  })
+
+  test('Phoenix has a trace of two services in the project of its root, though the other service came first', async () => {
+    const traceId = randomBytes(16).toString('hex')
+    const [root, server] = [randomBytes(8).toString('hex'), randomBytes(8).toString('hex')]
+    const send = async (project: string, span: Partial<Span>) => {
+      const at = { startTimeUnixNano: nanosOf(Date.now() - 10), endTimeUnixNano: nanosOf(Date.now()) }
+      const resource = { [OTHER.SERVICE_NAME]: project, [OPENINFERENCE.PROJECT]: project }
+      const body = JSON.stringify(traceRequest([{ traceId, name: 'step', ...at, ...span } as Span], { resource }))
+      const headers = { 'content-type': 'application/json' }
+      const { status } = await fetch(url(settings, 'OTLP_HTTP_PORT', '/v1/traces'), { method: 'POST', headers, body })
+      assert.equal(status, 200)
+    }
+    await send('the-server', { spanId: server, parentSpanId: root })
+    await send('the-agent', { spanId: root })
+    await eventually(async () => {
+      const shown = await phoenixSpans(settings, 'the-agent', traceId)
+      assert.deepEqual(shown.map(({ context }) => context.span_id).sort(), [root, server].sort())
+    })
+    assert.ok(!(await phoenixProjects(settings)).includes('the-server'))
   })
 
   test('make verify says when a backend elsewhere refuses the tick, though it took others before', async () => {
