@@ -80,8 +80,12 @@ export const DIALECTS = {
   HAND_WRITTEN_INPUT: 'llm.prompt_tokens',
   /** What the label of an evaluation says, on its event, its log record and its span: `pass`, `fail` or `scored`. */
   EVALUATION_OUTCOME: 'woodland.evaluation.outcome',
+  /** On a span: the names of the evaluations that failed. */
+  EVALUATIONS_FAILED: 'woodland.evaluation.failed',
   /** Where an evaluation stood: `event`, `attribute` or `record`. */
   EVALUATION_FROM: 'woodland.evaluation.from',
+  /** Who evaluated: `CODE`, `LLM` or `HUMAN`, as Phoenix writes it. */
+  EVALUATION_BY: 'woodland.evaluation.by',
 } as const
 
 /**
