@@ -137,7 +137,11 @@ function questions(settings: Settings, last: (typeof LASTS)[number]): readonly s
   const run = `${operation} =~ "invoke_agent|invoke_workflow"`
   const call = `${operation} =~ "${CALL_OPERATIONS.join('|')}"`
   return {
-    failed: [`${run} && status = error`, `${operation} != nil && status = error`],
+    failed: [
+      `${run} && status = error`,
+      `${operation} != nil && status = error`,
+      `${span(DIALECTS.EVALUATION_OUTCOME)} = "fail"`,
+    ],
     slow: [
       `((${call} && duration > ${limit('SLOW_CALL')}) || (${run} && duration > ${limit('SLOW_RUN')}) || ${span(DIALECTS.HAND_WRITTEN_LATENCY)} > ${millisecondsOf(limit('SLOW_CALL'))})`,
     ],
