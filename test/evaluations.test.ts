@@ -58,26 +58,24 @@ async function post(path: string, body: unknown): Promise<void> {
 
 const event = (values: Values, name = 'gen_ai.evaluation.result') => ({ name, attributes: toAttributes(values) })
 
-/** Sends a trace of one span, and answers its id. */
-async function send(
-  service: string,
-  attributes: Values,
-  events: readonly ReturnType<typeof event>[] = [],
-  resource: Values = {},
-): Promise<string> {
-  const traceId = randomBytes(16).toString('hex')
-  const span = {
-    traceId,
+type Sent = Readonly<{ attributes: Values; events?: readonly ReturnType<typeof event>[] }>
+
+/** Sends traces of one span each in one request, and answers their ids. */
+async function sendAll(service: string, all: readonly Sent[]): Promise<readonly string[]> {
+  const spans = all.map(({ attributes, events = [] }) => ({
+    traceId: randomBytes(16).toString('hex'),
     spanId: randomBytes(8).toString('hex'),
     name: 'invoke_agent',
     startTimeUnixNano: nanosOf(Date.now() - 10),
     endTimeUnixNano: nanosOf(Date.now()),
     attributes: toAttributes(attributes),
     events,
-  }
-  await post('/v1/traces', traceRequest([span], { resource: { 'service.name': service, ...resource } }))
-  return traceId
+  }))
+  await post('/v1/traces', traceRequest(spans, { resource: { 'service.name': service } }))
+  return spans.map(({ traceId }) => traceId)
 }
+const send = async (service: string, attributes: Values, events: Sent['events'] = []): Promise<string> =>
+  (await sendAll(service, [{ attributes, events }]))[0] ?? ''
 
 const record = (values: Values, more: object = { eventName: 'gen_ai.evaluation.result' }) => ({
   timeUnixNano: nanosOf(Date.now()),
@@ -158,15 +156,16 @@ test('an event may say whose run it was: on the span of a workflow there is no a
 })
 
 test('attributes of agents written by hand count alike, and one name in two places is one series', async () => {
-  await send('by-hand', { ...TURN, 'eval.score.task_success': 0.4, 'eval.label.task_success': 'fail' })
-  await send('by-hand', {
+  const alone = { ...TURN, 'eval.score.task_success': 0.4, 'eval.label.task_success': 'fail' }
+  const third = {
     ...TURN,
     'eval.score.a': 1,
     'eval.score.b': 0.5,
     'eval.score.task_success': 0.1,
     'eval.label.task_success': 'incorrect',
     'eval.label.a': 'correct',
-  })
+  }
+  await sendAll('by-hand', [{ attributes: alone }, { attributes: third }])
   const about = (name: string, outcome: string) =>
     `gen_ai_agent_name=fox gen_ai_evaluation_name=${name} outcome=${outcome} woodland_evaluation_from=attribute`
   await isCounted('by-hand', {
