@@ -1,7 +1,7 @@
 # Every command of this project, one line each. The programs are in stack/commands/, sim/ and grafana/source/.
 # Variables are passed to the programs unchanged: make up SEED=7 BOOT=native, make sim TICKS=200.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean status logs doctor sim example inspect viewer explain verify boards pictures tune why limit record reload golden prices check test recall mutation bias sdks leak drill bench examples rehearse
+.PHONY: help up down clean status logs doctor sim example inspect viewer explain evaluate verify boards pictures tune why limit record reload golden prices check test recall mutation bias sdks leak drill bench examples rehearse
 
 # The Node of package.json comes first on PATH, so an older one on the machine does not matter.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
@@ -49,6 +49,9 @@ viewer: $(installed) viewer/dist/main.js ## show the boards in a browser without
 
 explain: $(installed) ## say what happened in one kept trace: TRACE=… or LAST=failed|slow|costly AGENT=fox SERVICE=… FORMAT=html
 	@tsx stack/main.ts explain
+
+evaluate: $(installed) ## judge a kept trace after the fact: TRACE=… NAME=helpful LABEL=pass|fail SCORE=0..1 WHY=… AGENT=fox BY=human|llm|code
+	@tsx stack/main.ts evaluate
 
 verify: $(installed) ## send one marked tick and find it in every backend
 	@tsx stack/main.ts verify

@@ -65,7 +65,7 @@ test('requests are in the order of their times, and no part comes later than the
 })
 
 test('the mark of a deciding span is not sent, and both models are used', async () => {
-  const { requests } = await all({ ...WISH, mustKeep: 200 })
+  const { requests } = await all({ ...WISH, mustKeep: 300 })
   const text = requests.map(({ body }) => body.toString()).join('')
   for (const model of MODELS) assert.ok(text.includes(model))
   assert.doesNotMatch(text, /marked|decides|Symbol/)

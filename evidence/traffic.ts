@@ -13,6 +13,7 @@ export const MUST_KEEP = [
   'self-buy',
   'failed-call',
   'failed-agent-or-tool',
+  'failed-evaluation',
   'slow-call',
   'slow-run',
   'token-heavy',
@@ -267,6 +268,8 @@ export function makeTrace(kind: Kind, random: Random): Readonly<{ spans: readonl
   // After a reply that cannot be read, the agent asks again, so only half of these turns fail.
   const isMended = kind === 'parse-error' && random.number() < 0.5
   const failed = kind === 'failed-call' || turnFails || (error !== undefined && !isMended)
+  // As the Collector writes it: most runs are not judged by anybody.
+  const isJudged = kind === 'failed-evaluation' || (kind === 'routine' && inputTokens % 4 === 0)
   const spans = [
     span(
       root,
@@ -284,8 +287,15 @@ export function makeTrace(kind: Kind, random: Random): Readonly<{ spans: readonl
       root,
       `invoke_agent ${agent}`,
       runUs,
-      { ...operation('invoke_agent'), 'error.type': failed ? (error ?? text('500')) : undefined },
-      { ...status(failed), ...mark((failed && wanted !== undefined) || turnFails || kind === 'slow-run') },
+      {
+        ...operation('invoke_agent'),
+        'error.type': failed ? (error ?? text('500')) : undefined,
+        'woodland.evaluation.outcome': isJudged ? text(kind === 'failed-evaluation' ? 'fail' : 'pass') : undefined,
+      },
+      {
+        ...status(failed),
+        ...mark((failed && wanted !== undefined) || turnFails || kind === 'slow-run' || kind === 'failed-evaluation'),
+      },
     ),
     span(
       call,

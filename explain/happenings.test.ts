@@ -138,7 +138,13 @@ test('evaluations of events and of agents written by hand; a score alone is neit
         event('length', undefined, 0.7),
         event('mood', 'grumpy'),
       ],
-      attributes: { 'eval.score.task_success': 0.4, 'eval.score.none': 'x' },
+      attributes: {
+        'eval.score.task_success': 0.4,
+        'eval.score.none': 'x',
+        'eval.score.grounded': 0.1,
+        'eval.label.grounded': 'Hallucinated',
+        'eval.label.polite': 'yes',
+      },
     }),
   ])
   assert.deepEqual(
@@ -149,6 +155,7 @@ test('evaluations of events and of agents written by hand; a score alone is neit
       ['length', undefined, 0.7, undefined],
       ['mood', 'grumpy', undefined, undefined],
       ['task_success', undefined, 0.4, undefined],
+      ['grounded', 'Hallucinated', 0.1, false],
     ],
   )
   assert.deepEqual([evaluations[0]?.agent, evaluations[0]?.explanation], ['fox', 'because'])

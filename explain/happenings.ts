@@ -1,6 +1,14 @@
 import type { Plain } from '../otlp/json.ts'
 import type { Values } from '../otlp/plain.ts'
-import { COLLECTOR, EVENTS, GEN_AI, OTHER, WOODLAND } from '../vocabulary/attributes.ts'
+import {
+  COLLECTOR,
+  EVALUATION_LABELS,
+  EVALUATION_PREFIXES,
+  EVENTS,
+  GEN_AI,
+  OTHER,
+  WOODLAND,
+} from '../vocabulary/attributes.ts'
 import { errorOf, modelOf, type Scene, textOf, toolOf } from './roles.ts'
 import { isRequest } from './time.ts'
 import type { Node } from './tree.ts'
@@ -168,35 +176,36 @@ export const refusalsOf = (scenes: readonly Scene[]): readonly Refusal[] =>
       : refused
   })
 
-/** Attributes of agents written by hand: eval.score.NAME = number, and maybe eval.label.NAME. */
-const WRITTEN = /^eval\.score\.(.+)$/
-const PASSES = /^(pass(ed)?|true|yes|ok|good|correct|relevant|factual|success|safe)$/i
-const FAILS = /^(fail(ed|ure)?|false|no|bad|incorrect|irrelevant|hallucinated|error|unsafe|toxic)$/i
+const PASSES = new RegExp(`^(${EVALUATION_LABELS.PASS})$`, 'i')
+const FAILS = new RegExp(`^(${EVALUATION_LABELS.FAIL})$`, 'i')
 
 export const evaluationsOf = (scenes: readonly Scene[]): readonly Evaluation[] =>
-  scenes.flatMap(({ node, agent }) => [
-    ...node.span.events
+  scenes.flatMap(({ node: { span }, agent }) => [
+    ...span.events
       .filter(({ name }) => name === EVENTS.EVALUATION)
-      .map(({ attributes }) => evaluation(attributes, agent)),
-    ...Object.entries(node.span.attributes).flatMap(([key, value]) => {
-      const [, name] = WRITTEN.exec(key) ?? []
-      const score = numberOf(value)
-      return name && score !== undefined
-        ? [{ agent, name, score, label: undefined, passed: undefined, explanation: undefined }]
-        : []
-    }),
+      .map(({ attributes: values }) => ({
+        agent: textOf(values[GEN_AI.AGENT]) ?? agent,
+        name: textOf(values[GEN_AI.EVALUATION_NAME]) ?? 'an evaluation without a name',
+        score: numberOf(values[GEN_AI.EVALUATION_SCORE]),
+        ...labelled(values[GEN_AI.EVALUATION_LABEL], values[GEN_AI.EVALUATION_EXPLANATION]),
+      })),
+    ...writtenOf(span.attributes).map((one) => ({ agent, ...one })),
   ])
 
-function evaluation(values: Values, agent: string | undefined): Evaluation {
-  const label = textOf(values[GEN_AI.EVALUATION_LABEL])
-  return {
-    agent: textOf(values[GEN_AI.AGENT]) ?? agent,
-    name: textOf(values[GEN_AI.EVALUATION_NAME]) ?? 'an evaluation without a name',
-    score: numberOf(values[GEN_AI.EVALUATION_SCORE]),
-    label,
-    passed: label === undefined ? undefined : PASSES.test(label) ? true : FAILS.test(label) ? false : undefined,
-    explanation: textOf(values[GEN_AI.EVALUATION_EXPLANATION]),
-  }
+/** Agents written by hand have a score as an attribute, and perhaps a label beside it. */
+function writtenOf(values: Values): readonly Omit<Evaluation, 'agent'>[] {
+  const { SCORE, LABEL } = EVALUATION_PREFIXES
+  return Object.entries(values).flatMap(([key, value]) => {
+    const name = key.startsWith(SCORE) ? key.slice(SCORE.length) : ''
+    const score = numberOf(value)
+    return name && score !== undefined ? [{ name, score, ...labelled(values[LABEL + name]) }] : []
+  })
+}
+
+function labelled(given: Plain, why?: Plain): Pick<Evaluation, 'label' | 'passed' | 'explanation'> {
+  const label = textOf(given)
+  const passed = label === undefined ? undefined : PASSES.test(label) ? true : FAILS.test(label) ? false : undefined
+  return { label, passed, explanation: textOf(why) }
 }
 
 const numberOf = (value: Plain): number | undefined => (typeof value === 'number' ? value : undefined)

@@ -54,6 +54,22 @@ export type ResourceSpans = Readonly<{ resource?: Resource; scopeSpans?: readonl
 /** The body of one export of traces. */
 export type TraceRequest = Readonly<{ resourceSpans: readonly ResourceSpans[] }>
 
+export type LogRecord = Attributed &
+  Readonly<{
+    timeUnixNano?: Nanos
+    traceId?: string
+    spanId?: string
+    /** Empty when it is no event. Older senders write it as an attribute. */
+    eventName?: string
+  }>
+export type ResourceLogs = Readonly<{
+  resource?: Resource
+  scopeLogs?: readonly Readonly<{ scope?: Scope; logRecords?: readonly LogRecord[] }>[]
+}>
+
+/** The body of one export of log records; only what is read here. */
+export type LogsRequest = Readonly<{ resourceLogs: readonly ResourceLogs[] }>
+
 // Building
 
 export const text = (stringValue: string): AnyValue => ({ stringValue })

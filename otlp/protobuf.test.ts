@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type Attributes, ROOT_CONTEXT, SpanKind, SpanStatusCode, TraceFlags, trace } from '@opentelemetry/api'
 import { TraceState } from '@opentelemetry/core'
-import { JsonTraceSerializer, ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer'
+import { JsonTraceSerializer, ProtobufLogsSerializer, ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer'
 import { resourceFromAttributes } from '@opentelemetry/resources'
+import { InMemoryLogRecordExporter, LoggerProvider, SimpleLogRecordProcessor } from '@opentelemetry/sdk-logs'
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
-import { type AnyValue, spansOf, type TraceRequest, text, toValue, traceRequest } from './json.ts'
-import { decode, decodeIds, encode } from './protobuf.ts'
+import { type AnyValue, fromAttributes, spansOf, type TraceRequest, text, toValue, traceRequest } from './json.ts'
+import { decode, decodeIds, decodeLogs, encode } from './protobuf.ts'
 
 const EVERY_TYPE: Attributes = {
   text: 'a “text”, 😀',
@@ -149,4 +150,36 @@ test('a message that is cut off is refused', () => {
   const body = encode(traceRequest([IDS]))
   for (let length = 1; length < body.length; length++)
     assert.throws(() => decode(body.subarray(0, length)), /cut off/, `${length} bytes`)
+})
+
+test('log records of the JavaScript SDK are read with their context, event and attributes', () => {
+  const exporter = new InMemoryLogRecordExporter()
+  const provider = new LoggerProvider({ processors: [new SimpleLogRecordProcessor({ exporter })] })
+  const span = {
+    traceId: '0af7651916cd43dd8448eb211c80319c',
+    spanId: 'b7ad6b7169203331',
+    traceFlags: TraceFlags.SAMPLED,
+  }
+  const logger = provider.getLogger('acorn')
+  const attributes = { 'gen_ai.evaluation.name': 'allowed', 'gen_ai.evaluation.score.value': 0.5 }
+  logger.emit({
+    eventName: 'gen_ai.evaluation.result',
+    body: 'not read',
+    attributes,
+    context: trace.setSpanContext(ROOT_CONTEXT, span),
+  })
+  logger.emit({ body: 'bare' })
+  const bytes = ProtobufLogsSerializer.serializeRequest(exporter.getFinishedLogRecords())
+  assert.ok(bytes)
+  const records = decodeLogs(bytes).resourceLogs.flatMap(({ scopeLogs = [] }) =>
+    scopeLogs.flatMap(({ logRecords = [] }) => logRecords),
+  )
+  assert.deepEqual(
+    records.map((record) => [record.traceId, record.spanId, record.eventName, fromAttributes(record.attributes)]),
+    [
+      [span.traceId, span.spanId, 'gen_ai.evaluation.result', attributes],
+      ['', '', undefined, {}],
+    ],
+  )
+  assert.throws(() => decodeLogs(bytes.subarray(0, bytes.length - 3)), /these bytes are not an OTLP request/)
 })

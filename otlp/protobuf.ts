@@ -1,5 +1,5 @@
 import protobuf from 'protobufjs'
-import { hexOf, type Span, type TraceRequest } from './json.ts'
+import { hexOf, type LogsRequest, type Span, type TraceRequest } from './json.ts'
 
 /**
  * The messages of opentelemetry-proto 1.11 for a request of traces: names, types and numbers, which never change.
@@ -50,6 +50,13 @@ message AnyValue {
 message Values { repeated AnyValue values = 1; }
 message KeyValues { repeated KeyValue values = 1; }
 
+message LogsRequest { repeated ResourceLogs resourceLogs = 1; }
+message ResourceLogs { Resource resource = 1; repeated ScopeLogs scopeLogs = 2; }
+message ScopeLogs { Scope scope = 1; repeated LogRecord logRecords = 2; }
+message LogRecord {
+  fixed64 timeUnixNano = 1; repeated KeyValue attributes = 6; bytes traceId = 9; bytes spanId = 10; string eventName = 12;
+}
+
 message IdsOnly { repeated IdsOfResource resourceSpans = 1; }
 message IdsOfResource { repeated IdsOfScope scopeSpans = 2; }
 message IdsOfScope { repeated IdsOfSpan spans = 2; }
@@ -58,28 +65,47 @@ message IdsOfSpan { bytes traceId = 1; bytes spanId = 2; }
 
 const { root } = protobuf.parse(MESSAGES)
 const [request, idsOnly] = [root.lookupType('TraceRequest'), root.lookupType('IdsOnly')]
+const logsRequest = root.lookupType('LogsRequest')
 
 /** A request in protobuf. Fields that OTLP does not have are left out. */
 export const encode = (json: TraceRequest): Buffer =>
   Buffer.from(request.encode(request.fromObject(withIds(json, base64Of))).finish())
 
 /** Converts a request in protobuf to JSON, with kinds and status codes as numbers. Throws when it is not a request, or is cut off. */
-export const decode = (body: Uint8Array): TraceRequest => read(request, body)
+export const decode = (body: Uint8Array): TraceRequest =>
+  withIds({ resourceSpans: [], ...read<TraceRequest>(request, body) }, hexOf)
 
 /** The same, but of each span only the ids. The rest is not parsed, so it may be malformed, and reading takes a fifth of the time. */
-export const decodeIds = (body: Uint8Array): TraceRequest => read(idsOnly, body)
+export const decodeIds = (body: Uint8Array): TraceRequest =>
+  withIds({ resourceSpans: [], ...read<TraceRequest>(idsOnly, body) }, hexOf)
 
-function read(message: protobuf.Type, body: Uint8Array): TraceRequest {
-  let json: Partial<TraceRequest>
+/** The same for log records. Their bodies and severities are left out. */
+export function decodeLogs(body: Uint8Array): LogsRequest {
+  const { resourceLogs = [] } = read<LogsRequest>(logsRequest, body)
+  return {
+    resourceLogs: resourceLogs.map(({ scopeLogs = [], ...part }) => ({
+      ...part,
+      scopeLogs: scopeLogs.map(({ logRecords = [], ...scope }) => ({
+        ...scope,
+        logRecords: logRecords.map(({ traceId = '', spanId = '', ...rest }) => ({
+          ...rest,
+          traceId: hexOf(traceId),
+          spanId: hexOf(spanId),
+        })),
+      })),
+    })),
+  }
+}
+
+function read<T>(message: protobuf.Type, body: Uint8Array): Partial<T> {
   try {
-    json = message.toObject(message.decode(body), { longs: String, bytes: String, json: true })
+    return message.toObject(message.decode(body), { longs: String, bytes: String, json: true }) as Partial<T>
   } catch (error) {
     const why = (error as Error).message
     throw new Error(
-      `these bytes are not an OTLP trace request, or are cut off, or hold lists that are nested too deeply: ${why}`,
+      `these bytes are not an OTLP request, or are cut off, or hold lists that are nested too deeply: ${why}`,
     )
   }
-  return withIds({ resourceSpans: [], ...json }, hexOf)
 }
 
 const base64Of = (hex: string) => Buffer.from(hex, 'hex').toString('base64')

@@ -29,7 +29,7 @@ async function main(): Promise<void> {
   const server = await findModelServer(config)
   const ledger = config.ledger ? openLedger(config.ledger) : NO_LEDGER
   const telemetry = startTelemetry({ run: runId, toConsole: config.console })
-  const meters = metersWith(telemetry.meter)
+  const meters = metersWith(telemetry.meter, clock)
   const traced = tracedWith({
     tracer: telemetry.tracer,
     meters,

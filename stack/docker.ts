@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { writeDashboards } from '../grafana/source/dashboards.ts'
 import { UserError } from '../workbench/user-error.ts'
-import { BACKENDS, chosenBackends, collectorFile, served } from './backends/backends.ts'
+import { BACKENDS, chosenBackends, collectorFile, running, served } from './backends/backends.ts'
 import { launcherFor } from './collectors.ts'
 import { activatePolicy } from './policy.ts'
 import { holder, isFree } from './ports.ts'
@@ -34,10 +34,7 @@ export function composeEnvironment(settings: Settings): Record<string, string> {
     STACK_STATE: settings.state,
     SLOW_CALL: collectorEnvironment(settings).SLOW_CALL ?? '',
     // The servers of the chosen backends, and the mock unless the user has a model server.
-    COMPOSE_PROFILES: [
-      ...served(backends).map(({ id }) => id),
-      ...(settings.env.VLLM_BASE_URL ? [] : ['mock-vllm']),
-    ].join(),
+    COMPOSE_PROFILES: [...running(backends), ...(settings.env.VLLM_BASE_URL ? [] : ['mock-vllm'])].join(),
     // Prometheus scrapes no backend that is not there.
     ...Object.fromEntries(
       served(BACKENDS)
@@ -157,8 +154,8 @@ export async function bootDocker(
   const backends = chosenBackends(given)
   waitsIn(given) // Refuses wrong waits.
   refuseLoopback('VLLM_BASE_URL', given.env.VLLM_BASE_URL)
-  for (const { server, endpointVariable, environment } of backends)
-    if (!server) refuseLoopback(endpointVariable, environment(given)[endpointVariable])
+  for (const { server, relay, endpointVariable, environment } of backends)
+    if (!server && !relay) refuseLoopback(endpointVariable, environment(given)[endpointVariable])
   const settings = isRecording(given) ? await readyToRecord(given) : given
   const { name, services } = await project(settings)
   const before = await containers(settings, name)

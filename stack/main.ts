@@ -6,6 +6,7 @@ import { runBias } from './commands/bias.ts'
 import { doctor } from './commands/doctor.ts'
 import { down } from './commands/down.ts'
 import { runDrills } from './commands/drill.ts'
+import { type AskedEvaluate, askEvaluate, BY } from './commands/evaluate.ts'
 import { example, examples } from './commands/example.ts'
 import { type AskedExplain, askExplain, EXPLAIN_FORMATS, LASTS } from './commands/explain.ts'
 import { type Asked as Inspected, inspect, Unreachable } from './commands/inspect.ts'
@@ -121,6 +122,17 @@ function program(settings: () => Settings): Command {
     .command('doctor')
     .description('check tools, versions, ports, memory and disk')
     .action(async () => exitWith(await doctor(settings(), say)))
+  stack
+    .command('evaluate')
+    .description('judge a kept trace after the fact: the boards count it, and it is shown beside the trace')
+    .addOption(new Option('--trace <id>', 'its id').env('TRACE'))
+    .addOption(new Option('--agent <name>', 'the turn of this agent; default: the whole run').env('AGENT'))
+    .addOption(new Option('--name <evaluation>', 'what was evaluated').env('NAME'))
+    .addOption(new Option('--score <number>').env('SCORE'))
+    .addOption(new Option('--label <word>', 'pass and fail count; so do yes, no, correct and others').env('LABEL'))
+    .addOption(new Option('--why <text>', 'an explanation').env('WHY'))
+    .addOption(new Option('--by <kind>', 'who evaluated').env('BY').choices(BY).default('human'))
+    .action(async (asked: AskedEvaluate) => say(await askEvaluate(settings(), asked)))
   stack
     .command('verify')
     .description('send one marked tick and find it in every backend')

@@ -10,7 +10,7 @@ import { bootNative, haltNative } from './boot.ts'
 import { portsOfItsOwn } from './ports.ts'
 import { prometheus } from './queries.ts'
 import { senderEnvironment } from './receiver-options.ts'
-import { tsx } from './services.ts'
+import { tsx } from './service.ts'
 import { readSettings, type Settings, url } from './settings.ts'
 
 export type Run = Readonly<{ id: string; entries: readonly Entry[]; spans: number; said: string }>

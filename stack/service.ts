@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Command } from './processes.ts'
-import type { PortName, Settings } from './settings.ts'
+import { type PortName, ROOT, type Settings } from './settings.ts'
 import { wholeNumber } from './whole-number.ts'
 
 /** A server of the native boot. */
@@ -37,6 +37,13 @@ export function environment(
   const all = { ...pick(settings.env, kept), ...Object.fromEntries(ports), ...extra }
   return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined))
 }
+
+/** The command of a program of this repository. */
+export const tsx = (script: string, ...args: string[]) => ({
+  file: process.execPath,
+  args: ['--import', import.meta.resolve('tsx'), resolve(ROOT, script), ...args],
+  cwd: ROOT,
+})
 
 /** The named variables that are set and not empty. */
 export const pick = (env: Settings['env'], names: readonly string[]): Record<string, string> =>

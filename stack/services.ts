@@ -2,12 +2,12 @@ import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { writeDashboards } from '../grafana/source/dashboards.ts'
 import { LIVE_RECORDING } from '../workbench/recording.ts'
-import { chosenBackends, collectorFile, served } from './backends/backends.ts'
+import { chosenBackends, collectorFile, relays, served } from './backends/backends.ts'
 import { findGrafana } from './grafana.ts'
 import type { Programs } from './native.ts'
 import { activePolicy, slowCall } from './policy.ts'
 import { collectorOverlays, isRecording, senderEnvironment, tlsFiles } from './receiver-options.ts'
-import { dataFolder, environment, pick, type Service } from './service.ts'
+import { dataFolder, environment, pick, type Service, tsx } from './service.ts'
 import { type PortName, ROOT, type Settings, url } from './settings.ts'
 import { startWithWaits, waitsFile } from './waits.ts'
 
@@ -47,12 +47,6 @@ export const recordings = (settings: Settings): string => resolve(settings.state
 
 /** The folder of the boards that Grafana reads, with links to the ports of this stack. `make up` writes them, in both boots. */
 export const dashboards = (settings: Settings): string => resolve(settings.state, 'dashboards')
-
-export const tsx = (script: string, ...args: string[]) => ({
-  file: process.execPath,
-  args: ['--import', import.meta.resolve('tsx'), resolve(ROOT, script), ...args],
-  cwd: ROOT,
-})
 
 /** Every service of the native stack, in the order in which data flows back from the last to the first. */
 export function services(settings: Settings, programs: Programs): readonly Service[] {
@@ -183,6 +177,7 @@ export function services(settings: Settings, programs: Programs): readonly Servi
 
   return [
     ...served(backends).map(({ server }) => server.service(settings, programs)),
+    ...relays(backends).map(({ service }) => service(settings)),
     prometheus,
     collector,
     ...(settings.env.VLLM_BASE_URL ? [] : [mockVllm]),

@@ -14,7 +14,11 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   random: {},
   examples: {},
   'grafana/source': { vocabulary: 'the names of metrics and labels' },
-  phoenix: { 'grafana/source': 'the type of a price: the price file has one reader' },
+  phoenix: {
+    otlp: 'reads the evaluations of kept traces',
+    vocabulary: 'the names of evaluations',
+    'grafana/source': 'the type of a price: the price file has one reader',
+  },
   sim: { vocabulary: 'the names that it sends', random: 'seeded numbers' },
   explain: { otlp: 'the spans of a trace', vocabulary: 'the names that it reads' },
   viewer: { otlp: 'reads a trace that Tempo answers' },

@@ -52,6 +52,8 @@ const queried = async (query: string, ...labels: readonly string[]) =>
     ({ value }) => value,
   )
 
+const REFUSALS = ['self_buy', 'cannot_afford', 'nothing_to_sell', 'unknown_good', 'bad_quantity']
+
 /** Why the shipped policy must keep a tick, by the ledger alone: the first rule that applies, or undefined. */
 function duty(tick: Extract<Entry, { kind: 'tick' }>): string | undefined {
   const turns = of('turn').filter((turn) => turn.tick === tick.tick)
@@ -59,13 +61,14 @@ function duty(tick: Extract<Entry, { kind: 'tick' }>): string | undefined {
   if (turns.some(({ attempts, outcome }) => attempts > 1 || outcome === 'parse_error')) return 'keep-parse-errors'
   if (turns.some(({ outcome }) => outcome === 'self_buy')) return 'keep-self-buys'
   if (calls.some(({ outcome }) => outcome !== 'ok')) return 'keep-failed-calls'
+  // The simulator judges each turn itself, and a refused order breaks a rule.
+  if (turns.some(({ outcome }) => REFUSALS.includes(outcome))) return 'keep-failed-evaluations'
   if (calls.some(({ ms }) => ms > SLOW_CALL_MS)) return 'keep-slow-calls'
   if (tick.tokens >= TOKEN_HEAVY) return 'keep-token-heavy'
   return undefined
 }
 
 /** The ledger has no word of it: a tool or a turn that failed, and not because the market refused an order. */
-const REFUSALS = ['self_buy', 'cannot_afford', 'nothing_to_sell', 'unknown_good', 'bad_quantity']
 const hasFailedTool = (spans: readonly Span[] = []) =>
   spans.some(
     ({ name, error, attributes }) =>
@@ -74,7 +77,7 @@ const hasFailedTool = (spans: readonly Span[] = []) =>
       !REFUSALS.includes(String(attributes['error.type'])),
   )
 /** The policies that are asked after that of failed tools. */
-const LATER = ['keep-slow-calls', 'keep-token-heavy', undefined]
+const LATER = ['keep-failed-evaluations', 'keep-slow-calls', 'keep-token-heavy', undefined]
 const recordedOn = (tick: Extract<Entry, { kind: 'tick' }>) =>
   LATER.includes(duty(tick)) && hasFailedTool(kept.get(tick.trace)) ? 'keep-failed-agents-and-tools' : duty(tick)
 

@@ -126,6 +126,9 @@ const searches: Readonly<Record<string, Check>> = {
       ofSpans(({ events }) => events.some(({ name }) => name === 'fallback_model')),
     ),
   'failed-calls': () => asIs('failed-calls', traces(of('call').filter(({ outcome }) => outcome !== 'ok'))),
+  // Every turn that the simulator does not accept fails one of its evaluations.
+  'failed-evaluations': () =>
+    asIs('failed-evaluations', traces(of('turn').filter(({ outcome }) => outcome !== 'accepted'))),
   'two-agents-failed': () => {
     const failed = traces(of('turn').filter(({ outcome }) => outcome !== 'accepted'))
     return asIs('two-agents-failed', Object.fromEntries(Object.entries(failed).filter(([, turns]) => turns >= 2)))

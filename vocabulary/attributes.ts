@@ -78,7 +78,27 @@ export const DIALECTS = {
   /** Agents written by hand have the time and the input of a call on the span of the turn. */
   HAND_WRITTEN_LATENCY: 'llm.latency_ms',
   HAND_WRITTEN_INPUT: 'llm.prompt_tokens',
+  /** What the label of an evaluation says, on its event, its log record and its span: `pass`, `fail` or `scored`. */
+  EVALUATION_OUTCOME: 'woodland.evaluation.outcome',
+  /** On a span: the names of the evaluations that failed. */
+  EVALUATIONS_FAILED: 'woodland.evaluation.failed',
+  /** Where an evaluation stood: `event`, `attribute` or `record`. */
+  EVALUATION_FROM: 'woodland.evaluation.from',
+  /** Who evaluated: `CODE`, `LLM` or `HUMAN`, as Phoenix writes it. */
+  EVALUATION_BY: 'woodland.evaluation.by',
 } as const
+
+/**
+ * The labels of evaluations that say whether a run was good, in any case. Any other label, or none, is neither: then what is
+ * enough is for the sender to say.
+ */
+export const EVALUATION_LABELS = {
+  PASS: 'pass(ed)?|true|yes|ok|good|correct|relevant|factual|success|safe|thumbs[-_ ]?up',
+  FAIL: 'fail(ed|ure)?|false|no|bad|incorrect|irrelevant|not[-_ ]relevant|hallucinated|error|unsafe|toxic|thumbs[-_ ]?down',
+} as const
+
+/** Agents written by hand have evaluations as attributes of a span: a score, and perhaps a label, each with the name after it. */
+export const EVALUATION_PREFIXES = { SCORE: 'eval.score.', LABEL: 'eval.label.' } as const
 
 /** Where the time of a request went, in seconds, as vLLM writes it on its span. */
 export const VLLM = {
@@ -147,6 +167,9 @@ export const METRICS = {
   DURATION: 'gen_ai.client.operation.duration',
   FIRST_CHUNK: 'gen_ai.client.operation.time_to_first_chunk',
   EVALUATION: 'gen_ai.evaluation.score',
+  EVALUATION_RESULTS: 'gen_ai.evaluation.results',
+  ACTIVE_TURNS: 'gen_ai.agent.active_turns',
+  OLDEST_TURN: 'gen_ai.agent.oldest_turn',
   LOG_RECORDS: 'otel.log.records',
   DECISIONS: 'woodland.decisions',
   RETRIES: 'woodland.llm.retries',

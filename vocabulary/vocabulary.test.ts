@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import {
   COLLECTOR,
   DIALECTS,
+  EVALUATION_LABELS,
   EVENTS,
   GEN_AI,
   LOGS,
@@ -24,6 +25,7 @@ const FOREIGN = [
   /^carry\.[a-z]+$/,
   /^[<>][a-z]+>?$/,
   /^recording\.arrival$/,
+  /^evaluation\.[0-3]\.(name|outcome)$/,
   /^llm(\.token_count(\.[a-z_]+)*)?$/,
   /^gen_ai\.usage\.[a-z_.]*tokens$/,
   /^gen_ai\.latency\.[a-z_]+$/,
@@ -77,6 +79,21 @@ test('a dialect adds only attributes that this project knows, whatever it reads'
   const found = used(['collector/dialects/*.yaml'], /\bset\((?:span\.)?attributes\["([^"]+)"\]/g)
   assert.ok(found.size > 20)
   for (const [name, file] of found) assert.ok(isAttribute(name), `${file} adds ${name}, which nothing reads`)
+})
+
+test('the Collector knows the labels of evaluations by the same words as everything else', () => {
+  const words = { pass: EVALUATION_LABELS.PASS, fail: EVALUATION_LABELS.FAIL }
+  const found = used(['collector/labels/*.yaml'], /"\(\?i\)\^\(([^"]+)\)\$"/g)
+  const inDialects = ['eval-scores', 'evaluations', 'evaluation-records'].map((name) =>
+    readFileSync(resolve(ROOT, `collector/dialects/${name}.yaml`), 'utf8'),
+  )
+  assert.deepEqual([...found.keys()], Object.values(words))
+  for (const text of inDialects)
+    for (const [outcome, pattern] of Object.entries(words))
+      assert.ok(
+        text.includes(`"${outcome}") where `) && text.includes(`"(?i)^(${pattern})$"`),
+        `${outcome}: ${pattern}`,
+      )
 })
 
 test('somebody sets every attribute in a TraceQL question', () => {

@@ -1,7 +1,8 @@
 import type { Board } from './board.ts'
 import { costAndLatencyByAgent } from './boards/cost-and-latency-by-agent.ts'
+import { evaluations } from './boards/evaluations.ts'
 import { oneAgent } from './boards/one-agent.ts'
 import { pipeline } from './boards/pipeline.ts'
 import { sampling } from './boards/sampling.ts'
 
-export const boards: readonly Board[] = [costAndLatencyByAgent, oneAgent, sampling, pipeline]
+export const boards: readonly Board[] = [costAndLatencyByAgent, oneAgent, evaluations, sampling, pipeline]

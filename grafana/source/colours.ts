@@ -34,6 +34,7 @@ export const POLICY_COLOURS: Readonly<Record<string, string>> = {
   'keep-self-buys': 'dark-purple',
   'keep-failed-calls': 'dark-orange',
   'keep-failed-agents-and-tools': 'super-light-orange',
+  'keep-failed-evaluations': 'super-light-red',
   'keep-slow-calls': 'dark-yellow',
   'keep-slow-runs': 'super-light-yellow',
   'keep-token-heavy': 'dark-blue',

@@ -10,6 +10,10 @@ export const series = {
   decisions: 'woodland_decisions_total',
   retries: 'woodland_llm_retries_total',
   score: 'gen_ai_evaluation_score',
+  /** Counted by the Collector before sampling: evaluations of any SDK, and of those who judge later. */
+  evaluations: 'gen_ai_evaluation_results_total',
+  activeTurns: 'gen_ai_agent_active_turns',
+  oldestTurn: 'gen_ai_agent_oldest_turn_seconds',
   pebbles: 'woodland_pebbles',
   mood: 'woodland_mood',
   /** Counted from kept traces only, so its exemplars open traces that exist. Its numbers are estimates: draw no line from it. */

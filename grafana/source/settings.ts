@@ -56,6 +56,12 @@ export const settings = {
   selfBuyPercent: 10,
   /** Seconds, of the p95 of a turn. The simulator has 1 to 2.6 for five minutes on end; raise it for a slower model. */
   slowTurnSeconds: 5,
+  /** Points of percent that a pass rate of half an hour may be below that of a day. By chance it moves some ten with as few runs as below. */
+  passRateFall: 20,
+  /** Evaluations in half an hour. With fewer, one or two failures are a fall. */
+  enoughEvaluations: 30,
+  /** Seconds that a turn may be open. Agents work for minutes; after ten, the sampler does not wait for the rest of a trace any more. */
+  stuckTurnSeconds: 600,
   /** Percent of a budget that is left: nine tenths are spent, and there is time to act before all of it is. */
   budgetLeftPercent: 10,
   /** Times faster than the budget allows, in an hour: the budget of a day is gone in eight. */

@@ -6,13 +6,21 @@ import { sorted, spans, table, tinted, written } from './panels.ts'
 const COLUMNS = {
   'gen_ai.agent.name': 'Agent',
   Duration: 'Duration',
+  'woodland.evaluation.failed': 'Failed',
   'error.type': 'Error',
   'woodland.tokens': 'Tokens',
   'tailsampling.policy': 'Kept by',
   'Start time': 'Start time',
   'Span ID': 'Turn',
 }
-const LEFT_OUT = ['Trace Service', 'Trace Name', 'Name', 'gen_ai.operation.name', 'status']
+const LEFT_OUT = [
+  'Trace Service',
+  'Trace Name',
+  'Name',
+  'gen_ai.operation.name',
+  'status',
+  'woodland.evaluation.outcome',
+]
 
 /** The turns that a TraceQL question finds, each a link to its trace; when it began leads to its conversation. */
 export const turnsTable = (title: string, traceql: string, sortBy: string) =>

@@ -28,15 +28,15 @@ const scores = (evaluations: readonly Evaluation[]) =>
 
 test('a turn that was read and kept to the rules passes', () => {
   assert.deepEqual(evaluate(turn()), [
-    { name: 'readable', score: 1, label: 'pass' },
-    { name: 'allowed', score: 1, label: 'pass' },
-    { name: 'affordable', score: 1, label: 'pass' },
+    { name: 'readable', score: 1, label: 'pass', explanation: 'The first reply was read.' },
+    { name: 'allowed', score: 1, label: 'pass', explanation: 'No order was refused for this.' },
+    { name: 'affordable', score: 1, label: 'pass', explanation: 'No order was refused for this.' },
   ])
 })
 
 test('a turn without a decision is judged by its reading only', () => {
   assert.deepEqual(evaluate(turn({ decision: undefined, outcome: 'parse_error' })), [
-    { name: 'readable', score: 0, label: 'fail' },
+    { name: 'readable', score: 0, label: 'fail', explanation: 'No reply was read: parse_error.' },
   ])
 })
 
@@ -54,7 +54,17 @@ test('every refusal fails exactly one check: what is not allowed, or what is not
   assert.deepEqual(scores(evaluate(refused('self_buy', 'nothing_to_sell'))), { readable: 1, allowed: 0, affordable: 0 })
 })
 
-test('a trade is a check of its own', () => {
-  assert.deepEqual(evaluateTrade(true), { name: 'traded', score: 1, label: 'pass' })
-  assert.deepEqual(evaluateTrade(false), { name: 'traded', score: 0, label: 'fail' })
+test('an explanation names the order and the reason, and no word of the reply', () => {
+  const invented = turn({
+    refused: [{ desired: { side: 'buy', good: 'my secret', price: 1, quantity: 1 }, reason: 'unknown_good' }],
+  })
+  assert.deepEqual(
+    evaluate(invented).map(({ explanation }) => explanation),
+    ['The first reply was read.', 'The buy order was refused: unknown_good.', 'No order was refused for this.'],
+  )
+})
+
+test('a trade is a score without a label: an offer that nobody takes is no mistake', () => {
+  assert.deepEqual(evaluateTrade(true), { name: 'traded', score: 1, explanation: 'The market took an order.' })
+  assert.deepEqual(evaluateTrade(false), { name: 'traded', score: 0, explanation: 'The market took no order.' })
 })

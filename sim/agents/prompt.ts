@@ -17,6 +17,7 @@ const PROMPTS = {
 } as const
 
 export type Variant = keyof typeof PROMPTS
+export const versionOf = (variant: Variant): string => PROMPTS[variant].version
 export type Prompt = Readonly<{ variant: Variant; version: string; messages: readonly ChatCompletionMessageParam[] }>
 
 export const UNREADABLE =

@@ -8,6 +8,7 @@ import OpenAI from 'openai'
 import { EVENTS, GEN_AI, METRICS, OPENINFERENCE, OTHER, WOODLAND } from '../../vocabulary/attributes.ts'
 import { askWith } from '../agents/ask.ts'
 import { placeOrderWith, takeTurnWith } from '../agents/decide.ts'
+import { promptFor, versionOf } from '../agents/prompt.ts'
 import { runTool } from '../agents/tools.ts'
 import { type Message, seal } from '../economy/queue.ts'
 import { market, tickWith } from '../economy/tick.ts'
@@ -107,8 +108,8 @@ function wood(
   } = {},
 ) {
   const reader = new Reader()
-  const meters = metersWith(new MeterProvider({ readers: [reader] }).getMeter('test'))
   const clock = () => performance.now()
+  const meters = metersWith(new MeterProvider({ readers: [reader] }).getMeter('test'), clock)
   const server = new URL('http://model.test:8000/v1')
   const traced = tracedWith({ tracer: trace.getTracer('test'), meters, run: 'run-1', server, clock, capture })
   const wrap = <F>(plain: F, wrapped: (plain: F) => F): F => (watched ? wrapped(plain) : plain)
@@ -533,6 +534,8 @@ test('the metrics are those of the vocabulary, with those labels; no tick, trace
     [METRICS.FIRST_CHUNK]: [...call, GEN_AI.AGENT, OTHER.VARIANT].sort(),
     [METRICS.EVALUATION]: [GEN_AI.AGENT, GEN_AI.EVALUATION_NAME],
     [METRICS.DECISIONS]: [GEN_AI.AGENT, OTHER.OUTCOME],
+    [METRICS.ACTIVE_TURNS]: [GEN_AI.AGENT],
+    [METRICS.OLDEST_TURN]: [GEN_AI.AGENT],
     [METRICS.RETRIES]: [GEN_AI.AGENT],
     [METRICS.TRADES]: [WOODLAND.GOOD],
     [METRICS.PEBBLES]: [GEN_AI.AGENT],
@@ -578,6 +581,46 @@ test('each turn is judged: readable, allowed, affordable, and traded when it off
   assert.deepEqual(verdicts(only('invoke_agent bear'), 'bear'), { readable: 1, allowed: 0, affordable: 1 })
   assert.deepEqual(verdicts(only('invoke_agent fox'), 'fox'), { readable: 1, allowed: 1, affordable: 1 })
   assert.deepEqual([verdicts(root, 'fox'), verdicts(root, 'bear')], [{ traded: 1 }, {}])
+})
+
+test('an evaluation says whether it passed, why, and which prompt was asked', async () => {
+  await wood(busy).play(1)
+  const turn = only('invoke_agent bear')
+  const { variant } = promptFor('bear', newWorld(5), undefined)
+  const about = {
+    [GEN_AI.AGENT]: 'bear',
+    [GEN_AI.PROMPT_VERSION]: versionOf(variant),
+    [OTHER.VARIANT]: variant,
+  }
+  assert.deepEqual(turn.events.filter(({ name }) => name === EVENTS.EVALUATION)[1]?.attributes, {
+    [GEN_AI.EVALUATION_NAME]: 'allowed',
+    [GEN_AI.EVALUATION_SCORE]: 0,
+    [GEN_AI.EVALUATION_LABEL]: 'fail',
+    [GEN_AI.EVALUATION_EXPLANATION]: 'The buy order was refused: self_buy.',
+    ...about,
+  })
+  assert.equal(attribute(turn, GEN_AI.PROMPT_VERSION), versionOf(variant))
+  const traded = only('invoke_workflow woodland_tick').events.find(
+    ({ attributes }) => attributes?.[GEN_AI.AGENT] === 'fox',
+  )
+  assert.equal(traded?.attributes?.[GEN_AI.EVALUATION_LABEL], undefined)
+})
+
+test('a turn is open while it asks, and no turn is open after the run, also when one failed', async () => {
+  let asking: Promise<MetricData[]> | undefined
+  const { play, metrics } = wood((ask) => {
+    if (ask.agent === 'fox') asking ??= metrics()
+    return ask.agent === 'bear' ? fails(500) : busy(ask)
+  })
+  const openIn = (all: readonly MetricData[] = []) =>
+    Object.fromEntries(
+      all
+        .filter(({ descriptor }) => descriptor.name === METRICS.ACTIVE_TURNS)
+        .flatMap(({ dataPoints }) => dataPoints.map(({ attributes, value }) => [attributes[GEN_AI.AGENT], value])),
+    )
+  await play(2)
+  assert.equal(openIn(await asking).fox, 1)
+  assert.deepEqual(openIn(await metrics()), Object.fromEntries(AGENTS.map((agent) => [agent, 0])))
 })
 
 /** Says the canary wherever a model can say anything: in words, as a tool, in its arguments, as a good, unreadably. */

@@ -12,7 +12,7 @@ import { EVENTS, GEN_AI, OPENINFERENCE, OTHER, WOODLAND } from '../../vocabulary
 import { type Ask, errorType, REQUEST } from '../agents/ask.ts'
 import { type TakeTurn, type Turn, tokensOf } from '../agents/decide.ts'
 import { type Evaluation, evaluate, evaluateTrade } from '../agents/evaluation.ts'
-import { EXPERIMENT } from '../agents/prompt.ts'
+import { EXPERIMENT, versionOf } from '../agents/prompt.ts'
 import { type Carrier, open } from '../economy/queue.ts'
 import { NotConserved } from '../economy/step.ts'
 import { type Market, type PlayTick, type Tick, tradesOf } from '../economy/tick.ts'
@@ -46,12 +46,15 @@ export function tracedWith({ tracer, meters, run, server, clock, capture }: Sett
     [OTHER.SERVER_PORT]: Number(server.port || (server.protocol === 'https:' ? 443 : 80)),
   }
 
-  const say = (span: Span, agent: string, evaluation: Evaluation) => {
+  const say = (span: Span, { agent, variant }: Turn, evaluation: Evaluation) => {
     span.addEvent(EVENTS.EVALUATION, {
       [GEN_AI.EVALUATION_NAME]: evaluation.name,
       [GEN_AI.EVALUATION_SCORE]: evaluation.score,
-      [GEN_AI.EVALUATION_LABEL]: evaluation.label,
+      ...(evaluation.label ? { [GEN_AI.EVALUATION_LABEL]: evaluation.label } : {}),
+      [GEN_AI.EVALUATION_EXPLANATION]: evaluation.explanation,
       [GEN_AI.AGENT]: agent,
+      [GEN_AI.PROMPT_VERSION]: versionOf(variant),
+      [OTHER.VARIANT]: variant,
     })
     meters.evaluated(agent, evaluation)
   }
@@ -84,8 +87,8 @@ export function tracedWith({ tracer, meters, run, server, clock, capture }: Sett
         const traders = new Set(
           tick.clearings.flatMap(({ trades }) => trades.flatMap(({ buyer, seller }) => [buyer, seller])),
         )
-        for (const { agent, orders } of tick.turns) {
-          if (orders.length > 0) say(span, agent, evaluateTrade(traders.has(agent)))
+        for (const turn of tick.turns) {
+          if (turn.orders.length > 0) say(span, turn, evaluateTrade(traders.has(turn.agent)))
         }
         for (const { good, trades } of tick.clearings) meters.traded(good, trades.length)
         meters.observe(tick.after.world)
@@ -121,11 +124,14 @@ export function tracedWith({ tracer, meters, run, server, clock, capture }: Sett
         [OPENINFERENCE.INPUT]: JSON.stringify({ ...holdings, pebbles: holdings.pebbles / 100 }),
       })
       const scope: TurnScope = { agent, requests: new Set() }
-      const turn = await inTurn(span, scope, () => take(agent, world, limit))
+      const ended = meters.turnBegan(agent)
+      const turn = await inTurn(span, scope, () => take(agent, world, limit)).finally(ended)
       const failed = turn.outcome !== 'accepted'
       const { buy, sell, mood } = turn.decision ?? {}
       span.setAttributes({
         [WOODLAND.TOKENS]: tokensOf([turn]),
+        [GEN_AI.PROMPT_NAME]: EXPERIMENT.prompt,
+        [GEN_AI.PROMPT_VERSION]: versionOf(turn.variant),
         [OTHER.EXPERIMENT]: EXPERIMENT.id,
         [OTHER.VARIANT]: turn.variant,
         ...(mood === undefined
@@ -134,7 +140,7 @@ export function tracedWith({ tracer, meters, run, server, clock, capture }: Sett
         ...(buy ? { [WOODLAND.BUY_GOOD]: buy.good } : {}),
         ...(sell ? { [WOODLAND.SELL_GOOD]: sell.good } : {}),
       })
-      for (const evaluation of evaluate(turn)) say(span, agent, evaluation)
+      for (const evaluation of evaluate(turn)) say(span, turn, evaluation)
       if (failed) fail(span, turn.outcome)
       span.end()
       meters.decided(agent, turn.outcome)

@@ -17,6 +17,15 @@ export type Backend = Readonly<{
   environment: (settings: Settings) => Readonly<Record<string, string>>
   /** The server, if this project runs it. Without it, the backend is somewhere else. */
   server?: BackendServer
+  /** A program of this project that hands on to another backend, and stores nothing itself. */
+  relay?: Relay
+}>
+
+export type Relay = Readonly<{
+  to: Backend
+  service: (settings: Settings) => Service
+  /** What it hands on. */
+  what: string
 }>
 
 /** A backend whose server this project builds, starts and queries. */

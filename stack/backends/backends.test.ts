@@ -7,7 +7,7 @@ import { parse } from 'yaml'
 import { UserError } from '../../workbench/user-error.ts'
 import { readRecipes } from '../native.ts'
 import { ROOT, readSettings, type Settings } from '../settings.ts'
-import { BACKENDS, chosenBackends, collectorFile, exporterOf, served } from './backends.ts'
+import { BACKENDS, chosenBackends, collectorFile, exporterOf, running, served } from './backends.ts'
 import { otlp } from './otlp.ts'
 
 /** The files that may name a backend, and why. All other code loops over the records of backends. */
@@ -29,7 +29,8 @@ const NAMED_IN: readonly (readonly [glob: string, why: string])[] = [
   ['evidence/**/verdicts.ts', 'it tests that messages are shown where people read them'],
   ['evidence/**/keys.ts', 'the maker of one gives its keys the name'],
   ['evidence/**/used.ts', 'an SDK of the same maker begins the keys of its attributes with the name'],
-  ['phoenix/*.ts', 'it talks to Phoenix about prices'],
+  ['stack/**/evaluate.ts', 'it says where an evaluation is seen'],
+  ['phoenix/*.ts', 'it talks to Phoenix about prices and evaluations'],
   ['grafana/source/**', 'boards ask their source of traces, and lead to Phoenix'],
   ['viewer/**', 'it draws what that source answers'],
   ['**/*.test.ts', 'a test says what one backend must show'],
@@ -87,7 +88,7 @@ test('each backend has one collector file of its id, with its own pipelines and 
     )
     assert.deepEqual(Object.keys(exporters), [exporterOf(backend.id)])
     // With another name, it would change a processor of config.yaml or of another backend.
-    for (const name of Object.keys(processors)) assert.equal(name, `transform/${backend.id}`)
+    for (const name of Object.keys(processors)) assert.match(name, new RegExp(`^(filter|transform)/${backend.id}$`))
     assert.deepEqual(
       Object.keys(service),
       ['pipelines'],
@@ -101,9 +102,15 @@ test('each backend has one collector file of its id, with its own pipelines and 
         metrics: ['forward/agents', 'forward/counted'],
         logs: ['forward/logs'],
       }[signal]
-      const own =
-        signal === 'traces' && Object.keys(processors).length > 0 ? { processors: Object.keys(processors) } : {}
-      assert.deepEqual(pipeline, { receivers, ...own, exporters: [exporterOf(backend.id)] })
+      // A filter is for every signal that it names, a transform for the traces.
+      const own = Object.entries(processors).flatMap(([processor, settings]) =>
+        signal === 'traces' || signal in (settings as object) ? [processor] : [],
+      )
+      assert.deepEqual(pipeline, {
+        receivers,
+        ...(own.length > 0 ? { processors: own } : {}),
+        exporters: [exporterOf(backend.id)],
+      })
     }
     const { sending_queue: queue, retry_on_failure: retry } = exporters[exporterOf(backend.id)]
     assert.equal(queue.storage, 'file_storage')
@@ -124,11 +131,19 @@ test('docker-compose.yml hands the collector every variable that a record tells 
 test('each backend that runs here has a recipe and a service in docker-compose.yml behind a profile of its id', () => {
   const recipes = readRecipes('stack/native/recipes.yaml')
   const { services } = parse(readFileSync(resolve(ROOT, 'docker-compose.yml'), 'utf8'), { merge: true })
-  for (const { id, server } of served(BACKENDS)) {
-    assert.ok(recipes[server.recipe], id)
+  for (const { id, server } of served(BACKENDS)) assert.ok(recipes[server.recipe], id)
+  for (const id of running(BACKENDS)) {
     assert.deepEqual(services[id]?.profiles, [id])
     assert.equal(services.collector.depends_on[id]?.required, false, `the collector starts without ${id}`)
   }
+})
+
+test('a backend that hands on to another one is refused without it', () => {
+  assert.deepEqual(chosen({ BACKENDS: 'annotations,phoenix' }), ['annotations', 'phoenix'])
+  refused(
+    { BACKENDS: 'tempo,annotations' },
+    /^BACKENDS=tempo,annotations: annotations hands on to phoenix, so it needs it\. Write BACKENDS=tempo,annotations,phoenix\.$/,
+  )
 })
 
 const IDS = BACKENDS.map(({ id }) => id).join(', ')

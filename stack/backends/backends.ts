@@ -1,6 +1,7 @@
 import { UserError } from '../../workbench/user-error.ts'
 import type { Settings } from '../settings.ts'
-import type { Backend, BackendServer } from './backend.ts'
+import { annotations } from './annotations.ts'
+import type { Backend, BackendServer, Relay } from './backend.ts'
 import { jaeger } from './jaeger.ts'
 import { langfuse } from './langfuse.ts'
 import { otlp } from './otlp.ts'
@@ -8,13 +9,21 @@ import { phoenix } from './phoenix.ts'
 import { tempo } from './tempo.ts'
 
 /** Every backend with a file in collector/backends/. */
-export const BACKENDS: readonly Backend[] = [tempo, phoenix, jaeger, langfuse, otlp]
+export const BACKENDS: readonly Backend[] = [tempo, phoenix, annotations, jaeger, langfuse, otlp]
 
 export type ServedBackend = Backend & Readonly<{ server: BackendServer }>
 
 /** The backends whose servers this project runs. */
 export const served = (backends: readonly Backend[]): readonly ServedBackend[] =>
   backends.filter((backend): backend is ServedBackend => backend.server !== undefined)
+
+/** The programs that hand on to other backends. */
+export const relays = (backends: readonly Backend[]): readonly Relay[] =>
+  backends.flatMap(({ relay }) => (relay ? [relay] : []))
+
+/** The ids of the backends with a program here, as services in docker-compose.yml have them. */
+export const running = (backends: readonly Backend[]): readonly string[] =>
+  backends.filter(({ server, relay }) => server !== undefined || relay !== undefined).map(({ id }) => id)
 
 /** The file that the Collector loads for a backend, from the root of the repository. */
 export const collectorFile = ({ id }: Backend): string => `collector/backends/${id}.yaml`
@@ -38,6 +47,11 @@ export function chosenBackends(settings: Settings): readonly Backend[] {
     if (ids.indexOf(id) !== index) throw new UserError(`BACKENDS=${given} names ${id} twice: write each backend once.`)
     return backend
   })
+  for (const { id, relay } of chosen)
+    if (relay && !ids.includes(relay.to.id))
+      throw new UserError(
+        `BACKENDS=${given}: ${id} hands on to ${relay.to.id}, so it needs it. Write BACKENDS=${given},${relay.to.id}.`,
+      )
   for (const backend of chosen) backend.environment(settings)
   return chosen
 }

@@ -20,7 +20,7 @@ import { eventually, ownSettings, play, SHIPPED_WAITS, startStack } from '../own
 import { SHIPPED_POLICY } from '../policy.ts'
 import { runningPid, started } from '../processes.ts'
 import { phoenixSpans, prometheus, tempoSearch } from '../queries.ts'
-import { tsx } from '../services.ts'
+import { tsx } from '../service.ts'
 import { ROOT, type Settings, url } from '../settings.ts'
 import { speed } from '../speed.ts'
 import { COMMITTED_RECORDING } from '../workbench.ts'

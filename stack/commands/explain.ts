@@ -30,6 +30,8 @@ export type AskedExplain = Readonly<{
   format: (typeof EXPLAIN_FORMATS)[number]
 }>
 
+type Wanted = Partial<Pick<AskedExplain, 'trace' | 'last' | 'agent' | 'service'>>
+
 /** As long as grafana/tempo.yaml keeps a block, in hours. */
 export const KEPT_HOURS = 48
 const SHOWN_IDS = 3
@@ -67,6 +69,19 @@ function written(settings: Settings, explained: Explained): string {
   return relative(process.cwd(), path).startsWith('..') ? path : relative(process.cwd(), path)
 }
 
+/** Every span of a kept trace, from Tempo. Throws `UserError` with the reasons when it is not there. */
+export function keptTrace(settings: Settings, trace: string): Promise<readonly PlainSpan[]> {
+  refuseNoId(trace)
+  return fromTempo(settings, { trace })
+}
+
+function refuseNoId(trace: string): void {
+  if (/^[0-9a-f]{1,32}$/i.test(trace)) return
+  throw new UserError(
+    `TRACE=${trace} is no trace id: that is 32 digits from 0 to f, as Grafana, Phoenix and the log of the simulator show it.`,
+  )
+}
+
 function refuseUnclear({ trace, last, file, agent, service }: AskedExplain): void {
   if (file === undefined && trace === undefined && last === undefined) {
     const alone = [agent && `AGENT=${agent}`, service && `SERVICE=${service}`].filter(Boolean).join(' ')
@@ -76,13 +91,10 @@ function refuseUnclear({ trace, last, file, agent, service }: AskedExplain): voi
     throw new UserError(
       `LAST=${last} searches Tempo, so it does not go with ${trace === undefined ? 'FILE' : 'TRACE'}. Leave one of the two out.`,
     )
-  if (trace !== undefined && !/^[0-9a-f]{1,32}$/i.test(trace))
-    throw new UserError(
-      `TRACE=${trace} is no trace id: that is 32 digits from 0 to f, as Grafana, Phoenix and the log of the simulator show it.`,
-    )
+  if (trace !== undefined) refuseNoId(trace)
 }
 
-async function fromTempo(settings: Settings, asked: AskedExplain): Promise<readonly PlainSpan[]> {
+async function fromTempo(settings: Settings, asked: Wanted): Promise<readonly PlainSpan[]> {
   if (!chosenBackends(settings).some(({ id }) => id === 'tempo'))
     throw new UserError(
       'BACKENDS has no tempo, and kept traces are read from Tempo. Type make up BACKENDS=tempo,…, or make explain FILE=… with a file of OTLP JSON.',
@@ -125,7 +137,11 @@ function questions(settings: Settings, last: (typeof LASTS)[number]): readonly s
   const run = `${operation} =~ "invoke_agent|invoke_workflow"`
   const call = `${operation} =~ "${CALL_OPERATIONS.join('|')}"`
   return {
-    failed: [`${run} && status = error`, `${operation} != nil && status = error`],
+    failed: [
+      `${run} && status = error`,
+      `${operation} != nil && status = error`,
+      `${span(DIALECTS.EVALUATION_OUTCOME)} = "fail"`,
+    ],
     slow: [
       `((${call} && duration > ${limit('SLOW_CALL')}) || (${run} && duration > ${limit('SLOW_RUN')}) || ${span(DIALECTS.HAND_WRITTEN_LATENCY)} > ${millisecondsOf(limit('SLOW_CALL'))})`,
     ],
@@ -136,7 +152,7 @@ function questions(settings: Settings, last: (typeof LASTS)[number]): readonly s
 }
 
 /** The id of the newest kept trace that is meant. */
-async function newest(settings: Settings, { last = 'failed', agent, service }: AskedExplain): Promise<string> {
+async function newest(settings: Settings, { last = 'failed', agent, service }: Wanted): Promise<string> {
   const asked = questions(settings, last)
   const also = [
     ...(agent === undefined ? [] : [`${span(GEN_AI.AGENT)} = ${quoted(agent)}`]),

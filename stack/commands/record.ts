@@ -4,7 +4,7 @@ import { record, type World } from '../../workbench/record.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { launcherFor } from '../collectors.ts'
 import { SHIPPED_POLICY } from '../policy.ts'
-import { tsx } from '../services.ts'
+import { tsx } from '../service.ts'
 import { ROOT, type Settings } from '../settings.ts'
 import { RECORDINGS } from '../workbench.ts'
 

@@ -57,10 +57,12 @@ function links(settings: Settings, boot: Boot): string {
           'not on this machine',
           `make viewer shows the same boards (installs ${VIEWER_SIZE} once); or put grafana on PATH, or set GRAFANA_HOME`,
         ],
-    ...chosenBackends(settings).map(({ title, server }) =>
-      server
-        ? [title, url(settings, server.link.port, server.link.path), server.link.what]
-        : [title, 'elsewhere', 'kept traces'],
+    ...chosenBackends(settings).map(({ title, server, relay }) =>
+      relay
+        ? [title, `to ${relay.to.title}`, relay.what]
+        : server
+          ? [title, url(settings, server.link.port, server.link.path), server.link.what]
+          : [title, 'elsewhere', 'kept traces'],
     ),
     [
       'Prometheus',

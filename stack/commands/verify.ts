@@ -13,8 +13,7 @@ import { chosenBackends, exporterOf, served } from '../backends/backends.ts'
 import { freePorts } from '../ports.ts'
 import { bytesFrom, prometheus } from '../queries.ts'
 import { senderEnvironment } from '../receiver-options.ts'
-import { startLimitMs } from '../service.ts'
-import { tsx } from '../services.ts'
+import { startLimitMs, tsx } from '../service.ts'
 import { type Settings, url } from '../settings.ts'
 
 /** How long one backend may take to show what was sent. With the shipped waits it takes 8 to 9 s; on a busy machine, more than a minute. */
@@ -30,7 +29,7 @@ type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 export async function verify(settings: Settings, { cancel, say }: Options): Promise<void> {
   const canary = `canary-${randomBytes(6).toString('hex')}@example.com`
   const backends = chosenBackends(settings)
-  const elsewhere = backends.filter(({ server }) => !server)
+  const elsewhere = backends.filter(({ server, relay }) => !server && !relay)
   const before = new Map<Backend, HandedOn>()
   for (const backend of elsewhere) before.set(backend, await handedOn(settings, backend))
   const { run, trace, agents } = await play(settings, canary, cancel)
