@@ -4,8 +4,18 @@ import { test } from 'node:test'
 import type { Dashboard, DashboardLink, Panel } from '@grafana/grafana-foundation-sdk/dashboard'
 import { render } from './board.ts'
 import { boards } from './boards.ts'
+import * as colours from './colours.ts'
+import { QUANTILE_WINDOW } from './queries.ts'
 
-type Target = { refId: string; expr?: string; query?: string; datasource: { uid: string } }
+type Target = {
+  refId: string
+  expr?: string
+  query?: string
+  legendFormat?: string
+  tableType?: string
+  metricsQueryType?: string
+  datasource: { uid: string }
+}
 type Rendered = Omit<Panel, 'targets'> & { targets: Target[] }
 type Json = Omit<Dashboard, 'panels' | 'annotations'> & {
   panels: Rendered[]
@@ -22,7 +32,8 @@ const UNITS = [
   'binBps',
   'suffix:/min',
   'suffix:/s',
-  'suffix:s',
+  'suffix: s',
+  'suffix: pebbles',
 ]
 const PANEL_TYPES = ['stat', 'timeseries', 'table', 'text']
 /** Asks nothing, so it has no unit and cannot be empty. */
@@ -30,7 +41,7 @@ const isText = ({ type }: { type: string }) => type === 'text'
 // The Collector's own counters have no _total: whatever of it is not one of these gauges is a counter.
 const COUNTERS =
   /[\w:]+(?:_total|_sum|_count|_bucket)\b|otelcol_(?!exporter_queue_|process_memory_|\w+_traces_on_memory)\w+/g
-const WINDOW = String.raw`\$__(?:rate_interval|range)`
+const WINDOW = String.raw`(?:\$__(?:rate_interval|range)|${QUANTILE_WINDOW})`
 const SERIES = String.raw`[\w:]+\{[^}]*\}`
 const OVER_TIME = new RegExp(
   [
@@ -57,6 +68,15 @@ const stringsIn = (value: unknown): readonly string[] =>
 test('each board is one file, named by its uid', () => {
   const files = readdirSync(new URL('boards', import.meta.url)).map((name) => name.replace(/\.ts$/, ''))
   assert.deepEqual(files.sort(), boards.map(({ uid }) => uid).sort())
+})
+
+test('a colour that means an agent means nothing else on any board', () => {
+  const { AGENT_COLOURS, ...others } = colours
+  const hues = [...new Set(Object.values(AGENT_COLOURS).map((colour) => colour.replace(/^.*-/, '')))]
+  assert.ok(hues.length >= 5)
+  for (const [name, palette] of Object.entries(others))
+    for (const [what, colour] of Object.entries(palette))
+      assert.ok(!hues.some((hue) => colour.includes(hue)), `${name}: ${what} is ${colour}`)
 })
 
 for (const board of boards) {
@@ -153,7 +173,8 @@ for (const board of boards) {
         assert.equal(expr.split(open).length, expr.split(close).length, `${panel}: ${expr}`)
       }
       for (const [, window] of expr.matchAll(/\[([^\]]+)\]/g)) {
-        assert.match(window ?? '', /^\$__(rate_interval|range)(:5s)?$/, `${panel}: ${expr}`)
+        if (window === QUANTILE_WINDOW) assert.match(expr, /histogram_quantile\(/, `${panel}: ${expr}`)
+        else assert.match(window ?? '', /^\$__(rate_interval|range)(:5s)?$/, `${panel}: ${expr}`)
       }
       assert.deepEqual(expr.replace(OVER_TIME, '').match(COUNTERS), null, `${panel}: a bare counter in ${expr}`)
     }
@@ -171,6 +192,23 @@ for (const board of boards) {
       assert.doesNotMatch(expr, /\bexporter *[=!]|otlp_http\//, panel)
       assert.doesNotMatch(`${expr} ${query}`, /gen_ai[._]agent[._]name *!?=~? *"(?!\$|")/, panel)
     }
+  })
+
+  test(`${board.uid}: what is not named has a name, or Grafana would write "no data" or "Value" in its place`, () => {
+    for (const { panel, refId, expr = '', legendFormat = '' } of targets) {
+      // What only the creatures send is always named.
+      if (!/traces_span|gen_ai_usage|agent_model/.test(expr)) continue
+      for (const label of ['gen_ai_agent_name', 'gen_ai_request_model']) {
+        const isRow = legendFormat === '' && expr.includes(`by (${label})`)
+        if (isRow || legendFormat.includes(`{{${label}}}`))
+          assert.ok(expr.includes(`"${label}", "")`) || expr.includes(`${label}!=""`), `${panel} / ${refId}: ${expr}`)
+      }
+    }
+  })
+
+  test(`${board.uid}: Tempo is asked for spans or for numbers, because a table of traces ends in an error`, () => {
+    for (const { query, tableType, metricsQueryType, panel } of targets)
+      if (query !== undefined) assert.ok(metricsQueryType || tableType === 'spans', panel)
   })
 
   test(`${board.uid}: exemplars come from kept traces only, or they would open nothing`, () => {
@@ -201,7 +239,8 @@ for (const board of boards) {
       )
       const filled = url.replace(/\$\{[^}]+\}/g, 'x')
       const panes = JSON.parse(new URL(filled, 'http://grafana').searchParams.get('panes') ?? '')
-      const query: string = panes.ask.queries[0].query
+      const { query, tableType, metricsQueryType }: Target & { query: string } = panes.ask.queries[0]
+      assert.ok(metricsQueryType || tableType === 'spans', `${title} asks for spans or for numbers`)
       assert.equal(query.split('{').length, query.split('}').length, query)
       assert.doesNotMatch(
         filled.slice(filled.indexOf('panes=') + 6),

@@ -31,7 +31,8 @@ const HEAD = `# Questions to ask Tempo
 
 Generated from [grafana/traceql.yaml](../grafana/traceql.yaml) by \`make boards\`. Each question is asked of a real Tempo by
 \`test/traceql.test.ts\`, and its answer is compared with the ledger of the run that made the traffic. The links open Explore in the
-Grafana of \`make up\`. Numbers and names are examples: change them there.
+Grafana of \`make up\`. Numbers and names are examples: change them there. If you type a question yourself, choose *Options → Table format → Spans*: with
+*Traces*, Grafana 13.1 shows an error when one of the traces lacks an attribute that the question selects. Where the right answer is nothing, it says *0 series returned*.
 `
 
 /** docs/traceql.md. */

@@ -75,10 +75,14 @@ const latest = (tokens: string) => `max without (${PRICE_KEY}) (last_over_time($
  * A service that sent traces within a day is counted from them, also while it sends only metrics. Its metrics may come
  * first: a service that sends both has a minute to send a span.
  */
-const METRICS_ONLY = `label_replace(
-    ${latest(series.sentTokens)} and on (job, instance) ${series.sentTokens} offset 1m,
+const metricsOnly = (agent: string) => `label_replace(
+    ${latest(`${series.sentTokens}{${agent}}`)} and on (job, instance) ${series.sentTokens} offset 1m,
     "service_name", "$1", "job", "(?:.*/)?(.+)"
   ) unless on (service_name) last_over_time(${series.traced}[1d])`
+/** As for spans, the name of the service stands for that of an agent that sends none. */
+const METRICS_ONLY = `(${metricsOnly('gen_ai_agent_name!=""')})
+  or
+  label_replace(${metricsOnly('gen_ai_agent_name=""')}, "gen_ai_agent_name", "$1", "service_name", "(.+)")`
 
 /**
  * Each evaluation notes the tokens that it sees, and counts what came since it last did so. A busy machine leaves out

@@ -16,7 +16,8 @@ export const calculated = (
   [left, operator, right]: readonly [string, Calculated['operator'], string],
   unit: string,
   decimals: number,
-): Calculated => ({ name, left, operator, right, properties: written(unit, decimals) })
+  ...properties: Column['properties']
+): Calculated => ({ name, left, operator, right, properties: [...written(unit, decimals), ...properties] })
 
 const nameOf = (column: Column | Stored | Calculated) => ('stored' in column ? column.stored : column.name)
 
