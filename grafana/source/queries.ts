@@ -128,11 +128,11 @@ export const refusedByKind = counted(refused, 'rate_interval', 'by (outcome)')
 export const refusedInRangeByAgentAndKind = `round(${refusedInRange('by (gen_ai_agent_name, outcome)')})`
 
 /**
- * A firing alert as one point where it starts. The bare series would paint the whole plot while it fires. Grafana writes
- * the name of a label that an alert lacks, so one label holds the alert and what of it is known.
+ * A firing alert as one point where it starts, with its summary. The bare series would paint the whole plot while it fires.
+ * Grafana writes the name of a label that an alert lacks, so one label says whom it is about.
  */
-export const alertStarts =
-  'label_join(ALERTS{alertstate="firing"} unless ALERTS{alertstate="firing"} offset 15s, "alert", " ", "alertname", "service_name", "gen_ai_agent_name", "gen_ai_request_model", "exporter", "job")'
+export const alertStarts = (board: string, panel: string) =>
+  `label_join((ALERTS{alertstate="firing"} unless ALERTS{alertstate="firing"} offset 15s) * on (alertname) group_left (summary) ${series.aboutAlert}{board="${board}", panel="${panel}"}, "about", " ", "alertname", "service_name", "gen_ai_agent_name", "gen_ai_request_model", "exporter", "job")`
 
 const turns = 'span.gen_ai.operation.name = "invoke_agent" && span.gen_ai.agent.name'
 const NEWEST = 'with (most_recent=true)'
