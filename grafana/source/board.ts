@@ -39,6 +39,7 @@ export const render = ({ uid, title, description, variables, links, panels }: Bo
     .refresh('30s')
     .tooltip(DashboardCursorSync.Crosshair)
     .variables([prometheusVariable(), tempoVariable(), ...variables])
+    .annotations([])
     .links([otherBoards(TAG), ...links])
   for (const panel of panels) frame.withPanel(panel)
   const about = new Set(ALERTS.filter(({ board }) => board === uid).map(({ panel }) => panel))

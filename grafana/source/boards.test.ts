@@ -35,7 +35,9 @@ const UNITS = [
   'suffix: s',
   'suffix: pebbles',
 ]
-const PANEL_TYPES = ['stat', 'timeseries', 'table', 'text']
+const PANEL_TYPES = ['stat', 'timeseries', 'table', 'text', 'nodeGraph']
+/** Its units are options of the panel, and a table has one for each column. */
+const WITHOUT_UNIT = ['table', 'nodeGraph']
 /** Asks nothing, so it has no unit and cannot be empty. */
 const isText = ({ type }: { type: string }) => type === 'text'
 // The Collector's own counters have no _total: whatever of it is not one of these gauges is a counter.
@@ -102,7 +104,7 @@ for (const board of boards) {
       assert.ok((panel.description ?? '').length > 80, `${about(panel)}: say what to do when it looks bad`)
       if (isText(panel)) continue
       assert.ok(panel.fieldConfig?.defaults.noValue, about(panel))
-      if (panel.type !== 'table') {
+      if (!WITHOUT_UNIT.includes(panel.type)) {
         assert.ok(UNITS.includes(panel.fieldConfig?.defaults.unit ?? ''), `${about(panel)}: unit`)
       }
       for (const { properties } of panel.fieldConfig?.overrides ?? []) {
@@ -227,6 +229,11 @@ for (const board of boards) {
     const links: readonly DashboardLink[] = [
       ...(rendered.links ?? []),
       ...panels.flatMap((panel) => panel.fieldConfig?.defaults.links ?? []),
+      ...panels.flatMap((panel) =>
+        (panel.fieldConfig?.overrides ?? []).flatMap(({ properties }) =>
+          properties.flatMap(({ id, value }) => (id === 'links' ? (value as DashboardLink[]) : [])),
+        ),
+      ),
     ]
     assert.ok(links.length > 0)
     for (const { title, url = '' } of links) {

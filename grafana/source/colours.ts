@@ -36,6 +36,14 @@ export const REFUSAL_COLOURS: Readonly<Record<string, string>> = {
   timeout: GREY,
 }
 
+/** Around a node of the agent map: what it is, and the part of it that failed. */
+export const KIND_COLOURS: Readonly<Record<string, string>> = {
+  arc__agent: CYAN,
+  arc__model: BROWN,
+  arc__tool: TEAL,
+  arc__failed: 'red',
+}
+
 /** Neither kept nor dropped is bad. Red means that a person must act. */
 export const VERDICT_COLOURS = {
   kept: CYAN,

@@ -80,6 +80,10 @@ const inRange = `from=${filledIn('__from')}&to=${filledIn('__to')}`
 /** The board of the agent that a clicked thing names. */
 export const agentBoard = (name: string): string => `/d/one-agent?var-agent=${filledIn(name)}&${inRange}`
 
+/** The board, and whose, that two fields of a clicked row name. */
+export const clickedBoard = (board: string, agent: string): string =>
+  `/d/${filledIn(`__data.fields.${board}`)}?var-agent=${filledIn(`__data.fields.${agent}`)}&${inRange}`
+
 /** The board of all agents, over the same range. */
 export const allAgentsBoard = `/d/cost-and-latency-by-agent?${inRange}`
 

@@ -91,6 +91,11 @@ export const spans = {
   keptSecondsWeighted: 'traces_kept_duration_seconds_sum',
 } as const
 
+/** Counted by Tempo, from kept traces only. */
+export const serviceGraph = {
+  requests: 'traces_service_graph_request_total',
+} as const
+
 /** Counted from log records, by event, service and agent. */
 export const logRecords = 'otel_log_records_total'
 

@@ -15,7 +15,8 @@ export const NO_AGENT = '(no agent name)'
 
 /** The agents and services that are chosen. On metrics that SDKs send, the service is the job. */
 export const CHOSEN_AGENTS = 'gen_ai_agent_name=~"$agent"'
-const A = `service_name=~"$service", ${CHOSEN_AGENTS}`
+export const CHOSEN = `service_name=~"$service", ${CHOSEN_AGENTS}`
+const A = CHOSEN
 const SENT = `job=~"(.*/)?($service)", ${CHOSEN_AGENTS}`
 const BY_AGENT = 'by (gen_ai_agent_name)'
 const refused = `${series.decisions}{${SENT}, outcome!="accepted"}`
@@ -29,7 +30,7 @@ const perHour = (rate: string) => `${rate} * 3600`
 const sumInRange = (name: string, selector: string, by: string) =>
   `sum ${by} (sum_over_time(${name}{${selector}}[$__range]))`
 const spent = (by: string) => sumInRange(series.charged, A, by)
-const quantile = (q: number, histogram: string, selector: string, window: string, by = '') =>
+export const quantile = (q: number, histogram: string, selector: string, window: string, by = '') =>
   `histogram_quantile(${q}, sum by (le${by}) (rate(${histogram}_bucket{${selector}}[${window}])))`
 
 /** An agent has some twelve turns a minute. Of so few, the p95 is the slowest one, and a line of it jumps. */
@@ -145,11 +146,11 @@ export const failedTurns = `{ ${turns} =~ "$agent" && status = error } | select(
 
 // In links Grafana fills in only variables in braces.
 const CLICKED = filledIn('__field.labels.gen_ai_agent_name')
-const CHOSEN = filledIn('agent:pipe')
+const CHOSEN_NOW = filledIn('agent:pipe')
 export const turnsOfClicked = `{ ${turns} = "${CLICKED}" } ${NEWEST}`
 export const slowTurnsOfClicked = (longerThan: string) =>
   `{ ${turns} = "${CLICKED}" && duration > ${longerThan} } ${NEWEST}`
 export const slowCallsOfClicked = (longerThan: string) =>
   `{ span.gen_ai.operation.name = "chat" && span.gen_ai.agent.name = "${CLICKED}" && duration > ${longerThan} } ${NEWEST}`
-export const refusedTurnsOfClickedKind = `{ ${turns} =~ "${CHOSEN}" && span.error.type = "${filledIn('__field.labels.outcome')}" } ${NEWEST}`
-export const turnsOfChosen = `{ ${turns} =~ "${CHOSEN}" } ${NEWEST}`
+export const refusedTurnsOfClickedKind = `{ ${turns} =~ "${CHOSEN_NOW}" && span.error.type = "${filledIn('__field.labels.outcome')}" } ${NEWEST}`
+export const turnsOfChosen = `{ ${turns} =~ "${CHOSEN_NOW}" } ${NEWEST}`

@@ -53,6 +53,21 @@ export async function askExplain(settings: Settings, asked: AskedExplain): Promi
   return format === 'html' ? written(settings, explained) : reports[format](explained)
 }
 
+/** The page of one kept trace, as `FORMAT=html` writes it. Throws `UserError` when Tempo has no such trace. */
+export async function tracePage(settings: Settings, trace: string): Promise<string> {
+  const asked = {
+    trace,
+    last: undefined,
+    agent: undefined,
+    service: undefined,
+    file: undefined,
+    format: 'html',
+  } as const
+  refuseUnclear(asked)
+  const spans = await fromTempo(settings, asked)
+  return pageReport(explain(spans, tokenPriceOn(dayOf(spans))))
+}
+
 const dayOf = ([first]: readonly PlainSpan[]): Date => new Date(Number((first?.start ?? 0n) / 1_000_000n))
 
 const reports = {
