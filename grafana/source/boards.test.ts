@@ -81,6 +81,13 @@ test('a colour that means an agent means nothing else on any board', () => {
       assert.ok(!hues.some((hue) => colour.includes(hue)), `${name}: ${what} is ${colour}`)
 })
 
+test('stages are compared over two minutes at least, because kept spans come in bursts', () => {
+  const panel = (render(boards.find(({ uid }) => uid === 'pipeline') ?? assert.fail()).panels ?? []).find(
+    (one) => 'title' in one && one.title === 'How far do spans get?',
+  )
+  assert.equal((panel as Panel).interval, '2m')
+})
+
 for (const board of boards) {
   const rendered: Json = JSON.parse(JSON.stringify(render(board)))
   const panels = rendered.panels.map((panel) => ({ ...panel, targets: panel.targets ?? [] }))
@@ -91,6 +98,7 @@ for (const board of boards) {
     assert.equal(rendered.uid, board.uid)
     assert.equal(rendered.editable, false)
     assert.equal(rendered.timezone, 'browser')
+    assert.equal(rendered.refresh, '30s', 'a slow machine cancels questions before they are answered')
     assert.ok(rendered.description)
     for (const key of ['elements', 'layout', 'spec', 'apiVersion', 'placement']) {
       assert.ok(!keysIn(rendered).includes(key), `${key} must not occur`)
