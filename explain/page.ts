@@ -13,8 +13,11 @@ const ROW_PX = 22
 /** A number of this page. It stands in a style, so it is never a text of a span. */
 const percent = (share: number) => `${(100 * share).toFixed(3)}%`
 
+/** Where else the trace can be read: the words of a link, and its address. */
+export type Elsewhere = readonly (readonly [title: string, url: string])[]
+
 /** One page without scripts and without anything from a network: what happened, time by agent, the call graph, and each span in time. */
-export function pageReport(explained: Explained): string {
+export function pageReport(explained: Explained, elsewhere: Elsewhere = []): string {
   const { summary } = explained
   const colours = coloursOf(summary)
   return `<!doctype html>
@@ -32,6 +35,7 @@ export function pageReport(explained: Explained): string {
     .map(({ label, text }) => `<dt>${label}</dt><dd>${escaped(text)}</dd>`)
     .join('\n')}</dl>
 <p class="legend">${[...colours].map(([agent, colour]) => `<span><i class="c${colour}"></i>${escaped(agent)}</span>`).join(' ')} <span><i class="c0"></i>no agent</span> <span class="failed">failed</span></p>
+${elsewhere.map(([title, url]) => `<a href="${escaped(url)}">${escaped(title)}</a>`).join(' ')}
 <h2>Time by agent</h2>
 ${flame(explained, colours)}
 <h2>Who called whom</h2>
@@ -135,7 +139,7 @@ const STYLE = `
 body { font: 14px/1.5 system-ui, sans-serif; color: var(--text); background: var(--back); margin: 1.5rem auto; max-width: 1400px; padding: 0 1rem }
 h1 { font-size: 1.2rem; overflow-wrap: anywhere } h2 { font-size: 1rem; margin: 1.8rem 0 .4rem } p { color: var(--soft); margin: .4rem 0 }
 dl { display: grid; grid-template-columns: 6rem 1fr; gap: .1rem .8rem; margin: 0 } dt { color: var(--soft) } dd { margin: 0; overflow-wrap: anywhere; grid-column: 2 }
-.legend { margin-top: 1rem } .legend span { margin-right: 1rem } .legend i { display: inline-block; width: .8em; height: .8em; margin-right: .3em; border-radius: 2px }
+a { color: inherit; margin-right: 1rem } .legend { margin-top: 1rem } .legend span { margin-right: 1rem } .legend i { display: inline-block; width: .8em; height: .8em; margin-right: .3em; border-radius: 2px }
 .legend .failed { border: 2px solid var(--bad); padding: 0 .4em }
 ${Array.from({ length: COLOURS + 1 }, (_, index) => `.c${index} { background: var(--c${index}) }`).join('\n')}
 .flame { position: relative } .bar { position: absolute; box-sizing: border-box; height: ${ROW_PX - 2}px; padding: 0 4px; overflow: hidden; white-space: nowrap; font-size: 12px; line-height: ${ROW_PX - 4}px; border-radius: 2px; border: 1px solid var(--back) }
