@@ -303,6 +303,12 @@ export const written = (unit: string, decimals: number): Property[] => [
   { id: 'decimals', value: decimals },
 ]
 
+/** A cell for which there is nothing to say. */
+export const DASH: Property = {
+  id: 'mappings',
+  value: [{ type: 'special', options: { match: 'null+nan', result: { text: '–', index: 0 } } }],
+}
+
 export const width = (pixels: number): Property => ({ id: 'custom.width', value: pixels })
 
 /** What a row is about: the label, and how the column is called. */

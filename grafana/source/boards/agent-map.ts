@@ -3,7 +3,7 @@ import type { Board } from '../board.ts'
 import { AGENT_COLOURS, KIND_COLOURS } from '../colours.ts'
 import { agentVariable, serviceVariable } from '../datasources.ts'
 import { agentBoard, boardLink, clickedBoard, exploreTraces } from '../links.ts'
-import { column, key, nodeGraph, sideBySide, table, tinted } from '../panels.ts'
+import { column, DASH, key, nodeGraph, sideBySide, table, tinted, width } from '../panels.ts'
 import * as all from '../queries.ts'
 
 /** US cents, because an agent costs little and Grafana writes two decimals in a node. */
@@ -53,7 +53,7 @@ const graph = nodeGraph(
   )
 
 const calls = sideBySide(
-  table('Which calls cost most, wait longest, fail?', { height: 12 }).description(
+  table('Which calls cost most, wait longest, fail?', { width: 14, height: 12 }).description(
     'The lines of the map as rows, over the range, most costly first. Cost is in US cents an hour; tools have none of their own. A high p95 of one agent alone means long prompts, of all agents a busy model. Failed: the share that ended in an error; for place_order that is a refused order. Click an agent to open its board.',
   ),
   [
@@ -61,13 +61,13 @@ const calls = sideBySide(
       id: 'links',
       value: [{ title: 'The board of this agent', url: agentBoard('__value.text') }],
     }),
-    key('kind', 'Calls a'),
-    key('callee', 'Name'),
+    key('kind', 'Calls a', width(75)),
+    key('callee', 'Name', { id: 'custom.minWidth', value: 200 }),
   ],
   [
-    column('cost', `Cost, ${CENTS}`, ask.table.cost, 'short', 2),
-    column('calls', 'Calls a minute', ask.table.calls, 'short', 1),
-    column('p95', 'p95', ask.table.p95, 'suffix: s', 2),
+    column('cost', `Cost, ${CENTS}`, ask.table.cost, 'short', 2, width(100), DASH),
+    column('calls', 'A minute', ask.table.calls, 'short', 1),
+    column('p95', 'p95', ask.table.p95, 'suffix: s', 2, DASH),
     column('failed', 'Failed', ask.table.failed, 'percentunit', 1),
   ],
   `Cost, ${CENTS}`,
@@ -75,7 +75,7 @@ const calls = sideBySide(
 
 const services = nodeGraph(
   'Which services call each other? (kept traces only)',
-  { width: 12, height: 12, none: 'no kept trace has two services' },
+  { width: 10, height: 12, none: 'no kept trace has two services' },
   { nodes: ask.serviceNodes, edges: ask.serviceEdges },
   {
     units: { nodes: ['/min', ''], edges: ['/min', ''] },
@@ -83,7 +83,7 @@ const services = nodeGraph(
     colours: {},
   },
 ).description(
-  'From one service into another, as Tempo counts it from the traces that were kept, so these are fewer than there were. The tab Service Graph in Explore shows the same. A model stands at the end where its server sends no spans. A service that is missing here sends its spans elsewhere, or does not pass on traceparent.',
+  'From one service into another, as Tempo counts it from the traces that were kept, so these are fewer than there were. The tab Service Graph in Explore shows the same. A service that is missing here sends its spans elsewhere, or does not pass on traceparent.',
 )
 
 export const agentMap: Board = {

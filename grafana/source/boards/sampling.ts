@@ -1,7 +1,19 @@
 import type { Board } from '../board.ts'
 import { AGENT_COLOURS, LATE_COLOURS, OFF_COLOURS, POLICY_COLOURS, VERDICT_COLOURS } from '../colours.ts'
 import { boardLink, exploreTraces, link } from '../links.ts'
-import { column, countOverTime, figure, key, line, NO_TRAFFIC, overTime, sideBySide, table, tinted } from '../panels.ts'
+import {
+  column,
+  countOverTime,
+  DASH,
+  figure,
+  key,
+  line,
+  NO_TRAFFIC,
+  overTime,
+  sideBySide,
+  table,
+  tinted,
+} from '../panels.ts'
 import * as ask from '../sampling-queries.ts'
 import { settings } from '../settings.ts'
 import { besideTempo, calculated, stored } from '../tempo-rows.ts'
@@ -57,12 +69,6 @@ const recorded = overTime(
   .description(
     'Kept traces in each half minute, by the policy that is recorded on them: the first in the list that voted. Click a bar to open such traces, a diamond to open one. If one policy fills the store, look whether its bound still fits your traffic (make tune SWEEP=…).',
   )
-
-/** Where there is nothing to compare with. */
-const DASH = {
-  id: 'mappings',
-  value: [{ type: 'special', options: { match: 'null+nan', result: { text: '–', index: 0 } } }],
-}
 
 const policies = besideTempo(
   table('What does each policy contribute?', { height: 10, none: 'nothing judged' }).description(
