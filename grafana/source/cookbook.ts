@@ -1,14 +1,14 @@
 import { TextMode, PanelBuilder as TextPanel } from '@grafana/grafana-foundation-sdk/text'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { exploreFixed, onThisMachine } from './links.ts'
+import { exploreFixed, KINDS, onThisMachine } from './links.ts'
 import { fillIn } from './settings.ts'
 
 const recipe = z.strictObject({
   id: z.string().regex(/^[a-z0-9]+(-[a-z0-9]+)*$/),
   question: z.string().endsWith('?'),
   query: z.string(),
-  kind: z.enum(['search', 'metrics']).default('search'),
+  kind: z.enum(KINDS).default('search'),
   /** An answer is a fault. */
   empty: z.boolean().default(false),
   shows: z.string().endsWith('.'),

@@ -48,14 +48,17 @@ const SPANS = { tableType: 'spans' }
 export const exploreTraces = (traceql: string): string =>
   explore(traceql, filledIn('tempo'), { from: filledIn('__from'), to: filledIn('__to') }, SPANS)
 
+/** How an answer is shown: spans, lines over time, or one number each. */
+export const KINDS = ['search', 'metrics', 'totals'] as const
+const SHOWN = {
+  search: SPANS,
+  metrics: { metricsQueryType: 'range', step: '30s' },
+  totals: { metricsQueryType: 'instant' },
+}
+
 /** The same from outside a board: the data source that is provisioned, and the last hour. */
-export const exploreFixed = (traceql: string, kind: 'search' | 'metrics'): string =>
-  explore(
-    traceql,
-    'tempo',
-    { from: 'now-1h', to: 'now' },
-    kind === 'metrics' ? { metricsQueryType: 'range', step: '30s' } : SPANS,
-  )
+export const exploreFixed = (traceql: string, kind: (typeof KINDS)[number]): string =>
+  explore(traceql, 'tempo', { from: 'now-1h', to: 'now' }, SHOWN[kind])
 
 const SETTINGS = parseEnv(readFileSync(join(import.meta.dirname, '..', '..', '.env'), 'utf8'))
 

@@ -66,9 +66,9 @@ const calls = sideBySide(
   ],
   [
     column('cost', `Cost, ${CENTS}`, ask.table.cost, 'short', 2, width(100), DASH),
-    column('calls', 'A minute', ask.table.calls, 'short', 1),
-    column('p95', 'p95', ask.table.p95, 'suffix: s', 2, DASH),
-    column('failed', 'Failed', ask.table.failed, 'percentunit', 1),
+    column('calls', 'A minute', ask.table.calls, 'short', 1, width(80)),
+    column('p95', 'p95', ask.table.p95, 'suffix: s', 2, width(80), DASH),
+    column('failed', 'Failed', ask.table.failed, 'percentunit', 1, width(80)),
   ],
   `Cost, ${CENTS}`,
 )

@@ -165,7 +165,16 @@ const firstChunk = overTime(
 
 const refusals = overTime(
   'What is being refused?',
-  { unit: 'short', decimals: 0, as: 'bars', step: '1m', height: 10, none: CREATURES_ONLY, colours: REFUSAL_COLOURS },
+  {
+    unit: 'short',
+    decimals: 0,
+    as: 'bars',
+    step: '1m',
+    softMax: 5,
+    height: 10,
+    none: CREATURES_ONLY,
+    colours: REFUSAL_COLOURS,
+  },
   line('refused', ask.refusedByKind, '{{outcome}}'),
 )
   .dataLinks([link('Turns refused like this', exploreTraces(ask.refusedTurnsOfClickedKind))])
@@ -257,7 +266,7 @@ export const costAndLatencyByAgent: Board = {
     arms,
     overTime(
       'How many retries?',
-      { unit: 'suffix:/min', decimals: 1, as: 'bars', step: STEP, width: 8, none: CREATURES_ONLY, colours },
+      { unit: 'suffix:/min', decimals: 1, as: 'bars', step: STEP, width: 8, softMax: 5, none: CREATURES_ONLY, colours },
       line('retries', ask.retriesPerMinuteByAgent, AGENT),
     ).description(
       'Retries per minute by agent: the model server answered 429 or 5xx, or not in time. Now and then is nothing. Many at once is the server: see the Pipeline board. Each retry is a wait, and after two the call fails or another model is asked.',

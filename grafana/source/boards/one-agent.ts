@@ -105,7 +105,15 @@ export const oneAgent: Board = {
       ),
     overTime(
       'What is it refused for?',
-      { unit: 'short', decimals: 0, as: 'bars', step: '1m', none: CREATURES_ONLY, colours: REFUSAL_COLOURS },
+      {
+        unit: 'short',
+        decimals: 0,
+        as: 'bars',
+        step: '1m',
+        softMax: 5,
+        none: CREATURES_ONLY,
+        colours: REFUSAL_COLOURS,
+      },
       line('refused', ask.refusedByKind, '{{outcome}}'),
     )
       .dataLinks([link('Turns refused like this', exploreTraces(ask.refusedTurnsOfClickedKind))])
