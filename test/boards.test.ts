@@ -319,7 +319,7 @@ function selectorsIn(part: unknown): readonly string[] {
   return [`{${matchers.map(({ name, type, value }) => `${name}${type}${JSON.stringify(value)}`).join(',')}}`, ...inside]
 }
 
-/** Series that exist only when something fails, a limit is reached or a model has no price, or when prices.yaml has a server that costs by the hour. */
+/** Series that exist only when something fails, a limit is reached or a model has no price, when a service sends metrics without an agent and no spans, or when prices.yaml has a server that costs by the hour. */
 const RARE = [
   '{__name__="agent_model:gen_ai_unpriced_tokens:increase"}',
   '{__name__="gen_ai_price_usd_per_hour"}',
@@ -329,6 +329,7 @@ const RARE = [
   '{__name__="rpc_server_call_duration_count"}',
   '{__name__="service:sdk_overflow:count"}',
   '{error="limit",__name__="otelcol_deltatocumulative_datapoints"}',
+  '{gen_ai_agent_name="",__name__="gen_ai_client_token_usage_sum"}',
   '{http_response_status_code="400",__name__="http_server_request_duration_count"}',
   '{otel_metric_overflow="true",__name__="traces_span_metrics_calls_total"}',
   '{otel_scope_name!="",otel_metric_overflow!="",le="",__name__!~".+_sum"}',
