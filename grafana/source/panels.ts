@@ -296,18 +296,19 @@ type Property = { id: string; value: unknown }
 // Nine columns fit a board on a 1280 pixel screen with the menu open; Grafana's own minimum is 150.
 const NARROW = 70
 
-/** How a table column is written. */
-export const written = (unit: string, decimals: number): Property[] => [
-  { id: 'custom.minWidth', value: NARROW },
-  { id: 'unit', value: unit },
-  { id: 'decimals', value: decimals },
-]
-
-/** A cell for which there is nothing to say. */
-export const DASH: Property = {
+/** A number that a row does not have, such as the refusals of an agent that sends none. */
+const DASH: Property = {
   id: 'mappings',
   value: [{ type: 'special', options: { match: 'null+nan', result: { text: '–', index: 0 } } }],
 }
+
+/** How a table column is written. */
+export const written = (unit: string, decimals: number): Property[] => [
+  { id: 'custom.minWidth', value: NARROW },
+  DASH,
+  { id: 'unit', value: unit },
+  { id: 'decimals', value: decimals },
+]
 
 export const width = (pixels: number): Property => ({ id: 'custom.width', value: pixels })
 

@@ -16,8 +16,7 @@ export const calculated = (
   [left, operator, right]: readonly [string, Calculated['operator'], string],
   unit: string,
   decimals: number,
-  ...properties: Column['properties']
-): Calculated => ({ name, left, operator, right, properties: [...written(unit, decimals), ...properties] })
+): Calculated => ({ name, left, operator, right, properties: written(unit, decimals) })
 
 const nameOf = (column: Column | Stored | Calculated) => ('stored' in column ? column.stored : column.name)
 

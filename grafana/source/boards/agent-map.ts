@@ -3,7 +3,7 @@ import type { Board } from '../board.ts'
 import { AGENT_COLOURS, KIND_COLOURS } from '../colours.ts'
 import { agentVariable, serviceVariable } from '../datasources.ts'
 import { agentBoard, boardLink, clickedBoard, exploreTraces } from '../links.ts'
-import { column, DASH, key, nodeGraph, sideBySide, table, tinted, width } from '../panels.ts'
+import { column, key, nodeGraph, sideBySide, table, tinted, width } from '../panels.ts'
 import * as all from '../queries.ts'
 
 /** US cents, because an agent costs little and Grafana writes two decimals in a node. */
@@ -57,7 +57,7 @@ const calls = sideBySide(
     'The lines of the map as rows, over the range, most costly first. Cost is in US cents an hour; tools have none of their own. A high p95 of one agent alone means long prompts, of all agents a busy model. Failed: the share that ended in an error; for place_order that is a refused order. Click an agent to open its board.',
   ),
   [
-    key('gen_ai_agent_name', 'Agent', ...tinted(AGENT_COLOURS), {
+    key('gen_ai_agent_name', 'Agent', ...tinted(AGENT_COLOURS), width(100), {
       id: 'links',
       value: [{ title: 'The board of this agent', url: agentBoard('__value.text') }],
     }),
@@ -65,9 +65,9 @@ const calls = sideBySide(
     key('callee', 'Name', { id: 'custom.minWidth', value: 200 }),
   ],
   [
-    column('cost', `Cost, ${CENTS}`, ask.table.cost, 'short', 2, width(100), DASH),
+    column('cost', `Cost, ${CENTS}`, ask.table.cost, 'short', 2, width(100)),
     column('calls', 'A minute', ask.table.calls, 'short', 1, width(80)),
-    column('p95', 'p95', ask.table.p95, 'suffix: s', 2, width(80), DASH),
+    column('p95', 'p95', ask.table.p95, 'suffix: s', 2, width(80)),
     column('failed', 'Failed', ask.table.failed, 'percentunit', 1, width(80)),
   ],
   `Cost, ${CENTS}`,
@@ -83,7 +83,7 @@ const services = nodeGraph(
     colours: {},
   },
 ).description(
-  'From one service into another, as Tempo counts it from the traces that were kept, so these are fewer than there were. The tab Service Graph in Explore shows the same. A service that is missing here sends its spans elsewhere, or does not pass on traceparent.',
+  'From one service into another, as Tempo counts it from the traces that were kept, so these are fewer than there were. The tab Service Graph in Explore shows the same; user stands for requests from no service that is traced. A service that is missing here sends its spans elsewhere, or does not pass on traceparent.',
 )
 
 export const agentMap: Board = {

@@ -70,7 +70,7 @@ const figures = [
 ]
 
 const byAgent = sideBySide(
-  table('Which agent stands out?', { width: 24 }).description(
+  table('Which agent stands out?', { width: 24, height: 10 }).description(
     'One row for each agent, over the chosen range, most costly first; only the budget looks back 24 hours. Look for the row that differs: many tokens in means long prompts or many rounds, more calls than turns means rounds and retries, a high p95 alone means waiting. Failed: turns and calls that ended in an error. p50 and p95 are those of a turn; of an agent that sends no turns, those of a call. Refused: the market of the creatures said no. (no agent name): set gen_ai.agent.name; make inspect SERVICE=… says where it is missing.',
   ),
   [

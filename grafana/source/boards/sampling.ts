@@ -1,19 +1,7 @@
 import type { Board } from '../board.ts'
 import { AGENT_COLOURS, LATE_COLOURS, OFF_COLOURS, POLICY_COLOURS, VERDICT_COLOURS } from '../colours.ts'
 import { boardLink, exploreTraces, link } from '../links.ts'
-import {
-  column,
-  countOverTime,
-  DASH,
-  figure,
-  key,
-  line,
-  NO_TRAFFIC,
-  overTime,
-  sideBySide,
-  table,
-  tinted,
-} from '../panels.ts'
+import { column, countOverTime, figure, key, line, NO_TRAFFIC, overTime, sideBySide, table, tinted } from '../panels.ts'
 import * as ask from '../sampling-queries.ts'
 import { settings } from '../settings.ts'
 import { besideTempo, calculated, stored } from '../tempo-rows.ts'
@@ -104,7 +92,7 @@ const kinds = besideTempo(
       column('Turns', 'Turns', ask.turnsByOutcome, 'locale', 0),
       stored('Stored'),
       calculated('Dropped', ['Turns', '-', 'Stored'], 'locale', 0),
-      calculated('Kept', ['Stored', '/', 'Turns'], 'percentunit', 0, DASH),
+      calculated('Kept', ['Stored', '/', 'Turns'], 'percentunit', 0),
     ],
     sortBy: 'Dropped',
   },
@@ -123,7 +111,7 @@ const agents = besideTempo(
     columns: [
       column('Spans', 'Spans', ask.spansByAgent, 'locale', 0),
       stored('Stored'),
-      calculated('Kept', ['Stored', '/', 'Spans'], 'percentunit', 0, DASH),
+      calculated('Kept', ['Stored', '/', 'Spans'], 'percentunit', 0),
       calculated('Dropped', ['Spans', '-', 'Stored'], 'locale', 0),
       calculated('Bytes', ['Dropped', '*', 'Bytes each'], 'bytes', 1),
     ],
@@ -133,21 +121,21 @@ const agents = besideTempo(
 )
 
 const estimates = sideBySide(
-  table('Do kept traces tell the truth?', { width: 24, none: NO_TRAFFIC }).description(
+  table('Do kept traces tell the truth?', { width: 24, height: 9, none: NO_TRAFFIC }).description(
     'What was counted before sampling; ≈ what kept traces alone say, each weighted as the sampler wrote on it: once when kept for a reason, ten times when one in ten. Off: how far that is from the truth. ± chance: as far as turns may be off by chance, 19 times of 20; above 100 % there are too few to tell. If they stay off by more, the list has no sample, a rate limit or a drop rule. Cost is the estimated number of calls, at what a call of that agent and model really cost.',
   ),
   [key('gen_ai_agent_name', 'Agent', ...tinted(AGENT_COLOURS))],
   [
     column('turns', 'Turns', ask.truth.turns, 'locale', 0),
     column('turnsE', '≈ turns', ask.estimated.turns, 'locale', 0),
-    column('turnsO', 'Turns off', ask.offByAgent.turns, 'percentunit', 0, DASH),
+    column('turnsO', 'Turns off', ask.offByAgent.turns, 'percentunit', 0),
     column('chance', '± chance', ask.chanceByAgent, 'percentunit', 0),
     column('failed', 'Failed', ask.truth.failed, 'locale', 0),
     column('failedE', '≈ failed', ask.estimated.failed, 'locale', 0),
-    column('failedO', 'Failed off', ask.offByAgent.failed, 'percentunit', 0, DASH),
+    column('failedO', 'Failed off', ask.offByAgent.failed, 'percentunit', 0),
     column('cost', 'Cost', ask.truth.cost, 'currencyUSD', 4),
     column('costE', '≈ cost', ask.estimated.cost, 'currencyUSD', 4),
-    column('costO', 'Cost off', ask.offByAgent.cost, 'percentunit', 0, DASH),
+    column('costO', 'Cost off', ask.offByAgent.cost, 'percentunit', 0),
   ],
   'Cost',
 )
