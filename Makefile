@@ -132,5 +132,5 @@ viewer/node_modules/.package-lock.json: viewer/package.json viewer/package-lock.
 	@cd viewer && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-viewer/dist/main.js: viewer/node_modules/.package-lock.json $(wildcard otlp/json.ts viewer/*.ts viewer/src/*)
+viewer/dist/main.js: viewer/node_modules/.package-lock.json $(wildcard otlp/json.ts explain/*.ts viewer/*.ts viewer/src/*)
 	@cd viewer && npm run --silent build

@@ -1,5 +1,6 @@
-import { edgeText, failedIn, type Party } from './calls.ts'
+import { edgeText, failedIn } from './calls.ts'
 import { type Bar, flameOf } from './flame.ts'
+import { escaped, graphPicture, graphStyle } from './graph.ts'
 import type { Scene } from './roles.ts'
 import type { Explained, Summary } from './summary.ts'
 import { cut, headline, rowsOf, seconds, usd } from './text.ts'
@@ -7,17 +8,16 @@ import { cut, headline, rowsOf, seconds, usd } from './text.ts'
 /** More rows are too many to read. The first ones are shown, and the page says how many are left. */
 const MOST_SPANS = 400
 const MOST_BARS = 800
-const MOST_PARTIES = 60
 const ROW_PX = 22
 
 /** A number of this page. It stands in a style, so it is never a text of a span. */
 const percent = (share: number) => `${(100 * share).toFixed(3)}%`
 
-/** Everything that came from a span is written by this. */
-const escaped = (text: string): string => text.replaceAll(/[&<>"'`]/g, (character) => `&#${character.codePointAt(0)};`)
+/** Where else the trace can be read: the words of a link, and its address. */
+export type Elsewhere = readonly (readonly [title: string, url: string])[]
 
 /** One page without scripts and without anything from a network: what happened, time by agent, the call graph, and each span in time. */
-export function pageReport(explained: Explained): string {
+export function pageReport(explained: Explained, elsewhere: Elsewhere = []): string {
   const { summary } = explained
   const colours = coloursOf(summary)
   return `<!doctype html>
@@ -35,6 +35,7 @@ export function pageReport(explained: Explained): string {
     .map(({ label, text }) => `<dt>${label}</dt><dd>${escaped(text)}</dd>`)
     .join('\n')}</dl>
 <p class="legend">${[...colours].map(([agent, colour]) => `<span><i class="c${colour}"></i>${escaped(agent)}</span>`).join(' ')} <span><i class="c0"></i>no agent</span> <span class="failed">failed</span></p>
+${elsewhere.map(([title, url]) => `<a href="${escaped(url)}">${escaped(title)}</a>`).join(' ')}
 <h2>Time by agent</h2>
 ${flame(explained, colours)}
 <h2>Who called whom</h2>
@@ -119,50 +120,16 @@ function costs({ usage }: Summary): string {
   return `<table><tr>${cells('th', head)}</tr>${rows.map((row) => `<tr>${cells('td', row)}</tr>`).join('')}</table>`
 }
 
-const BOX = { width: 190, height: 30, gapX: 130, gapY: 14 }
-
-/** From the left: who began, whom they called, whom those called. */
-function graph({ graph: edges }: Summary): string {
-  const keyOf = ({ kind, name }: Party) => `${kind} ${name}`
-  const parties = new Map<string, Party>()
-  const columns = new Map<string, number>()
-  for (const { from, to } of edges) {
-    for (const party of [from, to])
-      if (parties.size < MOST_PARTIES) parties.set(keyOf(party), parties.get(keyOf(party)) ?? party)
-    // Edges come in the order of their first call, so a caller has its column before those that it calls.
-    const column = (columns.get(keyOf(from)) ?? 0) + 1
-    columns.set(keyOf(from), column - 1)
-    if (!columns.has(keyOf(to))) columns.set(keyOf(to), column)
-  }
-  if (parties.size === 0) return '<p>No agent, model or tool is named.</p>'
-  const places = new Map<string, Readonly<{ x: number; y: number }>>()
-  const filled = new Map<number, number>()
-  for (const key of parties.keys()) {
-    const column = columns.get(key) ?? 0
-    const place = filled.get(column) ?? 0
-    filled.set(column, place + 1)
-    places.set(key, { x: column * (BOX.width + BOX.gapX) + 1, y: place * (BOX.height + BOX.gapY) + 1 })
-  }
-  const box = ([key, { kind, name }]: readonly [string, Party]) => {
-    const { x = 0, y = 0 } = places.get(key) ?? {}
-    return `<g><title>${escaped(`${kind} ${name}`)}</title><rect class="${kind}" x="${x}" y="${y}" width="${BOX.width}" height="${BOX.height}" rx="${kind === 'agent' ? 4 : 14}"/><text x="${x + BOX.width / 2}" y="${y + 20}" text-anchor="middle">${escaped(cut(name, 26))}</text></g>`
-  }
-  const arrows = edges.map((edge) => {
-    const [from, to] = [places.get(keyOf(edge.from)), places.get(keyOf(edge.to))]
-    if (!from || !to) return ''
-    const [x1, y1, x2, y2] = [from.x + BOX.width, from.y + BOX.height / 2, to.x, to.y + BOX.height / 2]
-    const bend = BOX.gapX / 2
-    const said = `${edge.from.name} → ${edge.to.name}: ${edgeText(edge)}, ${seconds(edge.ms)} in all`
-    return `<g${failedIn(edge) > 0 ? ' class="failed"' : ''}><title>${escaped(said)}</title><path d="M${x1} ${y1} C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2 - 2} ${y2}" marker-end="url(#end)"/><text x="${x2 - 8}" y="${y2 - 5}" text-anchor="end">${escaped(edgeText(edge))}</text></g>`
-  })
-  const width = (Math.max(...filled.keys()) + 1) * (BOX.width + BOX.gapX)
-  const height = Math.max(...filled.values()) * (BOX.height + BOX.gapY)
-  const all = new Set(edges.flatMap(({ from, to }) => [keyOf(from), keyOf(to)])).size
-  return `<svg class="graph" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img"><defs><marker id="end" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0 L8 4 L0 8 z"/></marker></defs>
-${arrows.join('\n')}
-${[...parties].map(box).join('\n')}
-</svg>${all > parties.size ? `<p>… and ${all - parties.size} more.</p>` : ''}`
-}
+const graph = ({ graph: edges }: Summary): string =>
+  graphPicture(
+    edges.map((edge) => ({
+      from: edge.from,
+      to: edge.to,
+      text: edgeText(edge),
+      says: `${edge.from.name} → ${edge.to.name}: ${edgeText(edge)}, ${seconds(edge.ms)} in all`,
+      failed: failedIn(edge) > 0,
+    })),
+  )
 
 const STYLE = `
 :root { color-scheme: light dark; --text: #1c2128; --soft: #57606a; --back: #fff; --line: #d0d7de; --bad: #cf222e;
@@ -172,15 +139,13 @@ const STYLE = `
 body { font: 14px/1.5 system-ui, sans-serif; color: var(--text); background: var(--back); margin: 1.5rem auto; max-width: 1400px; padding: 0 1rem }
 h1 { font-size: 1.2rem; overflow-wrap: anywhere } h2 { font-size: 1rem; margin: 1.8rem 0 .4rem } p { color: var(--soft); margin: .4rem 0 }
 dl { display: grid; grid-template-columns: 6rem 1fr; gap: .1rem .8rem; margin: 0 } dt { color: var(--soft) } dd { margin: 0; overflow-wrap: anywhere; grid-column: 2 }
-.legend { margin-top: 1rem } .legend span { margin-right: 1rem } .legend i { display: inline-block; width: .8em; height: .8em; margin-right: .3em; border-radius: 2px }
+a { color: inherit; margin-right: 1rem } .legend { margin-top: 1rem } .legend span { margin-right: 1rem } .legend i { display: inline-block; width: .8em; height: .8em; margin-right: .3em; border-radius: 2px }
 .legend .failed { border: 2px solid var(--bad); padding: 0 .4em }
 ${Array.from({ length: COLOURS + 1 }, (_, index) => `.c${index} { background: var(--c${index}) }`).join('\n')}
 .flame { position: relative } .bar { position: absolute; box-sizing: border-box; height: ${ROW_PX - 2}px; padding: 0 4px; overflow: hidden; white-space: nowrap; font-size: 12px; line-height: ${ROW_PX - 4}px; border-radius: 2px; border: 1px solid var(--back) }
 .bar.failed, .span.failed { border: 2px solid var(--bad) }
 .line { display: flex; gap: .6rem; align-items: center; font-size: 12px } .name { flex: 0 0 20rem; box-sizing: border-box; overflow: hidden; white-space: nowrap; text-overflow: ellipsis }
 .track { position: relative; flex: 1; height: 14px } .span { position: absolute; box-sizing: border-box; height: 12px; min-width: 2px; border-radius: 2px } .took { flex: 0 0 5rem; text-align: right; color: var(--soft) }
-.graph { max-width: 100%; height: auto } .graph text { font-size: 12px; fill: var(--text) } .graph path { fill: none; stroke: var(--soft) } .graph marker path { fill: var(--soft) }
-.graph rect { fill: var(--back); stroke: var(--line) } .graph rect.agent { fill: var(--c1) } .graph rect.model { fill: var(--c4) } .graph rect.tool { fill: var(--c2) }
-.graph .failed path { stroke: var(--bad) } .graph .failed text { fill: var(--bad) }
+${graphStyle({ text: 'var(--text)', soft: 'var(--soft)', page: 'var(--back)', back: 'var(--back)', line: 'var(--line)', bad: 'var(--bad)', agent: 'var(--c1)', model: 'var(--c4)', tool: 'var(--c2)' })}
 table { border-collapse: collapse } th, td { border-bottom: 1px solid var(--line); padding: .2rem .6rem; text-align: right } th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left } th { color: var(--soft); font-weight: 500 }
 `

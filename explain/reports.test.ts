@@ -162,6 +162,12 @@ describe('page', () => {
     assert.doesNotMatch(page, /https?:|src=|@import|url\((?!#)/)
   })
 
+  test('links lead to where else the trace is, and nothing of them breaks the page', () => {
+    const page = pageReport(of(everything), [['Read it in Phoenix', 'http://127.0.0.1:6006/a?b="&c']])
+    assert.match(page, /<a href="http:\/\/127\.0\.0\.1:6006\/a\?b=&#34;&#38;c">Read it in Phoenix<\/a>/)
+    assert.doesNotMatch(pageReport(of(everything)), /<a /)
+  })
+
   test('5,000 spans are a page of less than a megabyte', () => {
     const many = Array.from(
       { length: 5000 },

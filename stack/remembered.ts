@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Boot } from './collectors.ts'
+import { findGrafana } from './grafana.ts'
 import { backendsFile, type Settings } from './settings.ts'
 
 const bootFile = ({ state }: Settings) => resolve(state, 'boot')
@@ -22,3 +23,7 @@ export function remember(settings: Settings, { boot, backends }: Readonly<{ boot
 export function forget(settings: Settings): void {
   for (const file of [bootFile(settings), backendsFile(settings.state)]) rmSync(file, { force: true })
 }
+
+/** Docker always has one; the native boot has that of this machine. */
+export const hasGrafana = (settings: Settings): boolean =>
+  remembered(settings)?.boot === 'docker' || findGrafana(settings.env) !== undefined

@@ -58,6 +58,7 @@ export function services(settings: Settings, programs: Programs): readonly Servi
   }
   const model = pick(settings.env, ['VLLM_BASE_URL', 'VLLM_MODEL', 'VLLM_FALLBACK_MODEL', 'VLLM_API_KEY'])
 
+  const grafana = findGrafana(settings.env)
   const prometheus: Service = {
     name: 'prometheus',
     ports: ['PROMETHEUS_PORT'],
@@ -71,9 +72,11 @@ export function services(settings: Settings, programs: Programs): readonly Servi
           `--storage.tsdb.path=${dataFolder(settings, 'prometheus')}`,
           '--enable-feature=exemplar-storage',
           '--web.enable-lifecycle',
+          '--web.enable-remote-write-receiver',
           '--log.level=warn',
         ],
-        env: environment(settings, {}),
+        // The viewer opens the same addresses as a Grafana.
+        env: environment(settings, { GRAFANA_URL: url(settings, grafana ? 'GRAFANA_PORT' : 'VIEWER_PORT') }),
       }
     },
     ready: url(settings, 'PROMETHEUS_PORT', '/-/ready'),
@@ -144,7 +147,6 @@ export function services(settings: Settings, programs: Programs): readonly Servi
     graceMs: 25_000,
   }
 
-  const grafana = findGrafana(settings.env)
   const boards: Service[] = grafana
     ? [
         {

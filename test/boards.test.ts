@@ -20,6 +20,7 @@ import { ROOT, type Settings, url } from '../stack/settings.ts'
 const TICKS = 80
 /** Long enough for the run on any machine. */
 const RANGE = '30m'
+const RANGE_SECONDS = 30 * 60
 
 type Target = Readonly<{ refId: string; expr?: string; instant?: boolean; query?: string; metricsQueryType?: string }>
 type Asked = Readonly<{ board: string; panel: string; target: Target }>
@@ -49,6 +50,7 @@ async function answer({ target }: Asked, agents = '.*', at = askedAt, service = 
       .replaceAll('$agent', agents)
       .replaceAll('$service', service)
       .replaceAll('$__rate_interval', '1m')
+      .replaceAll('$__range_s', String(RANGE_SECONDS))
       .replaceAll('$__range', RANGE)
     return instant
       ? prometheus(settings, filled, at)
@@ -103,6 +105,50 @@ test('every query of every panel is answered with numbers, for all agents', asyn
     if (agents.size > 0) assert.deepEqual([...agents].sort(), expected, nameOf(one))
   }
   assert.deepEqual(quiet, [])
+})
+
+const stats = async (panel: string, what: 'nodes' | 'edges', agents = '.*') => {
+  const asks = asked.filter((one) => one.panel === panel && one.target.refId.startsWith(what))
+  assert.ok(asks.length > 0)
+  return (await Promise.all(asks.map((one) => answer(one, agents)))).flat()
+}
+
+test('the agent map has a node for both ends of each edge, each with its words and each field once', async () => {
+  for (const panel of ['Who calls whom?', 'Which services call each other? (kept traces only)']) {
+    const [nodes, edges] = [await stats(panel, 'nodes'), await stats(panel, 'edges')]
+    const ids = new Set(nodes.map(({ labels }) => labels.id))
+    const ends = edges.filter(({ labels }) => labels.stat === 'mainstat')
+    assert.ok(ends.length > 0)
+    for (const { labels } of ends)
+      for (const end of [labels.source, labels.target]) assert.ok(ids.has(end), `${panel}: ${end} is no node`)
+    for (const all of [nodes, edges]) {
+      const keys = all.map(({ labels }) => `${labels.id} ${labels.stat}`)
+      assert.equal(new Set(keys).size, keys.length, panel)
+    }
+    const titled = new Set(nodes.flatMap(({ labels }) => (labels.title ? [labels.id] : [])))
+    assert.deepEqual(titled, ids, panel)
+  }
+  // An absent part of a circle would end it.
+  const parts = Map.groupBy(
+    (await stats('Who calls whom?', 'nodes')).filter(({ labels }) => labels.stat?.startsWith('arc__')),
+    ({ labels }) => labels.id,
+  )
+  for (const [id, its] of parts) assert.equal(its.length, 4, id)
+})
+
+test('the agent map counts the calls of each agent to each model as the ledger does', async () => {
+  const calls = (await stats('Who calls whom?', 'edges')).filter(
+    ({ labels }) => labels.stat === 'mainstat' && labels.attribute === 'gen_ai.request.model',
+  )
+  const wanted = sumBy(of('call'), ({ agent, model }) => `${agent} ${model}`)
+  assert.deepEqual(
+    sumBy(
+      calls,
+      ({ labels }) => `${labels.from} ${labels.to}`,
+      ({ value }) => Math.round((value * RANGE_SECONDS) / 60),
+    ),
+    wanted,
+  )
 })
 
 test('with one agent chosen, a panel shows no other agent', async () => {
@@ -206,6 +252,11 @@ const truths: Readonly<Record<string, { label: string; within: number; expected:
     within: COST,
     expected: () => sumBy(of('call'), () => '', usd()),
   },
+  'agent-map / Which calls cost most, wait longest, fail? / cost': {
+    label: 'callee',
+    within: COST,
+    expected: () => sumBy(of('call'), model, (call) => (usd()(call) * 100 * 3600) / RANGE_SECONDS),
+  },
   'one-agent / Calls per turn / A': {
     label: '',
     within: 0,
@@ -268,7 +319,7 @@ function selectorsIn(part: unknown): readonly string[] {
   return [`{${matchers.map(({ name, type, value }) => `${name}${type}${JSON.stringify(value)}`).join(',')}}`, ...inside]
 }
 
-/** Series that exist only when something fails, a limit is reached or a model has no price, or when prices.yaml has a server that costs by the hour. */
+/** Series that exist only when something fails, a limit is reached or a model has no price, when a service sends metrics without an agent and no spans, or when prices.yaml has a server that costs by the hour. */
 const RARE = [
   '{__name__="agent_model:gen_ai_unpriced_tokens:increase"}',
   '{__name__="gen_ai_price_usd_per_hour"}',
@@ -278,6 +329,7 @@ const RARE = [
   '{__name__="rpc_server_call_duration_count"}',
   '{__name__="service:sdk_overflow:count"}',
   '{error="limit",__name__="otelcol_deltatocumulative_datapoints"}',
+  '{gen_ai_agent_name="",__name__="gen_ai_client_token_usage_sum"}',
   '{http_response_status_code="400",__name__="http_server_request_duration_count"}',
   '{otel_metric_overflow="true",__name__="traces_span_metrics_calls_total"}',
   '{otel_scope_name!="",otel_metric_overflow!="",le="",__name__!~".+_sum"}',

@@ -21,7 +21,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   sim: { vocabulary: 'the names that it sends', random: 'seeded numbers' },
   explain: { otlp: 'the spans of a trace', vocabulary: 'the names that it reads' },
-  viewer: { otlp: 'reads a trace that Tempo answers' },
+  viewer: { otlp: 'the values that Tempo answers', explain: 'draws who calls whom' },
   workbench: {
     otlp: 'reads and builds traces',
     vocabulary: 'the names of attributes',

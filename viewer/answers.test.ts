@@ -3,10 +3,10 @@ import { globSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { test } from 'node:test'
 import {
+  arrowsOf,
   askedIn,
   asksForMetrics,
   builtIn,
-  flameRows,
   interpolate,
   prometheusRows,
   prometheusSeries,
@@ -79,37 +79,17 @@ test('a search becomes one row for each span, with the id of its trace', () => {
   })
 })
 
-const span = (spanId: string, parentSpanId: string, name: string, [start, end]: [number, number], agent = '') => ({
-  traceId: 'a'.repeat(32),
-  spanId,
-  parentSpanId,
-  name,
-  startTimeUnixNano: `${1_795_242_755_000_000_000n + BigInt(start)}`,
-  endTimeUnixNano: `${1_795_242_755_000_000_000n + BigInt(end)}`,
-  attributes: agent ? [text('gen_ai.agent.name', agent)] : [],
-})
-
-test('a flame is as wide as the time of all agents below it, each in its own colour', () => {
-  const spans = [
-    span('chat', 'fox', 'chat Qwen/Qwen2.5-3B', [10, 90]),
-    span('tick', '', 'invoke_workflow woodland_tick', [0, 100]),
-    span('fox', 'tick', 'invoke_agent fox', [0, 100], 'fox'),
-    span('bear', 'tick', 'invoke_agent bear', [0, 60], 'bear'),
-    span('lost', 'never stored', 'POST', [0, 5]),
-  ]
-  const rows = flameRows({ resourceSpans: [{ scopeSpans: [{ spans }] }] })
-  assert.deepEqual(
-    rows.map(({ level, label, value, self }) => [level, label, value, self]),
-    [
-      [0, 'trace', 165, 0],
-      [1, 'no agent. invoke_workflow woodland_tick', 160, 0],
-      [2, 'fox. invoke_agent', 100, 20],
-      [3, 'fox. chat', 80, 80],
-      [2, 'bear. invoke_agent', 60, 60],
-      [1, 'no agent. POST', 5, 5],
-    ],
-  )
-  assert.deepEqual(flameRows({}), [])
+test('an edge of a node graph is an arrow with its numbers, red when something failed', () => {
+  const edge = { source: 'agent fox', target: 'tool place order', mainstat: 4, secondarystat: 0.5, detail__failed: 25 }
+  const [tool, service] = arrowsOf([edge, { source: 'wood', target: 'vllm', mainstat: 1.5 }], ['/min', 's'])
+  assert.deepEqual(tool, {
+    from: { kind: 'agent', name: 'fox' },
+    to: { kind: 'tool', name: 'place order' },
+    text: '4.00 /min, 0.50 s',
+    says: 'fox → place order: 4.00 /min, 0.50 s, 25.00 % failed',
+    failed: true,
+  })
+  assert.deepEqual([service?.from.name, service?.text, service?.failed], ['wood', '1.50 /min', false])
 })
 
 test('variables are replaced, and the dollar signs of PromQL stay', () => {

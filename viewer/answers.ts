@@ -1,15 +1,7 @@
 /** Converts answers of Prometheus and Tempo to plain series and rows. It does not import Grafana's packages, so it can be tested without them. */
 
-import {
-  type Attribute,
-  attributeOf,
-  endOf,
-  fromValue,
-  type Span,
-  spansOf,
-  startOf,
-  type TraceRequest,
-} from '../otlp/json.ts'
+import type { Arrow } from '../explain/graph.ts'
+import { type Attribute, fromValue } from '../otlp/json.ts'
 
 type Labels = Record<string, string>
 export type Cell = string | number | boolean | undefined
@@ -82,39 +74,31 @@ export const spanRows = (traces: Match[]): Row[] =>
     ),
   )
 
-/**
- * A trace as the time of each agent, depth first. Agents run at the same time, so the spans below a span can take longer in
- * sum than the span itself. So the width of a bar is its own time plus the time of all spans below it. The component chooses the
- * colour by the text before the first dot or slash of a label, so a label begins with the agent and has no slash.
- */
-export function flameRows(trace: Partial<TraceRequest>): Row[] {
-  const spans = spansOf(trace)
-  const known = new Set(spans.map(({ spanId }) => spanId))
-  const below = Map.groupBy(spans, ({ parentSpanId = '' }) => (known.has(parentSpanId) ? parentSpanId : ''))
-  const whole = { level: 0, label: 'trace', value: 0, self: 0 }
-  const rows = [whole]
-  const walk = (span: Span, level: number, above: string): number => {
-    const agent = String(fromValue(attributeOf(span.attributes, 'gen_ai.agent.name')) ?? above)
-    const lasted = Number(endOf(span) - startOf(span))
-    const words = (span.name ?? '').split(' ').filter((word) => word !== agent && !word.includes('/'))
-    const row = { level, label: `${agent}. ${words.join(' ')}`, value: 0, self: 0 }
-    rows.push(row)
-    const children = below.get(span.spanId) ?? []
-    const taken = children.reduce((sum, child) => sum + walk(child, level + 1, agent), 0)
-    row.self = Math.max(0, lasted - taken)
-    row.value = row.self + taken
-    return row.value
-  }
-  for (const root of below.get('') ?? []) whole.value += walk(root, 1, 'no agent')
-  return spans.length > 0 ? rows : []
-}
-
 /** Replaces `$name`, `${name}` and `${name:format}`. Unknown names stay, because `$1` belongs to PromQL. */
 export const interpolate = (text: string, lookup: (name: string) => Cell, encode = (value: string) => value): string =>
   text.replace(/\$\{([^}:]+)(?::\w+)?\}|\$(\w+)/g, (whole, braced, bare) => {
     const value = lookup(braced ?? bare)
     return value === undefined ? whole : encode(String(value))
   })
+
+type Shown = Record<string, Cell>
+const KIND = /^(agent|model|tool) (.+)$/
+
+/** The edges of a node graph, as the call graph of make explain draws them. An id without a kind is a service. */
+export function arrowsOf(edges: Shown[], [first = '', second = '']: readonly (string | undefined)[]): Arrow[] {
+  const party = (id: Cell): Arrow['from'] => {
+    const [, kind = 'agent', name = String(id)] = KIND.exec(String(id)) ?? []
+    return { kind: kind as 'agent', name }
+  }
+  const number = (value: Cell, unit: string) => (typeof value === 'number' ? `${value.toFixed(2)} ${unit}` : '')
+  return edges.map((edge) => {
+    const [from, to] = [party(edge.source), party(edge.target)]
+    const text = [number(edge.mainstat, first), number(edge.secondarystat, second)].filter(Boolean).join(', ')
+    const cost = number(edge.detail__cost, '¢/h')
+    const says = [`${from.name} → ${to.name}: ${text}`, cost, number(edge.detail__failed, '% failed')].filter(Boolean)
+    return { from, to, text, says: says.join(', '), failed: Number(edge.detail__failed ?? 0) > 0 }
+  })
+}
 
 /** How often Prometheus scrapes: `timeInterval` in grafana/provisioning/datasources. */
 export const SCRAPE_SECONDS = 5
@@ -141,7 +125,7 @@ export function askedIn(search: string): { query: string; from: string } {
 /** Whether a TraceQL query returns numbers over time and not spans. */
 export const asksForMetrics = (query: string) => /\|\s*(\w+_over_time|rate|compare)\s*\(/.test(query)
 
-const PANELS = ['stat', 'timeseries', 'table', 'text']
+const PANELS = ['stat', 'timeseries', 'table', 'text', 'nodeGraph']
 const TABLES = ['filterFieldsByName', 'groupingToMatrix', 'labelsToFields', 'merge', 'organize']
 export const TRANSFORMATIONS = [...TABLES, 'calculateField', 'renameByRegex']
 const QUERIES = ['prometheus', 'tempo range', 'tempo instant', 'tempo spans']

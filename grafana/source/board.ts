@@ -1,5 +1,6 @@
 import type { Builder } from '@grafana/grafana-foundation-sdk/cog'
 import {
+  AnnotationPanelFilterBuilder,
   AnnotationQueryBuilder,
   type Dashboard,
   DashboardBuilder,
@@ -8,6 +9,7 @@ import {
   type Panel,
   type VariableModel,
 } from '@grafana/grafana-foundation-sdk/dashboard'
+import { readAlerts } from './alerts.ts'
 import { prometheusRef, prometheusVariable, tempoVariable } from './datasources.ts'
 import { otherBoards } from './links.ts'
 import { alertStarts } from './queries.ts'
@@ -37,22 +39,33 @@ export const render = ({ uid, title, description, variables, links, panels }: Bo
     .refresh('30s')
     .tooltip(DashboardCursorSync.Crosshair)
     .variables([prometheusVariable(), tempoVariable(), ...variables])
-    .annotation(alerts())
+    .annotations([])
     .links([otherBoards(TAG), ...links])
   for (const panel of panels) frame.withPanel(panel)
+  const about = new Set(ALERTS.filter(({ board }) => board === uid).map(({ panel }) => panel))
+  panels
+    .map((panel) => panel.build())
+    .forEach(({ type, title }, index) => {
+      if (type === 'timeseries' && title && about.has(title)) frame.annotation(alertsOf(uid, title, index + 1))
+    })
   return repaired(frame.build())
 }
 
-const alerts = () =>
+const ALERTS = readAlerts()
+
+/** Lines where alerts start, on the panel that they are about and on no other. */
+const alertsOf = (board: string, panel: string, id: number) =>
   new AnnotationQueryBuilder()
-    .name('Alerts')
+    .name(`Alerts: ${panel}`)
     .datasource(prometheusRef)
     .enable(true)
-    .hide(false)
+    // A switch for each would fill the top of the board.
+    .hide(true)
     .iconColor('red')
-    .expr(alertStarts)
-    .titleFormat('{{alert}}')
-    .textFormat('Alerting, in the menu, says what it means and what to do first.')
+    .filter(new AnnotationPanelFilterBuilder().exclude(false).ids([id]))
+    .expr(alertStarts(board, panel))
+    .titleFormat('{{summary}}')
+    .textFormat('{{about}}. Alerting, in the menu, says what to look at first, and has the links.')
     .step('15s')
 
 /**

@@ -4,8 +4,18 @@ import { test } from 'node:test'
 import type { Dashboard, DashboardLink, Panel } from '@grafana/grafana-foundation-sdk/dashboard'
 import { render } from './board.ts'
 import { boards } from './boards.ts'
+import * as colours from './colours.ts'
+import { QUANTILE_WINDOW } from './queries.ts'
 
-type Target = { refId: string; expr?: string; query?: string; datasource: { uid: string } }
+type Target = {
+  refId: string
+  expr?: string
+  query?: string
+  legendFormat?: string
+  tableType?: string
+  metricsQueryType?: string
+  datasource: { uid: string }
+}
 type Rendered = Omit<Panel, 'targets'> & { targets: Target[] }
 type Json = Omit<Dashboard, 'panels' | 'annotations'> & {
   panels: Rendered[]
@@ -22,15 +32,18 @@ const UNITS = [
   'binBps',
   'suffix:/min',
   'suffix:/s',
-  'suffix:s',
+  'suffix: s',
+  'suffix: pebbles',
 ]
-const PANEL_TYPES = ['stat', 'timeseries', 'table', 'text']
+const PANEL_TYPES = ['stat', 'timeseries', 'table', 'text', 'nodeGraph']
+/** Its units are options of the panel, and a table has one for each column. */
+const WITHOUT_UNIT = ['table', 'nodeGraph']
 /** Asks nothing, so it has no unit and cannot be empty. */
 const isText = ({ type }: { type: string }) => type === 'text'
 // The Collector's own counters have no _total: whatever of it is not one of these gauges is a counter.
 const COUNTERS =
   /[\w:]+(?:_total|_sum|_count|_bucket)\b|otelcol_(?!exporter_queue_|process_memory_|\w+_traces_on_memory)\w+/g
-const WINDOW = String.raw`\$__(?:rate_interval|range)`
+const WINDOW = String.raw`(?:\$__(?:rate_interval|range)|${QUANTILE_WINDOW})`
 const SERIES = String.raw`[\w:]+\{[^}]*\}`
 const OVER_TIME = new RegExp(
   [
@@ -59,6 +72,22 @@ test('each board is one file, named by its uid', () => {
   assert.deepEqual(files.sort(), boards.map(({ uid }) => uid).sort())
 })
 
+test('a colour that means an agent means nothing else on any board', () => {
+  const { AGENT_COLOURS, ...others } = colours
+  const hues = [...new Set(Object.values(AGENT_COLOURS).map((colour) => colour.replace(/^.*-/, '')))]
+  assert.ok(hues.length >= 5)
+  for (const [name, palette] of Object.entries(others))
+    for (const [what, colour] of Object.entries(palette))
+      assert.ok(!hues.some((hue) => colour.includes(hue)), `${name}: ${what} is ${colour}`)
+})
+
+test('stages are compared over two minutes at least, because kept spans come in bursts', () => {
+  const panel = (render(boards.find(({ uid }) => uid === 'pipeline') ?? assert.fail()).panels ?? []).find(
+    (one) => 'title' in one && one.title === 'How far do spans get?',
+  )
+  assert.equal((panel as Panel).interval, '2m')
+})
+
 for (const board of boards) {
   const rendered: Json = JSON.parse(JSON.stringify(render(board)))
   const panels = rendered.panels.map((panel) => ({ ...panel, targets: panel.targets ?? [] }))
@@ -69,6 +98,7 @@ for (const board of boards) {
     assert.equal(rendered.uid, board.uid)
     assert.equal(rendered.editable, false)
     assert.equal(rendered.timezone, 'browser')
+    assert.equal(rendered.refresh, '30s', 'a slow machine cancels questions before they are answered')
     assert.ok(rendered.description)
     for (const key of ['elements', 'layout', 'spec', 'apiVersion', 'placement']) {
       assert.ok(!keysIn(rendered).includes(key), `${key} must not occur`)
@@ -82,7 +112,7 @@ for (const board of boards) {
       assert.ok((panel.description ?? '').length > 80, `${about(panel)}: say what to do when it looks bad`)
       if (isText(panel)) continue
       assert.ok(panel.fieldConfig?.defaults.noValue, about(panel))
-      if (panel.type !== 'table') {
+      if (!WITHOUT_UNIT.includes(panel.type)) {
         assert.ok(UNITS.includes(panel.fieldConfig?.defaults.unit ?? ''), `${about(panel)}: unit`)
       }
       for (const { properties } of panel.fieldConfig?.overrides ?? []) {
@@ -153,7 +183,8 @@ for (const board of boards) {
         assert.equal(expr.split(open).length, expr.split(close).length, `${panel}: ${expr}`)
       }
       for (const [, window] of expr.matchAll(/\[([^\]]+)\]/g)) {
-        assert.match(window ?? '', /^\$__(rate_interval|range)(:5s)?$/, `${panel}: ${expr}`)
+        if (window === QUANTILE_WINDOW) assert.match(expr, /histogram_quantile\(/, `${panel}: ${expr}`)
+        else assert.match(window ?? '', /^\$__(rate_interval|range)(:5s)?$/, `${panel}: ${expr}`)
       }
       assert.deepEqual(expr.replace(OVER_TIME, '').match(COUNTERS), null, `${panel}: a bare counter in ${expr}`)
     }
@@ -173,6 +204,23 @@ for (const board of boards) {
     }
   })
 
+  test(`${board.uid}: what is not named has a name, or Grafana would write "no data" or "Value" in its place`, () => {
+    for (const { panel, refId, expr = '', legendFormat = '' } of targets) {
+      // What only the creatures send is always named.
+      if (!/traces_span|gen_ai_usage|agent_model/.test(expr)) continue
+      for (const label of ['gen_ai_agent_name', 'gen_ai_request_model']) {
+        const isRow = legendFormat === '' && expr.includes(`by (${label})`)
+        if (isRow || legendFormat.includes(`{{${label}}}`))
+          assert.ok(expr.includes(`"${label}", "")`) || expr.includes(`${label}!=""`), `${panel} / ${refId}: ${expr}`)
+      }
+    }
+  })
+
+  test(`${board.uid}: Tempo is asked for spans or for numbers, because a table of traces ends in an error`, () => {
+    for (const { query, tableType, metricsQueryType, panel } of targets)
+      if (query !== undefined) assert.ok(metricsQueryType || tableType === 'spans', panel)
+  })
+
   test(`${board.uid}: exemplars come from kept traces only, or they would open nothing`, () => {
     for (const target of targets as (Target & { exemplar?: boolean; panel?: string })[]) {
       assert.equal(target.exemplar ?? false, /traces_kept_\w+_bucket/.test(target.expr ?? ''), target.panel)
@@ -189,6 +237,11 @@ for (const board of boards) {
     const links: readonly DashboardLink[] = [
       ...(rendered.links ?? []),
       ...panels.flatMap((panel) => panel.fieldConfig?.defaults.links ?? []),
+      ...panels.flatMap((panel) =>
+        (panel.fieldConfig?.overrides ?? []).flatMap(({ properties }) =>
+          properties.flatMap(({ id, value }) => (id === 'links' ? (value as DashboardLink[]) : [])),
+        ),
+      ),
     ]
     assert.ok(links.length > 0)
     for (const { title, url = '' } of links) {
@@ -201,7 +254,8 @@ for (const board of boards) {
       )
       const filled = url.replace(/\$\{[^}]+\}/g, 'x')
       const panes = JSON.parse(new URL(filled, 'http://grafana').searchParams.get('panes') ?? '')
-      const query: string = panes.ask.queries[0].query
+      const { query, tableType, metricsQueryType }: Target & { query: string } = panes.ask.queries[0]
+      assert.ok(metricsQueryType || tableType === 'spans', `${title} asks for spans or for numbers`)
       assert.equal(query.split('{').length, query.split('}').length, query)
       assert.doesNotMatch(
         filled.slice(filled.indexOf('panes=') + 6),

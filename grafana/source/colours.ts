@@ -11,41 +11,75 @@ export const AGENT_COLOURS: Readonly<Record<string, string>> = {
   bear: 'purple',
 }
 
-/** Kinds of refusal have darker shades than agents, so that nobody takes one for the other. */
+/**
+ * What is not an agent has none of their hues, so that a colour means one thing on a board: no yellow, green, orange, blue or purple.
+ * What belongs together, as a reply that cannot be read and the policy that keeps it, has one colour.
+ */
+const RASPBERRY = '#d6336c'
+const CYAN = '#22b8cf'
+const BROWN = '#8d6e63'
+const TEAL = '#00897b'
+const PINK = '#f48fb1'
+const PLUM = '#a8487f'
+const SLATE = '#78909c'
+const LIGHT_SLATE = '#b0bec5'
+const PALE_RED = '#ef9a9a'
+const GREY = '#808080'
+
 export const REFUSAL_COLOURS: Readonly<Record<string, string>> = {
-  parse_error: 'dark-red',
-  self_buy: 'dark-purple',
-  cannot_afford: 'dark-blue',
-  nothing_to_sell: 'dark-green',
-  unknown_good: 'dark-orange',
-  bad_quantity: 'super-light-blue',
-  timeout: '#808080',
+  parse_error: RASPBERRY,
+  self_buy: CYAN,
+  cannot_afford: BROWN,
+  nothing_to_sell: TEAL,
+  unknown_good: PINK,
+  bad_quantity: PLUM,
+  timeout: GREY,
+}
+
+/** Around a node of the agent map: what it is, and the part of it that failed. */
+export const KIND_COLOURS: Readonly<Record<string, string>> = {
+  arc__agent: CYAN,
+  arc__model: BROWN,
+  arc__tool: TEAL,
+  arc__failed: 'red',
 }
 
 /** Neither kept nor dropped is bad. Red means that a person must act. */
 export const VERDICT_COLOURS = {
-  kept: 'blue',
-  dropped: '#808080',
+  kept: CYAN,
+  dropped: GREY,
 }
 
 /** Policies of the lists that ship. One of yours has one of Grafana's colours, chosen by its name. */
 export const POLICY_COLOURS: Readonly<Record<string, string>> = {
-  'keep-parse-errors': 'dark-red',
-  'keep-self-buys': 'dark-purple',
-  'keep-failed-calls': 'dark-orange',
-  'keep-failed-agents-and-tools': 'super-light-orange',
-  'keep-failed-evaluations': 'super-light-red',
-  'keep-slow-calls': 'dark-yellow',
-  'keep-slow-runs': 'super-light-yellow',
-  'keep-token-heavy': 'dark-blue',
-  'keep-heavy-calls': 'super-light-blue',
-  'sample-routine-10-percent': '#808080',
+  'keep-parse-errors': RASPBERRY,
+  'keep-self-buys': CYAN,
+  'keep-failed-calls': PLUM,
+  'keep-failed-agents-and-tools': PINK,
+  'keep-failed-evaluations': PALE_RED,
+  'keep-slow-calls': TEAL,
+  'keep-slow-runs': BROWN,
+  'keep-token-heavy': SLATE,
+  'keep-heavy-calls': LIGHT_SLATE,
+  'sample-routine-10-percent': GREY,
 }
 
 /** The deterministic checks of a turn, in the order in which they can fail. */
 export const CHECK_COLOURS: Readonly<Record<string, string>> = {
-  readable: 'dark-red',
-  allowed: 'dark-purple',
-  affordable: 'dark-blue',
-  traded: '#808080',
+  readable: RASPBERRY,
+  allowed: CYAN,
+  affordable: BROWN,
+  traded: TEAL,
+}
+
+export const OFF_COLOURS: Readonly<Record<string, string>> = {
+  turns: CYAN,
+  'failed turns': RASPBERRY,
+  'time of the model': BROWN,
+}
+
+export const LATE_COLOURS: Readonly<Record<string, string>> = {
+  'late, joined their trace': GREY,
+  'late, lost': RASPBERRY,
+  'traces pushed out': PLUM,
 }

@@ -1,14 +1,14 @@
 import { TextMode, PanelBuilder as TextPanel } from '@grafana/grafana-foundation-sdk/text'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { exploreFixed, onThisMachine } from './links.ts'
+import { exploreFixed, KINDS, onThisMachine } from './links.ts'
 import { fillIn } from './settings.ts'
 
 const recipe = z.strictObject({
   id: z.string().regex(/^[a-z0-9]+(-[a-z0-9]+)*$/),
   question: z.string().endsWith('?'),
   query: z.string(),
-  kind: z.enum(['search', 'metrics']).default('search'),
+  kind: z.enum(KINDS).default('search'),
   /** An answer is a fault. */
   empty: z.boolean().default(false),
   shows: z.string().endsWith('.'),
@@ -31,7 +31,8 @@ const HEAD = `# Questions to ask Tempo
 
 Generated from [grafana/traceql.yaml](../grafana/traceql.yaml) by \`make boards\`. Each question is asked of a real Tempo by
 \`test/traceql.test.ts\`, and its answer is compared with the ledger of the run that made the traffic. The links open Explore in the
-Grafana of \`make up\`. Numbers and names are examples: change them there.
+Grafana of \`make up\`. Numbers and names are examples: change them there. If you type a question yourself, choose *Options → Table format → Spans*: with
+*Traces*, Grafana 13.1 shows an error when one of the traces lacks an attribute that the question selects. Where the right answer is nothing, it says *0 series returned*.
 `
 
 /** docs/traceql.md. */

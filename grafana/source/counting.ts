@@ -21,6 +21,10 @@ export const perMinute = (counter: string, by = '') => `sum ${by} (rate(${counte
 export const sinceItGrew = (counter: string, by = '') =>
   `time() - max_over_time(timestamp(sum ${by} (${counter}) > sum ${by} (${counter} offset 5s))[$__range:5s])`
 
+/** Rows that lack a label have this value for it. A label that is there stays. */
+export const orNamed = (expr: string, label: string, name: string) =>
+  `label_replace(${expr}, "${label}", "${name}", "${label}", "")`
+
 /** The rows of one column, each under its name. Names begin with a number where the order matters. */
 export const named = (label: string, questions: Readonly<Record<string, string>>) =>
   Object.entries(questions)

@@ -5,6 +5,7 @@ import {
   VariableRefresh,
   VariableSort,
 } from '@grafana/grafana-foundation-sdk/dashboard'
+import { series, spans } from './metrics.ts'
 
 /** Boards name their sources by variable, so that they also work where the sources have other uids. */
 export const prometheusRef = { type: 'prometheus', uid: '$datasource' }
@@ -20,8 +21,8 @@ const source = (name: string, label: string, type: string, uid: string) =>
 export const prometheusVariable = () => source('datasource', 'Prometheus', 'prometheus', 'prometheus')
 export const tempoVariable = () => source('tempo', 'Tempo', 'tempo', 'tempo')
 
-/** Of everybody who asked a model, or who works as an agent: counted from spans. */
-const SEEN = 'traces_span_metrics_calls_total{gen_ai_agent_name!=""}'
+/** Of everybody who asked a model or works as an agent: counted from spans, and of those that send no spans, from what they used. */
+const SEEN = `{__name__=~"${spans.every}|${series.seen}", gen_ai_agent_name!=""}`
 
 const names = (name: string, label: string, query: string) =>
   new QueryVariableBuilder(name)

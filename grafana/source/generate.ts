@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { renderAlerts } from './alert-rules.ts'
 import { render } from './board.ts'
 import { boards } from './boards.ts'
 import { renderCatalogueRules } from './catalogue-rules.ts'
@@ -8,7 +9,6 @@ import { readRecipes, renderCookbook } from './cookbook.ts'
 import { writeDashboards } from './dashboards.ts'
 import { portOf } from './links.ts'
 import { generatedRules } from './rules.ts'
-import { fillIn } from './settings.ts'
 
 const ROOM = fileURLToPath(new URL('..', import.meta.url))
 const LIVE = join(ROOM, '..', '.stack', 'dashboards')
@@ -22,7 +22,7 @@ export const generated = (): ReadonlyMap<string, string> =>
       `${JSON.stringify(render(board), null, 2)}\n`,
     ]),
     [join(ROOM, '..', 'docs', 'traceql.md'), renderCookbook(readRecipes())],
-    [join(ROOM, 'rules', 'alerts.rules.yaml'), fillIn('grafana/alerts.yaml')],
+    [join(ROOM, 'rules', 'alerts.rules.yaml'), renderAlerts()],
     [join(ROOM, 'rules', 'catalogue.rules.yaml'), renderCatalogueRules()],
     ...[...generatedRules(shown(ROOM))].map(([path, text]): [string, string] => [join(ROOM, path), text]),
   ])

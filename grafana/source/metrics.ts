@@ -45,6 +45,8 @@ export const series = {
     hour: 'agent:gen_ai_spent_usd:sum1h',
     day: 'agent:gen_ai_spent_usd:sum1d',
   },
+  /** One for each alert: its summary, and the board and the panel that show what it is about. */
+  aboutAlert: 'alert:about:info',
   /** Written by hand in rules/recording.rules.yaml. */
   callsPerTurn: 'agent:gen_ai_calls_per_turn:ratio_rate5m',
   turnP95: 'agent:gen_ai_turn_seconds:p95_5m',
@@ -87,6 +89,11 @@ export const spans = {
   keptWeighted: 'traces_kept_calls_total',
   everySeconds: 'traces_span_metrics_duration_seconds_sum',
   keptSecondsWeighted: 'traces_kept_duration_seconds_sum',
+} as const
+
+/** Counted by Tempo, from kept traces only. */
+export const serviceGraph = {
+  requests: 'traces_service_graph_request_total',
 } as const
 
 /** Counted from log records, by event, service and agent. */

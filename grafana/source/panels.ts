@@ -30,6 +30,12 @@ import {
   ThresholdsMode,
   type ValueMapping,
 } from '@grafana/grafana-foundation-sdk/dashboard'
+import {
+  ArcOptionBuilder,
+  EdgeOptionsBuilder,
+  PanelBuilder as NodeGraphPanel,
+  NodeOptionsBuilder,
+} from '@grafana/grafana-foundation-sdk/nodegraph'
 import { DataqueryBuilder as PrometheusQuery, PromQueryFormat } from '@grafana/grafana-foundation-sdk/prometheus'
 import { PanelBuilder as StatPanel } from '@grafana/grafana-foundation-sdk/stat'
 import { PanelBuilder as TablePanel } from '@grafana/grafana-foundation-sdk/table'
@@ -192,6 +198,53 @@ export const table = (
   return (step ? panel.interval(step) : panel).showHeader(true)
 }
 
+/**
+ * Who calls whom. Each question, whose name begins with nodes or edges, gives series with the label `stat`, which is the name of a field of
+ * Grafana's node graph; all that have one `id` become one node or edge. The graph takes no units, names or colours but those of its own options.
+ */
+export const nodeGraph = (
+  title: string,
+  { width = 24, height = 16, none = NO_TRAFFIC }: Size & Readonly<{ none?: string }>,
+  questions: Readonly<Record<'nodes' | 'edges', Readonly<Record<string, string>>>>,
+  {
+    units,
+    names,
+    colours,
+  }: Readonly<{
+    /** Of the first and the second number, in a node and on an edge. */
+    units: Readonly<{ nodes: readonly [string, string]; edges: readonly [string, string] }>
+    /** Of fields, as they are shown and in their order. */
+    names: Readonly<{ nodes: Readonly<Record<string, string>>; edges: Readonly<Record<string, string>> }>
+    /** Of the parts of the circle around a node. */
+    colours: Readonly<Record<string, string>>
+  }>,
+) => {
+  const panel = new NodeGraphPanel()
+    .title(title)
+    .span(width)
+    .height(height)
+    .datasource(prometheusRef)
+    .noValue(none)
+    .nodes(
+      new NodeOptionsBuilder()
+        .mainStatUnit(units.nodes[0])
+        .secondaryStatUnit(units.nodes[1])
+        .arcs(Object.entries(colours).map(([field, color]) => new ArcOptionBuilder().field(field).color(color))),
+    )
+    .edges(new EdgeOptionsBuilder().mainStatUnit(units.edges[0]).secondaryStatUnit(units.edges[1]))
+    .withTransformation({ id: 'labelsToFields', options: { mode: 'columns', valueLabel: 'stat' } })
+    .withTransformation({ id: 'filterFieldsByName', options: { exclude: { names: ['Time'] } } })
+  for (const what of ['nodes', 'edges'] as const) {
+    for (const [refId, expr] of Object.entries(questions[what])) panel.withTarget(now(refId, expr))
+    // After the merge the name begins with that of the transformation.
+    const filter = { id: 'byRefId', options: `/^(merge-)?${what}/` }
+    panel.withTransformation({ id: 'merge', filter, options: {} })
+    const indexByName = Object.fromEntries(Object.keys(names[what]).map((name, index) => [name, index]))
+    panel.withTransformation({ id: 'organize', filter, options: { renameByName: names[what], indexByName } })
+  }
+  return panel
+}
+
 /** A PromQL question over the range, one line for each series. */
 export const line = (refId: string, expr: string, legend: string) =>
   new PrometheusQuery().datasource(prometheusRef).refId(refId).expr(expr).legendFormat(legend).range()
@@ -243,9 +296,16 @@ type Property = { id: string; value: unknown }
 // Nine columns fit a board on a 1280 pixel screen with the menu open; Grafana's own minimum is 150.
 const NARROW = 70
 
+/** A number that a row does not have, such as the refusals of an agent that sends none. */
+const DASH: Property = {
+  id: 'mappings',
+  value: [{ type: 'special', options: { match: 'null+nan', result: { text: '–', index: 0 } } }],
+}
+
 /** How a table column is written. */
 export const written = (unit: string, decimals: number): Property[] => [
   { id: 'custom.minWidth', value: NARROW },
+  DASH,
   { id: 'unit', value: unit },
   { id: 'decimals', value: decimals },
 ]

@@ -3,7 +3,7 @@ import { PRICE_KEY } from './catalogue.ts'
 import { series } from './metrics.ts'
 import { byType, isPerToken, type Price } from './prices.ts'
 
-const HEADER = `# What a token of your own models costs, what each agent costs per second, and the alert for a model without a price.
+const HEADER = `# What a token of your own models costs, and what each agent costs per second.
 # Generated from grafana/prices.yaml; Prometheus loads it. Do not edit: edit the prices, then run make prices.
 `
 
@@ -75,10 +75,14 @@ const latest = (tokens: string) => `max without (${PRICE_KEY}) (last_over_time($
  * A service that sent traces within a day is counted from them, also while it sends only metrics. Its metrics may come
  * first: a service that sends both has a minute to send a span.
  */
-const METRICS_ONLY = `label_replace(
-    ${latest(series.sentTokens)} and on (job, instance) ${series.sentTokens} offset 1m,
+const metricsOnly = (agent: string) => `label_replace(
+    ${latest(`${series.sentTokens}{${agent}}`)} and on (job, instance) ${series.sentTokens} offset 1m,
     "service_name", "$1", "job", "(?:.*/)?(.+)"
   ) unless on (service_name) last_over_time(${series.traced}[1d])`
+/** As for spans, the name of the service stands for that of an agent that sends none. */
+const METRICS_ONLY = `(${metricsOnly('gen_ai_agent_name!=""')})
+  or
+  label_replace(${metricsOnly('gen_ai_agent_name=""')}, "gen_ai_agent_name", "$1", "service_name", "(.+)")`
 
 /**
  * Each evaluation notes the tokens that it sees, and counts what came since it last did so. A busy machine leaves out
@@ -157,22 +161,6 @@ const unpriced = {
 )`,
 }
 
-const MODEL = '{{ $labels.gen_ai_request_model }}'
-const withoutPrice = {
-  alert: 'ModelWithoutPrice',
-  // Presence, not rate: a fallback model that was asked once has no rate and still cost something.
-  expr: `group by (service_name, ${PAIR}) (${series.unpriced})`,
-  for: '30s',
-  labels: { severity: 'warning' },
-  annotations: {
-    summary: 'A model without a price is in use: what the cost board shows is too low',
-    description:
-      'Paste the line of the detail below "models:" in grafana/prices.yaml, write its prices in USD per million tokens, and run make prices.',
-    // Two spaces, as in the file.
-    detail: `{{ if $labels.gen_ai_request_model }}  "${MODEL}": [{ from: 2025-01-01, input: USD, output: USD }] # used by {{ $labels.service_name }}, provider {{ or $labels.gen_ai_provider_name "not named" }}{{ else }}The calls of {{ $labels.service_name }} name no model. Set gen_ai.request.model on the spans of its model calls.{{ end }}`,
-  },
-}
-
 export const renderPriceRules = (prices: readonly Price[]): string =>
   HEADER +
   stringify(
@@ -195,7 +183,6 @@ export const renderPriceRules = (prices: readonly Price[]): string =>
             cost,
           ],
         },
-        { name: 'cost-alerts', rules: [withoutPrice] },
       ],
     },
     { lineWidth: 0 },

@@ -118,6 +118,7 @@ test('Tempo reads every address, port and path from the environment, each with a
     'TEMPO_OTLP_GRPC_PORT',
     'TEMPO_OTLP_HTTP_PORT',
     'TEMPO_PORT',
+    'TEMPO_REMOTE_WRITE_URL',
     'TEMPO_STATE_DIR',
   ])
 })

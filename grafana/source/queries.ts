@@ -1,5 +1,5 @@
 import { CALL_OPERATIONS } from '../../vocabulary/attributes.ts'
-import { counted } from './counting.ts'
+import { counted, orNamed } from './counting.ts'
 import { filledIn } from './links.ts'
 import { series } from './metrics.ts'
 
@@ -10,20 +10,31 @@ import { series } from './metrics.ts'
  */
 export type Operation = 'invoke_agent' | 'chat'
 
+/** How an agent without a name is called. The Collector gives its name to one that has none, so this is what is over a limit. */
+export const NO_AGENT = '(no agent name)'
+
 /** The agents and services that are chosen. On metrics that SDKs send, the service is the job. */
 export const CHOSEN_AGENTS = 'gen_ai_agent_name=~"$agent"'
-const A = `service_name=~"$service", ${CHOSEN_AGENTS}`
+export const CHOSEN = `service_name=~"$service", ${CHOSEN_AGENTS}`
+const A = CHOSEN
 const SENT = `job=~"(.*/)?($service)", ${CHOSEN_AGENTS}`
 const BY_AGENT = 'by (gen_ai_agent_name)'
 const refused = `${series.decisions}{${SENT}, outcome!="accepted"}`
 const decided = `${series.decisions}{${SENT}}`
 
+/** What no span named is a row and a line of its own: left empty, Grafana writes the words for "no data" there. */
+const agents = (expr: string) => orNamed(expr, 'gen_ai_agent_name', NO_AGENT)
+const models = (expr: string) => orNamed(expr, 'gen_ai_request_model', '(no model name)')
+
 const perHour = (rate: string) => `${rate} * 3600`
 const sumInRange = (name: string, selector: string, by: string) =>
   `sum ${by} (sum_over_time(${name}{${selector}}[$__range]))`
 const spent = (by: string) => sumInRange(series.charged, A, by)
-const quantile = (q: number, histogram: string, selector: string, window: string, by = '') =>
+export const quantile = (q: number, histogram: string, selector: string, window: string, by = '') =>
   `histogram_quantile(${q}, sum by (le${by}) (rate(${histogram}_bucket{${selector}}[${window}])))`
+
+/** An agent has some twelve turns a minute. Of so few, the p95 is the slowest one, and a line of it jumps. */
+export const QUANTILE_WINDOW = '5m'
 
 /** A turn of an agent, or a call of a model by any of the names that the conventions have for it. */
 export const OPERATIONS = {
@@ -35,21 +46,24 @@ const sentOf = (operation: Operation) => `gen_ai_operation_name="${operation}", 
 const used = (type: 'input' | 'output') => `${A}, gen_ai_token_type="${type}"`
 
 export const costPerHour = perHour(`sum(${series.cost}{${A}})`)
-export const costPerHourByAgent = perHour(`sum ${BY_AGENT} (${series.cost}{${A}})`)
+export const costPerHourByAgent = agents(perHour(`sum ${BY_AGENT} (${series.cost}{${A}})`))
 export const spentInRange = spent('')
-export const spentInRangeByAgent = spent(BY_AGENT)
+export const spentInRangeByAgent = agents(spent(BY_AGENT))
 
 /** What is added up for the alerts on budgets: any 24 hours, not since midnight. An agent's budget is for all its services. */
 export const spentInADay = `sum(${series.spent.day}{${CHOSEN_AGENTS}})`
 const budgetLeft = `1 - ${series.spent.day}{${CHOSEN_AGENTS}} / on (gen_ai_agent_name) ${series.budget}`
-export const budgetLeftByAgent = budgetLeft
+/** Of those that have a row for another reason: what was spent in 24 hours by one that is idle would be a row of gaps. */
+export const budgetLeftByAgent = `${agents(budgetLeft)} and on (gen_ai_agent_name) ${spentInRangeByAgent}`
 export const leastBudgetLeft = `min(${budgetLeft})`
 
 const BY_MODEL = 'by (gen_ai_request_model)'
-export const costPerHourByModel = perHour(`sum ${BY_MODEL} (${series.cost}{${A}})`)
-export const spentInRangeByModel = spent(BY_MODEL)
-export const tokensInRangeByModel = (type: 'input' | 'output') => sumInRange(series.used, used(type), BY_MODEL)
-export const callsPerMinuteByModel = `sum ${BY_MODEL} (rate(${series.duration}_count{${of('chat')}}[$__rate_interval])) * 60`
+export const costPerHourByModel = models(perHour(`sum ${BY_MODEL} (${series.cost}{${A}})`))
+export const spentInRangeByModel = models(spent(BY_MODEL))
+export const tokensInRangeByModel = (type: 'input' | 'output') => models(sumInRange(series.used, used(type), BY_MODEL))
+export const callsPerMinuteByModel = models(
+  `sum ${BY_MODEL} (rate(${series.duration}_count{${of('chat')}}[$__rate_interval])) * 60`,
+)
 
 export const retriesPerMinuteByAgent = `sum ${BY_AGENT} (rate(${series.retries}{${SENT}}[$__rate_interval])) * 60`
 export const scoreByCheck = `sum by (gen_ai_evaluation_name) (rate(${series.score}_sum{${SENT}}[$__rate_interval])) / sum by (gen_ai_evaluation_name) (rate(${series.score}_count{${SENT}}[$__rate_interval]))`
@@ -78,11 +92,11 @@ export const byArm = {
 export const unpricedTokens = `${sumInRange(series.unpriced, A, '')} or vector(0)`
 
 export const tokensPerMinuteByAgent = (type: 'input' | 'output') =>
-  `sum ${BY_AGENT} (rate(${series.seen}{${used(type)}}[$__rate_interval])) * 60`
-export const tokensInRangeByAgent = (type: 'input' | 'output') => sumInRange(series.used, used(type), BY_AGENT)
+  agents(`sum ${BY_AGENT} (rate(${series.seen}{${used(type)}}[$__rate_interval])) * 60`)
+export const tokensInRangeByAgent = (type: 'input' | 'output') => agents(sumInRange(series.used, used(type), BY_AGENT))
 
 const inRangeByAgent = (operation: Operation, more = '') =>
-  counted(`${series.duration}_count{${of(operation)}${more}}`, 'range', BY_AGENT)
+  agents(counted(`${series.duration}_count{${of(operation)}${more}}`, 'range', BY_AGENT))
 export const turnsInRangeByAgent = inRangeByAgent('invoke_agent')
 export const callsInRangeByAgent = inRangeByAgent('chat')
 /** Of turns and calls, because some SDKs write an error on one of them only. */
@@ -95,28 +109,31 @@ export const durationInRange = (q: number, operation: Operation) =>
   quantile(q, series.duration, of(operation), '$__range')
 /** Of an agent that sends no turns, the calls. */
 export const durationInRangeByAgent = (q: number) =>
-  `${quantile(q, series.duration, of('invoke_agent'), '$__range', ', gen_ai_agent_name')} or ${quantile(q, series.duration, of('chat'), '$__range', ', gen_ai_agent_name')}`
+  agents(
+    `(${quantile(q, series.duration, of('invoke_agent'), '$__range', ', gen_ai_agent_name')} or ${quantile(q, series.duration, of('chat'), '$__range', ', gen_ai_agent_name')})`,
+  )
 export const durationByAgent = (q: number, operation: Operation) =>
-  quantile(q, series.duration, of(operation), '$__rate_interval', ', gen_ai_agent_name')
+  agents(quantile(q, series.duration, of(operation), QUANTILE_WINDOW, ', gen_ai_agent_name'))
 /** Only its exemplars are shown: the line would be an estimate from kept traces. */
 export const keptDurationByAgent = (q: number, operation: Operation) =>
   quantile(q, series.kept, of(operation), '$__rate_interval', ', gen_ai_agent_name')
 export const firstChunkByAgent = (q: number) =>
-  quantile(q, series.firstChunk, A, '$__rate_interval', ', gen_ai_agent_name')
+  agents(quantile(q, series.firstChunk, A, QUANTILE_WINDOW, ', gen_ai_agent_name'))
 
 const decidedInRange = (by = '') => counted(decided, 'range', by)
 const refusedInRange = (by = '') => counted(refused, 'range', by)
 export const refusedShareInRange = `(${refusedInRange()} or 0 * ${decidedInRange()}) / ${decidedInRange()}`
 export const refusedShareInRangeByAgent = `(${refusedInRange(BY_AGENT)} or 0 * ${decidedInRange(BY_AGENT)}) / ${decidedInRange(BY_AGENT)}`
-export const refusedPerMinuteByKind = `sum by (outcome) (rate(${refused}[$__rate_interval])) * 60`
+/** For a step of a minute, so that one refusal is one. */
+export const refusedByKind = counted(refused, 'rate_interval', 'by (outcome)')
 export const refusedInRangeByAgentAndKind = `round(${refusedInRange('by (gen_ai_agent_name, outcome)')})`
 
 /**
- * A firing alert as one point where it starts. The bare series would paint the whole plot while it fires. Grafana writes
- * the name of a label that an alert lacks, so one label holds the alert and what of it is known.
+ * A firing alert as one point where it starts, with its summary. The bare series would paint the whole plot while it fires.
+ * Grafana writes the name of a label that an alert lacks, so one label says whom it is about.
  */
-export const alertStarts =
-  'label_join(ALERTS{alertstate="firing"} unless ALERTS{alertstate="firing"} offset 15s, "alert", " ", "alertname", "service_name", "gen_ai_agent_name", "gen_ai_request_model", "exporter", "job")'
+export const alertStarts = (board: string, panel: string) =>
+  `label_join((ALERTS{alertstate="firing"} unless ALERTS{alertstate="firing"} offset 15s) * on (alertname) group_left (summary) ${series.aboutAlert}{board="${board}", panel="${panel}"}, "about", " ", "alertname", "service_name", "gen_ai_agent_name", "gen_ai_request_model", "exporter", "job")`
 
 const turns = 'span.gen_ai.operation.name = "invoke_agent" && span.gen_ai.agent.name'
 const NEWEST = 'with (most_recent=true)'
@@ -129,11 +146,11 @@ export const failedTurns = `{ ${turns} =~ "$agent" && status = error } | select(
 
 // In links Grafana fills in only variables in braces.
 const CLICKED = filledIn('__field.labels.gen_ai_agent_name')
-const CHOSEN = filledIn('agent:pipe')
+const CHOSEN_NOW = filledIn('agent:pipe')
 export const turnsOfClicked = `{ ${turns} = "${CLICKED}" } ${NEWEST}`
 export const slowTurnsOfClicked = (longerThan: string) =>
   `{ ${turns} = "${CLICKED}" && duration > ${longerThan} } ${NEWEST}`
 export const slowCallsOfClicked = (longerThan: string) =>
   `{ span.gen_ai.operation.name = "chat" && span.gen_ai.agent.name = "${CLICKED}" && duration > ${longerThan} } ${NEWEST}`
-export const refusedTurnsOfClickedKind = `{ ${turns} =~ "${CHOSEN}" && span.error.type = "${filledIn('__field.labels.outcome')}" } ${NEWEST}`
-export const turnsOfChosen = `{ ${turns} =~ "${CHOSEN}" } ${NEWEST}`
+export const refusedTurnsOfClickedKind = `{ ${turns} =~ "${CHOSEN_NOW}" && span.error.type = "${filledIn('__field.labels.outcome')}" } ${NEWEST}`
+export const turnsOfChosen = `{ ${turns} =~ "${CHOSEN_NOW}" } ${NEWEST}`

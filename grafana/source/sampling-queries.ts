@@ -1,6 +1,7 @@
 import { CLICKED_SERIES, counted, countedOrNone, likeTempo, perMinute } from './counting.ts'
 import { collector, series, spans, tempo } from './metrics.ts'
 import { OPERATIONS } from './queries.ts'
+import { settings } from './settings.ts'
 
 /**
  * What the board of the sampler asks. Truth is what was counted before sampling; an estimate is what kept traces say,
@@ -85,13 +86,19 @@ const turns = byAgent(spans.every, TURN)
 const turnsEstimated = byAgent(spans.keptWeighted, TURN)
 const failed = orNone(byAgent(spans.every, FAILED), turns)
 const failedEstimated = orNone(byAgent(spans.keptWeighted, FAILED), turns)
-const cost = `sum ${BY_AGENT} (sum_over_time(${series.charged}{}[$__range]))`
+const cost = `sum ${BY_AGENT} (sum_over_time(${series.charged}${ofAgents}[$__range]))`
 const BY_MODEL_TOO = 'by (gen_ai_agent_name, gen_ai_request_model)'
 const callsByModel = (counter: string) =>
   counted(`${counter}{${ofAgents.slice(1, -1)}, ${CALL}}`, 'range', BY_MODEL_TOO)
 const costByModel = `sum ${BY_MODEL_TOO} (sum_over_time(${series.charged}{}[$__range]))`
 /** As many calls as kept traces speak for, at what a call of that agent and model did cost. */
 const costEstimated = `sum ${BY_AGENT} (${callsByModel(spans.keptWeighted)} / (${callsByModel(spans.every)} > 0) * ${costByModel})`
+
+/**
+ * Twice the standard error of the estimated turns, as a share, if all of them were kept by chance alone: one in ten, say. Those that
+ * are kept for a reason are counted right, so it is less than that.
+ */
+export const chanceByAgent = `2 * sqrt(${100 / settings.samplePercent - 1} / (${turns}))`
 
 export const truth = { turns, failed, cost }
 export const estimated = { turns: turnsEstimated, failed: failedEstimated, cost: costEstimated }

@@ -33,6 +33,17 @@ export const valueAt = (file: string, path: string | readonly string[], found = 
   return WITH_DEFAULT.exec(String(value))?.[2] ?? String(value)
 }
 
+/** What the last policy of a list keeps by chance. */
+export const samplePercentOf = (file: string, found = text(file)): number => {
+  const policies = parse(found) as readonly { probabilistic?: { sampling_percentage: number } }[]
+  const percent = policies.at(-1)?.probabilistic?.sampling_percentage
+  if (!percent)
+    throw new Error(
+      `${file} must end with a policy of the type probabilistic, because the boards show how far estimates may be off by chance: write one, or change ${relative(ROOT, import.meta.filename)}`,
+    )
+  return percent
+}
+
 const sampler = (key: string) => valueAt(COLLECTOR, `processors/tail_sampling/${key}`)
 const limiter = (key: string) => Number(valueAt(COLLECTOR, `processors/memory_limiter/${key}`))
 
@@ -45,6 +56,8 @@ export const settings = {
   slowCall: defaultOf('SLOW_CALL', POLICY),
   /** Tokens of one tick. The shipped list keeps every tick with as many. */
   tokenHeavy: defaultOf('TOKEN_HEAVY', POLICY),
+  /** Percent of the traces that no other policy keeps. */
+  samplePercent: samplePercentOf(POLICY),
   /** Tokens of one turn. An ordinary turn uses some 500, and one in ten more than this: with less, the newest hundred would be routine. */
   costlyTurn: 1000,
 

@@ -23,19 +23,24 @@ const LEFT_OUT = [
 ]
 
 /** The turns that a TraceQL question finds, each a link to its trace; when it began leads to its conversation. */
-export const turnsTable = (title: string, traceql: string, sortBy: string) =>
+export const turnsTable = (
+  title: string,
+  traceql: string,
+  sortBy: string,
+  { leaveOut = [] }: Readonly<{ leaveOut?: readonly string[] }> = {},
+) =>
   table(title, { width: 24, none: 'none kept in this range' })
     .withTarget(spans('turns', traceql))
     .withTransformation({
       id: 'organize',
       options: {
-        excludeByName: Object.fromEntries(LEFT_OUT.map((name) => [name, true])),
+        excludeByName: Object.fromEntries([...LEFT_OUT, ...leaveOut].map((name) => [name, true])),
         renameByName: COLUMNS,
         indexByName: Object.fromEntries(Object.keys(COLUMNS).map((name, index) => [name, index])),
       },
     })
     .overrideByName('Agent', tinted(AGENT_COLOURS))
-    .overrideByName('Tokens', written('short', 1))
+    .overrideByName('Tokens', written('locale', 0))
     // Not on the turn itself: its own link, to the trace in Tempo, would be lost.
     .overrideByName('Start time', [
       { id: 'links', value: [{ title: 'Read it in Phoenix', url: phoenixTrace, targetBlank: true }] },

@@ -25,7 +25,11 @@ export const tempo: Backend = {
       command: () => ({
         file: programs('tempo'),
         args: ['-target=all', '-config.expand-env=true', `-config.file=${resolve(ROOT, 'grafana/tempo.yaml')}`],
-        env: environment(settings, { TEMPO_STATE_DIR: dataFolder(settings, 'tempo'), GOMEMLIMIT: '256MiB' }),
+        env: environment(settings, {
+          TEMPO_STATE_DIR: dataFolder(settings, 'tempo'),
+          TEMPO_REMOTE_WRITE_URL: url(settings, 'PROMETHEUS_PORT', '/api/v1/write'),
+          GOMEMLIMIT: '256MiB',
+        }),
       }),
       ready: url(settings, 'TEMPO_PORT', '/ready'),
       // Tempo 2.9 may never end after SIGTERM when it was queried just before. After /flush, a kill loses nothing.

@@ -19,12 +19,11 @@ import {
   runExample,
   serviceOf,
 } from '../examples.ts'
-import { findGrafana } from '../grafana.ts'
 import { eventually, ownSettings, startStack } from '../own-stack.ts'
 import { SHIPPED_POLICY } from '../policy.ts'
 import { isFree } from '../ports.ts'
 import { phoenixSpans, prometheus, type Span, tempoSearch, tempoTrace } from '../queries.ts'
-import { remembered } from '../remembered.ts'
+import { hasGrafana } from '../remembered.ts'
 import { ROOT, type Settings, url } from '../settings.ts'
 
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
@@ -90,13 +89,12 @@ async function refuseMissingStack(settings: Settings): Promise<void> {
 }
 
 async function links(settings: Settings, service: string, traces: readonly string[]): Promise<string> {
-  const hasGrafana = remembered(settings)?.boot === 'docker' || findGrafana(settings.env) !== undefined
   const question = `{ resource.${OTHER.SERVICE_NAME} = "${service}" }`
   const has = (id: string) => chosenBackends(settings).some((backend) => backend.id === id)
   const inPhoenix = has('phoenix') ? traces : []
   const rows = [
     ['tokens', url(settings, 'PROMETHEUS_PORT', `/api/v1/query?query=${encodeURIComponent(tokensOf(service))}`)],
-    ...(hasGrafana ? [['Explore', url(settings, 'GRAFANA_PORT', exploreFixed(question, 'search'))]] : []),
+    ...(hasGrafana(settings) ? [['Explore', url(settings, 'GRAFANA_PORT', exploreFixed(question, 'search'))]] : []),
     ...(has('phoenix') ? [['Phoenix', url(settings, 'PHOENIX_PORT', await phoenixProject(settings, service))]] : []),
     ...inPhoenix.map((id) => ['', url(settings, 'PHOENIX_PORT', `/redirects/traces/${id}`)]),
     ...traces.map((id, index) => [index ? '' : 'Tempo', url(settings, 'TEMPO_PORT', `/api/v2/traces/${id}`)]),

@@ -3,9 +3,10 @@ import { dirname, relative, resolve } from 'node:path'
 import { text as textOf } from 'node:stream/consumers'
 import { gunzipSync } from 'node:zlib'
 import { mermaidReport } from '../../explain/mermaid.ts'
-import { pageReport } from '../../explain/page.ts'
+import { type Elsewhere, pageReport } from '../../explain/page.ts'
 import { type Explained, explain } from '../../explain/summary.ts'
 import { textReport } from '../../explain/text.ts'
+import { exploreFixed } from '../../grafana/source/links.ts'
 import { hexOf, type TraceRequest } from '../../otlp/json.ts'
 import { type PlainSpan, plainSpans } from '../../otlp/plain.ts'
 import { CALL_OPERATIONS, DIALECTS, GEN_AI, OTHER, WOODLAND } from '../../vocabulary/attributes.ts'
@@ -16,6 +17,7 @@ import { chosenBackends } from '../backends/backends.ts'
 import { SHIPPED_POLICY } from '../policy.ts'
 import { tokenPriceOn } from '../prices.ts'
 import { tempoSearch, tempoTrace } from '../queries.ts'
+import { hasGrafana } from '../remembered.ts'
 import { ROOT, type Settings, url } from '../settings.ts'
 
 export const EXPLAIN_FORMATS = ['text', 'json', 'mermaid', 'html'] as const
@@ -50,8 +52,34 @@ export async function askExplain(settings: Settings, asked: AskedExplain): Promi
     throw new UserError(
       `AGENT=${agent} has no turn in this trace. It has turns of ${explained.summary.turns.map((one) => one.agent).join(', ') || 'no agent'}. Names of agents are written as the agents write them.`,
     )
-  return format === 'html' ? written(settings, explained) : reports[format](explained)
+  return format === 'html' ? written(settings, explained, file === undefined) : reports[format](explained)
 }
+
+/** The page of one kept trace, as `FORMAT=html` writes it. Throws `UserError` when Tempo has no such trace. */
+export async function tracePage(settings: Settings, trace: string): Promise<string> {
+  const asked = {
+    trace,
+    last: undefined,
+    agent: undefined,
+    service: undefined,
+    file: undefined,
+    format: 'html',
+  } as const
+  refuseUnclear(asked)
+  const spans = await fromTempo(settings, asked)
+  const explained = explain(spans, tokenPriceOn(dayOf(spans)))
+  return pageReport(explained, elsewhere(settings, explained.summary.trace))
+}
+
+/** The same trace in the other programs of this stack. */
+const elsewhere = (settings: Settings, trace: string): Elsewhere => [
+  ...(chosenBackends(settings).some(({ id }) => id === 'phoenix')
+    ? [['Read it in Phoenix', url(settings, 'PHOENIX_PORT', `/redirects/traces/${trace}`)] as const]
+    : []),
+  ...(hasGrafana(settings)
+    ? [['Open it in Grafana', url(settings, 'GRAFANA_PORT', exploreFixed(trace, 'search'))] as const]
+    : []),
+]
 
 const dayOf = ([first]: readonly PlainSpan[]): Date => new Date(Number((first?.start ?? 0n) / 1_000_000n))
 
@@ -62,10 +90,10 @@ const reports = {
 }
 
 /** Writes the page, and answers with its path. */
-function written(settings: Settings, explained: Explained): string {
+function written(settings: Settings, explained: Explained, stored: boolean): string {
   const path = resolve(settings.state, 'explain', `${explained.summary.trace}.html`)
   mkdirSync(dirname(path), { recursive: true })
-  writeFileSync(path, pageReport(explained))
+  writeFileSync(path, pageReport(explained, stored ? elsewhere(settings, explained.summary.trace) : []))
   return relative(process.cwd(), path).startsWith('..') ? path : relative(process.cwd(), path)
 }
 

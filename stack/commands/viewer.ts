@@ -6,6 +6,7 @@ import { dashboardsFor } from '../../grafana/source/dashboards.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { holder, isFree } from '../ports.ts'
 import { type PortName, ROOT, type Settings, url } from '../settings.ts'
+import { tracePage } from './explain.ts'
 
 /** The disk space of the component libraries; it is shown before they are installed. */
 export const VIEWER_SIZE = '430 MB'
@@ -18,7 +19,7 @@ const TYPES: Record<string, string> = { '.js': 'text/javascript', '.css': 'text/
 /** Which paths of the backends may be used: queries, never administration. */
 const QUESTIONS: readonly [PortName, RegExp][] = [
   ['PROMETHEUS_PORT', /^\/prom(\/api\/v1\/(?:query|query_range|label\/\w+\/values))$/],
-  ['TEMPO_PORT', /^\/tempo(\/api\/(?:search|metrics\/query|metrics\/query_range|v2\/traces\/\w+))$/],
+  ['TEMPO_PORT', /^\/tempo(\/api\/(?:search|metrics\/query|metrics\/query_range))$/],
 ]
 
 /**
@@ -74,7 +75,12 @@ async function answer(settings: Settings, request: IncomingMessage, response: Se
   if (method !== 'GET') return end(response, 405, 'this server is read-only: use GET')
   if (pathname === '/boards.json')
     return end(response, 200, `[${[...dashboardsFor(settings.ports).values()].join(',')}]`)
-  if (/^\/(?:$|d\/|explore$|trace\/)/.test(pathname))
+  const trace = /^\/trace\/(\w+)$/.exec(pathname)?.[1]
+  if (trace) {
+    const page = await tracePage(settings, trace).catch((error: Error) => error)
+    return page instanceof Error ? end(response, 404, page.message) : end(response, 200, page, 'text/html')
+  }
+  if (/^\/(?:$|d\/|explore$)/.test(pathname))
     return end(response, 200, readFileSync(resolve(ROOT, 'viewer/index.html')), 'text/html')
   // The components request their font and their icons from the paths of a Grafana server.
   if (pathname.startsWith('/public/fonts/')) return end(response, 200, readFileSync(FONT), 'font/woff2')

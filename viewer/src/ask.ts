@@ -69,9 +69,7 @@ const seriesFrames = (refId: string, [time = '', value = '']: string[], step: nu
 
 const CONFIG: Record<string, FieldConfig> = {
   Duration: { unit: 'ns' },
-  value: { unit: 'ns' },
-  self: { unit: 'ns' },
-  'Span ID': { links: [{ title: 'Time by agent', url: `/trace/\${__data.fields.traceIdHidden}` }] },
+  'Span ID': { links: [{ title: 'What happened, and time by agent', url: `/trace/\${__data.fields.traceIdHidden}` }] },
   traceIdHidden: { custom: { hideFrom: { viz: true } } },
 }
 

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'react'
 import { interpolate } from '../answers.ts'
-import { json, rangeNow, scale } from './ask.ts'
+import { json, type Lookup, rangeNow, scale } from './ask.ts'
 import { Panel, type PanelModel } from './panel.tsx'
 
 // biome-ignore lint/suspicious/noExplicitAny: the boards are checked against Grafana's own types where they are made.
@@ -45,7 +45,7 @@ export function Board({ board: { time, templating, links, panels } }: { board: B
     <>
       <form>
         {asked.map((variable) => (
-          <Values key={variable.name} variable={variable} value={chosen(variable)} choose={choose} />
+          <Values key={variable.name} {...{ variable, lookup, choose }} value={chosen(variable)} />
         ))}
         <Ranges from={from} choose={(value) => choose('from', value)} />
         {links.map(({ title, url = '' }) => (
@@ -65,14 +65,16 @@ export function Board({ board: { time, templating, links, panels } }: { board: B
   )
 }
 
-type ValuesProps = { variable: Variable; value: string; choose: (name: string, value: string) => void }
+type ValuesProps = { variable: Variable; lookup: Lookup; value: string; choose: (name: string, value: string) => void }
 
-function Values({ variable: { name, label, definition, includeAll }, value, choose }: ValuesProps) {
+function Values({ variable: { name, label, definition, includeAll }, lookup, value, choose }: ValuesProps) {
   const [values, setValues] = useState<string[]>([])
+  // The agents are those of the chosen service.
+  const asked = interpolate(definition, lookup)
   useEffect(() => {
-    const [, metric = '', wanted] = /^label_values\((.+), *(\w+)\)$/.exec(definition) ?? []
+    const [, metric = '', wanted] = /^label_values\((.+), *(\w+)\)$/.exec(asked) ?? []
     json(`/prom/api/v1/label/${wanted}/values`, { 'match[]': metric }).then(({ data }) => setValues(data))
-  }, [definition])
+  }, [asked])
   const [first] = values
   useEffect(() => {
     // As in Grafana, a variable without a valid value gets the first value.

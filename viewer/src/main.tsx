@@ -2,7 +2,7 @@ import { createTheme, ThemeContext } from '@grafana/data'
 import { GlobalStyles, PortalContainer } from '@grafana/ui'
 import { createRoot } from 'react-dom/client'
 import { Board, type BoardModel } from './board.tsx'
-import { Explore, Trace } from './traces.tsx'
+import { Explore } from './traces.tsx'
 
 const theme = createTheme({
   colors: { mode: matchMedia('(prefers-color-scheme: light)').matches ? 'light' : 'dark' },
@@ -45,7 +45,6 @@ function Page({ boards }: { boards: BoardModel[] }) {
         ))}
       {room === 'd' && (board ? <Board board={board} /> : `There is no board “${id}” in grafana/dashboards.`)}
       {room === 'explore' && <Explore />}
-      {room === 'trace' && <Trace id={id} />}
     </ThemeContext.Provider>
   )
 }

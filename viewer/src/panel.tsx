@@ -3,7 +3,8 @@ import { SortOrder, TooltipDisplayMode } from '@grafana/schema'
 import * as ui from '@grafana/ui'
 import { TableNG } from '@grafana/ui/unstable'
 import { useEffect, useState } from 'react'
-import { interpolate, TRANSFORMATIONS, unsupported } from '../answers.ts'
+import { graphPicture, graphStyle } from '../../explain/graph.ts'
+import { arrowsOf, interpolate, TRANSFORMATIONS, unsupported } from '../answers.ts'
 import { ask, type Lookup, type Range, scale } from './ask.ts'
 
 type Model = { type: string; title: string; fieldConfig: grafana.FieldConfigSource; description?: string }
@@ -92,6 +93,7 @@ function Drawing({ panel, frames, range, lookup, ...size }: Props & { frames: gr
     })
   }
   if (!data[0]) return <p>{fieldConfig.defaults.noValue ?? 'No data'}</p>
+  if (type === 'nodeGraph') return <Graph frames={data} options={options} />
   if (type === 'table') return <TableNG data={data[0]} {...size} sortBy={options.sortBy} structureRev={1} />
   const [from, to] = [grafana.dateTime(range.start * 1000), grafana.dateTime(range.end * 1000)]
   const axis = { timeRange: { from, to, raw: { from, to } }, timeZone: 'browser' }
@@ -114,6 +116,39 @@ function Drawing({ panel, frames, range, lookup, ...size }: Props & { frames: gr
         />
       )}
     </ui.TimeSeries>
+  )
+}
+
+type GraphProps = {
+  frames: grafana.DataFrame[]
+  options: { edges?: { mainStatUnit?: string; secondaryStatUnit?: string } }
+}
+
+/** The library has no node graph, so the edges are drawn as make explain draws the calls of one trace. */
+function Graph({ frames, options: { edges: units = {} } }: GraphProps) {
+  const { colors } = ui.useTheme2()
+  const edges = frames.find(({ fields }) => fields.some(({ name }) => name === 'source'))
+  const rows = Array.from({ length: edges?.length ?? 0 }, (_, index) =>
+    Object.fromEntries((edges?.fields ?? []).map(({ name, values }) => [name, values[index]])),
+  )
+  const style = graphStyle({
+    text: colors.text.primary,
+    soft: colors.text.secondary,
+    page: colors.background.primary,
+    back: colors.background.secondary,
+    line: colors.border.medium,
+    bad: colors.error.text,
+    agent: colors.info.transparent,
+    model: colors.warning.transparent,
+    tool: colors.success.transparent,
+  })
+  const picture = graphPicture(arrowsOf(rows, [units.mainStatUnit, units.secondaryStatUnit]))
+  return (
+    <div style={{ overflow: 'auto', height: '100%' }}>
+      <style>{style}</style>
+      {/* biome-ignore lint/security/noDangerouslySetInnerHtml: graphPicture escapes what came from a span. */}
+      <div dangerouslySetInnerHTML={{ __html: picture }} />
+    </div>
   )
 }
 

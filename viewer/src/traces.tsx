@@ -1,9 +1,6 @@
-import type { DataFrame } from '@grafana/data'
-import { FlameGraph } from '@grafana/flamegraph'
-import { useTheme2 } from '@grafana/ui'
-import { type FormEvent, useEffect, useState } from 'react'
-import { askedIn, asksForMetrics, flameRows } from '../answers.ts'
-import { json, rangeNow, rowFrames } from './ask.ts'
+import { type FormEvent, useState } from 'react'
+import { askedIn, asksForMetrics } from '../answers.ts'
+import { rangeNow } from './ask.ts'
 import { Ranges } from './board.tsx'
 import { Panel } from './panel.tsx'
 
@@ -36,29 +33,6 @@ export function Explore() {
         <button type="submit">Ask Tempo</button>
       </form>
       {question.query && <Panel panel={panel} range={question.range} lookup={() => undefined} {...size} />}
-    </>
-  )
-}
-
-/** The time of each agent in one trace. */
-export function Trace({ id }: { id: string }) {
-  const theme = useTheme2()
-  const [{ frame, error }, setAnswer] = useState<{ frame?: DataFrame; error?: string }>({})
-  useEffect(() => {
-    json(`/tempo/api/v2/traces/${id}`).then(
-      ({ trace }) => setAnswer({ frame: rowFrames('flame', flameRows(trace))[0] }),
-      ({ message }: Error) => setAnswer({ error: message }),
-    )
-  }, [id])
-  const note =
-    'A colour is an agent, and a width is time. Times of agents that ran at the same time are added up, so this is not a timeline.'
-  return (
-    <>
-      <h4>Time by agent in trace {id}</h4>
-      <p>{error ?? `${note} The component calls a nanosecond a sample.`}</p>
-      {frame && (
-        <FlameGraph data={frame} getTheme={() => theme} vertical disableCollapsing showAnalyzeWithAssistant={false} />
-      )}
     </>
   )
 }

@@ -22,9 +22,9 @@ import * as ask from '../queries.ts'
 import { settings } from '../settings.ts'
 import { turnsTable } from '../turns.ts'
 
-// An agent decides every 5 s: a shorter step holds so few turns that a rate jumps, and a p95 is just the slowest one.
+// An agent decides every 5 s: a shorter step holds so few turns that a rate jumps.
 const STEP = '30s'
-const QUANTILE_STEP = '1m'
+const QUANTILE_STEP = '30s'
 
 const AGENT = '{{gen_ai_agent_name}}'
 const { slowCall } = settings
@@ -51,13 +51,13 @@ const figures = [
     'Tokens of models that neither the price catalogue nor grafana/prices.yaml knows; they are in no cost on this board. If it is red, the alert ModelWithoutPrice names the model, and its text is the line to paste. Then run make prices.',
   ),
   figure('p95 of a turn', ask.durationInRange(0.95, 'invoke_agent'), {
-    unit: 's',
+    unit: 'suffix: s',
     decimals: 2,
     none: NO_TURNS,
   }).description(
     'Of 100 turns in the range, 95 were faster. If it rises, compare it with the model call: if both rise, it is the model server; if only turns do, agents ask more often or retry.',
   ),
-  figure('p95 of a call', ask.durationInRange(0.95, 'chat'), { unit: 's', decimals: 2 }).description(
+  figure('p95 of a call', ask.durationInRange(0.95, 'chat'), { unit: 'suffix: s', decimals: 2 }).description(
     'One chat call of the model with its retries, over the range. If it rises for all agents at once, look at the queue of the model server; if for one, at the length of its prompts.',
   ),
   figure('Turns refused', ask.refusedShareInRange, {
@@ -70,8 +70,8 @@ const figures = [
 ]
 
 const byAgent = sideBySide(
-  table('Which agent stands out?', { width: 24 }).description(
-    'One row for each agent, over the chosen range, most costly first; only the budget looks back 24 hours. Look for the row that differs: many tokens in means long prompts or many rounds, more calls than turns means rounds and retries, a high p95 alone means waiting. Failed: turns and calls that ended in an error. p50 and p95 are those of a turn; of an agent that sends no turns, those of a call. Refused: the market of the creatures said no.',
+  table('Which agent stands out?', { width: 24, height: 10 }).description(
+    'One row for each agent, over the chosen range, most costly first; only the budget looks back 24 hours. Look for the row that differs: many tokens in means long prompts or many rounds, more calls than turns means rounds and retries, a high p95 alone means waiting. Failed: turns and calls that ended in an error. p50 and p95 are those of a turn; of an agent that sends no turns, those of a call. Refused: the market of the creatures said no. (no agent name): set gen_ai.agent.name; make inspect SERVICE=… says where it is missing.',
   ),
   [
     key('gen_ai_agent_name', 'Agent', ...tinted(colours), {
@@ -86,10 +86,10 @@ const byAgent = sideBySide(
     column('calls', 'Calls', ask.callsInRangeByAgent, 'locale', 0),
     column('failed', 'Failed', ask.failedShareInRangeByAgent, 'percentunit', 1),
     column('refused', 'Refused', ask.refusedShareInRangeByAgent, 'percentunit', 1),
-    column('in', 'Tokens in', ask.tokensInRangeByAgent('input'), 'short', 1),
-    column('out', 'Tokens out', ask.tokensInRangeByAgent('output'), 'short', 1),
-    column('p50', 'p50', ask.durationInRangeByAgent(0.5), 'suffix:s', 2),
-    column('p95', 'p95', ask.durationInRangeByAgent(0.95), 'suffix:s', 2),
+    column('in', 'Tokens in', ask.tokensInRangeByAgent('input'), 'locale', 0),
+    column('out', 'Tokens out', ask.tokensInRangeByAgent('output'), 'locale', 0),
+    column('p50', 'p50', ask.durationInRangeByAgent(0.5), 'suffix: s', 2),
+    column('p95', 'p95', ask.durationInRangeByAgent(0.95), 'suffix: s', 2),
   ],
   'Cost',
 )
@@ -125,7 +125,8 @@ const duration = (title: string, operation: ask.Operation, links: readonly [titl
   overTime(
     title,
     {
-      unit: 's',
+      unit: 'suffix: s',
+      decimals: 2,
       doubling: true,
       step: QUANTILE_STEP,
       colours,
@@ -147,7 +148,14 @@ const slowCalls = [`Calls of this agent over ${slowCall}`, ask.slowCallsOfClicke
 
 const firstChunk = overTime(
   'When does the first word arrive? (p95)',
-  { unit: 's', doubling: true, step: QUANTILE_STEP, none: 'no call says when its first word came', colours },
+  {
+    unit: 'suffix: s',
+    decimals: 2,
+    doubling: true,
+    step: QUANTILE_STEP,
+    none: 'no call says when its first word came',
+    colours,
+  },
   line('p95', ask.firstChunkByAgent(0.95), AGENT),
 )
   .dataLinks([link(slowCalls[0], exploreTraces(slowCalls[1]))])
@@ -157,12 +165,21 @@ const firstChunk = overTime(
 
 const refusals = overTime(
   'What is being refused?',
-  { unit: 'suffix:/min', as: 'bars', step: STEP, height: 10, none: CREATURES_ONLY, colours: REFUSAL_COLOURS },
-  line('refused', ask.refusedPerMinuteByKind, '{{outcome}}'),
+  {
+    unit: 'short',
+    decimals: 0,
+    as: 'bars',
+    step: '1m',
+    softMax: 5,
+    height: 10,
+    none: CREATURES_ONLY,
+    colours: REFUSAL_COLOURS,
+  },
+  line('refused', ask.refusedByKind, '{{outcome}}'),
 )
   .dataLinks([link('Turns refused like this', exploreTraces(ask.refusedTurnsOfClickedKind))])
   .description(
-    'Refused turns per minute by kind. parse_error: the reply could not be read, see the prompt. self_buy: the agent buys what it makes, the classic mistake of a small model. timeout: the model server took too long. For the other kinds the market said no. Click a bar to open such turns.',
+    'Refused turns in each minute, by kind. parse_error: the reply could not be read, see the prompt. self_buy: the agent buys what it makes, the classic mistake of a small model. timeout: the model server took too long. For the other kinds the market said no. Click a bar to open such turns.',
   )
 
 const refusalsByAgent = heat(
@@ -194,8 +211,8 @@ const models = sideBySide(
   [
     column('now', 'Per hour', ask.costPerHourByModel, 'currencyUSD', 3, width(75)),
     column('cost', 'Cost', ask.spentInRangeByModel, 'currencyUSD', 4, width(75)),
-    column('in', 'In', ask.tokensInRangeByModel('input'), 'short', 1, width(70)),
-    column('out', 'Out', ask.tokensInRangeByModel('output'), 'short', 1, width(70)),
+    column('in', 'In', ask.tokensInRangeByModel('input'), 'locale', 0, width(75)),
+    column('out', 'Out', ask.tokensInRangeByModel('output'), 'locale', 0, width(75)),
   ],
   'Cost',
 )
@@ -209,8 +226,8 @@ const arms = sideBySide(
     column('turns', 'Turns', ask.byArm.turns, 'locale', 0),
     column('refused', 'Refused', ask.byArm.refused, 'percentunit', 1),
     column('tokens', 'Tokens', ask.byArm.tokensPerTurn, 'locale', 0),
-    column('accepted', '$ / accepted', ask.byArm.costPerAccepted, 'currencyUSD', 6, width(88)),
-    column('p95', 'p95', ask.byArm.p95, 'suffix:s', 1, width(58)),
+    column('accepted', '$ / accepted', ask.byArm.costPerAccepted, 'currencyUSD', 6, width(100)),
+    column('p95', 'p95', ask.byArm.p95, 'suffix: s', 1, width(64)),
   ],
 )
 
@@ -231,7 +248,7 @@ export const costAndLatencyByAgent: Board = {
       [`Turns of this agent over ${slowCall}`, ask.slowTurnsOfClicked(slowCall)],
       ['All turns of this agent', ask.turnsOfClicked],
     ]).description(
-      'One turn of an agent: all its model calls, tools and waits. Diamonds are turns whose trace was kept: click one to open it. If only p95 rises, a few turns retry or wait; if p50 rises too, every turn got slower.',
+      'One turn of an agent: all its model calls, tools and waits. Each point looks back five minutes. Diamonds are turns whose trace was kept: click one to open it. If only p95 rises, a few turns retry or wait; if p50 rises too, every turn got slower.',
     ),
     tokens('How many tokens a minute are read?', 'input').description(
       'Prompt tokens per minute by agent. They grow with the history and the tools in a prompt, and with every further round. If one agent grows steadily, its prompt is not cut.',
@@ -240,7 +257,7 @@ export const costAndLatencyByAgent: Board = {
       'Tokens per minute in the replies, by agent: these cost more and take longer. If they rise, see whether replies became prose instead of the short JSON that was asked for.',
     ),
     duration('How long are calls? (p95, dashed p50)', 'chat', [[...slowCalls]]).description(
-      'One chat call, its retries included. Diamonds are calls whose trace was kept: click one to open it. If all agents rise together, it is the model server.',
+      'One chat call, its retries included. Each point looks back five minutes. Diamonds are calls whose trace was kept: click one to open it. If all agents rise together, it is the model server.',
     ),
     firstChunk,
     refusals,
@@ -249,7 +266,7 @@ export const costAndLatencyByAgent: Board = {
     arms,
     overTime(
       'How many retries?',
-      { unit: 'suffix:/min', decimals: 1, as: 'bars', step: STEP, width: 8, none: CREATURES_ONLY, colours },
+      { unit: 'suffix:/min', decimals: 1, as: 'bars', step: STEP, width: 8, softMax: 5, none: CREATURES_ONLY, colours },
       line('retries', ask.retriesPerMinuteByAgent, AGENT),
     ).description(
       'Retries per minute by agent: the model server answered 429 or 5xx, or not in time. Now and then is nothing. Many at once is the server: see the Pipeline board. Each retry is a wait, and after two the call fails or another model is asked.',

@@ -13,6 +13,8 @@ const STEP = '30s'
 const AGENT = '{{gen_ai_agent_name}}'
 const { slowCall, costlyTurn } = settings
 const colours = AGENT_COLOURS
+/** Its name is at the top of the board. */
+const OF_ONE = { leaveOut: ['gen_ai.agent.name'] }
 
 const figures = [
   figure('Cost in range', ask.spentInRange, { unit: 'currencyUSD', decimals: 4, width: 8 }).description(
@@ -30,14 +32,14 @@ const figures = [
     'Share of its turns in the range that ended without an accepted order. The kinds are below; one kind alone is a habit that the prompt can cure.',
   ),
   figure('p95 of a turn', ask.durationInRange(0.95, 'invoke_agent'), {
-    unit: 's',
+    unit: 'suffix: s',
     decimals: 2,
     width: 8,
     none: NO_TURNS,
   }).description(
     'Of 100 of its turns in the range, 95 were faster. If it is high and the call beside it is not, the agent asks too often; if both are, the model server is slow.',
   ),
-  figure('p95 of a call', ask.durationInRange(0.95, 'chat'), { unit: 's', decimals: 2, width: 8 }).description(
+  figure('p95 of a call', ask.durationInRange(0.95, 'chat'), { unit: 'suffix: s', decimals: 2, width: 8 }).description(
     'One chat call of this agent with its retries. Compare it with the other agents on the board of all: if only this one is slow, its prompts are long.',
   ),
   figure('Retries a minute', own.retriesPerMinute, {
@@ -64,7 +66,7 @@ export const oneAgent: Board = {
     ...figures,
     overTime(
       'Is it getting richer?',
-      { unit: 'short', decimals: 2, width: 8, none: CREATURES_ONLY, colours },
+      { unit: 'suffix: pebbles', decimals: 2, width: 8, none: CREATURES_ONLY, colours },
       line('pebbles', own.pebbles, AGENT),
     ).description(
       'Pebbles of this agent. All pebbles together never change, so what it gains others lose. A flat line at the bottom means that it can buy nothing, whatever it decides.',
@@ -93,22 +95,30 @@ export const oneAgent: Board = {
     ),
     overTime(
       'How long are its turns?',
-      { unit: 's', doubling: true, step: '1m', none: NO_TURNS },
+      { unit: 'suffix: s', decimals: 2, doubling: true, step: STEP, none: NO_TURNS },
       line('p95', ask.durationByAgent(0.95, 'invoke_agent'), 'p95'),
       line('p50', ask.durationByAgent(0.5, 'invoke_agent'), 'p50'),
     )
       .dataLinks([link(`Its turns over ${slowCall}`, exploreTraces(ask.slowTurnsOfClicked(slowCall)))])
       .description(
-        'p95 and p50 of its turns. If only p95 rises, a few turns retry or wait; if p50 rises too, every turn got slower. Click a point to open its slow turns.',
+        'p95 and p50 of its turns; each point looks back five minutes. If only p95 rises, a few turns retry or wait; if p50 rises too, every turn got slower. Click a point to open its slow turns.',
       ),
     overTime(
       'What is it refused for?',
-      { unit: 'suffix:/min', as: 'bars', step: STEP, none: CREATURES_ONLY, colours: REFUSAL_COLOURS },
-      line('refused', ask.refusedPerMinuteByKind, '{{outcome}}'),
+      {
+        unit: 'short',
+        decimals: 0,
+        as: 'bars',
+        step: '1m',
+        softMax: 5,
+        none: CREATURES_ONLY,
+        colours: REFUSAL_COLOURS,
+      },
+      line('refused', ask.refusedByKind, '{{outcome}}'),
     )
       .dataLinks([link('Turns refused like this', exploreTraces(ask.refusedTurnsOfClickedKind))])
       .description(
-        'Its refused turns per minute by kind. parse_error: the reply could not be read. self_buy: it buys what it makes. timeout: the model server took too long. Click a bar to open such turns.',
+        'Its refused turns in each minute, by kind. parse_error: the reply could not be read. self_buy: it buys what it makes. timeout: the model server took too long. Click a bar to open such turns.',
       ),
     sideBySide(
       table('Which tools does it use?', { none: 'no tool used' }).description(
@@ -120,13 +130,18 @@ export const oneAgent: Board = {
         column('errors', 'Errors', own.toolErrorsInRange, 'short', 0),
       ],
     ),
-    turnsTable(`Which of its turns took longer than ${slowCall}?`, ask.slowTurns(slowCall), 'Duration').description(
+    turnsTable(
+      `Which of its turns took longer than ${slowCall}?`,
+      ask.slowTurns(slowCall),
+      'Duration',
+      OF_ONE,
+    ).description(
       'The newest hundred such turns whose trace was kept, slowest first. Open one: the widest bar in the waterfall is the reason.',
     ),
-    turnsTable('Which of its turns were costly?', own.turnsByTokens(costlyTurn), 'Tokens').description(
+    turnsTable('Which of its turns were costly?', own.turnsByTokens(costlyTurn), 'Tokens', OF_ONE).description(
       `The newest hundred kept turns with more than ${costlyTurn} tokens, the longest first. Open one and see which call has the long prompt; its text is easier to read in Phoenix: click its start time.`,
     ),
-    turnsTable('Which of its turns failed?', ask.failedTurns, 'Start time').description(
+    turnsTable('Which of its turns failed?', ask.failedTurns, 'Start time', OF_ONE).description(
       'The newest hundred of its turns that ended in an error and whose trace was kept. Open one and read the place_order span: it says what was wrong with the reply.',
     ),
     questionsPanel(24, 15),

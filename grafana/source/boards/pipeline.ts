@@ -121,6 +121,7 @@ export const pipeline: Board = {
         unit: 'short',
         decimals: 0,
         as: 'bars',
+        height: 9,
         step: STEP,
         softMax: 5,
         none: 'nothing lost',
@@ -146,6 +147,7 @@ export const pipeline: Board = {
         unit: 'short',
         decimals: 0,
         as: 'bars',
+        height: 9,
         step: STEP,
         softMax: 5,
         none: 'nothing lost',
@@ -176,6 +178,7 @@ export const pipeline: Board = {
       'Where does the model server spend time? (p95)',
       {
         unit: 's',
+        decimals: 0,
         doubling: true,
         step: '1m',
         colours: { 'in line': 'dark-red', 'first token': 'dark-yellow', 'in all': '#808080' },

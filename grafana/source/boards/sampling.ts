@@ -1,5 +1,5 @@
 import type { Board } from '../board.ts'
-import { AGENT_COLOURS, POLICY_COLOURS, VERDICT_COLOURS } from '../colours.ts'
+import { AGENT_COLOURS, LATE_COLOURS, OFF_COLOURS, POLICY_COLOURS, VERDICT_COLOURS } from '../colours.ts'
 import { boardLink, exploreTraces, link } from '../links.ts'
 import { column, countOverTime, figure, key, line, NO_TRAFFIC, overTime, sideBySide, table, tinted } from '../panels.ts'
 import * as ask from '../sampling-queries.ts'
@@ -120,27 +120,22 @@ const agents = besideTempo(
   },
 )
 
-/** Where there is nothing to compare with. */
-const DASH = {
-  id: 'mappings',
-  value: [{ type: 'special', options: { match: 'null+nan', result: { text: '–', index: 0 } } }],
-}
-
 const estimates = sideBySide(
-  table('Do kept traces tell the truth?', { width: 24, none: NO_TRAFFIC }).description(
-    'What was counted before sampling; ≈ what kept traces alone say, each weighted as the sampler wrote on it: once when kept for a reason, ten times when one in ten; ± how far that is off. In a quarter of an hour 20 % is chance, in a day 2 %. If it stays off, the list has no sample, a rate limit or a drop rule. Cost is the estimated number of calls, at what a call of that agent and model really cost.',
+  table('Do kept traces tell the truth?', { width: 24, height: 9, none: NO_TRAFFIC }).description(
+    'What was counted before sampling; ≈ what kept traces alone say, each weighted as the sampler wrote on it: once when kept for a reason, ten times when one in ten. Off: how far that is from the truth. ± chance: as far as turns may be off by chance, 19 times of 20; above 100 % there are too few to tell. If they stay off by more, the list has no sample, a rate limit or a drop rule. Cost is the estimated number of calls, at what a call of that agent and model really cost.',
   ),
   [key('gen_ai_agent_name', 'Agent', ...tinted(AGENT_COLOURS))],
   [
     column('turns', 'Turns', ask.truth.turns, 'locale', 0),
     column('turnsE', '≈ turns', ask.estimated.turns, 'locale', 0),
-    column('turnsO', '± turns', ask.offByAgent.turns, 'percentunit', 0, DASH),
+    column('turnsO', 'Turns off', ask.offByAgent.turns, 'percentunit', 0),
+    column('chance', '± chance', ask.chanceByAgent, 'percentunit', 0),
     column('failed', 'Failed', ask.truth.failed, 'locale', 0),
     column('failedE', '≈ failed', ask.estimated.failed, 'locale', 0),
-    column('failedO', '± failed', ask.offByAgent.failed, 'percentunit', 0, DASH),
+    column('failedO', 'Failed off', ask.offByAgent.failed, 'percentunit', 0),
     column('cost', 'Cost', ask.truth.cost, 'currencyUSD', 4),
     column('costE', '≈ cost', ask.estimated.cost, 'currencyUSD', 4),
-    column('costO', '± cost', ask.offByAgent.cost, 'percentunit', 0, DASH),
+    column('costO', 'Cost off', ask.offByAgent.cost, 'percentunit', 0),
   ],
   'Cost',
 )
@@ -179,7 +174,7 @@ export const sampling: Board = {
         signed: true,
         softMin: -0.5,
         softMax: 0.5,
-        colours: { turns: 'blue', 'failed turns': 'dark-red', 'time of the model': 'dark-purple' },
+        colours: OFF_COLOURS,
       },
       line('turns', ask.offInTotal.turns, 'turns'),
       line('failed', ask.offInTotal.failed, 'failed turns'),
@@ -206,7 +201,7 @@ export const sampling: Board = {
         width: 8,
         height: 7,
         softMax: 5,
-        colours: { 'late, joined their trace': 'blue', 'late, lost': 'dark-red', 'traces pushed out': 'dark-orange' },
+        colours: LATE_COLOURS,
       },
       line('joined', ask.lateJoined, 'late, joined their trace'),
       line('lost', ask.lateLost, 'late, lost'),

@@ -1,0 +1,187 @@
+import { CALL_OPERATIONS } from '../../vocabulary/attributes.ts'
+import { counted } from './counting.ts'
+import { filledIn } from './links.ts'
+import { series, serviceGraph, spans } from './metrics.ts'
+import { CHOSEN, OPERATIONS, quantile } from './queries.ts'
+
+/**
+ * What the agent map asks: who calls which model and which tool, counted from every span before sampling. Grafana's node graph wants
+ * one row for each node and each edge, with fields of fixed names. So each question has the label `stat`, the name of its field.
+ */
+type Kind = 'agent' | 'model' | 'tool'
+const LABELS: Readonly<Record<Kind, string>> = {
+  agent: 'gen_ai_agent_name',
+  model: 'gen_ai_request_model',
+  tool: 'gen_ai_tool_name',
+}
+/** In traces. */
+const ATTRIBUTES: Readonly<Record<Kind, string>> = {
+  agent: 'gen_ai.agent.name',
+  model: 'gen_ai.request.model',
+  tool: 'gen_ai.tool.name',
+}
+const by = (...kinds: readonly Kind[]) => `by (${kinds.map((kind) => LABELS[kind]).join(', ')})`
+const named = (...kinds: readonly Kind[]) => [CHOSEN, ...kinds.map((kind) => `${LABELS[kind]}!=""`)].join(', ')
+
+const CALL = OPERATIONS.chat
+const TOOL = 'gen_ai_operation_name="execute_tool"'
+const TURN = OPERATIONS.invoke_agent
+const FAILED = ', status_code="STATUS_CODE_ERROR"'
+const MINUTES = '($__range_s / 60)'
+/** USD in the range, as US cents an hour: Grafana writes two decimals here, and agents cost little. */
+const AN_HOUR = '* 100 * 3600 / $__range_s'
+
+const spent = (...kinds: readonly Kind[]) =>
+  `sum ${by(...kinds)} (sum_over_time(${series.charged}{${named('agent', 'model')}}[$__range]))`
+const p95 = (operation: string, ...kinds: readonly Kind[]) =>
+  `(${quantile(0.95, series.duration, `${operation}, ${named(...kinds)}`, '$__range', kinds.map((kind) => `, ${LABELS[kind]}`).join(''))} >= 0)`
+type Counted = Readonly<{ operation: string; kinds: readonly Kind[]; of: readonly Kind[] }>
+const selector = ({ operation, kinds }: Counted, more = '') => `${spans.every}{${operation}, ${named(...kinds)}${more}}`
+const times = (what: Counted, more = '') => counted(selector(what, more), 'range', by(...what.of))
+/** Zero for each of which there is a series. */
+const none = (what: Counted) => `0 * sum ${by(...what.of)} (last_over_time(${selector(what)}[$__range]))`
+/** Zero also where nothing failed, and where nothing was called in the range. */
+const failedShare = (what: Counted) => `(${times(what, FAILED)} or ${none(what)}) / clamp_min(${times(what)}, 1)`
+
+const calls: Counted = { operation: CALL, kinds: ['agent', 'model'], of: ['agent', 'model'] }
+const tools: Counted = { operation: TOOL, kinds: ['agent', 'tool'], of: ['agent', 'tool'] }
+const ofModels: Counted = { ...calls, of: ['model'] }
+const ofTools: Counted = { ...tools, of: ['tool'] }
+const asked: Counted = {
+  operation: `gen_ai_operation_name=~"${[...CALL_OPERATIONS, 'invoke_agent', 'execute_tool'].join('|')}"`,
+  kinds: ['agent'],
+  of: ['agent'],
+}
+/** Coding agents send their calls as log records: they have a cost and no spans. */
+const callsOrNone = `(${times(calls)} or 0 * ${spent('agent', 'model')})`
+
+const replaced = (expr: string, label: string, value: string, from = '', pattern = '') =>
+  `label_replace(${expr}, "${label}", "${value}", "${from}", "${pattern}")`
+const together = (...questions: readonly string[]) => questions.join(' or ')
+const field = (stat: string, expr: string, labels: readonly string[] = ['id']) =>
+  `sum by (${[...labels, 'stat'].join(', ')}) (${replaced(expr, 'stat', stat)})`
+
+/** One field of the nodes of a kind. */
+const node = (kind: Kind, stat: string, expr: string) =>
+  field(stat, replaced(`(${expr})`, 'id', `${kind} $1`, LABELS[kind], '(.+)'))
+
+/** A node as it is written. A click on an agent leads to its board, one on another node to the board of all agents. */
+const written = (kind: Kind, expr: string) => {
+  // Two dollar signs are one to label_replace.
+  const [board, who] = kind === 'agent' ? ['one-agent', '$1'] : ['cost-and-latency-by-agent', '$$__all']
+  const words = {
+    id: `${kind} $1`,
+    title: '$1',
+    subtitle: kind,
+    attribute: ATTRIBUTES[kind],
+    board,
+    who,
+  }
+  const all = Object.entries(words).reduce(
+    (text, [label, value]) => replaced(text, label, value, LABELS[kind], '(.+)'),
+    `(${expr}) / ${MINUTES}`,
+  )
+  return field('detail__calls', all, Object.keys(words))
+}
+
+/** The most costly of its kind is twice as large as one that costs nothing. */
+const radius = (kind: Kind) => node(kind, 'noderadius', `32 + 32 * ${spent(kind)} / scalar(max(${spent(kind)}) > 0)`)
+const KINDS = Object.keys(LABELS) as readonly Kind[]
+/**
+ * What of the circle did not fail has the colour of the kind: Grafana cuts it off where the circle is full. A part that is absent,
+ * and not zero, would end the circle.
+ */
+const circle = (kind: Kind, what: Counted) =>
+  together(...KINDS.map((part) => node(kind, `arc__${part}`, part === kind ? `0.999 + ${none(what)}` : none(what))))
+
+/** A row for each agent, model and tool. */
+export const nodes = {
+  nodes: together(
+    written('agent', `${times(asked)} or 0 * ${spent('agent')}`),
+    written('model', `${times(ofModels)} or 0 * ${spent('model')}`),
+    written('tool', times(ofTools)),
+  ),
+  nodesCost: together(
+    ...(['agent', 'model'] as const).map((kind) => node(kind, 'mainstat', `${spent(kind)} ${AN_HOUR}`)),
+  ),
+  nodesSize: together(radius('agent'), radius('model')),
+  nodesSeconds: together(
+    node('agent', 'secondarystat', `${p95(TURN, 'agent')} or ${p95(CALL, 'agent')}`),
+    node('model', 'secondarystat', p95(CALL, 'model')),
+    node('tool', 'secondarystat', p95(TOOL, 'tool')),
+  ),
+  nodesFailed: together(
+    node('agent', 'arc__failed', failedShare(asked)),
+    node('model', 'arc__failed', failedShare(ofModels)),
+    node('tool', 'arc__failed', failedShare(ofTools)),
+  ),
+  nodesKind: together(circle('agent', asked), circle('model', ofModels), circle('tool', ofTools)),
+}
+
+/** One field of the edges from agents. */
+const edge = (to: Kind, stat: string, expr: string, more: readonly string[] = []) => {
+  const words: readonly (readonly [string, string, string])[] = [
+    ['source', 'agent $1', LABELS.agent],
+    ['target', `${to} $1`, LABELS[to]],
+    ['from', '$1', LABELS.agent],
+    ['to', '$1', LABELS[to]],
+    ['attribute', ATTRIBUTES[to], LABELS[to]],
+  ]
+  const all = words.reduce((text, [label, value, from]) => replaced(text, label, value, from, '(.+)'), `(${expr})`)
+  return field(stat, `label_join(${all}, "id", " → ", "source", "target")`, ['id', ...more])
+}
+const called = (to: Kind, expr: string) =>
+  edge(to, 'mainstat', `(${expr}) / ${MINUTES}`, ['source', 'target', 'from', 'to', 'attribute'])
+const thickness = (to: Kind, expr: string) => edge(to, 'thickness', `1 + 4 * (${expr}) / scalar(max(${expr}) > 0)`)
+
+/** A row for each agent and model, and for each agent and tool. */
+export const edges = {
+  edges: together(called('model', callsOrNone), called('tool', times(tools))),
+  edgesSize: together(thickness('model', callsOrNone), thickness('tool', times(tools))),
+  edgesSeconds: together(
+    edge('model', 'secondarystat', p95(CALL, 'agent', 'model')),
+    edge('tool', 'secondarystat', p95(TOOL, 'agent', 'tool')),
+  ),
+  edgesFailed: together(
+    edge('model', 'detail__failed', `100 * ${failedShare(calls)}`),
+    edge('tool', 'detail__failed', `100 * ${failedShare(tools)}`),
+  ),
+  edgesCost: edge('model', 'detail__cost', `${spent('agent', 'model')} ${AN_HOUR}`),
+}
+
+/** The same edges as a table: whom an agent calls. */
+const callee = (to: Kind, expr: string) =>
+  `sum by (${LABELS.agent}, callee, kind) (${replaced(replaced(`(${expr})`, 'callee', '$1', LABELS[to], '(.+)'), 'kind', to)})`
+const both = (model: string, tool: string) => `${callee('model', model)} or ${callee('tool', tool)}`
+export const table = {
+  calls: both(`${callsOrNone} / ${MINUTES}`, `${times(tools)} / ${MINUTES}`),
+  failed: both(failedShare(calls), failedShare(tools)),
+  p95: both(p95(CALL, 'agent', 'model'), p95(TOOL, 'agent', 'tool')),
+  cost: callee('model', `${spent('agent', 'model')} ${AN_HOUR}`),
+}
+
+const NEWEST = 'with (most_recent=true)'
+const SELECTED = 'select(span.gen_ai.agent.name, span.gen_ai.request.model, span.gen_ai.tool.name, span.error.type)'
+const clicked = (name: string) => filledIn(`__data.fields.${name}`)
+export const tracesOfNode = `{ span.${clicked('attribute')} = "${clicked('title')}" } | ${SELECTED} ${NEWEST}`
+export const tracesOfEdge = `{ span.gen_ai.agent.name = "${clicked('from')}" && span.${clicked('attribute')} = "${clicked('to')}" } | ${SELECTED} ${NEWEST}`
+
+/** Which service calls which, as Tempo counts it from kept traces. */
+const requests = counted(`${serviceGraph.requests}{client!="", server!=""}`, 'range', 'by (client, server)')
+const service = (role: 'client' | 'server', expr: string) =>
+  field('mainstat', replaced(replaced(`(${expr})`, 'id', '$1', role, '(.+)'), 'title', '$1', role, '(.+)'), [
+    'id',
+    'title',
+  ])
+const sum = (role: 'client' | 'server') => `sum by (${role}) (${requests})`
+/** How often a service is asked, and zero for one that only asks. */
+export const serviceNodes = {
+  nodes: together(service('server', `${sum('server')} / ${MINUTES}`), service('client', `0 * ${sum('client')}`)),
+}
+export const serviceEdges = {
+  edges: field(
+    'mainstat',
+    `label_join(${replaced(replaced(`(${requests} / ${MINUTES})`, 'source', '$1', 'client', '(.+)'), 'target', '$1', 'server', '(.+)')}, "id", " → ", "client", "server")`,
+    ['id', 'source', 'target'],
+  ),
+}

@@ -1,0 +1,99 @@
+import * as ask from '../agent-map-queries.ts'
+import type { Board } from '../board.ts'
+import { AGENT_COLOURS, KIND_COLOURS } from '../colours.ts'
+import { agentVariable, serviceVariable } from '../datasources.ts'
+import { agentBoard, boardLink, clickedBoard, exploreTraces } from '../links.ts'
+import { column, key, nodeGraph, sideBySide, table, tinted, width } from '../panels.ts'
+import * as all from '../queries.ts'
+
+/** US cents, because an agent costs little and Grafana writes two decimals in a node. */
+const CENTS = '¢/h'
+
+const graph = nodeGraph(
+  'Who calls whom?',
+  { height: 18 },
+  { nodes: ask.nodes, edges: ask.edges },
+  {
+    units: { nodes: [CENTS, 's'], edges: ['/min', 's'] },
+    names: {
+      nodes: {
+        mainstat: 'cost',
+        secondarystat: 'p95',
+        detail__calls: 'calls a minute',
+        // First, because Grafana draws them in turn until the circle is full.
+        arc__failed: 'failed',
+        arc__agent: 'agent',
+        arc__model: 'model',
+        arc__tool: 'tool',
+      },
+      edges: {
+        mainstat: 'calls a minute',
+        secondarystat: 'p95',
+        detail__failed: 'failed, in percent',
+        detail__cost: `cost, in ${CENTS}`,
+      },
+    },
+    colours: KIND_COLOURS,
+  },
+)
+  .overrideByName('title', [
+    {
+      id: 'links',
+      value: [
+        { title: 'Open/Its board', url: clickedBoard('board', 'who') },
+        { title: 'Open/Its traces', url: exploreTraces(ask.tracesOfNode) },
+      ],
+    },
+  ])
+  .overrideByName('from', [
+    { id: 'links', value: [{ title: 'Open/Traces of these calls', url: exploreTraces(ask.tracesOfEdge) }] },
+  ])
+  .description(
+    'Agents, and the models and tools that they call, counted from every span of the range before sampling. In a node: US cents an hour, and p95 of a turn, call or tool in seconds; a larger node costs more, and the red part of its circle failed. A thicker line is called more. Hover over a node to see its lines alone; click it for its board or its traces. If one agent is large, see below which model it asks.',
+  )
+
+const calls = sideBySide(
+  table('Which calls cost most, wait longest, fail?', { width: 14, height: 12 }).description(
+    'The lines of the map as rows, over the range, most costly first. Cost is in US cents an hour; tools have none of their own. A high p95 of one agent alone means long prompts, of all agents a busy model. Failed: the share that ended in an error; for place_order that is a refused order. Click an agent to open its board.',
+  ),
+  [
+    key('gen_ai_agent_name', 'Agent', ...tinted(AGENT_COLOURS), width(100), {
+      id: 'links',
+      value: [{ title: 'The board of this agent', url: agentBoard('__value.text') }],
+    }),
+    key('kind', 'Calls a', width(75)),
+    key('callee', 'Name', { id: 'custom.minWidth', value: 200 }),
+  ],
+  [
+    column('cost', `Cost, ${CENTS}`, ask.table.cost, 'short', 2, width(100)),
+    column('calls', 'A minute', ask.table.calls, 'short', 1, width(80)),
+    column('p95', 'p95', ask.table.p95, 'suffix: s', 2, width(80)),
+    column('failed', 'Failed', ask.table.failed, 'percentunit', 1, width(80)),
+  ],
+  `Cost, ${CENTS}`,
+)
+
+const services = nodeGraph(
+  'Which services call each other? (kept traces only)',
+  { width: 10, height: 12, none: 'no kept trace has two services' },
+  { nodes: ask.serviceNodes, edges: ask.serviceEdges },
+  {
+    units: { nodes: ['/min', ''], edges: ['/min', ''] },
+    names: { nodes: { mainstat: 'asked a minute' }, edges: { mainstat: 'calls a minute' } },
+    colours: {},
+  },
+).description(
+  'From one service into another, as Tempo counts it from the traces that were kept, so these are fewer than there were. The tab Service Graph in Explore shows the same; user stands for requests from no service that is traced. A service that is missing here sends its spans elsewhere, or does not pass on traceparent.',
+)
+
+export const agentMap: Board = {
+  uid: 'agent-map',
+  title: 'Agent map',
+  description:
+    'Agents, models and tools, and who calls whom: how often, how long, at what cost, and what fails. Counted before sampling, for any SDK.',
+  variables: [serviceVariable(), agentVariable()],
+  links: [
+    boardLink('Ask Tempo', 'Opens Explore with the turns of the chosen agents', exploreTraces(all.turnsOfChosen)),
+  ],
+  panels: [graph, calls, services],
+}
