@@ -180,6 +180,8 @@ function fresh({ body, ids }: Body): Buffer {
 }
 
 const PATIENCE_MS = 50
+/** A collector that refuses one request this often does not do so for want of memory. */
+const TRIES = 1200
 
 /** Sends this many spans over a few connections, as fast as the collector accepts them. */
 async function send(otlp: string, bodies: readonly Body[], spans: number): Promise<number> {
@@ -199,8 +201,9 @@ async function send(otlp: string, bodies: readonly Body[], spans: number): Promi
   const connection = async () => {
     while (next < requests) {
       const body = fresh(bodies[next++ % bodies.length] as Body)
-      for (let status = 0; status !== 200; ) {
+      for (let status = 0, tries = 1; status !== 200; tries++) {
         status = await post(body)
+        if (tries === TRIES) throw new Error(`the collector refused a request ${TRIES} times, with HTTP ${status}`)
         // The memory limiter refuses data for a moment.
         if (status === 503 || status === 429) await sleep(PATIENCE_MS)
         else if (status !== 200) throw new Error(`the collector answered HTTP ${status}`)
