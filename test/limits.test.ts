@@ -83,7 +83,7 @@ describe('the sizes in the files', () => {
   })
 })
 
-test('the README and the page of the Collector name the sizes and waits that are in the files', () => {
+test('the page about agents and the page of the Collector name the sizes and waits that are in the files', () => {
   const { receivers, processors } = yaml('collector/config.yaml')
   const { tail_sampling, memory_limiter } = processors
   const secondsOf = (setting: string) => `${/:-(\d+)s\}$/.exec(setting)?.[1]}`
@@ -93,7 +93,7 @@ test('the README and the page of the Collector name the sizes and waits that are
   const traceMib = tail_sampling.maximum_trace_size_bytes / MIB
   const attributeMib = yaml('grafana/tempo.yaml').distributor.max_attribute_bytes / MIB
   const said = {
-    'README.md': [
+    'docs/your-agents.md': [
       `decides ${afterRoot} s after the root`,
       `a trace waits ${withoutRoot} s,`,
       `A request may have ${requestMib} MiB`,

@@ -109,12 +109,17 @@ const SHELL_BLOCK = /```sh\n([\s\S]*?)```/g
 const texts = new Map([
   ['Makefile', MAKEFILE],
   ['.ci/run', readFileSync(resolve(ROOT, '.ci/run'), 'utf8')],
-  ...['README.md', 'collector/README.md', 'evidence/README.md', 'workbench/README.md', 'grafana/README.md'].map(
-    (file) => {
-      const blocks = [...readFileSync(resolve(ROOT, file), 'utf8').matchAll(SHELL_BLOCK)].map(([, text]) => text)
-      return [file, blocks.join('\n')] as const
-    },
-  ),
+  ...[
+    'README.md',
+    'docs/your-agents.md',
+    'collector/README.md',
+    'evidence/README.md',
+    'workbench/README.md',
+    'grafana/README.md',
+  ].map((file) => {
+    const blocks = [...readFileSync(resolve(ROOT, file), 'utf8').matchAll(SHELL_BLOCK)].map(([, text]) => text)
+    return [file, blocks.join('\n')] as const
+  }),
 ])
 
 for (const [what, [pattern, has, hasNot]] of Object.entries(NEWER))
