@@ -5,6 +5,7 @@ import { nanosOf, toAttributes } from '../otlp/json.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import { bootNative } from '../stack/boot.ts'
 import { type AskedEvaluate, askEvaluate } from '../stack/commands/evaluate.ts'
+import { verify } from '../stack/commands/verify.ts'
 import { eventually, ownSettings, play, type Run, startStack } from '../stack/own-stack.ts'
 import { stop } from '../stack/processes.ts'
 import { bytesFrom, phoenixData, prometheus, type Span, tempoTrace } from '../stack/queries.ts'
@@ -201,6 +202,12 @@ test('records about traces that were dropped hold up no others', async () => {
   await eventually(async () =>
     assert.ok((await annotated([root?.spanId ?? ''])).some(({ name }) => name === 'after them')),
   )
+})
+
+test('make verify looks whether the relay takes spans', async () => {
+  const said: string[] = []
+  await verify(settings, { cancel, say: (line) => said.push(line) })
+  assert.match(said.join('\n'), /^ok {3}Annotations took [1-9]\d* spans for Phoenix$/m)
 })
 
 test('while Phoenix is down nothing is lost, even when the Collector and the relay are started anew', async () => {

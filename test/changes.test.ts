@@ -371,7 +371,7 @@ export const aardvark: Backend = {
   )
   const tests = ['stack/backends/*.test.ts', 'evidence/leak/masked-exits.test.ts']
   await fails(/aardvark\.yaml/, 'tsx', '--test', 'stack/backends/backends.test.ts')
-  insert('stack/backends/backends.ts', 'import type { Backend, ', "import { aardvark } from './aardvark.ts'\n")
+  insert('stack/backends/backends.ts', 'import { annotations }', "import { aardvark } from './aardvark.ts'\n")
   insert('stack/backends/backends.ts', ']\n\nexport type ServedBackend', ', aardvark')
   await fails(
     /AARDVARK_ENDPOINT of aardvark is missing in the service collector/,

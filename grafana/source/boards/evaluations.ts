@@ -12,7 +12,9 @@ const NO_TURNS_SENT = 'no agent sends open turns'
 const STEP = '1m'
 const { passRateFall, stuckTurnSeconds } = settings
 
-const evaluation = key('gen_ai_evaluation_name', 'Evaluation', {
+// Six columns fit half a board on a 1280 pixel screen.
+const NARROW = { id: 'custom.minWidth', value: 60 }
+const evaluation = key('gen_ai_evaluation_name', 'Evaluation', NARROW, {
   id: 'links',
   value: [{ title: 'Runs that failed it', url: exploreTraces(ask.failedRunsOfRow) }],
 })
@@ -21,7 +23,8 @@ const agent = key('gen_ai_agent_name', 'Agent', ...tinted(AGENT_COLOURS), {
   value: [{ title: 'The board of this agent', url: agentBoard('__value.text') }],
 })
 const rates = (by: string) => [
-  column('rate', 'Passed', ask.passRate(by), 'percentunit', 1),
+  // An evaluation that has scores only has no rate.
+  column('rate', 'Passed', ask.passRate(by), 'percentunit', 1, { id: 'noValue', value: '–' }),
   column('failed', 'Failed', ask.failed(by), 'locale', 0),
   column('all', 'All', ask.all(by), 'locale', 0),
 ]
@@ -69,7 +72,7 @@ export const evaluations: Board = {
       table('Which prompt does better?', { none: NONE }).description(
         'The same by version of the prompt and arm of the experiment, as the spans say. Prefer the one that passes more, when both have some hundred evaluations: with fewer, some points are chance. In Phoenix, filter by annotations to read the runs.',
       ),
-      [evaluation, key('gen_ai_prompt_version', 'Prompt'), key('experiment_variant', 'Arm')],
+      [evaluation, key('gen_ai_prompt_version', 'Prompt', NARROW), key('experiment_variant', 'Arm', NARROW)],
       rates(ask.BY_ARM),
       'Evaluation',
     ),
@@ -91,7 +94,7 @@ export const evaluations: Board = {
       'Failed',
     ),
     sideBySide(
-      table('Which turns are still open?', { width: 24, height: 6, none: NO_TURNS_SENT }).description(
+      table('Which turns are still open?', { width: 24, height: 7, none: NO_TURNS_SENT }).description(
         'Open turns of each agent, and the age of the oldest, at the last export of its metrics. An agent that waits has one turn that only gets older: look for its last spans in Tempo, and at the queue of the model server.',
       ),
       [agent],
