@@ -3,7 +3,7 @@ import { AGENT_COLOURS, CHECK_COLOURS } from '../colours.ts'
 import { agentVariable, serviceVariable } from '../datasources.ts'
 import * as ask from '../evaluations-queries.ts'
 import { agentBoard, boardLink, exploreTraces, link } from '../links.ts'
-import { column, figure, key, line, overTime, sideBySide, table, tinted } from '../panels.ts'
+import { column, figure, key, line, overTime, sideBySide, table, tinted, width } from '../panels.ts'
 import { settings } from '../settings.ts'
 import { turnsTable } from '../turns.ts'
 
@@ -21,9 +21,9 @@ const agent = key('gen_ai_agent_name', 'Agent', ...tinted(AGENT_COLOURS), {
   value: [{ title: 'The board of this agent', url: agentBoard('__value.text') }],
 })
 const rates = (by: string) => [
-  column('rate', 'Passed', ask.passRate(by), 'percentunit', 1),
-  column('failed', 'Failed', ask.failed(by), 'locale', 0),
-  column('all', 'All', ask.all(by), 'locale', 0),
+  column('rate', 'Passed', ask.passRate(by), 'percentunit', 1, width(80)),
+  column('failed', 'Failed', ask.failed(by), 'locale', 0, width(70)),
+  column('all', 'All', ask.all(by), 'locale', 0, width(70)),
 ]
 
 export const evaluations: Board = {
@@ -69,7 +69,7 @@ export const evaluations: Board = {
       table('Which prompt does better?', { none: NONE }).description(
         'The same by version of the prompt and arm of the experiment, as the spans say. Prefer the one that passes more, when both have some hundred evaluations: with fewer, some points are chance. In Phoenix, filter by annotations to read the runs.',
       ),
-      [evaluation, key('gen_ai_prompt_version', 'Prompt'), key('experiment_variant', 'Arm')],
+      [evaluation, key('gen_ai_prompt_version', 'Prompt', width(70)), key('experiment_variant', 'Arm', width(90))],
       rates(ask.BY_ARM),
       'Evaluation',
     ),
