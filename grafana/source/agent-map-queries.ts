@@ -1,4 +1,4 @@
-import { CALL_OPERATIONS } from '../../vocabulary/attributes.ts'
+import { CALL_OPERATIONS, GEN_AI } from '../../vocabulary/attributes.ts'
 import { counted } from './counting.ts'
 import { filledIn } from './links.ts'
 import { series, serviceGraph, spans } from './metrics.ts'
@@ -9,17 +9,15 @@ import { CHOSEN, OPERATIONS, quantile } from './queries.ts'
  * one row for each node and each edge, with fields of fixed names. So each question has the label `stat`, the name of its field.
  */
 type Kind = 'agent' | 'model' | 'tool'
-const LABELS: Readonly<Record<Kind, string>> = {
-  agent: 'gen_ai_agent_name',
-  model: 'gen_ai_request_model',
-  tool: 'gen_ai_tool_name',
-}
-/** In traces. */
+/** In traces, and in metrics. */
 const ATTRIBUTES: Readonly<Record<Kind, string>> = {
-  agent: 'gen_ai.agent.name',
-  model: 'gen_ai.request.model',
-  tool: 'gen_ai.tool.name',
+  agent: GEN_AI.AGENT,
+  model: GEN_AI.REQUEST_MODEL,
+  tool: GEN_AI.TOOL_NAME,
 }
+const LABELS = Object.fromEntries(
+  Object.entries(ATTRIBUTES).map(([kind, name]) => [kind, name.replaceAll('.', '_')]),
+) as Readonly<Record<Kind, string>>
 const by = (...kinds: readonly Kind[]) => `by (${kinds.map((kind) => LABELS[kind]).join(', ')})`
 const named = (...kinds: readonly Kind[]) => [CHOSEN, ...kinds.map((kind) => `${LABELS[kind]}!=""`)].join(', ')
 
@@ -161,10 +159,12 @@ export const table = {
 }
 
 const NEWEST = 'with (most_recent=true)'
-const SELECTED = 'select(span.gen_ai.agent.name, span.gen_ai.request.model, span.gen_ai.tool.name, span.error.type)'
+const SELECTED = `select(${Object.values(ATTRIBUTES)
+  .map((name) => `span.${name}`)
+  .join(', ')}, span.error.type)`
 const clicked = (name: string) => filledIn(`__data.fields.${name}`)
 export const tracesOfNode = `{ span.${clicked('attribute')} = "${clicked('title')}" } | ${SELECTED} ${NEWEST}`
-export const tracesOfEdge = `{ span.gen_ai.agent.name = "${clicked('from')}" && span.${clicked('attribute')} = "${clicked('to')}" } | ${SELECTED} ${NEWEST}`
+export const tracesOfEdge = `{ span.${GEN_AI.AGENT} = "${clicked('from')}" && span.${clicked('attribute')} = "${clicked('to')}" } | ${SELECTED} ${NEWEST}`
 
 /** Which service calls which, as Tempo counts it from kept traces. */
 const requests = counted(`${serviceGraph.requests}{client!="", server!=""}`, 'range', 'by (client, server)')

@@ -3,7 +3,7 @@ import { AGENT_COLOURS, CHECK_COLOURS } from '../colours.ts'
 import { agentVariable, serviceVariable } from '../datasources.ts'
 import * as ask from '../evaluations-queries.ts'
 import { agentBoard, boardLink, exploreTraces, link } from '../links.ts'
-import { column, figure, key, line, overTime, sideBySide, table, tinted } from '../panels.ts'
+import { column, figure, key, line, overTime, sideBySide, table, tinted, width } from '../panels.ts'
 import { settings } from '../settings.ts'
 import { turnsTable } from '../turns.ts'
 
@@ -12,9 +12,7 @@ const NO_TURNS_SENT = 'no agent sends open turns'
 const STEP = '1m'
 const { passRateFall, stuckTurnSeconds } = settings
 
-// Six columns fit half a board on a 1280 pixel screen.
-const NARROW = { id: 'custom.minWidth', value: 60 }
-const evaluation = key('gen_ai_evaluation_name', 'Evaluation', NARROW, {
+const evaluation = key('gen_ai_evaluation_name', 'Evaluation', {
   id: 'links',
   value: [{ title: 'Runs that failed it', url: exploreTraces(ask.failedRunsOfRow) }],
 })
@@ -24,9 +22,9 @@ const agent = key('gen_ai_agent_name', 'Agent', ...tinted(AGENT_COLOURS), {
 })
 const rates = (by: string) => [
   // An evaluation that has scores only has no rate.
-  column('rate', 'Passed', ask.passRate(by), 'percentunit', 1, { id: 'noValue', value: '–' }),
-  column('failed', 'Failed', ask.failed(by), 'locale', 0),
-  column('all', 'All', ask.all(by), 'locale', 0),
+  column('rate', 'Passed', ask.passRate(by), 'percentunit', 1, width(80), { id: 'noValue', value: '–' }),
+  column('failed', 'Failed', ask.failed(by), 'locale', 0, width(70)),
+  column('all', 'All', ask.all(by), 'locale', 0, width(70)),
 ]
 
 export const evaluations: Board = {
@@ -72,7 +70,7 @@ export const evaluations: Board = {
       table('Which prompt does better?', { none: NONE }).description(
         'The same by version of the prompt and arm of the experiment, as the spans say. Prefer the one that passes more, when both have some hundred evaluations: with fewer, some points are chance. In Phoenix, filter by annotations to read the runs.',
       ),
-      [evaluation, key('gen_ai_prompt_version', 'Prompt', NARROW), key('experiment_variant', 'Arm', NARROW)],
+      [evaluation, key('gen_ai_prompt_version', 'Prompt', width(70)), key('experiment_variant', 'Arm', width(90))],
       rates(ask.BY_ARM),
       'Evaluation',
     ),
@@ -94,7 +92,7 @@ export const evaluations: Board = {
       'Failed',
     ),
     sideBySide(
-      table('Which turns are still open?', { width: 24, height: 7, none: NO_TURNS_SENT }).description(
+      table('Which turns are still open?', { width: 24, height: 6, none: NO_TURNS_SENT }).description(
         'Open turns of each agent, and the age of the oldest, at the last export of its metrics. An agent that waits has one turn that only gets older: look for its last spans in Tempo, and at the queue of the model server.',
       ),
       [agent],
