@@ -74,6 +74,17 @@ describe('the sizes in the files', () => {
       assert.ok(size >= most)
   })
 
+  test('a sampler takes a request that is larger than the largest one of a gateway, whose queue holds several', () => {
+    const { exporters } = yaml('collector/overlays/gateway.yaml')
+    const sampler = yaml('collector/overlays/sampler.yaml').receivers.otlp.protocols.grpc.max_recv_msg_size_mib * MIB
+    assert.ok(sampler >= 1.2 * request && sampler <= trace)
+    for (const name of ['traces', 'metrics', 'logs']) {
+      const { sizer, queue_size } = exporters[`load_balancing/${name}`].sending_queue
+      assert.equal(sizer, 'bytes')
+      assert.ok(queue_size >= 4 * request && queue_size < processors.memory_limiter.limit_mib * MIB, name)
+    }
+  })
+
   test('the Collector cuts before Tempo does', () => assert.equal(tempo.distributor.max_attribute_bytes, attribute))
 
   test('the memory limiter lets two of the largest traces and a request in', () => {
