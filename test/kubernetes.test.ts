@@ -65,6 +65,8 @@ const ofKind = (kind: string) => manifests.filter((manifest) => manifest.kind ==
 const named = (kind: string, name: string) =>
   ofKind(kind).find(({ metadata }) => metadata.name === name) ?? assert.fail(`there is no ${kind} ${name}`)
 const TIERS = { gateway: 'Deployment', sampler: 'StatefulSet' } as const
+/** What is filled in, with the digest in the name of its config map. */
+const addresses = () => ofKind('ConfigMap').find(({ metadata }) => metadata.name.startsWith('addresses'))?.data ?? {}
 const podOf = (tier: keyof typeof TIERS): Pod => named(TIERS[tier], tier).spec.template.spec
 const tiers = Object.keys(TIERS) as (keyof typeof TIERS)[]
 
@@ -153,18 +155,18 @@ test('every manifest is valid by the schemas of Kubernetes, and a misspelt key o
 })
 
 test('the config maps have every file that a Collector loads, byte for byte, and no other; none is too large', () => {
-  const inFolders = globSync('collector/{config.yaml,*/*.yaml}', {
-    cwd: ROOT,
-    exclude: (name) => name.startsWith('distribution'),
-  })
-  const expected = inFolders.filter((path) => !path.includes('/distribution'))
+  const loaded = tiers.flatMap((tier) => podOf(tier).containers[0].args).join(' ')
+  const expected = globSync('collector/{config.yaml,*/*.yaml}', { cwd: ROOT })
+    .filter((path) => !path.startsWith('collector/distribution'))
+    // Of these a Collector loads those that its command names.
+    .filter((path) => !/\/(?:backends|overlays)\//.test(path) || loaded.includes(`/${path} `))
   const given = ofKind('ConfigMap').flatMap(({ metadata, data = {} }) => {
     const [, part = ''] = /^collector-([a-z]+)/.exec(metadata.name) ?? []
     return part
       ? Object.entries(data).map(([key, text]) => [part === 'config' ? key : `${part}/${key}`, text] as const)
       : []
   })
-  assert.deepEqual(given.map(([path]) => `collector/${path}`).sort(), [...expected].sort())
+  assert.deepEqual(given.map(([path]) => `collector/${path}`).sort(), expected.sort())
   for (const [path, text] of given) assert.equal(text, readFileSync(resolve(ROOT, 'collector', path), 'utf8'), path)
   for (const { metadata, data } of ofKind('ConfigMap'))
     assert.ok(
@@ -182,6 +184,10 @@ test('Grafana and Prometheus get every board and rule, and the jobs that find th
       .filter((name) => name.endsWith('.yaml'))
       .sort(),
   )
+  const where = ['grafana-boards', 'prometheus-rules', 'prometheus-price-catalogue', 'prometheus-scrape'].map(
+    (name) => named('ConfigMap', name).metadata.namespace,
+  )
+  assert.deepEqual(new Set(where), new Set([addresses().PROMETHEUS_NAMESPACE]))
   const text = named('ConfigMap', 'prometheus-scrape').data?.['kubernetes.yml'] ?? ''
   type Job = { job_name: string; relabel_configs: { regex?: string }[] }
   const { scrape_configs: jobs } = parse(text, { merge: true }) as { scrape_configs: Job[] }
@@ -260,10 +266,7 @@ test('every name leads somewhere: config maps, ports, selectors, and the namespa
       assert.deepEqual({ ...labels, ...selector }, labels)
     const [first] = policy.ingress[0].from
     assert.deepEqual(first.namespaceSelector.matchLabels, {
-      'kubernetes.io/metadata.name': named(
-        'ConfigMap',
-        ofKind('ConfigMap').find(({ metadata }) => metadata.name.startsWith('addresses'))?.metadata.name ?? '',
-      ).data?.PROMETHEUS_NAMESPACE,
+      'kubernetes.io/metadata.name': addresses().PROMETHEUS_NAMESPACE,
     })
   }
   assert.deepEqual(named('HorizontalPodAutoscaler', 'gateway').spec.scaleTargetRef, {
