@@ -1,8 +1,5 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -15,6 +12,7 @@ import { freePorts } from '../stack/ports.ts'
 import { collectorEnvironment } from '../stack/services.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { COLLECTOR_PORTS } from '../stack/tiers.ts'
+import { backendThatTakesAll, sendFailedCall } from './one-trace.ts'
 
 /** The release whose schemas the manifests are held to, and its digest in Go's checksum database. */
 const KUBERNETES = { version: 'v1.34.1', sum: 'h1:F3p8dtpv+i8zQoebZeK5zBqM1g9x1aIdnA5vthvcuUk=' }
@@ -336,20 +334,12 @@ async function start(
 }
 
 test('both containers run with their files and variables: a trace goes from a gateway to a sampler to both backends, masked', async () => {
-  const taken: string[] = []
-  const backend = createServer(async (request, response) => {
-    const pieces: Buffer[] = []
-    for await (const piece of request) pieces.push(piece)
-    taken.push(`${request.headers.host} ${Buffer.concat(pieces).toString('latin1')}`)
-    response.writeHead(200, { 'content-type': 'application/x-protobuf' }).end()
-  }).listen(0, '127.0.0.1')
-  await once(backend, 'listening')
-  const { port } = backend.address() as AddressInfo
+  const backend = await backendThatTakesAll()
   const running: (() => Promise<unknown>)[] = []
   try {
     const sampler = await natively('sampler', {
-      TEMPO_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
-      PHOENIX_OTLP_ENDPOINT: `http://localhost:${port}`,
+      TEMPO_OTLP_ENDPOINT: `http://127.0.0.1:${backend.port}`,
+      PHOENIX_OTLP_ENDPOINT: `http://localhost:${backend.port}`,
     })
     running.push(await start('sampler', sampler))
     const [{ env }] = podOf('gateway').containers
@@ -358,30 +348,12 @@ test('both containers run with their files and variables: a trace goes from a ga
     const gateway = await natively('gateway', { SAMPLERS: JSON.stringify({ dns }) })
     running.push(await start('gateway', gateway))
 
-    const now = BigInt(Date.now()) * 1_000_000n
-    const span = {
-      traceId: 'a'.repeat(32),
-      spanId: 'b'.repeat(16),
-      name: 'chat',
-      startTimeUnixNano: String(now),
-      endTimeUnixNano: String(now + 1n),
-      status: { code: 2 },
-      attributes: [
-        { key: 'gen_ai.operation.name', value: { stringValue: 'chat' } },
-        { key: 'prompt', value: { stringValue: 'write to somebody@example.com soon' } },
-      ],
-    }
-    const send = (token: string) =>
-      fetch(`http://127.0.0.1:${gateway.ports.OTLP_HTTP_PORT}/v1/traces`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-        body: JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] }),
-      })
+    const send = (token: string) => sendFailedCall(gateway.ports.OTLP_HTTP_PORT ?? 0, { token })
     assert.equal((await send('another-token-here')).status, 401)
     assert.equal((await send(TOKEN)).status, 200)
     await eventually(async () => {
       for (const host of ['127.0.0.1', 'localhost']) {
-        const text = taken.find((one) => one.startsWith(host)) ?? assert.fail(`${host} got nothing`)
+        const text = backend.taken.find((one) => one.host.startsWith(host))?.bytes ?? assert.fail(`${host} got nothing`)
         assert.match(text, /write to \*\*\*\* soon/)
         assert.match(text, /keep-failed-calls/)
         assert.ok(!text.includes('somebody'))
