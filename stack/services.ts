@@ -21,9 +21,6 @@ const COLLECTOR_TARGETS = {
 } as const satisfies Record<string, PortName>
 const TARGETS = { vllm: 'VLLM_PORT' } as const satisfies Record<string, PortName>
 
-/** On one machine a sampler that ended comes back on its port, so a gateway waits for it and does not look for another. */
-const SAMPLER_PATIENCE = '10m'
-
 /** The variables with which the collector loads the shipped configuration; see collector/config.yaml. */
 export function collectorEnvironment(settings: Settings): Record<string, string> {
   const { TOKEN_HEAVY, SLOW_RUN, HEAVY_CALL, TIME_FACTOR } = settings.env
@@ -112,7 +109,8 @@ export function services(settings: Settings, programs: Programs): readonly Servi
           ...pick(settings.env, ['OTLP_TOKEN']),
           ...(tls ? { OTLP_TLS_CERT: tls.cert, OTLP_TLS_KEY: tls.key } : {}),
           ...(tier ? { COLLECTOR_NAME: name } : {}),
-          ...(tier === 'gateway' ? { SAMPLERS: samplersOf(settings), SAMPLER_PATIENCE } : {}),
+          // A sampler that ended comes back on its port, so gateways wait for it and look for no other.
+          ...(tier === 'gateway' ? { SAMPLERS: samplersOf(settings), SAMPLER_QUEUES: 'true' } : {}),
         },
       }
     },

@@ -71,6 +71,7 @@ test('gateways load no backend, samplers load all, each its overlay last, and ev
     assert.equal(env.COLLECTOR_NAME, name)
     assert.equal(env.QUEUE_DIR, resolve(state, 'data', name))
     assert.equal(env.SAMPLERS, isGateway ? samplersOf(tiers) : undefined)
+    assert.equal(env.SAMPLER_QUEUES, isGateway ? 'true' : undefined)
   }
   const first = judges(tiers)[0]?.settings.ports.OTLP_GRPC_PORT
   assert.equal(JSON.parse(samplersOf(tiers)).static.hostnames[0], `127.0.0.1:${first}`)

@@ -63,6 +63,10 @@ describe('two gateways and three samplers', () => {
     for (const path of [folder, settings.state]) rmSync(path, { recursive: true, force: true })
   })
 
+  /** The two ways in which a gateway waits for a sampler. */
+  const OWN_QUEUES = { SAMPLER_QUEUES: 'true' }
+  const ONE_QUEUE = { SAMPLER_PATIENCE: '60s' }
+
   type Waits = Readonly<{ root: string; afterRoot: string }>
   /** A Collector that writes what it keeps to a file of its own. */
   async function judging(list: string, waits: Waits, { overlays = [] as string[], env = {}, by = launcher } = {}) {
@@ -89,7 +93,7 @@ describe('two gateways and three samplers', () => {
       env: { OTLP_GRPC_PORT: String(port), COLLECTOR_NAME: `sampler-${port}` },
     })
 
-  async function tiers(list: string, waits: Waits) {
+  async function tiers(list: string, waits: Waits, waiting: Readonly<Record<string, string>> = OWN_QUEUES) {
     const ports = await freePorts(3)
     const samplers = await Promise.all(ports.map((port) => sampler(list, waits, port)))
     const gateway = (name: string) => {
@@ -102,7 +106,7 @@ describe('two gateways and three samplers', () => {
           POLICY_FILE: resolve(ROOT, list),
           COLLECTOR_NAME: name,
           SAMPLERS: JSON.stringify({ static: { hostnames: ports.map((port) => `127.0.0.1:${port}`) } }),
-          SAMPLER_PATIENCE: '60s',
+          ...waiting,
         },
       })
     }
@@ -185,10 +189,10 @@ describe('two gateways and three samplers', () => {
     assert.deepEqual([...found].sort(), [...expected].sort())
   })
 
-  test('a killed sampler loses what it had not judged, and nothing else, when it comes back on its address', async () => {
+  async function killed(way: Readonly<Record<string, string>>) {
     const TRACES = 240
     const waits = { root: '120s', afterRoot: '1s' }
-    const { ports, samplers, gateways } = await tiers(KEEP_ALL, waits)
+    const { ports, samplers, gateways } = await tiers(KEEP_ALL, waits, way)
     const traces = Array.from({ length: 3 * TRACES }, (_, index) => makeTrace('routine', randomOf(11, index)).spans)
     const isRoot = (span: Span) => span.parentSpanId === undefined
     const judged = traces.slice(0, TRACES)
@@ -210,17 +214,17 @@ describe('two gateways and three samplers', () => {
     await eventually(async () => assert.equal(lost(judged).length, 0))
     await send(gateways, inRequests(waiting))
     await eventually(async () => {
-      const held_ = await Promise.all(samplers.map(held))
+      const holding = await Promise.all(samplers.map(held))
       assert.equal(
-        held_.reduce((sum, part) => sum + part),
+        holding.reduce((sum, part) => sum + part),
         TRACES,
       )
     })
-    const [, killed] = samplers
-    assert.ok(killed)
-    const inItsHands = await held(killed)
+    const [, victim] = samplers
+    assert.ok(victim)
+    const inItsHands = await held(victim)
     assert.ok(inItsHands > TRACES / 6)
-    await killed.kill()
+    await victim.kill()
 
     // Gateways answer at once, and hold what is for that sampler until it is there again.
     await send(gateways, inRequests(later))
@@ -233,7 +237,11 @@ describe('two gateways and three samplers', () => {
     assert.deepEqual([lost(judged).length, lost(waiting).length, lost(later).length], [0, inItsHands, 0])
     const places = files.map((file) => keptIn(file).size).reduce((sum, size) => sum + size)
     assert.equal(places, all().size, 'no trace was judged twice')
-  })
+  }
+
+  for (const [name, way] of Object.entries({ 'a queue for each sampler': OWN_QUEUES, 'one queue': ONE_QUEUE }))
+    test(`with ${name}, a killed sampler loses what it had not judged, and nothing else, when it is back on its address`, () =>
+      killed(way))
 })
 
 describe('make up TIERS=2x3', () => {
