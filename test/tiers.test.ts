@@ -242,6 +242,53 @@ describe('two gateways and three samplers', () => {
   for (const [name, way] of Object.entries({ 'a queue for each sampler': OWN_QUEUES, 'one queue': ONE_QUEUE }))
     test(`with ${name}, a killed sampler loses what it had not judged, and nothing else, when it is back on its address`, () =>
       killed(way))
+
+  describe('what is wrong in a gateway is refused at its start, or counted', () => {
+    const gateway = async (env: Readonly<Record<string, string>>) => {
+      const own = join(folder, `wrong-${++count}`)
+      mkdirSync(own)
+      const shared = { POLICY_FILE: resolve(ROOT, KEEP_ALL), COLLECTOR_NAME: 'gateway-1' }
+      const overlays = ['collector/overlays/gateway.yaml']
+      return startCollector(launcher, { folder: own, overlays, env: { ...shared, ...env } })
+    }
+    const call = requestOf(0, makeTrace('routine', randomOf(3, 1)).spans)
+    const failed = (one: Running) => counter(one, 'otelcol_exporter_send_failed_spans')
+
+    test('an empty list of samplers', async () => {
+      await assert.rejects(gateway({ SAMPLERS: '{"static": {"hostnames": []}}' }), /no endpoints specified/)
+    })
+
+    test('a name that leads to no sampler: spans wait in the queue, which an alert watches', async () => {
+      const one = await gateway({ SAMPLERS: '{"dns": {"hostname": "nobody.invalid", "interval": "1s"}}' })
+      await send([one], [call])
+      await eventually(async () => assert.ok((await counter(one, 'otelcol_loadbalancer_num_resolutions')) > 1))
+      assert.equal(await counter(one, 'otelcol_exporter_sent_spans'), 0)
+      assert.equal(await failed(one), 0)
+      await one.kill()
+    })
+
+    test('another token than that of the samplers: spans are counted as failed, and an alert fires', async () => {
+      const [port = 0] = await freePorts(1)
+      const judge = await judging(
+        KEEP_ALL,
+        { root: '30s', afterRoot: '1s' },
+        {
+          overlays: ['collector/overlays/token.yaml', 'collector/overlays/sampler.yaml'],
+          env: { OTLP_GRPC_PORT: String(port), COLLECTOR_NAME: 'sampler-1', OTLP_TOKEN: 'a-token-of-sixteen' },
+        },
+      )
+      const hostnames = [`127.0.0.1:${port}`]
+      const one = await gateway({
+        SAMPLERS: JSON.stringify({ static: { hostnames } }),
+        OTLP_TOKEN: 'another-token-here',
+      })
+      await send([one], [call])
+      await eventually(async () => assert.equal(await failed(one), call.spans.length))
+      await one.stop()
+      await judge.stop()
+      assert.equal(keptIn(judge.file).size, 0)
+    })
+  })
 })
 
 describe('make up TIERS=2x3', () => {
