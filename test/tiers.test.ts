@@ -154,19 +154,18 @@ describe('two gateways and three samplers', () => {
 
     const one = await judging(SHIPPED_POLICY, waits, { by: plain })
     await send([one], requests)
-    await one.stop()
-    const expected = keptIn(one.file)
-    const mustKeep = labelled.filter(({ kind }) => kind !== 'routine')
-    assert.ok(mustKeep.length >= 1200 && labelled.length > mustKeep.length)
-    assert.ok(expected.size >= mustKeep.length && expected.size < labelled.length)
-
     const { samplers, gateways } = await tiers(SHIPPED_POLICY, waits)
     await send(gateways, requests)
     const sent = labelled.reduce((sum, { spans }) => sum + spans, 0)
     const sumOver = async (some: readonly Running[], ask: (one: Running) => Promise<number>) =>
       (await Promise.all(some.map(ask))).reduce((sum, part) => sum + part)
     await eventually(async () => assert.equal(await sumOver(samplers, accepted), sent))
-    await eventually(async () => assert.equal(await sumOver(gateways, counted), sent))
+    // Some senders have sampled already, and count more than once: so the count of one Collector is what is compared.
+    await eventually(async () => {
+      const counts = await counted(one)
+      assert.ok(counts >= sent)
+      assert.equal(await sumOver(gateways, counted), counts)
+    })
     for (const gateway of gateways) {
       assert.ok((await counted(gateway)) > sent / 4, 'both gateways took a share')
       assert.match(
@@ -176,8 +175,12 @@ describe('two gateways and three samplers', () => {
     }
     assert.equal(await sumOver(samplers, counted), 0, 'samplers count only what they keep')
     await Promise.all(gateways.map(({ stop }) => stop()))
-    await Promise.all(samplers.map(({ stop }) => stop()))
+    await Promise.all([one, ...samplers].map(({ stop }) => stop()))
 
+    const expected = keptIn(one.file)
+    const mustKeep = labelled.filter(({ kind }) => kind !== 'routine')
+    assert.ok(mustKeep.length >= 1200 && labelled.length > mustKeep.length)
+    assert.ok(expected.size >= mustKeep.length && expected.size < labelled.length)
     const files = samplers.map(({ file }) => keptIn(file))
     for (const file of files) assert.ok(file.size > expected.size / 6, 'each sampler judged a share')
     const found = new Map(files.flatMap((file) => [...file]))
