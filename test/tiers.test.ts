@@ -366,7 +366,7 @@ describe('make up TIERS=2x3', () => {
     }
     await assert.rejects(
       reload(settings, { ...ask, policy: SHIPPED_POLICY, tell: deadly }),
-      /^UserError: sampler-2 ended when it reloaded\. [\s\S]*The list before is in force again\. To start what ended with it: make up/,
+      /^Error: sampler-2 ended when it reloaded\. [\s\S]*The list before is in force again\. To start what ended with it: make up$/,
     )
     assert.equal(inForce(), readFileSync(resolve(ROOT, KEEP_ALL), 'utf8'))
     assert.deepEqual(told, ['sampler-1', 'sampler-2', 'sampler-3', 'sampler-1', 'sampler-3'])

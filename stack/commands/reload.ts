@@ -89,10 +89,9 @@ export async function reload(settings: Settings, { policy, recording, launcher, 
     putInForce(settings, before)
     // Those that took the new list must not go on with it alone.
     for (const { one, lastWords } of reloading) if ((await lastWords()) === undefined) await tell(one.name)
-    const back = `make up POLICY=${shownAs(active)}`
-    throw new UserError(
-      `${error.message}\nThe list before is in force again. To start ${samplers.length > 1 ? 'what ended' : 'the collector'} with it: ${back}`,
-    )
+    const back =
+      samplers.length > 1 ? 'what ended with it: make up' : `the collector with it: make up POLICY=${shownAs(active)}`
+    throw new UserError(`${error.message}\nThe list before is in force again. To start ${back}`)
   }
   const all = samplers.length > 1 ? `all ${samplers.length} samplers use it` : 'uses it'
   say(`  collector   ${all}, ready again after ${((Date.now() - began) / 1000).toFixed(1)} s`)
