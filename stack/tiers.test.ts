@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { after, test } from 'node:test'
@@ -82,6 +82,19 @@ test('with a certificate, agents reach gateways over TLS, and gateways reach sam
   const safe = settings({ TIERS: '1x1', OTLP_TLS_CERT: file, OTLP_TLS_KEY: file })
   assert.ok(collectorOverlays(safe, 'gateway').includes('collector/overlays/tls.yaml'))
   assert.ok(!collectorOverlays(safe, 'sampler').includes('collector/overlays/tls.yaml'))
+})
+
+test('the lists for Kubernetes name every dialect, label, limit, policy, pattern, board and rule', () => {
+  for (const [room, part] of [
+    ['collector', '{dialects,labels,limits,policies,privacy}/*.yaml'],
+    ['grafana', '{dashboards/*.json,rules/*.yaml}'],
+  ] as const) {
+    type Lists = { configMapGenerator: { files: string[] }[] }
+    const lists: Lists = parse(readFileSync(resolve(ROOT, room, 'kustomization.yaml'), 'utf8'))
+    const named = lists.configMapGenerator.flatMap(({ files }) => files)
+    for (const file of globSync(part, { cwd: resolve(ROOT, room) }))
+      assert.ok(named.includes(file), `${room}/kustomization.yaml does not name ${file}`)
+  }
 })
 
 test('Prometheus scrapes three pages of each, and each has the name of its collector on all of them', () => {
