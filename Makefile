@@ -15,7 +15,7 @@ help: ## show this list
 
 ## Run
 
-up: $(installed) ## start everything and wait until it works: BACKENDS=tempo,phoenix,jaeger POLICY=…
+up: $(installed) ## start everything and wait until it works: BACKENDS=tempo,phoenix,jaeger POLICY=… TIERS=2x3
 	@tsx stack/main.ts up
 
 down: $(installed) ## stop everything; data and logs stay

@@ -13,7 +13,8 @@ import { collectorOverlays } from './receiver-options.ts'
 import { ANSWER_LIMIT_MS, type LastWords, type Service, startLimitMs } from './service.ts'
 import { services } from './services.ts'
 import type { Settings } from './settings.ts'
-import { waitsIn } from './waits.ts'
+import { collectors, receivers, titleOf } from './tiers.ts'
+import { startWithWaits, waitsIn } from './waits.ts'
 
 type Say = (line: string) => void
 
@@ -31,9 +32,12 @@ export async function bootNative(
   waitsIn(settings)
   const backends = served(chosenBackends(settings))
   await refuseDeadModelServer(settings.env)
-  const isWanted = (name: string) => !only || only.includes(name)
-  const recipes = ['collector', 'prometheus', ...backends.map(({ server }) => server.recipe)]
-  const programs = await build(settings, recipes.filter(isWanted), { cancel, say })
+  const instances = collectors(settings)
+  const isCollector = (name: string) => instances.some((instance) => instance.name === name)
+  const isWanted = (name: string) => !only || only.includes(isCollector(name) ? 'collector' : name)
+  const recipes = ['collector', 'prometheus', ...backends.map(({ server }) => server.recipe)].filter(isWanted)
+  const tiers = instances.length > 1 && isWanted('collector') ? ['collector-tiers'] : []
+  const programs = await build(settings, [...recipes, ...tiers], { cancel, say })
   const wanted = services(settings, programs).filter(({ name }) => isWanted(name))
 
   const absent: Service[] = []
@@ -41,17 +45,21 @@ export async function bootNative(
   const running = wanted.filter((service) => !absent.includes(service)).map(({ name }) => name)
   if (running.length > 0)
     say(`  already running, with the settings of its start: ${running.join(', ')} (to change them, make down first)`)
-  for (const { name, ports } of absent) {
+  for (const { name, ports, settings: own = settings } of absent) {
     for (const port of ports) {
-      if (await isFree(settings.ports[port])) continue
-      const who = await holder(settings.ports[port])
+      const number = own.ports[port]
+      if (await isFree(number)) continue
+      const variable = number === settings.ports[port] ? port : 'TIERS_PORT'
       throw new UserError(
-        `port ${settings.ports[port]} (${port}, for ${name}) is taken by ${who}. Stop that program, or choose another port: make up ${port}=…`,
+        `port ${number} (${port}, for ${name}) is taken by ${await holder(number)}. Stop that program, or choose another port: make up ${variable}=…`,
       )
     }
   }
-  if (absent.some(({ name }) => name === 'collector'))
+  // One that ended alone and is started again has the list and the waits of the others.
+  if (instances.every(({ name }) => absent.some((service) => service.name === name))) {
     await activatePolicy(settings, policy, await launcherFor(settings, { cancel, say }, 'native'))
+    startWithWaits(settings)
+  }
 
   const mine: Service[] = []
   try {
@@ -133,7 +141,9 @@ export async function haltNative(settings: Settings, say: Say): Promise<void> {
   const here = started(settings)
   const all = services(settings, NO_PROGRAMS)
   const known = all.filter(({ name }) => here.includes(name))
-  for (const wave of [['sim'], ['mock-vllm', 'collector'], all.map(({ name }) => name)]) {
+  const named = (some: readonly { name: string }[]) => some.map(({ name }) => name)
+  const waves = [['sim'], ['mock-vllm', ...named(receivers(settings))], named(collectors(settings)), named(all)]
+  for (const wave of waves) {
     await Promise.all(
       known
         .filter(({ name }) => wave.includes(name))
@@ -175,11 +185,10 @@ export async function statusNative(
   return rows
 }
 
-/** Makes the running collector read its policy again. It decides at once on the traces that it holds. Its process stays, or ends. */
-export async function reloadCollector(settings: Settings): Promise<LastWords> {
-  const pid = await runningPid(settings, 'collector')
-  if (pid === undefined) throw new UserError('the collector is not running here. To start the stack: make up.')
+/** Makes a running collector read its policy again. It decides at once on the traces that it holds. Its process stays, or ends. */
+export async function reloadCollector(settings: Settings, name = 'collector'): Promise<LastWords> {
+  const pid = await runningPid(settings, name)
+  if (pid === undefined) throw new UserError(`${titleOf(name)} is not running here. To start the stack: make up.`)
   signal(pid, 'SIGHUP')
-  return async () =>
-    (await runningPid(settings, 'collector')) === pid ? undefined : lastLines(settings, 'collector', 5)
+  return async () => ((await runningPid(settings, name)) === pid ? undefined : lastLines(settings, name, 5))
 }

@@ -265,9 +265,10 @@ function program(settings: () => Settings): Command {
 onInterrupt(() => cancelled.abort(new UserError('stopped')))
 
 const stack = program(readSettings)
-// An empty variable means unset, because make passes unset variables as empty ones. BACKENDS is not an option of any command.
+// An empty variable means unset, because make passes unset variables as empty ones. The first two are not options of any command.
 for (const name of [
   'BACKENDS',
+  'TIERS',
   ...stack.commands.flatMap(({ options }) => options.flatMap(({ envVar }) => envVar ?? [])),
 ])
   if (process.env[name] === '') delete process.env[name]

@@ -13,7 +13,7 @@ import {
 import { arch, availableParallelism, homedir, platform } from 'node:os'
 import { resolve } from 'node:path'
 import { execa } from 'execa'
-import { parse } from 'yaml'
+import { parse, stringify } from 'yaml'
 import { UserError } from '../workbench/user-error.ts'
 import { ROOT, type Settings } from './settings.ts'
 
@@ -27,6 +27,8 @@ type GoRecipe = Readonly<{
   ldflags: string
   /** The arguments of a first `go` command, which generates the rest of the sources. */
   generate?: string
+  /** The manifest whose lists the one of `source` makes longer. */
+  extends?: string
 }>
 type PythonRecipe = Readonly<{
   /** The package with the program; `requirements` locks its version. */
@@ -142,6 +144,7 @@ function folderOf(settings: Settings, name: string, recipe: Recipe): string {
           .filter((file) => !file.endsWith('.md'))
           .sort()
           .map((file) => read(resolve(ROOT, recipe.source, file))),
+        ...(recipe.extends ? [read(resolve(ROOT, recipe.extends))] : []),
       ]
     : isNode(recipe)
       ? [...NPM_FILES.map((file) => read(resolve(ROOT, recipe.npm, file))), ...machine]
@@ -156,6 +159,14 @@ export function versionOf(name: string): string {
   return versionIn(recipe)
 }
 
+const MANIFEST = 'manifest.yaml'
+
+/** A manifest of the builder with the components of both files. */
+function longer(manifest: string, more: string): unknown {
+  const [base, added] = [manifest, more].map((file) => parse(readFileSync(resolve(ROOT, file), 'utf8')))
+  return { ...base, ...Object.fromEntries(Object.keys(added).map((key) => [key, [...base[key], ...added[key]]])) }
+}
+
 const digest = (texts: readonly string[]) =>
   createHash('sha256').update(texts.join('\u0000')).digest('hex').slice(0, 12)
 
@@ -167,10 +178,11 @@ const go = (cwd: string, args: readonly string[]): Step => ({
 })
 
 async function buildGo(settings: Settings, { name: part, recipe, folder }: Part<GoRecipe>, options: Options) {
-  const { version, source, packages, tags, ldflags, generate } = recipe
+  const { version, source, packages, tags, ldflags, generate, extends: manifest } = recipe
   await inScratch(settings, folder, async (scratch) => {
     const work = resolve(scratch, 'source')
     cpSync(resolve(ROOT, source), work, { recursive: true })
+    if (manifest) writeFileSync(resolve(work, MANIFEST), stringify(longer(manifest, resolve(source, MANIFEST))))
     await timed(`building ${part} ${version} from source, once for this user`, options, async () => {
       if (generate) await command(settings, `${part}-build`, go(work, generate.split(' ')), options)
       for (const [name, path] of Object.entries(packages)) {

@@ -23,7 +23,7 @@ export async function holder(port: number): Promise<string> {
 }
 
 /** Below the ports that systems use for outgoing connections: such a connection could take a port between check and use. */
-const [LOWEST, HIGHEST] = [20_000, 32_000]
+const [LOWEST_OF_TIERS, LOWEST, HIGHEST] = [15_000, 20_000, 32_000]
 const given = new Set<number>()
 
 /** Returns this many free ports. In one process, no port is returned twice. */
@@ -41,5 +41,7 @@ export async function freePorts(count: number): Promise<number[]> {
 /** A free port for each port of a stack. */
 export async function portsOfItsOwn(): Promise<Settings['ports']> {
   const free = await freePorts(PORT_NAMES.length)
-  return Object.fromEntries(PORT_NAMES.map((name, index) => [name, free[index] ?? 0])) as Settings['ports']
+  const ports = Object.fromEntries(PORT_NAMES.map((name, index) => [name, free[index] ?? 0])) as Settings['ports']
+  // More ports follow this one, so it is not among the others.
+  return { ...ports, TIERS_PORT: randomInt(LOWEST_OF_TIERS, LOWEST - 200) }
 }

@@ -2,6 +2,7 @@ import { accessSync, constants } from 'node:fs'
 import { resolve } from 'node:path'
 import { UserError } from '../workbench/user-error.ts'
 import { ROOT, type Settings, url } from './settings.ts'
+import { collectors, type Tier } from './tiers.ts'
 
 /** Redacts behind the sampler instead of before it. */
 export const HIGH_VOLUME_OVERLAY = 'collector/overlays/high-volume.yaml'
@@ -9,6 +10,7 @@ export const HIGH_VOLUME_OVERLAY = 'collector/overlays/high-volume.yaml'
 export const RECORD_OVERLAY = 'collector/overlays/record.yaml'
 const TOKEN_OVERLAY = 'collector/overlays/token.yaml'
 const TLS_OVERLAY = 'collector/overlays/tls.yaml'
+const TIER_OVERLAYS = { gateway: 'collector/overlays/gateway.yaml', sampler: 'collector/overlays/sampler.yaml' }
 
 /** Characters that a header may hold without encoding. A token shorter than this can be guessed. */
 const TOKEN = /^[A-Za-z0-9._~+/=-]{16,}$/
@@ -46,15 +48,24 @@ export function tlsFiles({ env }: Settings): Readonly<{ cert: string; key: strin
 }
 
 /**
- * The overlays that the live collector loads beside its configuration, as paths from the root of the repository. Throws
- * `UserError` when a variable has a wrong value, or when two options cannot be used together.
+ * The overlays that the live collector, or one of a tier, loads beside its configuration, as paths from the root of the repository.
+ * Throws `UserError` when a variable has a wrong value, or when two options cannot be used together.
  */
-export function collectorOverlays(settings: Settings): readonly string[] {
+export function collectorOverlays(settings: Settings, tier?: Tier): readonly string[] {
   const isRecorded = isRecording(settings)
   const isHighVolume = oneOf(settings, 'VOLUME', ['ordinary', 'high'], 'masks only what is kept')
   if (isHighVolume && isRecorded)
     throw new UserError(
       'RECORD=yes and VOLUME=high cannot be used together: with VOLUME=high the recording would not be masked. Leave out one of the two.',
+    )
+  const isTiered = collectors(settings).length > 1
+  if (isTiered && isHighVolume)
+    throw new UserError(
+      'TIERS and VOLUME=high cannot be used together: gateways would send spans to the samplers unmasked. Leave out one of the two.',
+    )
+  if (isTiered && isRecorded)
+    throw new UserError(
+      'TIERS and RECORD=yes cannot be used together: a recording is one file, and each sampler sees a part. Leave out one of the two.',
     )
   const { OTLP_TOKEN: token = '' } = settings.env
   if (token && !TOKEN.test(token))
@@ -65,7 +76,9 @@ export function collectorOverlays(settings: Settings): readonly string[] {
     ...(isHighVolume ? [HIGH_VOLUME_OVERLAY] : []),
     ...(isRecorded ? [RECORD_OVERLAY] : []),
     ...(token ? [TOKEN_OVERLAY] : []),
-    ...(tlsFiles(settings) ? [TLS_OVERLAY] : []),
+    // Samplers receive on this machine only.
+    ...(tlsFiles(settings) && tier !== 'sampler' ? [TLS_OVERLAY] : []),
+    ...(tier ? [TIER_OVERLAYS[tier]] : []),
   ]
 }
 

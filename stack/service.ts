@@ -9,6 +9,8 @@ export type Service = Readonly<{
   name: string
   /** The ports on which it listens. */
   ports: readonly PortName[]
+  /** Where its ports are its own and not those of the stack. */
+  settings?: Settings
   /** Prepares the files that the service reads, and returns its command. */
   command: () => Command
   /** An address that answers 2xx exactly when the service can do its work. Without it, a running process is ready. */

@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { writeDashboards } from '../grafana/source/dashboards.ts'
+import { COLLECTOR } from '../vocabulary/attributes.ts'
 import { LIVE_RECORDING } from '../workbench/recording.ts'
 import { chosenBackends, collectorFile, relays, served } from './backends/backends.ts'
 import { findGrafana } from './grafana.ts'
@@ -9,15 +10,16 @@ import { activePolicy, slowCall } from './policy.ts'
 import { collectorOverlays, isRecording, senderEnvironment, tlsFiles } from './receiver-options.ts'
 import { dataFolder, environment, pick, type Service, tsx } from './service.ts'
 import { type PortName, ROOT, type Settings, url } from './settings.ts'
-import { startWithWaits, waitsFile } from './waits.ts'
+import { COLLECTOR_PORTS, collectors, type Instance, samplersOf } from './tiers.ts'
+import { waitsFile } from './waits.ts'
 
 /** Names of files in `grafana/targets/`, and the port of each job in the native boot. Backends have their own. */
-const TARGETS = {
+const COLLECTOR_TARGETS = {
   agents: 'COLLECTOR_EXPORTER_PORT',
   counted: 'COLLECTOR_COUNTED_PORT',
   collector: 'COLLECTOR_METRICS_PORT',
-  vllm: 'VLLM_PORT',
 } as const satisfies Record<string, PortName>
+const TARGETS = { vllm: 'VLLM_PORT' } as const satisfies Record<string, PortName>
 
 /** The variables with which the collector loads the shipped configuration; see collector/config.yaml. */
 export function collectorEnvironment(settings: Settings): Record<string, string> {
@@ -85,39 +87,37 @@ export function services(settings: Settings, programs: Programs): readonly Servi
 
   const backends = chosenBackends(settings)
   const tls = tlsFiles(settings)
-  const collector: Service = {
-    name: 'collector',
-    ports: [
-      'OTLP_GRPC_PORT',
-      'OTLP_HTTP_PORT',
-      'COLLECTOR_HEALTH_PORT',
-      'COLLECTOR_METRICS_PORT',
-      'COLLECTOR_EXPORTER_PORT',
-      'COLLECTOR_COUNTED_PORT',
-    ],
+  const collector = ({ name, tier, settings: own }: Instance): Service => ({
+    name,
+    ports: COLLECTOR_PORTS,
+    settings: own,
     command: () => {
       if (isRecording(settings)) mkdirSync(recordings(settings), { recursive: true })
-      startWithWaits(settings)
+      const loaded = tier === 'gateway' ? [] : backends
       return {
-        file: programs('otelcol-woodland'),
+        file: programs(tier ? 'otelcol-tiers' : 'otelcol-woodland'),
         args: collectorArguments(settings, [
-          ...backends.map(collectorFile),
-          ...collectorOverlays(settings),
-          waitsFile(settings),
+          ...loaded.map(collectorFile),
+          ...collectorOverlays(settings, tier),
+          ...(tier === 'gateway' ? [] : [waitsFile(settings)]),
         ]),
         env: {
-          ...collectorEnvironment(settings),
-          ...Object.assign({}, ...backends.map((backend) => backend.environment(settings))),
+          ...collectorEnvironment(own),
+          QUEUE_DIR: resolve(settings.state, 'data', name),
+          ...Object.assign({}, ...loaded.map((backend) => backend.environment(settings))),
           ...(isRecording(settings) ? { RECORDING_FILE: resolve(recordings(settings), LIVE_RECORDING) } : {}),
           ...pick(settings.env, ['OTLP_TOKEN']),
           ...(tls ? { OTLP_TLS_CERT: tls.cert, OTLP_TLS_KEY: tls.key } : {}),
+          ...(tier ? { COLLECTOR_NAME: name } : {}),
+          // A sampler that ended comes back on its port, so gateways wait for it and look for no other.
+          ...(tier === 'gateway' ? { SAMPLERS: samplersOf(settings), SAMPLER_QUEUES: 'true' } : {}),
         },
       }
     },
-    ready: url(settings, 'COLLECTOR_HEALTH_PORT'),
+    ready: url(own, 'COLLECTOR_HEALTH_PORT'),
     // It judges and writes what waits; a kill would lose that. On a busy machine this takes long.
     graceMs: 30_000,
-  }
+  })
 
   const mockVllm: Service = {
     name: 'mock-vllm',
@@ -181,7 +181,7 @@ export function services(settings: Settings, programs: Programs): readonly Servi
     ...served(backends).map(({ server }) => server.service(settings, programs)),
     ...relays(backends).map(({ service }) => service(settings)),
     prometheus,
-    collector,
+    ...[...collectors(settings)].reverse().map(collector),
     ...(settings.env.VLLM_BASE_URL ? [] : [mockVllm]),
     ...boards,
     sim,
@@ -200,8 +200,19 @@ export function writePrometheusFiles(settings: Settings): void {
   const backends = served(chosenBackends(settings)).flatMap(({ id, server: { metricsPort } }) =>
     metricsPort ? [[id, metricsPort] as const] : [],
   )
-  for (const [job, port] of [...Object.entries(TARGETS), ...backends]) {
-    const target = `- targets: ["127.0.0.1:${settings.ports[port]}"]\n`
-    writeFileSync(resolve(folder, 'targets', `${job}.yaml`), target)
-  }
+  const write = (job: string, text: string) => writeFileSync(resolve(folder, 'targets', `${job}.yaml`), text)
+  const target = (ports: Settings['ports'], port: PortName) => `- targets: ["127.0.0.1:${ports[port]}"]\n`
+  for (const [job, port] of [...Object.entries(TARGETS), ...backends]) write(job, target(settings.ports, port))
+  for (const [job, port] of Object.entries(COLLECTOR_TARGETS))
+    write(
+      job,
+      collectors(settings)
+        // The two pages of what is counted name their collector themselves.
+        .map(({ name, tier, settings: { ports } }) =>
+          tier && job === 'collector'
+            ? `${target(ports, port)}  labels: { ${COLLECTOR.NAME}: ${name} }\n`
+            : target(ports, port),
+        )
+        .join(''),
+    )
 }

@@ -11,6 +11,7 @@ const PORTS = [
   'COLLECTOR_METRICS_PORT',
   'COLLECTOR_EXPORTER_PORT',
   'COLLECTOR_COUNTED_PORT',
+  'TIERS_PORT',
   'TEMPO_PORT',
   'TEMPO_GRPC_PORT',
   'TEMPO_GOSSIP_PORT',
@@ -37,17 +38,21 @@ export type Settings = Readonly<{
   env: Readonly<Record<string, string>>
 }>
 
-/** The file with the names of the backends of a stack that is up. */
+/** The files with the backends and the tiers of a stack that is up. */
 export const backendsFile = (state: string): string => resolve(state, 'backends')
+export const tiersFile = (state: string): string => resolve(state, 'tiers')
 
 /**
  * The settings of `make up`: the state in `.stack/`, and the variables of `.env`; the environment wins over them. The backends
- * of a running stack are those with which it was started.
+ * and tiers of a running stack are those with which it was started.
  * Throws `UserError` when a port is not valid, or is given twice.
  */
 export function readSettings(state = resolve(ROOT, '.stack')): Settings {
-  const running = backendsFile(state)
-  if (!process.env.BACKENDS && existsSync(running)) process.env.BACKENDS = readFileSync(running, 'utf8').trim()
+  for (const [name, running] of [
+    ['BACKENDS', backendsFile(state)],
+    ['TIERS', tiersFile(state)],
+  ] as const)
+    if (!process.env[name] && existsSync(running)) process.env[name] = readFileSync(running, 'utf8').trim()
   const file = resolve(ROOT, '.env')
   if (existsSync(file)) process.loadEnvFile(file)
   const ports = Object.fromEntries(PORTS.map((name) => [name, port(name)])) as Record<PortName, number>

@@ -74,6 +74,18 @@ describe('the sizes in the files', () => {
       assert.ok(size >= most)
   })
 
+  test('a sampler takes a request that is larger than the largest one of a gateway, whose queue holds several', () => {
+    const { exporters } = yaml('collector/overlays/gateway.yaml')
+    const sampler = yaml('collector/overlays/sampler.yaml').receivers.otlp.protocols.grpc.max_recv_msg_size_mib * MIB
+    assert.ok(sampler >= 1.2 * request && sampler <= trace)
+    for (const name of ['traces', 'metrics', 'logs']) {
+      const { sending_queue, protocol } = exporters[`load_balancing/${name}`]
+      const own = protocol.otlp.sending_queue
+      for (const { sizer } of [sending_queue, own]) assert.equal(sizer, 'bytes')
+      assert.ok(sending_queue.queue_size >= 4 * request && own.queue_size >= 1.2 * request, name)
+    }
+  })
+
   test('the Collector cuts before Tempo does', () => assert.equal(tempo.distributor.max_attribute_bytes, attribute))
 
   test('the memory limiter lets two of the largest traces and a request in', () => {

@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
-import { gunzipSync } from 'node:zlib'
 import { execa } from 'execa'
 import { build } from '../stack/native.ts'
 import { eventually, ownSettings } from '../stack/own-stack.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
+import { backendThatTakesAll, sendFailedCall } from './one-trace.ts'
 
 const README = readFileSync(resolve(ROOT, 'collector/README.md'), 'utf8')
 const blocks = [...README.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, text = '']) => text)
@@ -34,16 +31,7 @@ test('collector/ alone, started by the line of its README, masks a failed call a
   const programs = await build(settings, ['collector'], { cancel: new AbortController().signal, say: () => {} })
   symlinkSync(programs('otelcol-woodland'), resolve(folder, 'bin/otelcol'))
 
-  const taken: string[] = []
-  const backend = createServer(async (request, response) => {
-    const pieces: Buffer[] = []
-    for await (const piece of request) pieces.push(piece)
-    const body = Buffer.concat(pieces)
-    taken.push((request.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body).toString('latin1'))
-    response.writeHead(200, { 'content-type': 'application/x-protobuf' }).end()
-  }).listen(0, '127.0.0.1')
-  await once(backend, 'listening')
-
+  const backend = await backendThatTakesAll()
   const ports = Object.entries(settings.ports).filter(([name]) => /^(?:OTLP|COLLECTOR)_/.test(name))
   const queue = resolve(folder, 'queue')
   const line = otelcol.replace(/QUEUE_DIR=\S+/, `QUEUE_DIR=${queue}`).replace('\notelcol ', '\nexec otelcol ')
@@ -51,7 +39,7 @@ test('collector/ alone, started by the line of its README, masks a failed call a
     cwd: folder,
     env: {
       PATH: `${resolve(folder, 'bin')}:${settings.env.PATH}`,
-      TEMPO_OTLP_ENDPOINT: `http://127.0.0.1:${(backend.address() as AddressInfo).port}`,
+      TEMPO_OTLP_ENDPOINT: `http://127.0.0.1:${backend.port}`,
       ...Object.fromEntries(ports.map(([name, port]) => [name, String(port)])),
     },
     extendEnv: false,
@@ -63,28 +51,11 @@ test('collector/ alone, started by the line of its README, masks a failed call a
       if (collector.exitCode !== null) assert.fail((await collector).all)
       assert.ok((await fetch(`http://127.0.0.1:${settings.ports.COLLECTOR_HEALTH_PORT}`)).ok)
     })
-    const now = BigInt(Date.now()) * 1_000_000n
-    const span = {
-      traceId: 'a'.repeat(32),
-      spanId: 'b'.repeat(16),
-      name: 'chat',
-      startTimeUnixNano: String(now),
-      endTimeUnixNano: String(now + 1n),
-      status: { code: 2 },
-      attributes: [
-        { key: 'gen_ai.operation.name', value: { stringValue: 'chat' } },
-        { key: 'prompt', value: { stringValue: 'write to somebody@example.com soon' } },
-      ],
-    }
-    const sent = await fetch(`http://127.0.0.1:${settings.ports.OTLP_HTTP_PORT}/v1/traces`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] }),
-    })
+    const sent = await sendFailedCall(settings.ports.OTLP_HTTP_PORT)
     assert.equal(sent.status, 200)
     const text = await eventually(async () => {
-      assert.ok(taken.length > 0, 'the backend got nothing')
-      return taken.join('')
+      assert.ok(backend.taken.length > 0, 'the backend got nothing')
+      return backend.taken.map(({ bytes }) => bytes).join('')
     })
     assert.match(text, /write to \*\*\*\* soon/)
     assert.match(text, /keep-failed-calls/, 'the gates are set: the policy is written on the trace')

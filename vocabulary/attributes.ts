@@ -129,6 +129,8 @@ export const COLLECTOR = {
   CACHED: 'tailsampling.cached_decision',
   /** How many values of an item were masked. */
   MASKED: 'redaction.masked.count',
+  /** A label: which of several Collectors counted it. */
+  NAME: 'collector',
 } as const
 
 export const OTHER = {

@@ -14,6 +14,8 @@ const overlays = readdirSync(resolve(ROOT, 'collector'), { recursive: true, enco
   .map((path) => `collector/${path}`)
   .filter((path) => /^service:/m.test(read(path)))
 
+/** It receives from gateways only, which mask. */
+const SAMPLER = 'collector/overlays/sampler.yaml'
 /** It replays masked data into a scratch file and sends nothing. */
 const REPLAY = 'workbench/replay.yaml'
 
@@ -24,9 +26,10 @@ test('the shipped collector sends nothing unmasked, prints no content, and canno
   assert.deepEqual(openings(SHIPPED, ...BACKENDS), [])
 })
 
-test('the same is true with each overlay, except the replay of masked data, which writes only to a scratch file', () => {
+test('the same is true with each overlay, except that of samplers and the replay of masked data, which writes only to a scratch file', () => {
   assert.ok(overlays.length >= 3)
-  for (const overlay of overlays) assert.deepEqual(openings(SHIPPED, ...BACKENDS, read(overlay)), [], overlay)
+  for (const overlay of overlays.filter((file) => file !== SAMPLER))
+    assert.deepEqual(openings(SHIPPED, ...BACKENDS, read(overlay)), [], overlay)
   const replayed = openings(SHIPPED, read(REPLAY)).map((opening) => opening.split(' ')[0])
   assert.deepEqual([...new Set(replayed)].sort(), ['file/kept', 'nop'])
 })
@@ -57,7 +60,24 @@ exporters: { debug: { verbosity: detailed } }
 service: { pipelines: { traces/tempo: { exporters: [otlp_http/tempo, debug] } } }
 `
 
+test('a sampler leaves out the redactor for spans and log records, which gateways have masked, and for nothing else', () => {
+  const ways = openings(SHIPPED, ...BACKENDS, read(SAMPLER)).map((opening) =>
+    opening.replace(/^.*?: otlp → (\S+).*$/, '$1'),
+  )
+  assert.deepEqual([...new Set(ways)].sort(), ['logs/in', 'traces/in'])
+})
+
 for (const [mistake, files, reason] of [
+  [
+    'a gateway that sends spans to the samplers before they are masked',
+    [SHIPPED, read('collector/overlays/high-volume.yaml'), read('collector/overlays/gateway.yaml')],
+    /load_balancing\/traces is reached without the redactor/,
+  ],
+  [
+    'the redactor left out of the metrics of a gateway',
+    [SHIPPED, read('collector/overlays/gateway.yaml').replace(' redaction/mask,', '')],
+    /load_balancing\/metrics is reached without the redactor/,
+  ],
   [
     'the redactor left out of traces',
     [without(SHIPPED, ' redaction/mask,')],

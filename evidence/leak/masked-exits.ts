@@ -31,6 +31,8 @@ const REDACTOR = ['transform/unpack', 'redaction/mask', 'transform/repack']
 /** The signals that it can mask. */
 const SIGNALS = ['traces', 'metrics', 'logs']
 
+const RECEIVES_NOTHING = 'nop'
+
 const typeOf = (id: string) => id.split('/')[0] ?? ''
 
 /** Every way in which data could leave unmasked, or another machine could reach the collector: one sentence each. */
@@ -56,7 +58,9 @@ function unmasked({ connectors = {}, service = {} }: Config): string[] {
     }
   }
   for (const [name, { receivers = [] }] of Object.entries(pipelines))
-    for (const receiver of receivers) if (!(receiver in connectors)) follow(name, `${receiver} → ${name}`, false)
+    for (const receiver of receivers)
+      if (!(receiver in connectors) && typeOf(receiver) !== RECEIVES_NOTHING)
+        follow(name, `${receiver} → ${name}`, false)
   return [...found]
 }
 

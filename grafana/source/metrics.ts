@@ -1,3 +1,5 @@
+import { COLLECTOR } from '../../vocabulary/attributes.ts'
+
 /** Series as Prometheus stores them. Panels and rules take every name from here. */
 export const series = {
   /** Counted by the Collector from the spans of model calls, whatever SDK sent them. */
@@ -55,6 +57,10 @@ export const series = {
   selfBuyShare: 'agent:woodland_self_buys:ratio_rate10m',
   failedCallShare: 'agent:gen_ai_failed_calls:ratio_rate10m',
 } as const
+
+/** What gateways hand to samplers is counted in both tiers: these are a counter of what arrives from agents, and of what is sent to backends. */
+export const fromAgents = (counter: string) => `${counter}{${COLLECTOR.NAME}!~"sampler-.+"}`
+export const toBackends = (counter: string) => `${counter}{${COLLECTOR.NAME}!~"gateway-.+"}`
 
 /** What the collector says of itself. These have no _total: see service.telemetry in collector/config.yaml. */
 export const collector = {

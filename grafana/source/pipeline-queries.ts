@@ -1,5 +1,5 @@
 import { counted, countedOrNone, named, perMinute, renamed, sinceItGrew } from './counting.ts'
-import { collector, logRecords, model, sdk, tempo } from './metrics.ts'
+import { collector, fromAgents, logRecords, model, sdk, tempo, toBackends } from './metrics.ts'
 
 /** What the board of the pipeline asks: one stage after the other, in the direction in which spans flow. */
 const all = (name: string) => `${name}{}`
@@ -13,11 +13,11 @@ const quantile = (q: number, histogram: string) =>
 const STAGES: Readonly<Record<string, string>> = {
   '1 agents start a span': all(sdk.started),
   '2 agents hand it over': `${sdk.processed}{error_type=""}`,
-  '3 collector accepts it': all(collector.acceptedSpans),
+  '3 collector accepts it': fromAgents(collector.acceptedSpans),
   '4 sampler judges its trace': all(collector.judged),
   '6 Tempo takes it in': all(tempo.spans),
-  '7 metric points accepted': all(collector.acceptedPoints),
-  '8 metric points offered': all(collector.sentPoints),
+  '7 metric points accepted': fromAgents(collector.acceptedPoints),
+  '8 metric points offered': toBackends(collector.sentPoints),
   '9 model server answers': all(model.finished),
 }
 /** One row for each stage, and for each exporter, whatever the backends are. */
@@ -31,7 +31,7 @@ export const stagePerMinute = column(perMinute)
 export const stageInRange = column((counter, by) => counted(counter, 'range', by))
 export const stageAge = column(sinceItGrew)
 
-export const acceptedPerSecond = perSecond(all(collector.acceptedSpans))
+export const acceptedPerSecond = perSecond(fromAgents(collector.acceptedSpans))
 export const sentPerSecondByExporter = perSecond(all(collector.sentSpans), BY_EXPORTER)
 export const queueFillByExporter = `max ${BY_EXPORTER} (${all(collector.queueSize)} / ${all(collector.queueCapacity)})`
 export const queueFill = `max(${all(collector.queueSize)} / ${all(collector.queueCapacity)})`

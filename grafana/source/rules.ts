@@ -11,5 +11,7 @@ export const generatedRules = (folder: string): ReadonlyMap<string, string> => {
     ['rules/prices.rules.yaml', renderPriceRules(prices)],
     ['rules/budgets.rules.yaml', renderBudgetRules(readBudgets(join(folder, 'budgets.yaml')))],
     ['scrape/collector.yaml', renderScrape(prices)],
+    // Prometheus here loads scrape/*.yaml only. deploy/kubernetes makes a config map of this one.
+    ['scrape/kubernetes.yml', renderScrape(prices, 'pods')],
   ])
 }

@@ -1,5 +1,5 @@
 import { CLICKED_SERIES, counted, countedOrNone, likeTempo, perMinute } from './counting.ts'
-import { collector, series, spans, tempo } from './metrics.ts'
+import { collector, fromAgents, series, spans, tempo, toBackends } from './metrics.ts'
 import { OPERATIONS } from './queries.ts'
 import { settings } from './settings.ts'
 
@@ -48,16 +48,16 @@ export const recordedByPolicy = `{ ${root} } | count_over_time() by (${POLICY})`
 export const tracesOfPolicy = `{ ${root} && ${POLICY} = "${CLICKED_SERIES}" } with (most_recent=true)`
 export const keptTraces = `{ ${root} } | select(${POLICY}) with (most_recent=true)`
 
-const accepted = `${collector.acceptedSpans}{}`
+const accepted = fromAgents(collector.acceptedSpans)
 /** Each backend is sent every kept span: what the one has that got most was stored. */
-const stored = `max(${counted(`${collector.sentSpans}{}`, 'range', BY_EXPORTER)})`
+const stored = `max(${counted(toBackends(collector.sentSpans), 'range', BY_EXPORTER)})`
 const bytesPerSpan = `sum(increase(${tempo.bytes}{}[$__range])) / sum(increase(${tempo.spans}{}[$__range]))`
 const thrownAwayShare = `clamp_min(1 - (${stored} or vector(0)) / ${counted(accepted)}, 0)`
 export const spansThrownAwayShare = thrownAwayShare
 /** Tempo is told only of what was kept: what was not is taken to be of the same size. */
 export const bytesNotStoredPerDay = `(${thrownAwayShare}) * sum(rate(${accepted}[$__rate_interval])) * (${bytesPerSpan}) * 86400`
 export const spansAccepted = `sum(rate(${accepted}[$__rate_interval]))`
-export const spansStored = `max(sum ${BY_EXPORTER} (rate(${collector.sentSpans}{}[$__rate_interval])))`
+export const spansStored = `max(sum ${BY_EXPORTER} (rate(${toBackends(collector.sentSpans)}[$__rate_interval])))`
 
 export const AGENT = 'span.gen_ai.agent.name'
 const agentRow = (expr: string) => likeTempo(expr, 'gen_ai_agent_name', AGENT)

@@ -15,6 +15,7 @@ import { remembered } from '../remembered.ts'
 import type { LastWords } from '../service.ts'
 import { ANSWER_LIMIT_MS, startLimitMs } from '../service.ts'
 import { ROOT, type Settings, url } from '../settings.ts'
+import { type Instance, judges, titleOf } from '../tiers.ts'
 import { changeWaits, waitsIn } from '../waits.ts'
 import { CLASSES, COMMITTED_RECORDING, classesOf, pricesOf, RECORDINGS } from '../workbench.ts'
 
@@ -23,8 +24,8 @@ type ReloadRequest = Readonly<{
   /** The recording on which the difference is shown; by default the newest one. */
   recording: string | undefined
   launcher: Launcher
-  /** Tells the running collector to read its policy again. */
-  tell: () => Promise<LastWords>
+  /** Tells a running collector, or a sampler by its name, to read its policy again. */
+  tell: (name: string) => Promise<LastWords>
 }>
 
 /** Checks a policy file and puts it in force in the running stack. Throws `UserError` as `reload` does, and when no stack is up. */
@@ -40,7 +41,7 @@ export async function reloadStack(
   if (!boot)
     throw new UserError('the stack is not up, so it cannot be reloaded. To start it with a policy: make up POLICY=…')
   const launcher = await launcherFor(settings, options, boot)
-  const tell = () => (boot === 'docker' ? reloadDocker(settings) : reloadCollector(settings))
+  const tell = (name: string) => (boot === 'docker' ? reloadDocker(settings) : reloadCollector(settings, name))
   await reload(settings, { policy, recording, launcher, tell })
 }
 
@@ -51,15 +52,20 @@ const SHOWN_LOSSES = 5
  * Checks a policy file, shows what it changes on the newest recording, puts it in force and waits until the collector
  * uses it. It also does so when must-keep traces would be lost, because that is the decision of the user. Then it prints
  * a warning and the command that goes back. When the file has a defect, throws `UserError` and changes nothing. When the
- * collector ends at the reload, puts the list before in force again.
+ * collector, or one of the samplers, ends at the reload, puts the list before in force again.
  */
 export async function reload(settings: Settings, { policy, recording, launcher, tell }: ReloadRequest): Promise<void> {
   const { say, cancel } = launcher
-  const since = await upSince(settings)
-  if (since === undefined)
-    throw new UserError(
-      'the collector is not running here, or not ready. To see why: make status. To start it: make up.',
-    )
+  const samplers = judges(settings)
+  const since = await Promise.all(
+    samplers.map(async (one) => {
+      const time = await upSince(one)
+      if (time !== undefined) return time
+      throw new UserError(
+        `${titleOf(one.name)} is not running here, or not ready. To see why: make status. To start it: make up.`,
+      )
+    }),
+  )
   waitsIn(settings) // Refuses wrong waits before anything is changed.
   const text = await checkPolicy(launcher, policy)
   const active = activePolicy(settings)
@@ -67,22 +73,28 @@ export async function reload(settings: Settings, { policy, recording, launcher, 
   const lost = await tellDifference(settings, launcher, { before, text, recording })
   cancel.throwIfAborted()
 
-  const waiting = await tracesWaiting(settings)
+  const waiting = (await Promise.all(samplers.map(tracesWaiting))).reduce(sumIfKnown)
   putInForce(settings, text)
   say(`  policy      ${shownAs(policy)} is in force`)
   const waits = changeWaits(settings)
   if (waits) say(`  waits       ${waits}`)
   const began = Date.now()
-  const lastWords = await tell()
-  try {
-    await untilUpAgain(settings, since, lastWords, cancel)
-  } catch (error) {
+  const reloading = await Promise.all(
+    samplers.map(async (one, index) => ({ one, since: since[index], lastWords: await tell(one.name) })),
+  )
+  const answers = await Promise.allSettled(reloading.map((sampler) => untilUpAgain(sampler, cancel)))
+  const error = answers.find((answer) => answer.status === 'rejected')?.reason
+  if (error) {
     if (!(error instanceof UserError) || cancel.aborted || before === undefined) throw error
     putInForce(settings, before)
-    const back = `make up POLICY=${shownAs(active)}`
-    throw new UserError(`${error.message}\nThe list before is in force again. To start the collector with it: ${back}`)
+    // Those that took the new list must not go on with it alone.
+    for (const { one, lastWords } of reloading) if ((await lastWords()) === undefined) await tell(one.name)
+    const back =
+      samplers.length > 1 ? 'what ended with it: make up' : `the collector with it: make up POLICY=${shownAs(active)}`
+    throw new UserError(`${error.message}\nThe list before is in force again. To start ${back}`)
   }
-  say(`  collector   uses it, ready again after ${((Date.now() - began) / 1000).toFixed(1)} s`)
+  const all = samplers.length > 1 ? `all ${samplers.length} samplers use it` : 'uses it'
+  say(`  collector   ${all}, ready again after ${((Date.now() - began) / 1000).toFixed(1)} s`)
   say(`  early       ${early(waiting)}`)
   if (lost > 0)
     say(`\n${lost} must-keep traces of that recording are lost with this list. To go back: ${wayBack(settings)}`)
@@ -95,15 +107,18 @@ const early = (waiting: number | undefined) =>
     ? 'no trace was waiting, so none was decided early'
     : `${waiting === undefined ? 'an unknown number of traces was' : waiting === 1 ? '1 trace was' : `${waiting} traces were`} still waiting and decided at once, by the list before and from the spans that had arrived; later spans are decided on again, so such a trace may be split`
 
-/** Since when the collector is ready, by its own report; each reload changes it. Undefined when it does not answer. */
-const upSince = (settings: Settings): Promise<string | undefined> =>
+/** Since when a collector is ready, by its own report; each reload changes it. Undefined when it does not answer. */
+const upSince = ({ settings }: Instance): Promise<string | undefined> =>
   fetch(url(settings, 'COLLECTOR_HEALTH_PORT'), { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) }).then(
     async (answer) => (answer.ok ? String(((await answer.json()) as { upSince?: unknown }).upSince) : undefined),
     () => undefined,
   )
 
-/** How many undecided traces the sampler holds, by its own counter, which it updates once a second. */
-const tracesWaiting = (settings: Settings): Promise<number | undefined> =>
+const sumIfKnown = (one: number | undefined, other: number | undefined) =>
+  one === undefined || other === undefined ? undefined : one + other
+
+/** How many undecided traces a sampler holds, by its own counter, which it updates once a second. */
+const tracesWaiting = ({ settings }: Instance): Promise<number | undefined> =>
   fetch(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'), { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) }).then(
     async (answer) => {
       const gauge = /^otelcol_processor_tail_sampling_sampling_traces_on_memory(?:\{.*\})? (\S+)$/m
@@ -113,23 +128,21 @@ const tracesWaiting = (settings: Settings): Promise<number | undefined> =>
     () => undefined,
   )
 
-async function untilUpAgain(
-  settings: Settings,
-  since: string,
-  lastWords: LastWords,
-  cancel: AbortSignal,
-): Promise<void> {
-  const withinMs = startLimitMs(settings)
+type Reloading = Readonly<{ one: Instance; since: string | undefined; lastWords: LastWords }>
+
+async function untilUpAgain({ one, since, lastWords }: Reloading, cancel: AbortSignal): Promise<void> {
+  const withinMs = startLimitMs(one.settings)
+  const title = titleOf(one.name)
   const isUpAgain = async () => {
-    const now = await upSince(settings)
+    const now = await upSince(one)
     if (now !== undefined && now !== since) return true
     const said = await lastWords()
-    if (said !== undefined) throw new UserError(`the collector ended when it reloaded. Its last log lines:\n${said}`)
+    if (said !== undefined) throw new UserError(`${title} ended when it reloaded. Its last log lines:\n${said}`)
     return false
   }
   if (await waitFor(isUpAgain, { withinMs, everyMs: LOOK_AGAIN_MS, cancel })) return
   throw new UserError(
-    `the collector was not ready ${withinMs / 1000} s after its reload. To see why: make logs S=collector`,
+    `${title} was not ready ${withinMs / 1000} s after its reload. To see why: make logs S=${one.name}`,
   )
 }
 

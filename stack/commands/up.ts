@@ -8,6 +8,7 @@ import { findGrafana } from '../grafana.ts'
 import { started } from '../processes.ts'
 import { forget, remember, remembered } from '../remembered.ts'
 import { type Settings, url } from '../settings.ts'
+import { collectors, receivers } from '../tiers.ts'
 import { VIEWER_SIZE } from './viewer.ts'
 
 type Options = Readonly<{ policy: string; boot: Boot | undefined; cancel: AbortSignal; say: (line: string) => void }>
@@ -23,9 +24,14 @@ export async function up(settings: Settings, { policy, boot: wanted, cancel, say
   const backends = chosenBackends(settings)
     .map(({ id }) => id)
     .join()
+  const isTiered = collectors(settings).length > 1
+  const tiers = isTiered ? (settings.env.TIERS ?? '') : 'no'
+  if (boot === 'docker' && isTiered)
+    throw new UserError(`TIERS=${tiers} needs the native boot: make up TIERS=${tiers} BOOT=native.`)
   for (const [name, then, now] of [
     ['BOOT', before?.boot, boot],
     ['BACKENDS', before?.backends, backends],
+    ['TIERS', before?.tiers, tiers],
   ])
     if (then && then !== now)
       throw new UserError(
@@ -33,7 +39,7 @@ export async function up(settings: Settings, { policy, boot: wanted, cancel, say
       )
   if (engine && 'version' in engine) say(`Docker ${engine.version}`)
   else say(`native boot${engine ? `: ${engine.why}` : ''}`)
-  remember(settings, { boot, backends })
+  remember(settings, { boot, backends, tiers })
   const began = Date.now()
   try {
     await (boot === 'native' ? bootNative : bootDocker)(settings, { policy, cancel, say })
@@ -69,7 +75,15 @@ function links(settings: Settings, boot: Boot): string {
       url(settings, 'PROMETHEUS_PORT', '/api/v1/query?query=woodland_decisions_total'),
       'metrics of every tick, kept or not',
     ],
-    ['OTLP', url(settings, 'OTLP_HTTP_PORT'), 'point your own agents here'],
+    ...receivers(settings).map(({ tier, settings: own }, index) => [
+      'OTLP',
+      url(own, 'OTLP_HTTP_PORT'),
+      !tier
+        ? 'point your own agents here'
+        : index === 0
+          ? 'the first gateway: point your own agents here'
+          : 'a gateway too: spread your agents over all of them; an SDK has one address, so put a proxy in front of them to fail over',
+    ]),
   ]
   const next =
     'make verify  sends one marked tick and finds it in every backend\nmake status  shows what runs      make logs  follows the logs      make down  stops everything'

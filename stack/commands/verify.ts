@@ -15,6 +15,7 @@ import { bytesFrom, prometheus } from '../queries.ts'
 import { senderEnvironment } from '../receiver-options.ts'
 import { startLimitMs, tsx } from '../service.ts'
 import { type Settings, url } from '../settings.ts'
+import { judges } from '../tiers.ts'
 
 /** How long one backend may take to show what was sent. With the shipped waits it takes 8 to 9 s; on a busy machine, more than a minute. */
 const PATIENCE_MS = 180_000
@@ -103,8 +104,12 @@ type HandedOn = Readonly<{ sent: number; failed: number }>
 
 /** How many spans the backend has accepted from the collector since the start of the collector, and how many it has refused for good. */
 async function handedOn(settings: Settings, { id }: Backend): Promise<HandedOn> {
-  const page = (await bytesFrom(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'))).toString()
-  const count = (name: string) => sumOf(page, name, `exporter="${exporterOf(id)}"`)
+  const pages = await Promise.all(
+    judges(settings).map(async (one) =>
+      (await bytesFrom(url(one.settings, 'COLLECTOR_METRICS_PORT', '/metrics'))).toString(),
+    ),
+  )
+  const count = (name: string) => sumOf(pages.join('\n'), name, `exporter="${exporterOf(id)}"`)
   return { sent: count('otelcol_exporter_sent_spans'), failed: count('otelcol_exporter_send_failed_spans') }
 }
 
