@@ -71,9 +71,9 @@ export const PERSONAL: readonly Kind[] = [
         after: `@${from(LOWER, 7, random)}.${oneOf(['example', 'co.uk', 'org'], random)}`,
       }),
       (random) => {
-        // The names of Faker are few, and half a name may be found in another secret.
-        const lastName = token(LOWER, 9, random)
-        const email = faked(random, ({ internet }) => internet.email({ lastName }))
+        // The names of Faker are few, and one name may be found in another secret.
+        const [firstName, lastName] = [token(LOWER, 9, random), token(LOWER, 9, random)]
+        const email = faked(random, ({ internet }) => internet.email({ firstName, lastName }))
         return { before: '', marker: email.slice(0, email.indexOf('@')), after: email.slice(email.indexOf('@')) }
       },
     ),
