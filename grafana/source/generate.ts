@@ -7,6 +7,7 @@ import { boards } from './boards.ts'
 import { renderCatalogueRules } from './catalogue-rules.ts'
 import { readRecipes, renderCookbook } from './cookbook.ts'
 import { writeDashboards } from './dashboards.ts'
+import { renderKustomization } from './kustomization.ts'
 import { portOf } from './links.ts'
 import { generatedRules } from './rules.ts'
 
@@ -24,6 +25,13 @@ export const generated = (): ReadonlyMap<string, string> =>
     [join(ROOM, '..', 'docs', 'traceql.md'), renderCookbook(readRecipes())],
     [join(ROOM, 'rules', 'alerts.rules.yaml'), renderAlerts()],
     [join(ROOM, 'rules', 'catalogue.rules.yaml'), renderCatalogueRules()],
+    [
+      join(ROOM, 'kustomization.yaml'),
+      renderKustomization(
+        boards.map(({ uid }) => `${uid}.json`),
+        readdirSync(join(ROOM, 'rules')).filter((name) => name.endsWith('.yaml')),
+      ),
+    ],
     ...[...generatedRules(shown(ROOM))].map(([path, text]): [string, string] => [join(ROOM, path), text]),
   ])
 

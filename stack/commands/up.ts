@@ -82,7 +82,7 @@ function links(settings: Settings, boot: Boot): string {
         ? 'point your own agents here'
         : index === 0
           ? 'the first gateway: point your own agents here'
-          : 'a gateway too: spread your agents over all of them; an SDK has one address, so put a proxy in front of them to fail over',
+          : 'another gateway; an SDK has one address, so to fail over put a proxy in front of them',
     ]),
   ]
   const next =
