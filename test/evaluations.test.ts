@@ -246,3 +246,42 @@ test('no span is counted a second time for its evaluations', async () => {
     [RESULTS],
   )
 })
+
+test('open turns of any SDK are on the page of agents, as a gauge or an up-down counter; another kind under that name is not', async () => {
+  const nanos = nanosOf(Date.now())
+  const points = (value: number, attributes: Values = {}) => ({
+    dataPoints: [
+      { asDouble: value, startTimeUnixNano: nanos, timeUnixNano: nanos, attributes: toAttributes(attributes) },
+    ],
+  })
+  const name = 'gen_ai.agent.active_turns'
+  const sum = (isMonotonic: boolean) => ({ ...points(7), aggregationTemporality: 2, isMonotonic })
+  const sent: Readonly<Record<string, readonly object[]>> = {
+    owl: [
+      { name, unit: '{turn}', gauge: points(2) },
+      { name: 'gen_ai.agent.oldest_turn', unit: 's', gauge: points(31, { 'gen_ai.agent.name': 'night-owl' }) },
+    ],
+    wren: [{ name, unit: '{turn}', sum: sum(false) }],
+    cuckoo: [{ name, unit: '{turn}', sum: sum(true) }],
+  }
+  for (const [service, metrics] of Object.entries(sent))
+    await post('/v1/metrics', {
+      resourceMetrics: [
+        { resource: { attributes: toAttributes({ 'service.name': service }) }, scopeMetrics: [{ metrics }] },
+      ],
+    })
+  await eventually(async () => {
+    const samples = readPage(await (await fetch(collector.agents)).text())
+    assert.deepEqual(
+      samples
+        .filter((one) => one.name.startsWith('gen_ai_agent_'))
+        .map((one) => [one.name, one.labels.job, one.labels.gen_ai_agent_name, one.value])
+        .sort(),
+      [
+        ['gen_ai_agent_active_turns', 'owl', 'owl', 2],
+        ['gen_ai_agent_active_turns', 'wren', 'wren', 7],
+        ['gen_ai_agent_oldest_turn_seconds', 'owl', 'night-owl', 31],
+      ],
+    )
+  }, 20)
+})

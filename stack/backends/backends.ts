@@ -31,6 +31,14 @@ export const collectorFile = ({ id }: Backend): string => `collector/backends/${
 /** The exporter of a backend, as its name is in the Collector's own metrics. */
 export const exporterOf = (id: string): string => `otlp_http/${id}`
 
+/** The first of these that hands on to a backend which is not among them, and the id of that one. */
+export function lacking(chosen: readonly Backend[]): Readonly<{ id: string; to: string }> | undefined {
+  const [first] = chosen.flatMap(({ id, relay }) =>
+    relay && !chosen.includes(relay.to) ? [{ id, to: relay.to.id }] : [],
+  )
+  return first
+}
+
 /** The backends that `BACKENDS` names. Throws `UserError` when one is unknown, named twice, or lacks a variable. */
 export function chosenBackends(settings: Settings): readonly Backend[] {
   const { BACKENDS: given = '' } = settings.env
@@ -47,11 +55,11 @@ export function chosenBackends(settings: Settings): readonly Backend[] {
     if (ids.indexOf(id) !== index) throw new UserError(`BACKENDS=${given} names ${id} twice: write each backend once.`)
     return backend
   })
-  for (const { id, relay } of chosen)
-    if (relay && !ids.includes(relay.to.id))
-      throw new UserError(
-        `BACKENDS=${given}: ${id} hands on to ${relay.to.id}, so it needs it. Write BACKENDS=${given},${relay.to.id}.`,
-      )
+  const lost = lacking(chosen)
+  if (lost)
+    throw new UserError(
+      `BACKENDS=${given}: ${lost.id} hands on to ${lost.to}, so it needs it. Write BACKENDS=${given},${lost.to}.`,
+    )
   for (const backend of chosen) backend.environment(settings)
   return chosen
 }

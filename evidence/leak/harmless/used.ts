@@ -106,7 +106,11 @@ export const USED: Readonly<Record<string, Make>> = {
   'gen_ai.evaluation.name': oneOf('readable', 'allowed', 'affordable', 'traded'),
   'gen_ai.evaluation.score.value': double(1, 2),
   'gen_ai.evaluation.score.label': oneOf('pass', 'fail'),
-  'gen_ai.evaluation.explanation': oneOf('The order is allowed.', 'The fox buys what it makes: 3 mushrooms for 1.20.'),
+  'gen_ai.evaluation.explanation': oneOf(
+    'No order was refused for this.',
+    'The buy order was refused: self_buy.',
+    'The fox buys what it makes: 3 mushrooms for 1.20.',
+  ),
   'woodland.tick': int(0, 100_000),
   'woodland.seed': int(0, 999_999_999),
   'woodland.trades': int(0, 40),
