@@ -83,7 +83,14 @@ const written = (kind: Kind, expr: string) => {
 }
 
 /** The most costly of its kind is half as large again as one that costs nothing. Larger ones would cover the names of those above. */
-const radius = (kind: Kind) => node(kind, 'noderadius', `24 + 12 * ${spent(kind)} / scalar(max(${spent(kind)}) > 0)`)
+const radius = (kind: Kind, all: string) =>
+  node(
+    kind,
+    'noderadius',
+    kind === 'tool'
+      ? `30 + 0 * (${all})`
+      : `24 + 12 * (${spent(kind)} or 0 * (${all})) / scalar(max(${spent(kind)}) > 0)`,
+  )
 
 const KINDS = Object.keys(LABELS) as readonly Kind[]
 /**
@@ -104,14 +111,16 @@ const place = (kind: Kind, all: string) => [
 
 const nodesOf = (kind: Kind, what: Counted, seconds: string) => {
   const hasCost = kind !== 'tool'
-  const all = hasCost ? `${times(what)} or 0 * ${spent(kind)}` : times(what)
+  const withCost = (counts: string) => (hasCost ? `${counts} or 0 * ${spent(kind)}` : counts)
+  const [all, there] = [withCost(times(what)), withCost(none(what))]
   return together(
     written(kind, all),
-    ...(hasCost ? [node(kind, 'mainstat', `${spent(kind)} ${AN_HOUR}`), radius(kind)] : []),
+    ...(hasCost ? [node(kind, 'mainstat', `${spent(kind)} ${AN_HOUR}`)] : []),
+    radius(kind, there),
     node(kind, 'secondarystat', seconds),
     node(kind, 'arc__failed', failedShare(what)),
     ...circle(kind, what),
-    ...place(kind, hasCost ? `${none(what)} or 0 * ${spent(kind)}` : none(what)),
+    ...place(kind, there),
   )
 }
 
