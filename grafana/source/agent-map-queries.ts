@@ -82,38 +82,53 @@ const written = (kind: Kind, expr: string) => {
   return field('detail__calls', all, Object.keys(words))
 }
 
-/** The most costly of its kind is twice as large as one that costs nothing. */
-const radius = (kind: Kind) => node(kind, 'noderadius', `32 + 32 * ${spent(kind)} / scalar(max(${spent(kind)}) > 0)`)
+/** The most costly of its kind is half as large again as one that costs nothing. Larger ones would cover the names of those above. */
+const radius = (kind: Kind, all: string) =>
+  node(
+    kind,
+    'noderadius',
+    kind === 'tool'
+      ? `30 + 0 * (${all})`
+      : `24 + 12 * (${spent(kind)} or 0 * (${all})) / scalar(max(${spent(kind)}) > 0)`,
+  )
+
 const KINDS = Object.keys(LABELS) as readonly Kind[]
 /**
  * What of the circle did not fail has the colour of the kind: Grafana cuts it off where the circle is full. A part that is absent,
  * and not zero, would end the circle.
  */
 const circle = (kind: Kind, what: Counted) =>
-  together(...KINDS.map((part) => node(kind, `arc__${part}`, part === kind ? `0.999 + ${none(what)}` : none(what))))
+  KINDS.map((part) => node(kind, `arc__${part}`, part === kind ? `0.999 + ${none(what)}` : none(what)))
+
+/** Agents stand in the middle, tools on their left and models on their right, each kind in the middle of its column. */
+const COLUMNS: Readonly<Record<Kind, number>> = { tool: -360, agent: 0, model: 360 }
+/** Between two nodes of a column, in pixels: a circle, its two lines of text, and some room. */
+export const ROW = 106
+const place = (kind: Kind, all: string) => [
+  node(kind, 'fixedx', `${COLUMNS[kind]} + 0 * (${all})`),
+  node(kind, 'half', `${ROW / 2} * (scalar(count(${all})) - 1) + 0 * (${all})`),
+]
+
+const nodesOf = (kind: Kind, what: Counted, seconds: string) => {
+  const hasCost = kind !== 'tool'
+  const withCost = (counts: string) => (hasCost ? `${counts} or 0 * ${spent(kind)}` : counts)
+  const [all, there] = [withCost(times(what)), withCost(none(what))]
+  return together(
+    written(kind, all),
+    ...(hasCost ? [node(kind, 'mainstat', `${spent(kind)} ${AN_HOUR}`)] : []),
+    radius(kind, there),
+    node(kind, 'secondarystat', seconds),
+    node(kind, 'arc__failed', failedShare(what)),
+    ...circle(kind, what),
+    ...place(kind, there),
+  )
+}
 
 /** A row for each agent, model and tool. */
 export const nodes = {
-  nodes: together(
-    written('agent', `${times(asked)} or 0 * ${spent('agent')}`),
-    written('model', `${times(ofModels)} or 0 * ${spent('model')}`),
-    written('tool', times(ofTools)),
-  ),
-  nodesCost: together(
-    ...(['agent', 'model'] as const).map((kind) => node(kind, 'mainstat', `${spent(kind)} ${AN_HOUR}`)),
-  ),
-  nodesSize: together(radius('agent'), radius('model')),
-  nodesSeconds: together(
-    node('agent', 'secondarystat', `${p95(TURN, 'agent')} or ${p95(CALL, 'agent')}`),
-    node('model', 'secondarystat', p95(CALL, 'model')),
-    node('tool', 'secondarystat', p95(TOOL, 'tool')),
-  ),
-  nodesFailed: together(
-    node('agent', 'arc__failed', failedShare(asked)),
-    node('model', 'arc__failed', failedShare(ofModels)),
-    node('tool', 'arc__failed', failedShare(ofTools)),
-  ),
-  nodesKind: together(circle('agent', asked), circle('model', ofModels), circle('tool', ofTools)),
+  nodesAgent: nodesOf('agent', asked, `${p95(TURN, 'agent')} or ${p95(CALL, 'agent')}`),
+  nodesModel: nodesOf('model', ofModels, p95(CALL, 'model')),
+  nodesTool: nodesOf('tool', ofTools, p95(TOOL, 'tool')),
 }
 
 /** One field of the edges from agents. */
@@ -128,23 +143,19 @@ const edge = (to: Kind, stat: string, expr: string, more: readonly string[] = []
   const all = words.reduce((text, [label, value, from]) => replaced(text, label, value, from, '(.+)'), `(${expr})`)
   return field(stat, `label_join(${all}, "id", " → ", "source", "target")`, ['id', ...more])
 }
-const called = (to: Kind, expr: string) =>
-  edge(to, 'mainstat', `(${expr}) / ${MINUTES}`, ['source', 'target', 'from', 'to', 'attribute'])
-const thickness = (to: Kind, expr: string) => edge(to, 'thickness', `1 + 4 * (${expr}) / scalar(max(${expr}) > 0)`)
+const edgesOf = (to: Kind, what: Counted, all: string) =>
+  together(
+    edge(to, 'mainstat', `(${all}) / ${MINUTES}`, ['source', 'target', 'from', 'to', 'attribute']),
+    edge(to, 'secondarystat', p95(what.operation, ...what.kinds)),
+    edge(to, 'detail__failed', `100 * ${failedShare(what)}`),
+    ...(to === 'model' ? [edge(to, 'detail__cost', `${spent('agent', 'model')} ${AN_HOUR}`)] : []),
+    edge(to, 'thickness', `1 + 4 * (${all}) / scalar(max(${all}) > 0)`),
+  )
 
 /** A row for each agent and model, and for each agent and tool. */
 export const edges = {
-  edges: together(called('model', callsOrNone), called('tool', times(tools))),
-  edgesSize: together(thickness('model', callsOrNone), thickness('tool', times(tools))),
-  edgesSeconds: together(
-    edge('model', 'secondarystat', p95(CALL, 'agent', 'model')),
-    edge('tool', 'secondarystat', p95(TOOL, 'agent', 'tool')),
-  ),
-  edgesFailed: together(
-    edge('model', 'detail__failed', `100 * ${failedShare(calls)}`),
-    edge('tool', 'detail__failed', `100 * ${failedShare(tools)}`),
-  ),
-  edgesCost: edge('model', 'detail__cost', `${spent('agent', 'model')} ${AN_HOUR}`),
+  edgesModel: edgesOf('model', calls, callsOrNone),
+  edgesTool: edgesOf('tool', tools, times(tools)),
 }
 
 /** The same edges as a table: whom an agent calls. */

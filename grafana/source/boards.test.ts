@@ -193,7 +193,7 @@ for (const board of boards) {
   test(`${board.uid}: every question about durations says which operation it means`, () => {
     for (const { expr = '', panel } of targets) {
       if (/(?:gen_ai|traces)_\w+_duration_seconds/.test(expr))
-        assert.match(expr, /gen_ai_operation_name=("(?:invoke_agent|chat)"|~"chat\|)/, panel)
+        assert.match(expr, /gen_ai_operation_name=("(?:invoke_agent|chat|execute_tool)"|~"chat\|)/, panel)
     }
   })
 

@@ -33,8 +33,10 @@ const names = (name: string, label: string, query: string) =>
     .refresh(VariableRefresh.OnTimeRangeChanged)
     .sort(VariableSort.AlphabeticalAsc)
 
+const ALL = '.*'
+
 const many = (variable: QueryVariableBuilder) =>
-  variable.multi(true).includeAll(true).allValue('.*').current({ text: 'All', value: '$__all' })
+  variable.multi(true).includeAll(true).allValue(ALL).current({ text: 'All', value: '$__all' })
 
 export const serviceVariable = () => many(names('service', 'Service', `label_values(${SEEN}, service_name)`))
 
@@ -43,5 +45,5 @@ const agents = () =>
 
 export const agentVariable = () => many(agents())
 
-/** For a board about one agent. It names none, so it opens with the first that is there. */
-export const oneAgentVariable = () => agents().multi(false).includeAll(false)
+/** For a board about one agent. A link from a board on which all are chosen opens it with all: without that choice it would be empty. */
+export const oneAgentVariable = () => agents().multi(false).includeAll(true).allValue(ALL)

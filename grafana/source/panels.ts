@@ -210,6 +210,7 @@ export const nodeGraph = (
     units,
     names,
     colours,
+    row,
   }: Readonly<{
     /** Of the first and the second number, in a node and on an edge. */
     units: Readonly<{ nodes: readonly [string, string]; edges: readonly [string, string] }>
@@ -217,6 +218,11 @@ export const nodeGraph = (
     names: Readonly<{ nodes: Readonly<Record<string, string>>; edges: Readonly<Record<string, string>> }>
     /** Of the parts of the circle around a node. */
     colours: Readonly<Record<string, string>>
+    /**
+     * Each question for nodes is a column of the picture, with nodes so many pixels apart. The fields fixedx and half say where it
+     * stands, and how far its first node is above the middle. Without it, Grafana finds a place for each node.
+     */
+    row?: number
   }>,
 ) => {
   const panel = new NodeGraphPanel()
@@ -237,12 +243,30 @@ export const nodeGraph = (
   for (const what of ['nodes', 'edges'] as const) {
     for (const [refId, expr] of Object.entries(questions[what])) panel.withTarget(now(refId, expr))
     // After the merge the name begins with that of the transformation.
-    const filter = { id: 'byRefId', options: `/^(merge-)?${what}/` }
+    const named = (name: string) => ({ id: 'byRefId', options: `/^(merge-)*${name}/` })
+    const filter = named(what)
+    if (row !== undefined && what === 'nodes')
+      for (const refId of Object.keys(questions.nodes)) inColumn(panel, named(refId), row)
     panel.withTransformation({ id: 'merge', filter, options: {} })
     const indexByName = Object.fromEntries(Object.keys(names[what]).map((name, index) => [name, index]))
     panel.withTransformation({ id: 'organize', filter, options: { renameByName: names[what], indexByName } })
   }
   return panel
+}
+
+/** Places the nodes of one question below each other, by name. */
+const inColumn = (panel: NodeGraphPanel, filter: { id: string; options: string }, row: number) => {
+  const calculated = (alias: string, left: string, operator: string, right: string) => ({
+    id: 'calculateField',
+    filter,
+    options: { mode: 'binary', binary: { left, operator, right }, alias },
+  })
+  panel
+    .withTransformation({ id: 'merge', filter, options: {} })
+    .withTransformation({ id: 'sortBy', filter, options: { sort: [{ field: 'title' }] } })
+    .withTransformation({ id: 'calculateField', filter, options: { mode: 'index', alias: 'index' } })
+    .withTransformation(calculated('below', 'index', '*', String(row)))
+    .withTransformation(calculated('fixedy', 'below', '-', 'half'))
 }
 
 /** A PromQL question over the range, one line for each series. */

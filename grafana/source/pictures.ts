@@ -8,6 +8,8 @@ import { onThisMachine } from './links.ts'
 const FOLDER = resolve(import.meta.dirname, '../../docs/pictures')
 const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome']
 const SIZE = '1200,1000'
+/** Whose board is shown. */
+const AGENT = 'fox'
 /** Of the browser's own clock: as long as the slowest panel takes. */
 const LOADED_MS = 12_000
 
@@ -32,7 +34,8 @@ async function photograph(): Promise<void> {
   try {
     for (const { uid } of boards) {
       const file = join(FOLDER, `${uid}.png`)
-      const board = onThisMachine('GRAFANA_PORT', `/d/${uid}?from=now-10m&to=now&kiosk&theme=dark`, process.env)
+      const agent = uid === 'one-agent' ? `&var-agent=${AGENT}` : ''
+      const board = onThisMachine('GRAFANA_PORT', `/d/${uid}?from=now-10m&to=now&kiosk&theme=dark${agent}`, process.env)
       await execa(browser, [
         ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
         ...['--headless', '--disable-gpu', '--no-first-run', '--disable-background-networking'],

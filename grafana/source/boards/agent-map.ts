@@ -11,7 +11,7 @@ const CENTS = '¢/h'
 
 const graph = nodeGraph(
   'Who calls whom?',
-  { height: 18 },
+  { height: 24 },
   { nodes: ask.nodes, edges: ask.edges },
   {
     units: { nodes: [CENTS, 's'], edges: ['/min', 's'] },
@@ -34,6 +34,7 @@ const graph = nodeGraph(
       },
     },
     colours: KIND_COLOURS,
+    row: ask.ROW,
   },
 )
   .overrideByName('title', [
@@ -49,11 +50,11 @@ const graph = nodeGraph(
     { id: 'links', value: [{ title: 'Open/Traces of these calls', url: exploreTraces(ask.tracesOfEdge) }] },
   ])
   .description(
-    'Agents, and the models and tools that they call, counted from every span of the range before sampling. In a node: US cents an hour, and p95 of a turn, call or tool in seconds; a larger node costs more, and the red part of its circle failed. A thicker line is called more. Hover over a node to see its lines alone; click it for its board or its traces. If one agent is large, see below which model it asks.',
+    'Agents, and the models and tools that they call, counted from every span of the range before sampling. Tools on the left, models on the right. In a node: US cents an hour, and p95 of a turn, call or tool in seconds; a larger node costs more, and the red part of its circle failed. A thicker line is called more. Hover over a node to see its lines alone; click it for its board or its traces. If one agent is large, see below which model it asks.',
   )
 
 const calls = sideBySide(
-  table('Which calls cost most, wait longest, fail?', { width: 14, height: 12 }).description(
+  table('Which calls cost most, wait longest, fail?', { width: 24, height: 10 }).description(
     'The lines of the map as rows, over the range, most costly first. Cost is in US cents an hour; tools have none of their own. A high p95 of one agent alone means long prompts, of all agents a busy model. Failed: the share that ended in an error; for place_order that is a refused order. Click an agent to open its board.',
   ),
   [
@@ -75,7 +76,7 @@ const calls = sideBySide(
 
 const services = nodeGraph(
   'Which services call each other? (kept traces only)',
-  { width: 10, height: 12, none: 'no kept trace has two services' },
+  { height: 10, none: 'no kept trace has two services' },
   { nodes: ask.serviceNodes, edges: ask.serviceEdges },
   {
     units: { nodes: ['/min', ''], edges: ['/min', ''] },

@@ -44,7 +44,7 @@ const stages = sideBySide(
   table('How far do spans get?', { height: 12, step: '2m' }).description(
     'One stage below the other; a minute is the mean of the last two. Between 4 and 5 it gets fewer by design: that is sampling. Find the first stage whose last move is long ago while the one above still moves: the fault lies between the two. All long ago: the agents have stopped.',
   ),
-  [key('stage', 'Stage', width(220))],
+  [key('stage', 'Stage', width(185))],
   [
     column('pace', 'A minute', ask.stagePerMinute, 'locale', 0),
     column('range', 'In range', ask.stageInRange, 'locale', 0),
@@ -57,7 +57,7 @@ const targets = sideBySide(
   table('Who answers Prometheus?', { height: 7, none: 'no server is asked' }).description(
     `Each server that is asked for metrics every ${settings.scrapeInterval}. Down, or a last answer long ago: see its log. Slow (seconds): the machine is busy, or there are too many series. Samples that only grow: something puts a name or an id into a label.`,
   ),
-  [key('job', 'Server', width(85)), key('instance', 'Address', width(135))],
+  [key('job', 'Server', width(75)), key('instance', 'Address', width(122))],
   [
     column(
       'up',
@@ -65,6 +65,7 @@ const targets = sideBySide(
       ask.targetUp,
       'short',
       0,
+      width(55),
       { id: 'custom.cellOptions', value: { type: 'color-text' } },
       {
         id: 'mappings',
@@ -76,9 +77,9 @@ const targets = sideBySide(
         ],
       },
     ),
-    column('age', 'Age', ask.targetAge, 's', 0),
-    column('seconds', 'Took', ask.targetSeconds, 's', 0),
-    column('samples', 'Samples', ask.targetSamples, 'locale', 0),
+    column('age', 'Age', ask.targetAge, 's', 0, width(62)),
+    column('seconds', 'Took', ask.targetSeconds, 's', 0, width(60)),
+    column('samples', 'Samples', ask.targetSamples, 'locale', 0, width(66)),
   ],
   'Server',
 )
@@ -177,8 +178,8 @@ export const pipeline: Board = {
     overTime(
       'Where does the model server spend time? (p95)',
       {
+        // Without decimals: they would take the part below a second from the axis.
         unit: 's',
-        decimals: 0,
         doubling: true,
         step: '1m',
         colours: { 'in line': 'dark-red', 'first token': 'dark-yellow', 'in all': '#808080' },
