@@ -44,6 +44,54 @@ const PROVIDER = 'gen_ai.provider.name'
 const CALL = { [OP]: 'chat', [REQUEST]: 'm', [PROVIDER]: 'openai' }
 
 const DIALECTS: Readonly<Record<string, Made>> = {
+  'google-adk: a model of LiteLLM has no provider in front': {
+    scope: 'gcp.vertex.agent',
+    sent: {
+      [OP]: 'generate_content',
+      [REQUEST]: 'openai/Qwen/Qwen2.5-3B-Instruct',
+      [PROVIDER]: 'openai',
+      'gcp.vertex.agent.llm_request': '{"contents": []}',
+    },
+    becomes: {
+      [REQUEST]: 'Qwen/Qwen2.5-3B-Instruct',
+      'woodland.request.model.sent': 'openai/Qwen/Qwen2.5-3B-Instruct',
+      'input.value': '{"contents": []}',
+      [KIND]: 'LLM',
+    },
+  },
+  'google-adk: another model keeps its name': {
+    scope: 'gcp.vertex.agent',
+    sent: { [OP]: 'generate_content', [REQUEST]: 'gemini-2.5-pro', [PROVIDER]: 'gcp.vertex_ai' },
+    becomes: { [REQUEST]: 'gemini-2.5-pro', 'woodland.request.model.sent': undefined },
+  },
+  'the conventions: messages in the event that tells of the call': {
+    sent: CALL,
+    events: [
+      {
+        name: 'gen_ai.client.inference.operation.details',
+        attributes: { 'gen_ai.input.messages': '[{"role":"user"}]' },
+      },
+      {
+        name: 'gen_ai.client.inference.operation.details',
+        attributes: { 'gen_ai.output.messages': '[{"role":"assistant"}]' },
+      },
+    ],
+    becomes: {
+      'gen_ai.input.messages': '[{"role":"user"}]',
+      'gen_ai.output.messages': '[{"role":"assistant"}]',
+      [KIND]: 'LLM',
+    },
+  },
+  'the conventions: an operation of an SDK of its own has a kind in Phoenix': {
+    sent: { [OP]: 'execute_event_loop_cycle' },
+    becomes: { [OP]: 'execute_event_loop_cycle', [KIND]: 'CHAIN' },
+  },
+  'LlamaIndex with OpenInference: a step before the call is no call': {
+    scope: 'openinference.instrumentation.llama_index',
+    name: 'OpenAILike._prepare_chat_with_tools',
+    sent: { [KIND]: 'LLM', 'llm.model_name': 'gpt-4o' },
+    becomes: { [OP]: undefined },
+  },
   'OpenInference: a call': {
     sent: {
       [KIND]: 'LLM',

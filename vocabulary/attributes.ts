@@ -72,6 +72,8 @@ export const DIALECTS = {
   /** The number as it was sent, where the parts were not in it. */
   INPUT_TOKENS_SENT: 'woodland.usage.input_tokens.sent',
   OUTPUT_TOKENS_SENT: 'woodland.usage.output_tokens.sent',
+  /** The name of the model as it was sent, where the name of its provider stood before it. */
+  REQUEST_MODEL_SENT: 'woodland.request.model.sent',
   /** No home in the conventions; many SDKs write it. */
   TOTAL_TOKENS: 'gen_ai.usage.total_tokens',
   LITELLM_OPERATION: 'litellm.operation',
