@@ -41,9 +41,11 @@ test('of three thousand must-keep traces in every profile, none is missed or kep
   )
   for (const kind of MUST_KEEP) {
     const { sent = 0, kept } = byKind[kind] ?? {}
-    assert.ok(sent === kept && sent >= COUNT / MUST_KEEP.length - late, `${kind}: ${kept} of ${sent}`)
+    assert.ok(sent === kept && sent >= Math.floor(COUNT / MUST_KEEP.length) - late, `${kind}: ${kept} of ${sent}`)
   }
-  for (const [name, { sent }] of Object.entries(byProfile)) assert.ok(sent >= COUNT / PROFILES.length - 5 - late, name)
+  // A profile has all kinds in turn, so the last turn may be missing.
+  const fewest = COUNT / PROFILES.length - MUST_KEEP.length - late
+  for (const [name, { sent }] of Object.entries(byProfile)) assert.ok(sent >= fewest, name)
   // Where one in ten is kept, half of the agents are seen after 7 runs (6.6) and 95 % after 29 (28.4); 300 agents spread so much.
   for (const [share, low, high] of [
     [0.5, 5, 9],
