@@ -104,7 +104,7 @@ mutation: $(installed) ## make mistakes in the shipped list, and test that each 
 bias: $(installed) ## estimate from kept traces alone, and compare with all traces: SEED=…
 	@tsx stack/main.ts bias
 
-sdks: $(installed) ## send what thirteen real SDKs sent, and show what each of them gets
+sdks: $(installed) ## send what real SDKs sent, and show what each of them gets
 	@tsx stack/main.ts sdks
 
 leak: $(installed) ## send secrets of every kind, and search for them in every output: N=100000 SEED=…
