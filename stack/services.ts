@@ -9,8 +9,8 @@ import type { Programs } from './native.ts'
 import { activePolicy, slowCall } from './policy.ts'
 import { collectorOverlays, isRecording, senderEnvironment, tlsFiles } from './receiver-options.ts'
 import { dataFolder, environment, pick, type Service, tsx } from './service.ts'
-import { type PortName, ROOT, type Settings, url } from './settings.ts'
-import { COLLECTOR_PORTS, collectors, type Instance, samplersOf } from './tiers.ts'
+import { COLLECTOR_PORTS, type PortName, ROOT, type Settings, url } from './settings.ts'
+import { collectors, type Instance, samplersOf } from './tiers.ts'
 import { waitsFile } from './waits.ts'
 
 /** Names of files in `grafana/targets/`, and the port of each job in the native boot. Backends have their own. */

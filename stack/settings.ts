@@ -4,13 +4,18 @@ import { UserError } from '../workbench/user-error.ts'
 
 export const ROOT = resolve(import.meta.dirname, '..')
 
-const PORTS = [
+/** The ports on which each process of the Collector listens. */
+export const COLLECTOR_PORTS = [
   'OTLP_GRPC_PORT',
   'OTLP_HTTP_PORT',
   'COLLECTOR_HEALTH_PORT',
   'COLLECTOR_METRICS_PORT',
   'COLLECTOR_EXPORTER_PORT',
   'COLLECTOR_COUNTED_PORT',
+] as const
+
+const PORTS = [
+  ...COLLECTOR_PORTS,
   'TIERS_PORT',
   'TEMPO_PORT',
   'TEMPO_GRPC_PORT',

@@ -328,7 +328,9 @@ const SIZES = [
   { bytes: 4 * KB, spans: 10_000 },
 ]
 
-const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN
+/** The value below which this share of the values lies. */
+export const quantile = (values: readonly number[], q: number) =>
+  [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * q))] ?? Number.NaN
 
 /**
  * The CPU cost of one span in each variant of the pipeline, beside a pipeline that drops it: lines of Markdown. Variants take
@@ -354,7 +356,7 @@ export async function speed(settings: Settings, say: (line: string) => void): Pr
             `${shape.name}, ${bytes / KB} KB, turn ${round + 1} of ${ROUNDS}: ${one.usPerSpan.toFixed(1)} µs a span, ${(one.keptShare * 100).toFixed(0)} % kept`,
           )
         }
-      const middle = (costs: readonly Cost[], of: (cost: Cost) => number) => median(costs.map(of))
+      const middle = (costs: readonly Cost[], of: (cost: Cost) => number) => quantile(costs.map(of), 0.5)
       const least = middle([...found.values()][0] ?? [], ({ usPerSpan }) => usPerSpan)
       for (const [{ name }, costs] of found) {
         const usPerSpan = middle(costs, (one) => one.usPerSpan)

@@ -7,8 +7,8 @@ import { parse } from 'yaml'
 import { COLLECTOR } from '../vocabulary/attributes.ts'
 import { collectorOverlays } from './receiver-options.ts'
 import { services, writePrometheusFiles } from './services.ts'
-import { ROOT, readSettings, type Settings } from './settings.ts'
-import { COLLECTOR_PORTS, collectors, judges, receivers, samplersOf } from './tiers.ts'
+import { COLLECTOR_PORTS, ROOT, readSettings, type Settings } from './settings.ts'
+import { collectors, judges, receivers, samplersOf } from './tiers.ts'
 
 const state = mkdtempSync(resolve(tmpdir(), 'wood-tiers-'))
 after(() => rmSync(state, { recursive: true, force: true }))

@@ -1,21 +1,11 @@
 import { UserError } from '../workbench/user-error.ts'
-import { type PortName, type Settings, url } from './settings.ts'
+import { COLLECTOR_PORTS, type Settings, url } from './settings.ts'
 
 /** A gateway masks, counts and hands traces on; a sampler judges them and hands on what is kept. */
 export type Tier = 'gateway' | 'sampler'
 
 /** One process of the Collector in this stack. Its settings are those of the stack with its own ports. */
 export type Instance = Readonly<{ name: string; tier?: Tier; settings: Settings }>
-
-/** The ports on which each process of the Collector listens. */
-export const COLLECTOR_PORTS = [
-  'OTLP_GRPC_PORT',
-  'OTLP_HTTP_PORT',
-  'COLLECTOR_HEALTH_PORT',
-  'COLLECTOR_METRICS_PORT',
-  'COLLECTOR_EXPORTER_PORT',
-  'COLLECTOR_COUNTED_PORT',
-] as const satisfies readonly PortName[]
 
 /** How a sentence names a process of the Collector. */
 export const titleOf = (name: string): string => (name === 'collector' ? 'the collector' : name)

@@ -10,8 +10,7 @@ import { build, type Programs, readRecipes } from '../stack/native.ts'
 import { eventually, ownSettings } from '../stack/own-stack.ts'
 import { freePorts } from '../stack/ports.ts'
 import { collectorEnvironment } from '../stack/services.ts'
-import { ROOT, type Settings } from '../stack/settings.ts'
-import { COLLECTOR_PORTS } from '../stack/tiers.ts'
+import { COLLECTOR_PORTS, ROOT, type Settings } from '../stack/settings.ts'
 import { backendThatTakesAll, sendFailedCall } from './one-trace.ts'
 
 /** The release whose schemas the manifests are held to, and its digest in Go's checksum database. */

@@ -22,7 +22,7 @@ import { runningPid, started } from '../processes.ts'
 import { phoenixSpans, prometheus, tempoSearch } from '../queries.ts'
 import { tsx } from '../service.ts'
 import { ROOT, type Settings, url } from '../settings.ts'
-import { speed } from '../speed.ts'
+import { quantile, speed } from '../speed.ts'
 import { COMMITTED_RECORDING } from '../workbench.ts'
 
 const SERVICES = ['tempo', 'prometheus', 'phoenix', 'collector', 'mock-vllm']
@@ -31,8 +31,6 @@ const report = (what: string, found: string, aim: string) => {
   rows.push([what, found, aim])
   console.error(`${what}: ${found} (aim: ${aim})`)
 }
-const quantile = (values: readonly number[], q: number) =>
-  [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * q))] ?? Number.NaN
 const ticksOf = (entries: readonly Entry[]) => entries.filter((entry) => entry.kind === 'tick')
 
 async function withStack(env: Record<string, string>, policy: string, measure: (settings: Settings) => Promise<void>) {

@@ -44,7 +44,7 @@ async function tracesOf(settings: Settings, run: string): Promise<ReadonlyMap<st
 
 /** Runs one example against the running stack, and says where it is seen. Throws `UserError` when the stack is not up. */
 export async function example(settings: Settings, name: string, { cancel, say }: Options): Promise<void> {
-  exampleOf(name) // Refuses a name that is none, before anything is asked or installed.
+  exampleOf(name) // Refuses a name that no example has, before anything is asked or installed.
   await refuseMissingStack(settings)
   const programs = await install(settings, [name], { cancel, say })
   const run = newRun(name)

@@ -57,16 +57,7 @@ export async function askExplain(settings: Settings, asked: AskedExplain): Promi
 
 /** The page of one kept trace, as `FORMAT=html` writes it. Throws `UserError` when Tempo has no such trace. */
 export async function tracePage(settings: Settings, trace: string): Promise<string> {
-  const asked = {
-    trace,
-    last: undefined,
-    agent: undefined,
-    service: undefined,
-    file: undefined,
-    format: 'html',
-  } as const
-  refuseUnclear(asked)
-  const spans = await fromTempo(settings, asked)
+  const spans = await keptTrace(settings, trace)
   const explained = explain(spans, tokenPriceOn(dayOf(spans)))
   return pageReport(explained, elsewhere(settings, explained.summary.trace))
 }
