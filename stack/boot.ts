@@ -73,8 +73,11 @@ export async function bootNative(
       if (setPrices) await sleep(await setPrices(settings, prices), undefined, { signal: cancel })
       say(`  ${service.name.padEnd(11)} ready after ${((Date.now() - began) / 1000).toFixed(1)} s`)
     }
+    // One that runs may still be busy with a reload, or with a start of a moment ago.
+    const others = wanted.filter((service) => service.ready && !absent.includes(service) && service.name !== 'sim')
+    const busy = others.map((service) => untilReady(settings, service, cancel))
     // The simulator starts last, so that everything which gets its telemetry is ready.
-    await allOrFirstFailure(absent.filter(({ name }) => name !== 'sim').map(launch))
+    await allOrFirstFailure([...busy, ...absent.filter(({ name }) => name !== 'sim').map(launch)])
     for (const service of absent.filter(({ name }) => name === 'sim')) await launch(service)
   } catch (error) {
     await Promise.all(mine.map((service) => stopService(settings, service)))

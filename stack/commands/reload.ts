@@ -88,7 +88,14 @@ export async function reload(settings: Settings, { policy, recording, launcher, 
     if (!(error instanceof UserError) || cancel.aborted || before === undefined) throw error
     putInForce(settings, before)
     // Those that took the new list must not go on with it alone.
-    for (const { one, lastWords } of reloading) if ((await lastWords()) === undefined) await tell(one.name)
+    const alive = []
+    for (const sampler of reloading) if ((await sampler.lastWords()) === undefined) alive.push(sampler.one)
+    await Promise.all(
+      alive.map(async (one) => {
+        const reloaded = { one, since: await upSince(one), lastWords: await tell(one.name) }
+        await untilUpAgain(reloaded, cancel).catch(() => {}) // The first error is the one to be told.
+      }),
+    )
     const back =
       samplers.length > 1 ? 'what ended with it: make up' : `the collector with it: make up POLICY=${shownAs(active)}`
     throw new UserError(`${error.message}\nThe list before is in force again. To start ${back}`)
