@@ -58,8 +58,46 @@ export const KEYS: readonly Kind[] = [
         ? after(oneOf(['ghp_', 'gho_', 'ghs_'], random), token(ALNUM, 36, random))
         : after('github_pat_', `${token(ALNUM, 22, random)}_${token(ALNUM, 59, random)}`),
   },
-  { name: 'GitLab token', make: (random) => after('glpat-', token(ALNUM, 20, random)) },
-  { name: 'Slack token', make: (random) => after('xoxb-', `${digits(12, random)}-${token(ALNUM, 24, random)}`) },
+  {
+    name: 'GitLab token',
+    make: (random) => after(oneOf(['glpat-', 'glptt-', 'glrt-', 'gldt-'], random), token(ALNUM, 20, random)),
+  },
+  {
+    name: 'Slack token',
+    make: (random) =>
+      after(oneOf(['xoxb-', 'xoxe-1-', 'xapp-1-'], random), `${digits(12, random)}-${token(ALNUM, 24, random)}`),
+  },
+  {
+    name: 'key of another provider of models',
+    make: (random) => after(oneOf(['gsk_', 'xai-', 'pplx-', 'nvapi-', 'pcsk_'], random), token(ALNUM, 52, random)),
+  },
+  {
+    name: 'key of a tool for agents',
+    make: (random) =>
+      oneOf(
+        [
+          after('r8_', token(ALNUM, 37, random)),
+          after('tvly-dev-', token(ALNUM, 32, random)),
+          { before: 'lsv2_pt_', marker: random.hex(32), after: `_${random.hex(10)}` },
+        ],
+        random,
+      ),
+  },
+  {
+    name: 'token of a registry or a cloud',
+    make: (random) =>
+      oneOf(
+        [
+          after('pypi-AgEIcHlwaS5vcmc', token(ALNUM, 60, random)),
+          after('dckr_pat_', token(ALNUM, 27, random)),
+          after('hvs.', token(ALNUM, 90, random)),
+          after('dop_v1_', random.hex(64)),
+          after('glsa_', `${token(ALNUM, 32, random)}_${random.hex(8)}`),
+          after('glc_', token(ALNUM, 60, random)),
+        ],
+        random,
+      ),
+  },
   { name: 'Google key', make: (random) => after('AIza', token(ALNUM, 35, random)) },
   { name: 'Hugging Face token', make: (random) => after('hf_', token(LOWER + UPPER, 34, random)) },
   {
