@@ -65,6 +65,8 @@ const LOOK_AGAIN_MS = 100
 const SETTLED_WITHIN_MS = 600 * SECOND_MS
 /** A drill is over when the queues are empty and nothing has come for this long. */
 const QUIET_MS = SECOND_MS
+/** A backend on a busy machine may write nothing for a while. Only a drill that loses spans waits as long as this. */
+const STORED_QUIET_MS = 60 * SECOND_MS
 /** How many spans a generated trace has. */
 export const SPANS_PER_TRACE = 4
 /** The collector logs one such line for each trace that it drops because it cannot update its queue on disk. */
@@ -283,7 +285,7 @@ async function storedIn({ running, proxy }: Target, cancel: AbortSignal) {
       return true
     },
     isOver: () => stored.size >= proxy.acknowledged.size,
-    quietMs: 5 * QUIET_MS,
+    quietMs: STORED_QUIET_MS,
     cancel,
   })
   return stored

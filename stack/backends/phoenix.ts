@@ -30,7 +30,8 @@ export const phoenix: Backend = {
         }),
       }),
       ready: url(settings, 'PHOENIX_PORT', '/v1/projects'),
-      graceMs: 10_000,
+      // It writes the spans in its memory before it ends, which takes longer on a busy machine.
+      graceMs: 30_000,
     }),
     link: { port: 'PHOENIX_PORT', path: '/projects', what: 'every kept conversation, with its messages and cost' },
     // Phoenix gives a span a cost only if the model has a price when the span comes.
