@@ -1,34 +1,46 @@
 import { existsSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs'
-import { basename, delimiter, resolve } from 'node:path'
+import { delimiter, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { writeDashboards } from '../grafana/source/dashboards.ts'
 import { UserError } from '../workbench/user-error.ts'
-import { BACKENDS, chosenBackends, collectorFile, running, served } from './backends/backends.ts'
+import { BACKENDS, chosenBackends, running, served } from './backends/backends.ts'
 import { launcherFor } from './collectors.ts'
+import { COMPOSE_FILE, containerFiles, TLS_FILE, writeComposeTiers } from './compose-tiers.ts'
 import { activatePolicy } from './policy.ts'
 import { holder, isFree } from './ports.ts'
 import { pricesToday } from './prices.ts'
-import { collectorOverlays, isRecording, senderEnvironment, tlsFiles } from './receiver-options.ts'
+import { isRecording, senderEnvironment, tlsFiles } from './receiver-options.ts'
 import { ANSWER_LIMIT_MS, type LastWords, startLimitMs } from './service.ts'
 import { collectorEnvironment, dashboards, recordings } from './services.ts'
 import { ROOT, type Settings, url } from './settings.ts'
-import { startWithWaits, waitsFile, waitsIn } from './waits.ts'
+import { collectors, titleOf } from './tiers.ts'
+import { startWithWaits, waitsIn } from './waits.ts'
 
 type Say = (line: string) => void
 
 const NATIVE = 'To build everything from source instead: make up BOOT=native'
 
-/** The variables for docker-compose.yml: every setting, port and image, as in the native boot. Empty means unset. */
+/** A user's own changes, which Compose loads by itself only where no file is named. */
+const OVERRIDE = 'docker-compose.override.yml'
+
+/**
+ * The variables for docker-compose.yml: every setting, port and image, as in the native boot. Empty means unset. With `TIERS`,
+ * writes the file that has the gateways and samplers.
+ */
 export function composeEnvironment(settings: Settings): Record<string, string> {
   const given = Object.entries(settings.env).filter(([, value]) => value !== '')
   const ports = Object.entries(settings.ports).map(([name, port]) => [name, String(port)])
   const tls = tlsFiles(settings)
   const backends = chosenBackends(settings)
+  const isTiered = collectors(settings).length > 1
+  const collectorOptions = containerFiles(settings) // Refuses wrong options, before a file is written.
   const files = [
     ...(isRecording(settings) ? ['stack/compose/record.yaml'] : []),
-    ...(tls ? ['stack/compose/tls.yaml'] : []),
+    ...(tls ? [TLS_FILE] : []),
+    ...(isTiered ? [writeComposeTiers(settings)] : []),
   ]
+  const own = existsSync(resolve(ROOT, OVERRIDE)) ? [OVERRIDE] : []
   return {
     ...Object.fromEntries([...given, ...ports]),
     STACK_STATE: settings.state,
@@ -41,15 +53,9 @@ export function composeEnvironment(settings: Settings): Record<string, string> {
         .filter((backend) => backend.server.metricsPort && !backends.includes(backend))
         .map(({ id }) => [`${id.toUpperCase()}_TARGETS`, './stack/compose/no-targets.yaml']),
     ),
-    COLLECTOR_FILES: [
-      ...backends.map(collectorFile),
-      ...collectorOverlays(settings),
-      `policies/${basename(waitsFile(settings))}`,
-    ]
-      .map((file) => `--config /${file}`)
-      .join(' '),
+    COLLECTOR_FILES: collectorOptions,
     ...Object.assign({}, ...backends.map((backend) => backend.environment(settings))),
-    ...(files.length > 0 ? { COMPOSE_FILE: ['docker-compose.yml', ...files].join(delimiter) } : {}),
+    ...(files.length > 0 ? { COMPOSE_FILE: [COMPOSE_FILE, ...own, ...files].join(delimiter) } : {}),
     OTEL_EXPORTER_OTLP_HEADERS: senderEnvironment(settings).OTEL_EXPORTER_OTLP_HEADERS ?? '',
     ...(tls ? { OTLP_TLS_CERT: tls.cert, OTLP_TLS_KEY: tls.key } : {}),
     ...(isRecording(settings)
@@ -165,7 +171,8 @@ export async function bootDocker(
   for (const [service, { ports = [] }] of absent) await refuseTakenPorts(settings, service, ports)
 
   await pullMissing(settings, services, cancel)
-  if (!running.includes('collector')) {
+  // One that ended alone and is started again has the list and the waits of the others.
+  if (!collectors(settings).some(({ name }) => running.includes(name))) {
     await activatePolicy(settings, policy, await launcherFor(settings, { cancel, say }, 'docker'))
     startWithWaits(settings)
   }
@@ -217,7 +224,8 @@ async function refuseTakenPorts(
 ): Promise<void> {
   for (const port of ports.map(({ published }) => Number(published))) {
     if (await isFree(port)) continue
-    const name = Object.entries(settings.ports).find(([, value]) => value === port)?.[0]
+    // The ports of further gateways and samplers follow TIERS_PORT.
+    const name = Object.entries(settings.ports).find(([, value]) => value === port)?.[0] ?? 'TIERS_PORT'
     const fix = `Stop that program, or choose another port: make up ${name}=…`
     throw new UserError(`port ${port} (${name}, for ${service}) is taken by ${await holder(port)}. ${fix}`)
   }
@@ -258,10 +266,12 @@ async function untilWorking(settings: Settings, name: string, before: readonly C
       )
     }
     // A simulator that does not find its model ends within two seconds.
-    if (Date.now() - began > 3000 && (await collectorAnswers(settings))) return
-    if (Date.now() - began > startLimitMs(settings))
+    const answers = await Promise.all(collectors(settings).map((one) => collectorAnswers(one.settings)))
+    const silent = collectors(settings).find((_, index) => !answers[index])
+    if (Date.now() - began > 3000 && !silent) return
+    if (silent && Date.now() - began > startLimitMs(settings))
       throw new UserError(
-        `the collector is not ready after ${startLimitMs(settings) / 1000} s (${url(settings, 'COLLECTOR_HEALTH_PORT')}). To see why: make logs S=collector`,
+        `${titleOf(silent.name)} is not ready after ${startLimitMs(settings) / 1000} s (${url(silent.settings, 'COLLECTOR_HEALTH_PORT')}). To see why: make logs S=${silent.name}`,
       )
     await sleep(500, undefined, { signal: cancel })
   }
@@ -299,8 +309,8 @@ export async function statusDocker(settings: Settings): Promise<readonly { name:
       if (!container) return { name: service, state: 'not running' }
       const { state, exitCode, health, restarts } = container
       if (state !== 'running') return { name: service, state: `not running: ${state}, exit code ${exitCode}` }
-      const well =
-        service === 'collector' ? await collectorAnswers(settings) : health === undefined || health === 'healthy'
+      const collector = collectors(settings).find((one) => one.name === service)
+      const well = collector ? await collectorAnswers(collector.settings) : health === undefined || health === 'healthy'
       return {
         name: service,
         state: `running${restarts > 0 ? `, restarts: ${restarts}` : ''}${well ? '' : ', not ready'}`,
@@ -318,10 +328,10 @@ export async function logsDocker(settings: Settings, service: string | undefined
   })
 }
 
-/** Makes the running collector read its policy again. It decides at once on the traces that it holds. Its process stays, or ends. */
-export async function reloadDocker(settings: Settings): Promise<LastWords> {
+/** Makes a running collector read its policy again. It decides at once on the traces that it holds. Its process stays, or ends. */
+export async function reloadDocker(settings: Settings, collector = 'collector'): Promise<LastWords> {
   const { name } = await project(settings)
-  const look = async () => (await containers(settings, name)).find(({ service }) => service === 'collector')
+  const look = async () => (await containers(settings, name)).find(({ service }) => service === collector)
   const before = await look()
   const same = async () => {
     const now = await look()
@@ -329,8 +339,8 @@ export async function reloadDocker(settings: Settings): Promise<LastWords> {
   }
   await compose(
     settings,
-    ['kill', '--signal', 'SIGHUP', 'collector'],
-    'the collector is not running. To start it: make up.',
+    ['kill', '--signal', 'SIGHUP', collector],
+    `${titleOf(collector)} is not running. To start it: make up.`,
   )
-  return async () => ((await same()) ? undefined : lastLogs(settings, 'collector'))
+  return async () => ((await same()) ? undefined : lastLogs(settings, collector))
 }

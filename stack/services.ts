@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { stringify } from 'yaml'
 import { writeDashboards } from '../grafana/source/dashboards.ts'
 import { COLLECTOR } from '../vocabulary/attributes.ts'
 import { LIVE_RECORDING } from '../workbench/recording.ts'
@@ -10,11 +11,11 @@ import { activePolicy, slowCall } from './policy.ts'
 import { collectorOverlays, isRecording, senderEnvironment, tlsFiles } from './receiver-options.ts'
 import { dataFolder, environment, pick, type Service, tsx } from './service.ts'
 import { COLLECTOR_PORTS, type PortName, ROOT, type Settings, url } from './settings.ts'
-import { collectors, type Instance, samplersOf } from './tiers.ts'
+import { collectors, type Instance, samplersOf, type Tier } from './tiers.ts'
 import { waitsFile } from './waits.ts'
 
 /** Names of files in `grafana/targets/`, and the port of each job in the native boot. Backends have their own. */
-const COLLECTOR_TARGETS = {
+export const COLLECTOR_TARGETS = {
   agents: 'COLLECTOR_EXPORTER_PORT',
   counted: 'COLLECTOR_COUNTED_PORT',
   collector: 'COLLECTOR_METRICS_PORT',
@@ -37,6 +38,16 @@ export function collectorEnvironment(settings: Settings): Record<string, string>
     GOMEMLIMIT: '700MiB',
   })
 }
+
+/** What a collector of this tier loads beside its configuration, in both boots: paths from the root of the repository, or absolute. */
+export const collectorFiles = (settings: Settings, tier?: Tier): readonly string[] => [
+  ...backendsOf(settings, tier).map(collectorFile),
+  ...collectorOverlays(settings, tier),
+  ...(tier === 'gateway' ? [] : [waitsFile(settings)]),
+]
+
+/** A gateway hands on to samplers alone. */
+const backendsOf = (settings: Settings, tier?: Tier) => (tier === 'gateway' ? [] : chosenBackends(settings))
 
 /** The arguments of a collector that loads the shipped configuration and these files. */
 export const collectorArguments = (settings: Settings, files: readonly string[] = []): string[] => [
@@ -93,18 +104,13 @@ export function services(settings: Settings, programs: Programs): readonly Servi
     settings: own,
     command: () => {
       if (isRecording(settings)) mkdirSync(recordings(settings), { recursive: true })
-      const loaded = tier === 'gateway' ? [] : backends
       return {
         file: programs(tier ? 'otelcol-tiers' : 'otelcol-woodland'),
-        args: collectorArguments(settings, [
-          ...loaded.map(collectorFile),
-          ...collectorOverlays(settings, tier),
-          ...(tier === 'gateway' ? [] : [waitsFile(settings)]),
-        ]),
+        args: collectorArguments(settings, collectorFiles(settings, tier)),
         env: {
           ...collectorEnvironment(own),
           QUEUE_DIR: resolve(settings.state, 'data', name),
-          ...Object.assign({}, ...loaded.map((backend) => backend.environment(settings))),
+          ...Object.assign({}, ...backendsOf(settings, tier).map((backend) => backend.environment(settings))),
           ...(isRecording(settings) ? { RECORDING_FILE: resolve(recordings(settings), LIVE_RECORDING) } : {}),
           ...pick(settings.env, ['OTLP_TOKEN']),
           ...(tls ? { OTLP_TLS_CERT: tls.cert, OTLP_TLS_KEY: tls.key } : {}),
@@ -206,13 +212,15 @@ export function writePrometheusFiles(settings: Settings): void {
   for (const [job, port] of Object.entries(COLLECTOR_TARGETS))
     write(
       job,
-      collectors(settings)
-        // The two pages of what is counted name their collector themselves.
-        .map(({ name, tier, settings: { ports } }) =>
-          tier && job === 'collector'
-            ? `${target(ports, port)}  labels: { ${COLLECTOR.NAME}: ${name} }\n`
-            : target(ports, port),
-        )
-        .join(''),
+      collectorTargets(settings, job, ({ settings: { ports } }) => `127.0.0.1:${ports[port]}`),
     )
 }
+
+/** What `grafana/targets/` says of one page of every collector. The two pages of what is counted name their collector themselves. */
+export const collectorTargets = (settings: Settings, job: string, address: (one: Instance) => string): string =>
+  stringify(
+    collectors(settings).map((one) => ({
+      targets: [address(one)],
+      ...(one.tier && job === 'collector' ? { labels: { [COLLECTOR.NAME]: one.name } } : {}),
+    })),
+  )

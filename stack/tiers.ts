@@ -47,3 +47,8 @@ export const samplersOf = (settings: Settings): string =>
   JSON.stringify({
     static: { hostnames: judges(settings).map((one) => url(one.settings, 'OTLP_GRPC_PORT').replace('http://', '')) },
   })
+
+/** The samplers, as gateways in containers find them: by the name that all of them have, as in a cluster. */
+export const SAMPLERS_BY_NAME = JSON.stringify({
+  dns: { hostname: 'sampler', port: '4317', interval: '1s', timeout: '2s' },
+})

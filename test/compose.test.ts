@@ -15,7 +15,7 @@ import { relative, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { parseEnv } from 'node:util'
 import { execa } from 'execa'
-import { parse } from 'yaml'
+import { parse, parseAllDocuments } from 'yaml'
 import packageJson from '../package.json' with { type: 'json' }
 import { BACKENDS, collectorFile, lacking, served } from '../stack/backends/backends.ts'
 import { launcherFor } from '../stack/collectors.ts'
@@ -26,6 +26,8 @@ import { ownSettings } from '../stack/own-stack.ts'
 import { activePolicy, SHIPPED_POLICY } from '../stack/policy.ts'
 import { dashboards, services as nativeServices, writePrometheusFiles } from '../stack/services.ts'
 import { type PortName, ROOT, type Settings } from '../stack/settings.ts'
+import { collectors, SAMPLERS_BY_NAME, type Tier } from '../stack/tiers.ts'
+import { COLLECTOR } from '../vocabulary/attributes.ts'
 
 type Mount = { type: string; source: string; target: string; read_only?: boolean }
 type Service = {
@@ -35,7 +37,7 @@ type Service = {
   environment?: Record<string, string | null>
   ports?: { host_ip?: string; target: number; published: string }[]
   volumes?: Mount[]
-  depends_on?: Record<string, { condition: string }>
+  depends_on?: Record<string, { condition: string; required?: boolean }>
   restart?: string
   stop_signal?: string
   mem_limit?: string
@@ -44,6 +46,7 @@ type Service = {
   security_opt?: string[]
   privileged?: boolean
   network_mode?: string
+  networks?: Record<string, { aliases?: string[] } | null>
   user?: string
   entrypoint?: string[] | null
   extra_hosts?: string[]
@@ -74,6 +77,7 @@ const ELSEWHERE = {
   ...Object.assign({}, ...BACKENDS.map(({ needs }) => needs)),
   OTLP_BACKEND_HEADERS: 'x-key=a%24{b}%2Cc',
 }
+const EVERYWHERE = { BACKENDS: BACKENDS.map(({ id }) => id).join(), ...ELSEWHERE }
 /** Natively the paths of programs are of no interest here: nothing is started. */
 const asNamed: Programs = (name) => name
 const options = { policy: SHIPPED_POLICY, cancel: new AbortController().signal, say: () => {} }
@@ -343,7 +347,7 @@ test('the collector gets every variable without a default in its configuration, 
     .map((file) => readFileSync(resolve(ROOT, 'collector', file), 'utf8'))
     .join('\n')
   const read = [...text.matchAll(/\$\{env:(\w+)(:-)?/g)]
-  const all = { BACKENDS: BACKENDS.map(({ id }) => id).join(), ...ELSEWHERE, OTLP_TOKEN: 'a-token-of-sixteen' }
+  const all = { ...EVERYWHERE, OTLP_TOKEN: 'a-token-of-sixteen' }
   const { collector } = await compose(composeEnvironment({ ...settings, env: { ...settings.env, ...all } }))
   const told = collector?.environment ?? {}
   for (const [, name = '', fallback] of read) assert.ok(fallback || told[name], `${name} is missing`)
@@ -352,6 +356,96 @@ test('the collector gets every variable without a default in its configuration, 
       ['GOGC', 'GOMEMLIMIT'].includes(name) || read.some(([, known]) => known === name),
       `nothing reads ${name}`,
     )
+})
+
+test('TIERS=2x3 makes five services of the collector, with the files of the native boot, and leaves the other services', async () => {
+  const [cert, key] = [resolve(settings.state, 'tiers-cert.pem'), resolve(settings.state, 'tiers-key.pem')]
+  for (const file of [cert, key]) writeFileSync(file, '')
+  const overlays = { OTLP_TOKEN: 'a-token-of-sixteen', OTLP_TLS_CERT: cert, OTLP_TLS_KEY: key, ...EVERYWHERE }
+  const plain = await compose(composeEnvironment({ ...settings, env: { ...settings.env, ...overlays } }))
+  const tiered = { ...settings, env: { ...settings.env, ...overlays, TIERS: '2x3' } }
+  const found = await compose(composeEnvironment(tiered))
+  const all = collectors(tiered)
+  const names = (tier: Tier) => all.filter((one) => one.tier === tier).map(({ name }) => name)
+  const { collector: base = assert.fail(), prometheus, sim, ...others } = plain
+  assert.deepEqual(
+    Object.keys(found).sort(),
+    [...Object.keys(others), 'prometheus', 'sim', ...all.map(({ name }) => name)].sort(),
+  )
+  for (const [name, service] of entries(others)) assert.deepEqual(found[name], service, name)
+  const { collector: one, ...waits } = found.sim?.depends_on ?? {}
+  assert.equal(one?.required, false, 'it is not there')
+  const expected = [...Object.keys(sim?.depends_on ?? {}).filter((name) => name !== 'collector'), ...names('gateway')]
+  assert.deepEqual(Object.keys(waits).sort(), expected.sort())
+
+  const native = nativeServices(tiered, asNamed)
+  const inContainer = (word: string) =>
+    word.replace(resolve(ROOT, 'collector'), '/collector').replace(resolve(settings.state, 'policies'), '/policies')
+  for (const { name, tier, settings: own } of all) {
+    const {
+      command,
+      environment = {},
+      ports,
+      networks,
+      depends_on,
+      volumes,
+      ...rest
+    } = found[name] ?? assert.fail(name)
+    const isGateway = tier === 'gateway'
+    const args = native.find((service) => service.name === name)?.command().args
+    assert.deepEqual(command, args?.map(inContainer), name)
+    assert.deepEqual(networks, { default: { aliases: [isGateway ? 'collector' : 'sampler'] } }, name)
+    const { COLLECTOR_NAME, QUEUE_DIR, SAMPLERS, OTLP_TLS_CERT, OTLP_TLS_KEY, ...told } = environment
+    const { QUEUE_DIR: __, OTLP_TLS_CERT: ___, OTLP_TLS_KEY: ____, ...same } = base.environment ?? {}
+    const keys = BACKENDS.flatMap((backend) => Object.keys(backend.environment(tiered)))
+    const read = Object.entries(same).filter(([variable]) => !(isGateway && keys.includes(variable)))
+    assert.deepEqual(told, Object.fromEntries(read), `${name} has the keys of backends if it sends to them`)
+    assert.deepEqual([COLLECTOR_NAME, QUEUE_DIR], [name, `/queue/${name}`])
+    assert.deepEqual(
+      [OTLP_TLS_CERT, OTLP_TLS_KEY],
+      isGateway ? ['/tls/cert.pem', '/tls/key.pem'] : [undefined, undefined],
+    )
+    assert.deepEqual(SAMPLERS && JSON.parse(SAMPLERS).dns.hostname, isGateway ? 'sampler' : undefined, name)
+    const mounts = (base.volumes ?? []).filter(({ target }) => isGateway || !target.startsWith('/tls/'))
+    assert.deepEqual(volumes, mounts, name)
+    // Nothing outside reaches where a sampler receives, because it does not mask.
+    const open = Object.entries(PUBLISHED.collector ?? {}).filter(([, port]) => isGateway || !port.startsWith('OTLP_'))
+    assert.deepEqual(
+      ports?.map(({ host_ip, target, published }) => [host_ip, target, Number(published)]).sort(),
+      open.map(([target, port]) => ['127.0.0.1', Number(target), own.ports[port]]).sort(),
+      name,
+    )
+    const started = isGateway ? names('sampler') : []
+    assert.deepEqual(Object.keys(depends_on ?? {}).sort(), [...Object.keys(base.depends_on ?? {}), ...started].sort())
+    const { command: _c, environment: _e, ports: _p, networks: _n, depends_on: _d, volumes: _v, ...kept } = base
+    assert.deepEqual(rest, kept, name)
+  }
+
+  for (const job of readdirSync(resolve(ROOT, 'grafana/targets'))) {
+    const shown = found.prometheus?.volumes?.find(({ target }) => target === `/grafana/targets/${job}`)?.source
+    const [{ targets }] = parse(readFileSync(resolve(ROOT, 'grafana/targets', job), 'utf8'))
+    const [host, port] = targets[0].split(':')
+    if (host !== 'collector') continue
+    const asked: { targets: string[]; labels?: Record<string, string> }[] = parse(readFileSync(shown ?? '', 'utf8'))
+    assert.deepEqual(
+      asked.map((one) => one.targets),
+      all.map(({ name }) => [`${name}:${port}`]),
+    )
+    const labels =
+      job === 'collector.yaml' ? all.map(({ name }) => ({ [COLLECTOR.NAME]: name })) : all.map(() => undefined)
+    assert.deepEqual(
+      asked.map((one) => one.labels),
+      labels,
+      job,
+    )
+  }
+  assert.equal(found.prometheus?.volumes?.length, (prometheus?.volumes?.length ?? 0) + 3)
+})
+
+test('in containers and in a cluster, gateways find samplers in the same way', () => {
+  const [, deployment] = parseAllDocuments(readFileSync(resolve(ROOT, 'deploy/kubernetes/gateway.yaml'), 'utf8'))
+  const told: { name: string; value?: string }[] = deployment?.toJS().spec.template.spec.containers[0].env
+  assert.deepEqual(JSON.parse(told.find(({ name }) => name === 'SAMPLERS')?.value ?? ''), JSON.parse(SAMPLERS_BY_NAME))
 })
 
 test('RECORD=yes makes both boots write what the sampler sees to a file, and changes nothing else', async () => {
@@ -464,6 +558,14 @@ test('wrong settings are refused before anything is started, and the error says 
   const taken = `port ${settings.ports.PHOENIX_PORT} \\(PHOENIX_PORT, for phoenix\\) is taken by .*pid ${process.pid}.*PHOENIX_PORT=`
   await assert.rejects(bootDocker({ ...settings, env }, options), new RegExp(taken)).finally(() => squatter.close())
 
+  const second = createServer().listen(settings.ports.TIERS_PORT, '127.0.0.1')
+  await assert
+    .rejects(
+      bootDocker({ ...settings, env: { ...env, TIERS: '2x2' } }, options),
+      new RegExp(`port ${settings.ports.TIERS_PORT} \\(TIERS_PORT, for gateway-2\\) is taken by .*TIERS_PORT=`),
+    )
+    .finally(() => second.close())
+
   await assert.rejects(bootDocker({ ...settings, env }, options), ({ message }: Error) => {
     assert.match(message, /^Not every image could be pulled.*make up BOOT=native$/s)
     assert.ok(message.includes(`Missing: ${settings.env.TEMPO_IMAGE?.replace(/@.*/, '')}. `), message)
@@ -541,13 +643,16 @@ test('without its image, the workbench pulls it before the first start, or says 
   )
 })
 
-test('a reload sends SIGHUP to the collector, and notices whether it still runs', async () => {
-  const [asked, restarts] = [resolve(folder, 'asked-of-reload'), resolve(folder, 'restarts')]
+for (const collector of ['collector', 'sampler-2'])
+  test(`a reload sends SIGHUP to ${collector}, and notices whether it still runs`, () => reloads(collector))
+
+async function reloads(collector: string): Promise<void> {
+  const [asked, restarts] = [resolve(folder, `asked-of-${collector}`), resolve(folder, `restarts-of-${collector}`)]
   const inspected = (count: string) =>
     JSON.stringify([
       {
         Id: 'c1',
-        Config: { Labels: { 'com.docker.compose.service': 'collector' } },
+        Config: { Labels: { 'com.docker.compose.service': collector } },
         State: { Status: 'running', ExitCode: 0 },
         RestartCount: count,
       },
@@ -561,12 +666,12 @@ test('a reload sends SIGHUP to the collector, and notices whether it still runs'
       'container inspect') cat ${restarts} ;;
     esac`
   writeFileSync(restarts, inspected('3'))
-  const lastWords = await reloadDocker({ ...settings, env: fakeDocker('reloads', script) })
-  assert.match(readFileSync(asked, 'utf8'), /^compose kill --signal SIGHUP collector$/m)
+  const lastWords = await reloadDocker({ ...settings, env: fakeDocker(`reloads-${collector}`, script) }, collector)
+  assert.match(readFileSync(asked, 'utf8'), new RegExp(`^compose kill --signal SIGHUP ${collector}$`, 'm'))
   assert.equal(await lastWords(), undefined)
   writeFileSync(restarts, inspected('4'))
   assert.equal(await lastWords(), 'what it said last')
-})
+}
 
 test('VOLUME=high loads the same overlay in both boots, and changes nothing else', async () => {
   const high = { ...settings, env: { ...settings.env, VOLUME: 'high' } }

@@ -6,11 +6,12 @@ import { parseEnv } from 'node:util'
 import { execa } from 'execa'
 import packageJson from '../../package.json' with { type: 'json' }
 import { onInterrupt } from '../../sim/interrupt.ts'
+import { sumOf } from '../../workbench/collector.ts'
 import { UserError } from '../../workbench/user-error.ts'
-import { BACKENDS, chosenBackends, served } from '../backends/backends.ts'
+import { BACKENDS, chosenBackends, running as inContainers, served } from '../backends/backends.ts'
 import { eventually } from '../own-stack.ts'
 import { freePorts, portsOfItsOwn } from '../ports.ts'
-import { prometheus, tempoSearch, tempoTrace } from '../queries.ts'
+import { bytesFrom, prometheus, tempoSearch, tempoTrace } from '../queries.ts'
 import {
   copyRepository,
   crash,
@@ -27,7 +28,8 @@ import {
   volumes,
 } from '../rehearsal/stage.ts'
 import { IMAGES, type Image, makeStandIn } from '../rehearsal/stand-ins.ts'
-import { ROOT, readSettings } from '../settings.ts'
+import { ROOT, readSettings, url } from '../settings.ts'
+import { collectors, type Instance, judges, receivers } from '../tiers.ts'
 
 /** How long the images may take to come. A machine without a way to a registry hears so at once, as a rule. */
 const PULL_MS = 600_000
@@ -36,9 +38,13 @@ const RECOVERY_S = 300
 
 /** The backends that start by default, and all that run here. */
 const SHIPPED = parseEnv(readFileSync(resolve(ROOT, '.env'), 'utf8')).BACKENDS ?? ''
-const ALL = served(BACKENDS).map(({ id }) => id)
+const ALL = inContainers(BACKENDS)
 /** What the stack keeps: Grafana's volume goes with Grafana, which stays out. */
-const VOLUMES = [...ALL, 'prometheus', 'queue'].sort().join(', ')
+const VOLUMES = [...served(BACKENDS).map(({ id }) => id), 'prometheus', 'queue'].sort().join(', ')
+/** Two of each is the least that shows that traces are shared out. */
+const TIERS = '2x2'
+/** So many traces that each sampler gets some. */
+const SHARED_OUT = 40
 
 /** What of the caller's environment may reach the rehearsed stack: it is tried as shipped, whatever is set here. */
 const PASSED =
@@ -131,11 +137,8 @@ function ownCollectorLine({ copy, project, settings }: Stage, ports: readonly nu
   }, line)
 }
 
-/** Runs that line with Tempo of this stack behind it, sends a failed call, and looks for it. */
-async function ownCollector(stage: Stage): Promise<string> {
-  const { copy, project, settings } = stage
-  const { Id } = await stateOf(stage, 'tempo')
-  const ports = await freePorts(2)
+/** Sends a failed call with an address in it to this port, in a trace of its own, and answers which one. */
+async function sendCall(port: number | undefined): Promise<string> {
   const traceId = randomBytes(16).toString('hex')
   const now = BigInt(Date.now()) * 1_000_000n
   const span = {
@@ -150,6 +153,33 @@ async function ownCollector(stage: Stage): Promise<string> {
       { key: 'prompt', value: { stringValue: 'write to somebody@example.com soon' } },
     ],
   }
+  await recovered(async () => {
+    const { status } = await fetch(`http://127.0.0.1:${port}/v1/traces`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] }),
+      signal: AbortSignal.timeout(5000),
+    })
+    if (status !== 200) throw new Error(`OTLP is answered with HTTP ${status}`)
+  })
+  return traceId
+}
+
+/** Waits until Tempo has that call, masked. */
+async function findCall({ settings }: Stage, traceId: string): Promise<void> {
+  const [stored] = await eventually(async () => {
+    const spans = await tempoTrace(settings, traceId)
+    if (spans.length === 0) throw new Error(`Tempo has not got the trace ${traceId}`)
+    return spans
+  })
+  if (stored?.attributes.prompt !== 'write to **** soon') throw new Error(`stored: ${stored?.attributes.prompt}`)
+}
+
+/** Runs that line with Tempo of this stack behind it, sends a failed call, and looks for it. */
+async function ownCollector(stage: Stage): Promise<string> {
+  const { copy, project, settings } = stage
+  const { Id } = await stateOf(stage, 'tempo')
+  const ports = await freePorts(2)
   await docker(stage, 'network', 'connect', 'bridge', Id)
   try {
     const where = '{{.NetworkSettings.Networks.bridge.IPAddress}}'
@@ -159,24 +189,10 @@ async function ownCollector(stage: Stage): Promise<string> {
     const ended = collector.then(({ all }) => {
       throw new Error(`the collector ended:\n${all}`)
     })
-    const sent = recovered(async () => {
-      const { status } = await fetch(`http://127.0.0.1:${ports[1]}/v1/traces`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] }),
-        signal: AbortSignal.timeout(5000),
-      })
-      if (status !== 200) throw new Error(`OTLP is answered with HTTP ${status}`)
-    })
+    const sent = sendCall(ports[1])
     try {
       sent.catch(() => {}) // it goes on asking when the collector has ended
-      await Promise.race([sent, ended])
-      const [stored] = await eventually(async () => {
-        const spans = await tempoTrace(settings, traceId)
-        if (spans.length === 0) throw new Error('Tempo has not got the trace')
-        return spans
-      })
-      if (stored?.attributes.prompt !== 'write to **** soon') throw new Error(`stored: ${stored?.attributes.prompt}`)
+      await findCall(stage, await Promise.race([sent, ended]))
       return 'took OTLP, and handed the trace on to Tempo, masked'
     } finally {
       await docker(stage, 'rm', '--force', `${project}-own`)
@@ -185,6 +201,70 @@ async function ownCollector(stage: Stage): Promise<string> {
   } finally {
     await docker(stage, 'network', 'disconnect', 'bridge', Id)
   }
+}
+
+/** Sends many traces to a gateway, waits until Tempo has them all, and answers how many spans each of these samplers took meanwhile. */
+async function shareOut(stage: Stage, gateway: Instance | undefined, samplers: readonly Instance[]): Promise<string> {
+  const taken = () =>
+    Promise.all(
+      samplers.map(async (one) => {
+        const page = await bytesFrom(url(one.settings, 'COLLECTOR_METRICS_PORT', '/metrics'))
+        return sumOf(page.toString(), 'otelcol_receiver_accepted_spans')
+      }),
+    )
+  const before = await taken()
+  const port = gateway?.settings.ports.OTLP_HTTP_PORT
+  const traces = await Promise.all(Array.from({ length: SHARED_OUT }, () => sendCall(port)))
+  for (const trace of traces) await findCall(stage, trace)
+  const shares = (await taken()).map((count, index) => count - (before[index] ?? 0))
+  const said = samplers.map(({ name }, index) => `${shares[index]} spans by ${name}`).join(', ')
+  if (shares.some((share) => share < 1)) throw new Error(said)
+  return `${traces.length} traces in Tempo: ${said}`
+}
+
+/** Two gateways and two samplers: membership by DNS, one label for each, one list for all. */
+async function rehearseTiers(stage: Stage): Promise<void> {
+  const [all, samplers, [first, second]] = [
+    collectors(stage.settings),
+    judges(stage.settings),
+    receivers(stage.settings),
+  ]
+  await step(`make up TIERS=${TIERS}`, async () => {
+    const said = await make(stage, 'up')
+    for (const { name, settings } of receivers(stage.settings))
+      if (!said.includes(url(settings, 'OTLP_HTTP_PORT')))
+        throw new Error(`make up does not say where ${name} receives`)
+    return (await verify(stage)).run
+  })
+  await step('each collector is scraped, and has its name', () =>
+    recovered(async () => {
+      const pages = await prometheus(stage.settings, 'sum by (job) (up{job=~"agents|counted|collector"})')
+      const found = pages.map(({ value }) => value).join()
+      if (found !== Array(3).fill(all.length).join()) throw new Error(`pages that answer: ${found}`)
+      const named = await prometheus(stage.settings, 'count by (collector) (otelcol_process_uptime)')
+      const names = named.map(({ labels }) => labels.collector).sort()
+      if (names.join() !== all.map(({ name }) => name).join()) throw new Error(`named: ${names.join(', ')}`)
+      return names.join(', ')
+    }),
+  )
+  await step('the second gateway shares traces out', () => shareOut(stage, second, samplers))
+  await step('make reload reaches both samplers', async () => {
+    const before = await Promise.all(samplers.map(({ name }) => stateOf(stage, name)))
+    const said = await make(stage, 'reload')
+    const after = await Promise.all(samplers.map(({ name }) => stateOf(stage, name)))
+    if (after.some(({ Pid }, index) => Pid !== before[index]?.Pid)) throw new Error('a sampler is another process')
+    return `${/all \d+ samplers use it/.exec(said)?.[0]}; ${(await verify(stage)).run}`
+  })
+  for (const service of ['gateway-1', 'sampler-1'])
+    await step(`${service} is killed, and comes back`, () => comesBack(stage, service))
+  await step('sampler-2 is stopped: its traces go to the other one; make up starts it again', async () => {
+    await docker(stage, 'stop', (await stateOf(stage, 'sampler-2')).Id)
+    const found = await shareOut(stage, first, samplers.slice(0, 1))
+    const silent = await make(stage, 'status').catch(() => undefined)
+    if (silent !== undefined) throw new Error(`make status finds nothing wrong:\n${silent}`)
+    await make(stage, 'up')
+    return `${found}; then ${await recovered(() => shareOut(stage, first, samplers))}`
+  })
 }
 
 /** Volumes without a name, which nobody removes. */
@@ -265,8 +345,11 @@ async function rehearse(stage: Stage): Promise<void> {
     if (nameless.length > 0) throw new Error(nameless.join(', '))
     return VOLUMES
   })
+  await make(more, 'down')
+  const tiered = { ...stage, settings: { ...stage.settings, env: { ...stage.settings.env, TIERS } } }
+  await rehearseTiers(tiered)
   await step('make clean leaves nothing', async () => {
-    await make(stage, 'down', '--state')
+    await make(tiered, 'down', '--state')
     const state = existsSync(resolve(stage.copy, '.stack')) ? ['.stack/'] : []
     const left = [...(await leftovers(stage)), ...state]
     if (left.length > 0) throw new Error(`left: ${left.join(', ')}`)

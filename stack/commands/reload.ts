@@ -41,7 +41,7 @@ export async function reloadStack(
   if (!boot)
     throw new UserError('the stack is not up, so it cannot be reloaded. To start it with a policy: make up POLICY=…')
   const launcher = await launcherFor(settings, options, boot)
-  const tell = (name: string) => (boot === 'docker' ? reloadDocker(settings) : reloadCollector(settings, name))
+  const tell = (name: string) => (boot === 'docker' ? reloadDocker : reloadCollector)(settings, name)
   await reload(settings, { policy, recording, launcher, tell })
 }
 

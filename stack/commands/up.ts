@@ -26,8 +26,6 @@ export async function up(settings: Settings, { policy, boot: wanted, cancel, say
     .join()
   const isTiered = collectors(settings).length > 1
   const tiers = isTiered ? (settings.env.TIERS ?? '') : 'no'
-  if (boot === 'docker' && isTiered)
-    throw new UserError(`TIERS=${tiers} needs the native boot: make up TIERS=${tiers} BOOT=native.`)
   for (const [name, then, now] of [
     ['BOOT', before?.boot, boot],
     ['BACKENDS', before?.backends, backends],

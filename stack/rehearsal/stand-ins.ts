@@ -22,7 +22,7 @@ export type Image = (typeof IMAGES)[number]
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
 const PARTS: Readonly<Record<Image, readonly string[]>> = {
-  OTELCOL_IMAGE: ['collector'],
+  OTELCOL_IMAGE: ['collector-tiers'],
   TEMPO_IMAGE: ['tempo'],
   PROMETHEUS_IMAGE: ['prometheus'],
   PHOENIX_IMAGE: ['phoenix'],
@@ -63,9 +63,9 @@ export async function makeStandIn(
 async function recipeOf(image: Image, programs: Programs): Promise<Recipe> {
   switch (image) {
     case 'OTELCOL_IMAGE':
-      // FROM scratch: not even a list of users.
+      // FROM scratch: not even a list of users. Like the pinned image, it has what two tiers need.
       return {
-        files: { ...certificates, '/otelcol-contrib': programs('otelcol-woodland') },
+        files: { ...certificates, '/otelcol-contrib': programs('otelcol-tiers') },
         user: '10001',
         changes: ['ENTRYPOINT ["/otelcol-contrib"]'],
       }
