@@ -9,7 +9,7 @@ import { missed, mutantsOf, mutationReport, type Verdict } from './mutation.ts'
 const shipped = readFileSync(join(import.meta.dirname, '../collector/policies/woodland.yaml'), 'utf8')
 const ofOne = (policy: object) => mutantsOf(stringify([policy])).map(({ name }) => name.replace(/^.*?: /, ''))
 
-test('there are at least fifty mutants, and no two are the same, nor is any the shipped list', () => {
+test('there are at least fifty mutants, and no two are the same, and none is the shipped list', () => {
   const mutants = mutantsOf(shipped)
   assert.ok(mutants.length >= 50, `${mutants.length}`)
   const meant = [shipped, ...mutants.map(({ text }) => text)].map((text) => JSON.stringify(parse(text)))

@@ -134,7 +134,7 @@ export function retriesOf(scenes: readonly Scene[]): readonly Retry[] {
     })
 }
 
-/** Turns that asked anew because an answer could not be used: the agent, once for each second attempt. */
+/** Turns that asked again because an answer could not be used: the agent, once for each second attempt. */
 export function repeatsOf(scenes: readonly Scene[]): readonly string[] {
   const attempts = new Map<string, string>()
   for (const scene of scenes) {

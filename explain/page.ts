@@ -50,7 +50,7 @@ ${timeline(explained, colours)}
 }
 
 type Colours = ReadonlyMap<string, number>
-/** The style has as many colours for agents. Further agents begin anew. */
+/** The style has as many colours for agents. Further agents get the first ones again. */
 const COLOURS = 8
 const coloursOf = ({ time: { agents } }: Summary): Colours =>
   new Map(agents.map(({ agent }, index) => [agent, 1 + (index % COLOURS)]))

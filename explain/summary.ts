@@ -44,7 +44,7 @@ export type Summary = Readonly<{
   time: TimeSpent
   usage: readonly Usage[]
   retries: readonly Retry[]
-  /** Agents that asked anew, once for each time. */
+  /** Agents that asked again, once for each time. */
   repeats: readonly string[]
   fallbacks: readonly Fallback[]
   refusals: readonly Refusal[]

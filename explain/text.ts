@@ -194,7 +194,7 @@ function again({ retries, repeats, fallbacks }: Summary): readonly Row[] {
       ({ agent, tries, after }) =>
         `${agent ?? 'no agent'} sent a request ${tries} times${after.length > 0 ? ` (${tally(countsOf(after)).join(', ')})` : ''}`,
     ),
-    ...tally(countsOf(repeats)).map((who) => `${who} asked anew`),
+    ...tally(countsOf(repeats)).map((who) => `${who} asked again`),
     ...fallbacks.map(
       ({ agent, model, after }) =>
         `${agent ?? 'no agent'} went over to ${cut(model, 40)}${after ? ` after ${after}` : ''}`,

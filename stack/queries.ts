@@ -15,7 +15,7 @@ export type Span = PlainSpan
 /** The answer of a server, byte for byte. Throws when it answers with an error. */
 export async function bytesFrom(address: string, init: RequestInit = {}): Promise<Buffer> {
   const ask = () => fetch(address, { signal: AbortSignal.timeout(60_000), ...init })
-  // A server may close an idle connection just when it is used again; questions change nothing, so they are asked anew.
+  // A server may close an idle connection just when it is used again; questions change nothing, so they are asked again.
   const response = await ask().catch(ask)
   const bytes = Buffer.from(await response.arrayBuffer())
   if (!response.ok) throw new Error(`${address} answered HTTP ${response.status}: ${bytes.toString().slice(0, 300)}`)

@@ -210,7 +210,7 @@ test('make verify looks whether the relay takes spans', async () => {
   assert.match(said.join('\n'), /^ok {3}Annotations took [1-9]\d* spans for Phoenix$/m)
 })
 
-test('while Phoenix is down nothing is lost, even when the Collector and the relay are started anew', async () => {
+test('while Phoenix is down nothing is lost, even when the Collector and the relay are started again', async () => {
   await stop(settings, 'phoenix', 10_000)
   const meanwhile = await play(settings, '--ticks', '4', '--seed', '9', '--tick-interval', '500ms')
   const expected = await evaluated(meanwhile)

@@ -193,7 +193,7 @@ test('an exponential histogram has buckets that end where its values are', async
   })
 })
 
-test('two workers that name no instance add up, and so does one that was started anew', async () => {
+test('two workers that name no instance add up, and so does one that was started again', async () => {
   for (const step of [1, 2, 3])
     for (const [worker, value] of [
       [1n, 1000 + 10 * step],

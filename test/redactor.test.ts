@@ -61,7 +61,7 @@ for (const [what, sent] of [
   ['made messages', corpus],
   ['messages of real SDKs', recorded],
 ] as const)
-  test(`each level of JSON in ${what} has the same keys and values afterwards, but for the secrets`, () => {
+  test(`each level of JSON in ${what} has the same keys and values afterwards, except the secrets`, () => {
     let levels = 0
     const faults = sent.flatMap((each) => {
       const needles = each.items.flatMap(({ needles }) => needles)

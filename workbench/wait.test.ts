@@ -11,7 +11,7 @@ test('the first answer is given, and nothing is asked after it', async () => {
   const { ask, asked } = after<string | undefined>(2, 'here', undefined)
   assert.equal(await waitFor(ask, { withinMs: 5000, everyMs: 1 }), 'here')
   assert.equal(asked(), 3)
-  assert.equal(await waitFor(() => 0, { withinMs: 5000 }), 0, 'nought is an answer')
+  assert.equal(await waitFor(() => 0, { withinMs: 5000 }), 0, '0 is an answer')
 })
 
 test('when the time is up there is none, and it was asked at least once', async () => {

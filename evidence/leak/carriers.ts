@@ -100,7 +100,7 @@ function planted({ text, sites }: Carrier, secret: Secret, turn: number): string
   return `${clean(text.slice(0, begin))}${write(secret)}${clean(text.slice(end))}`
 }
 
-/** The recorded span, sent anew and alone. */
+/** The recorded span, sent again, alone. */
 function traceOf({ span, scope, resource, key }: Carrier, value: string, random: Random): TraceRequest {
   const attributes = (span.attributes ?? []).filter(
     ({ value: other }) => !PLANTED.some((text) => JSON.stringify(other).includes(text)),

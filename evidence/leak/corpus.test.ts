@@ -11,7 +11,7 @@ const made = (seed: number, count: number) => [...makeCorpus({ seed, count })]
 const itemsOf = (seed: number, count: number): readonly Item[] => made(seed, count).flatMap(({ items }) => items)
 const different = (items: readonly Item[], name: (item: Item) => string) => new Set(items.map(name))
 
-test('the same seed makes the same corpus but for the times, another seed another one', () => {
+test('the same seed makes the same corpus except for the times, and another seed makes another one', () => {
   const bodies = (seed: number) => made(seed, 500).map(({ body }) => body.replace(/"\w+UnixNano":"\d+"/g, ''))
   assert.deepEqual(bodies(1), bodies(1))
   assert.notDeepEqual(bodies(1), bodies(2))

@@ -13,7 +13,7 @@ export function jsonIn(text: string): Json | undefined {
 
 /**
  * What is wrong with the JSON of a masked text, and where: a text that is JSON, at any level of JSON in JSON, must be JSON
- * afterwards, with the same keys and the same values but for those that hold a secret. A number that is masked becomes a text.
+ * afterwards, with the same keys and the same values except those that hold a secret. A number that is masked becomes a text.
  */
 export function faultsIn(
   was: Json,

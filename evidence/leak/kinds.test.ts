@@ -14,7 +14,7 @@ const read = (name: string) =>
   parse(readFileSync(resolve(import.meta.dirname, '../../collector/privacy', `${name}.yaml`), 'utf8'))
 const patterns = (read('patterns') as readonly string[]).map((text) => ({ text, regex: new RegExp(text) }))
 
-/** RE2 looks for each of these by its first letter or digit; but for that, they are one pattern. */
+/** RE2 looks for each of these by its first letter or digit; apart from that, they are one pattern. */
 const family = (text: string) =>
   /^[A-Z](?:\[[A-Z]+\]\[|\(\?:\[[A-Z]+\]\[|\[A-Z\]\[)/.test(text) ? 'IBAN' : text.replace(/^[0-9](?= \(|-)/, '0')
 

@@ -69,10 +69,10 @@ test('an alert without a panel, or with one that does not exist, is refused', ()
   assert.throws(() => renderAlerts(one('detail: x')), /Late must name the panel/)
   assert.throws(
     () => renderAlerts(one("panel: 'pipeline / Is it late?'")),
-    /"pipeline \/ Is it late\?", and there is none/,
+    /"pipeline \/ Is it late\?", which does not exist/,
   )
   assert.throws(
     () => renderAlerts(one("panel: 'nowhere / Is it late?'")),
-    /"nowhere \/ Is it late\?", and there is none/,
+    /"nowhere \/ Is it late\?", which does not exist/,
   )
 })

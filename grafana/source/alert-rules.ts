@@ -64,7 +64,7 @@ function panelId(board: string, title: string, alert: string): number {
   const found = panels.find((panel) => 'title' in panel && panel.title === title)
   if (found?.id === undefined || found.id === null)
     throw new Error(
-      `grafana/alerts.yaml: ${alert} names the panel "${board} / ${title}", and there is none: use a board of grafana/source/boards/ and the title of one of its panels`,
+      `grafana/alerts.yaml: ${alert} names the panel "${board} / ${title}", which does not exist. Use a board of grafana/source/boards/ and the title of one of its panels.`,
     )
   return found.id
 }

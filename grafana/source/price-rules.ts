@@ -108,7 +108,7 @@ const SEEN_BEFORE = `(
   )`
 
 /**
- * A series that is new, or whose process was started anew, counts whole, if Prometheus was looking a minute ago.
+ * A series that is new, or whose process was started again, counts whole, if Prometheus was looking a minute ago.
  * Without that, a laptop that wakes up would be charged all of yesterday.
  */
 const used = {

@@ -22,7 +22,7 @@ export function agentNames({ service, groups }: Counted, mine: readonly Span[]):
   const names = [...new Set(asked.map(({ agent }) => agent))].filter(
     (name) => name !== '' && (name !== service || isItsName),
   )
-  if (byService.length === 0) return ok('agent names', `${few(names)}: ${whence(mine)}`)
+  if (byService.length === 0) return ok('agent names', `${few(names)}: ${sourceOf(mine)}`)
   const { file, lines } = agentLines(
     nearestExample(calls.length > 0 && mine.some(isCallSpan) ? mine.filter(isCallSpan) : mine),
   )
@@ -35,7 +35,7 @@ export function agentNames({ service, groups }: Counted, mine: readonly Span[]):
   )
 }
 
-function whence(mine: readonly Span[]): string {
+function sourceOf(mine: readonly Span[]): string {
   const named = mine.filter(({ attributes }) => attributes[GEN_AI.AGENT] !== undefined)
   if (named.length === 0) return 'they name their agent'
   if (named.some(({ attributes }) => attributes[DIALECTS.AGENT_FROM] === 'resource'))

@@ -64,7 +64,7 @@ const kept = (stored: Partial<Stored>, around: Partial<Kept['pipeline']> = {}): 
 const line = (name: Name, stored: Partial<Stored>, around: Partial<Kept['pipeline']> = {}): Line =>
   byTraces(kept(stored, around)).find((one) => one.name === name) ?? assert.fail(`there is no line ${name}`)
 
-test('a good trace is well in every line, but for links, of which nothing tells', () => {
+test('a good trace is well in every line, except links, which nothing shows', () => {
   const marks = byTraces(kept({})).map(({ name, is }) => [name, is])
   assert.deepEqual(
     marks.filter(([, is]) => is !== 'ok'),

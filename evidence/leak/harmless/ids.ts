@@ -15,7 +15,7 @@ import type { Random } from '../../../random/random.ts'
 type Make = (random: Random) => string
 
 const faker = new Faker({ locale: [en, base] })
-/** Faker keeps a state of its own. It begins anew for each id, so that an id depends on its own dice only. */
+/** Faker keeps a state of its own. It gets a new seed for each id, so that an id depends on its own dice only. */
 const faked =
   (make: (faker: Faker) => string): Make =>
   (random) => {
