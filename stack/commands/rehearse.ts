@@ -247,6 +247,10 @@ async function rehearseTiers(stage: Stage): Promise<void> {
       return names.join(', ')
     }),
   )
+  await step('make inspect', async () => {
+    const said = await recovered(() => make(stage, 'inspect', '--service', packageJson.name))
+    return `${lines(said).filter((line) => line.startsWith('ok')).length} lines about ${packageJson.name} are ok`
+  })
   await step('the second gateway shares traces out', () => shareOut(stage, second, samplers))
   await step('make reload reaches both samplers', async () => {
     const before = await Promise.all(samplers.map(({ name }) => stateOf(stage, name)))
