@@ -238,7 +238,12 @@ async function rehearseTiers(stage: Stage): Promise<void> {
   })
   await step('each collector is scraped, and has its name', () =>
     recovered(async () => {
-      const pages = await prometheus(stage.settings, 'sum by (job) (up{job=~"agents|counted|collector"})')
+      // Prometheus shows those of the last start for some minutes more.
+      const these = all.map(({ name }) => `${name}:.*`).join('|')
+      const pages = await prometheus(
+        stage.settings,
+        `sum by (job) (up{job=~"agents|counted|collector", instance=~"${these}"})`,
+      )
       const found = pages.map(({ value }) => value).join()
       if (found !== Array(3).fill(all.length).join()) throw new Error(`pages that answer: ${found}`)
       const named = await prometheus(stage.settings, 'count by (collector) (otelcol_process_uptime)')
