@@ -138,7 +138,7 @@ function ownCollectorLine({ copy, project, settings }: Stage, ports: readonly nu
 }
 
 /** Sends a failed call with an address in it to this port, in a trace of its own, and answers which one. */
-async function sendCall(port: number | undefined): Promise<string> {
+async function sendCall({ settings }: Stage, port: number | undefined): Promise<string> {
   const traceId = randomBytes(16).toString('hex')
   const now = BigInt(Date.now()) * 1_000_000n
   const span = {
@@ -156,7 +156,7 @@ async function sendCall(port: number | undefined): Promise<string> {
   await recovered(async () => {
     const { status } = await fetch(`http://127.0.0.1:${port}/v1/traces`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${settings.env.OTLP_TOKEN ?? ''}` },
       body: JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] }),
       signal: AbortSignal.timeout(5000),
     })
@@ -189,7 +189,7 @@ async function ownCollector(stage: Stage): Promise<string> {
     const ended = collector.then(({ all }) => {
       throw new Error(`the collector ended:\n${all}`)
     })
-    const sent = sendCall(ports[1])
+    const sent = sendCall(stage, ports[1])
     try {
       sent.catch(() => {}) // it goes on asking when the collector has ended
       await findCall(stage, await Promise.race([sent, ended]))
@@ -214,7 +214,7 @@ async function shareOut(stage: Stage, gateway: Instance | undefined, samplers: r
     )
   const before = await taken()
   const port = gateway?.settings.ports.OTLP_HTTP_PORT
-  const traces = await Promise.all(Array.from({ length: SHARED_OUT }, () => sendCall(port)))
+  const traces = await Promise.all(Array.from({ length: SHARED_OUT }, () => sendCall(stage, port)))
   for (const trace of traces) await findCall(stage, trace)
   const shares = (await taken()).map((count, index) => count - (before[index] ?? 0))
   const said = samplers.map(({ name }, index) => `${shares[index]} spans by ${name}`).join(', ')
@@ -222,7 +222,7 @@ async function shareOut(stage: Stage, gateway: Instance | undefined, samplers: r
   return `${traces.length} traces in Tempo: ${said}`
 }
 
-/** Two gateways and two samplers: membership by DNS, one label for each, one list for all. */
+/** Two gateways and two samplers: membership by DNS, one label for each, one list for all. The gateways send with the token that they ask for. */
 async function rehearseTiers(stage: Stage): Promise<void> {
   const [all, samplers, [first, second]] = [
     collectors(stage.settings),
@@ -355,7 +355,8 @@ async function rehearse(stage: Stage): Promise<void> {
     return VOLUMES
   })
   await make(more, 'down')
-  const tiered = { ...stage, settings: { ...stage.settings, env: { ...stage.settings.env, TIERS } } }
+  const safe = { TIERS, OTLP_TOKEN: randomBytes(16).toString('hex') }
+  const tiered = { ...stage, settings: { ...stage.settings, env: { ...stage.settings.env, ...safe } } }
   await rehearseTiers(tiered)
   await step('make clean leaves nothing', async () => {
     await make(tiered, 'down', '--state')

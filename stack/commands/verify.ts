@@ -69,9 +69,10 @@ export async function verify(settings: Settings, { cancel, say }: Options): Prom
       const least = backend.relay ? 1 : Math.max(spans, 1)
       return found.failed > failed || found.sent - sent >= least ? found : undefined
     })
+    const logs = judges(settings).map(({ name }) => `S=${name}`)
     if (now.failed > failed)
       throw new UserError(
-        `BAD  ${backend.title} refused ${now.failed - failed} spans, so it does not have them. To see why: make logs S=collector`,
+        `BAD  ${backend.title} refused ${now.failed - failed} spans, so it does not have them. To see why: make logs ${logs.join(' or ')}`,
       )
     const rest = backend.relay ? ` for ${backend.relay.to.title}` : '; look there for the rest'
     say(`ok   ${backend.title} took ${now.sent - sent} spans${rest}`)

@@ -36,7 +36,7 @@ export function nothingArrived({ pipeline, window, endpoint, grpcPort, needsToke
     bad.length > 0
       ? bad.map(
           ({ protocol, code, count }) =>
-            `${count} requests over ${protocol} were answered ${code}: ${MEANS[code] ?? 'see make logs S=collector'}`,
+            `${count} requests over ${protocol} were answered ${code}: ${MEANS[code] ?? 'see make logs'}`,
         )
       : good > 0
         ? [`${good} requests were taken, but they held no span with an id, no metric and no log record`]
