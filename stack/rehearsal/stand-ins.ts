@@ -45,7 +45,7 @@ export async function makeStandIn(
 ): Promise<void> {
   if (platform() !== 'linux')
     throw new UserError(
-      `${settings.env[image]} could not be pulled, and a stand-in can be made on Linux only: mend the network.`,
+      `${settings.env[image]} could not be pulled, and a stand-in can be made on Linux only. Repair the network.`,
     )
   const recipe = await recipeOf(image, await build(settings, PARTS[image], options))
   try {
