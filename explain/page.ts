@@ -10,7 +10,7 @@ const MOST_SPANS = 400
 const MOST_BARS = 800
 const ROW_PX = 22
 
-/** A number of this page. It stands in a style, so it is never a text of a span. */
+/** A number of this page. It is written into a style, so it is never a text of a span. */
 const percent = (share: number) => `${(100 * share).toFixed(3)}%`
 
 /** Where else the trace can be read: the words of a link, and its address. */

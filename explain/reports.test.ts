@@ -96,7 +96,7 @@ describe('text', () => {
   })
 })
 
-/** Names as somebody would write them who wants to run a script in the reader's browser. */
+/** Names that somebody would write to run a script in the reader's browser. */
 const EVIL = '</script><script>alert(1)</script><img src=x onerror="alert(1)">\'"`&amp;{{x}}[y]|#;'
 const evil: readonly Sketch[] = [
   {

@@ -82,7 +82,7 @@ export function timeOf(tree: Tree, scenes: readonly Scene[]): TimeSpent {
   }
 }
 
-/** The name that a reader of the graph knows. What stands in a call counts as the call. */
+/** The name that a reader of the graph knows. What is inside a call counts as the call. */
 function shortName(scene: Scene): string {
   const { within, role, node } = scene
   if (role === 'tool') return toolOf(node)

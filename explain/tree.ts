@@ -144,7 +144,7 @@ function joined(spans: readonly PlainSpan[]) {
   return { grown, tops, roots, orphans, parents: missing.size, cycles: cutCycles(grown, tops) }
 }
 
-/** Spans that no top leads to stand on a ring of parents, or below one. Makes the earliest span of each ring a top. */
+/** Spans that no top leads to are on a ring of parents, or below one. Makes the earliest span of each ring a top. */
 function cutCycles(grown: readonly Growing[], tops: Growing[]): number {
   const reached = new Set(inOrder(tops))
   let cycles = 0

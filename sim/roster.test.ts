@@ -13,7 +13,7 @@ const ROSTER = 'sim/economy/world.ts'
 const ROOMS = ['sim', 'vocabulary', 'random']
 const TICKS = 20
 
-/** The simulator with one more agent, which stands in the roster and nowhere else. */
+/** The simulator with one more agent, which is in the roster and nowhere else. */
 function withStoat(): string {
   const copy = mkdtempSync(join(tmpdir(), 'roster-'))
   for (const name of [...ROOMS, 'package.json', 'tsconfig.json'])

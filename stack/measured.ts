@@ -7,7 +7,7 @@ import { BACKENDS, served } from './backends/backends.ts'
 import { versionOf } from './native.ts'
 import { ROOT } from './settings.ts'
 
-/** What a command found, and whether the promise holds. A summary stands in the README. */
+/** What a command found, and whether the promise holds. A summary is in the README. */
 export type Result = Readonly<{ report: (format: Format) => string; holds: boolean; summary?: string }>
 
 const servers = served(BACKENDS).map(({ server }) => server.recipe)

@@ -395,7 +395,7 @@ test('the first board shows the agents of other SDKs beside the simulator, with 
   for (const { service, expected } of recordings) {
     const { input = 0, output = 0, cache_read = 0 } = expected.tokens
     const usage = { input_tokens: input, output_tokens: output, cache_read_tokens: cache_read }
-    // The catalogue has no price for what a server of one's own answers: the example of the Vercel AI SDK calls its provider local.
+    // The catalogue has no price for what your own server answers: the example of the Vercel AI SDK calls its provider local.
     const usd = calcPrice(usage, expected.model ?? '', { providerId: expected.provider ?? '' })?.total_price ?? 0
     priced += usd > 0 ? 1 : 0
     await eventually(async () => {

@@ -117,7 +117,7 @@ function write(file: string, text: string): void {
   mkdirSync(dirname(resolve(copy, file)), { recursive: true })
   writeFileSync(resolve(copy, file), text)
 }
-/** Puts text before an anchor, which must stand in the file once. */
+/** Puts text before an anchor, which must be in the file once. */
 function insert(file: string, anchor: string, text: string): void {
   const parts = read(file).split(anchor)
   assert.equal(parts.length, 2, `${file} must hold ${JSON.stringify(anchor)} once: this test puts its lines before it`)

@@ -240,7 +240,7 @@ test('each service is told what works and what is missing', async (t) => {
 
   await holds(SIMULATOR, {}, /^ok {3}agent names +(?:\w+, ){3}\w+ and 1 more/m, /^ok {3}links +kept spans have [1-9]/m)
   await holds('pydantic-ai', {}, /^ok {3}agent names +calculator/m)
-  // It calls its provider "local", and a model of one's own server has no price of the catalogue.
+  // It calls its provider "local", and a model of your own server has no price of the catalogue.
   await holds('vercel-ai', { blind: ['price'] }, /^ok {3}first chunk +6 of/m, /^ +gpt-4o-mini:\n +- \{ from:/m)
   await holds(
     'openai-v2',

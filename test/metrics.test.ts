@@ -60,7 +60,7 @@ const send = (service: string, metrics: readonly Metric[], more: Record<string, 
   post('/v1/metrics', metricsRequest({ 'service.name': service, ...more }, metrics, scope))
 const page = async (address: string) => readPage(await (await fetch(address)).text())
 
-/** What stands on the page of agents about a service, as soon as it is as it must be. */
+/** What the page of agents says about a service, as soon as that is right. */
 const shows = (service: string, look: (samples: readonly Sample[]) => void) =>
   eventually(async () => look((await page(collector.agents)).filter(({ labels }) => labels.job === service)), 10)
 const valueAt = (samples: readonly Sample[], name: string, labels: Record<string, string> = {}) => {

@@ -1,2 +1,2 @@
-/** A mistake that a user can mend: the message names the value, the rule and the fix. It is printed as it is, without a stack trace. */
+/** A mistake that a user can repair: the message names the value, the rule and the fix. It is printed as it is, without a stack trace. */
 export class UserError extends Error {}

@@ -20,7 +20,7 @@ export const byType = ({ input, output, cacheRead, cacheCreation }: TokenPrice) 
     usd === undefined ? [] : [[type, usd] as const],
   )
 
-/** What a server of one's own costs, whatever it is asked. */
+/** What your own server costs, whatever it is asked. */
 export type HourPrice = Readonly<{ model: string; from: string; usdPerHour: number }>
 
 export type Price = TokenPrice | HourPrice

@@ -74,7 +74,7 @@ test('the variant is drawn evenly, by seed, for each agent and tick', () => {
   assert.notDeepEqual(draw(1), draw(2))
 })
 
-test('a rumour stands in the prompt, before the state, and only when there is one', () => {
+test('a rumour is in the prompt, before the state, and only when there is one', () => {
   const user = (rumour: string | undefined) => textOf(promptFor('fox', newWorld(1), rumour), 'user')
   assert.match(user('honey is poisoned'), /honey is poisoned\nState: /)
   assert.doesNotMatch(user(undefined), /They say/)

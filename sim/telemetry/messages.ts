@@ -14,7 +14,7 @@ export function inputMessages(messages: readonly ChatCompletionMessageParam[]): 
   return withinBudget((cut) => messages.map((message) => ({ role: message.role, parts: partsOf(message, cut) })))
 }
 
-/** `gen_ai.output.messages`; `finish_reason` stands on the message because Phoenix shows it from there only. */
+/** `gen_ai.output.messages`; `finish_reason` is on the message because Phoenix shows it from there only. */
 export function outputMessages({ text, toolCalls, finishReason }: Answer): string {
   return withinBudget((cut) => {
     const texts: Part[] = text ? [{ type: 'text', content: cut(text) }] : []

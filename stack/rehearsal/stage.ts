@@ -88,7 +88,7 @@ export async function crash(stage: Stage, service: string): Promise<void> {
   await docker(stage, 'run', ...how, '--entrypoint=node', image, '--eval', `process.kill(${Pid}, 'SIGKILL')`)
 }
 
-/** The repository as somebody has it who has just cloned it, with what is changed here; and Grafana left out. */
+/** The repository as it is after a clone, with what is changed here, and without Grafana. */
 export async function copyRepository(folder: string): Promise<string> {
   const copy = join(folder, 'copy')
   const { stdout } = await execa('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: ROOT })
