@@ -5,7 +5,7 @@ import { UserError } from '../workbench/user-error.ts'
 import { runBias } from './commands/bias.ts'
 import { doctor } from './commands/doctor.ts'
 import { down } from './commands/down.ts'
-import { runDrills } from './commands/drill.ts'
+import { DRILL_TABLES, runDrills } from './commands/drill.ts'
 import { type AskedEvaluate, askEvaluate, BY } from './commands/evaluate.ts'
 import { example, examples } from './commands/example.ts'
 import { type AskedExplain, askExplain, EXPLAIN_FORMATS, LASTS } from './commands/explain.ts'
@@ -63,9 +63,13 @@ function exitWith(well: boolean): void {
   if (!well) process.exitCode = 1
 }
 
-/** Prints the report. If all options have their defaults, also writes it to docs/measured/, and its summary into the README. */
-function prove(name: MeasuredName, { report, holds, summary }: Result, command: Command): void {
-  const { format, ...options } = command.opts<{ format: Format }>()
+/**
+ * Prints the report. If all options have their defaults, also writes it to docs/measured/, and its summary into the README. `chosen`
+ * is an option that chooses the table.
+ */
+function prove(name: MeasuredName, { report, holds, summary }: Result, command: Command, chosen?: string): void {
+  const { format, ...all } = command.opts<{ format: Format }>()
+  const options = Object.fromEntries(Object.entries(all).filter(([option]) => option !== chosen))
   say(report(format))
   if (Object.keys(options).every((option) => command.getOptionValueSource(option) === 'default')) {
     tell(`written to ${writeMeasured(name, report('markdown'))}`)
@@ -248,17 +252,20 @@ function program(settings: () => Settings): Command {
   stack
     .command('drill')
     .description('kill, block and flood the collector and its backends, and say where every span is afterwards')
-    .addOption(new Option('--drill <names>', 'default: all').env('DRILL'))
+    .addOption(
+      new Option('--drill <names>', `${Object.keys(DRILL_TABLES).join(' and ')} are groups; default: all`).env('DRILL'),
+    )
     .addOption(new Option('--kills <number>').env('KILLS').default(DRILL.kills))
     .addOption(new Option('--seed <number>').env('SEED').default('1'))
     .addOption(format)
-    .action(async ({ drill, kills, seed }: { drill?: string; kills: string; seed: string }, command: Command) =>
-      prove(
-        'drills',
-        await runDrills(settings(), { ...DRILL, kills, seed, only: drill?.split(',') }, working()),
-        command,
-      ),
-    )
+    .action(async ({ drill, kills, seed }: { drill?: string; kills: string; seed: string }, command: Command) => {
+      const size = { ...DRILL, kills, seed }
+      const groups = Object.entries(DRILL_TABLES).filter(([group]) => !drill || drill === group)
+      for (const [group, table] of groups)
+        prove(table, await runDrills(settings(), { ...size, only: [group] }, working()), command, 'drill')
+      if (drill && groups.length === 0)
+        prove('drills', await runDrills(settings(), { ...size, only: drill.split(',') }, working()), command)
+    })
   return stack
 }
 
