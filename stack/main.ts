@@ -14,9 +14,11 @@ import { runLeak } from './commands/leak.ts'
 import { limitedList } from './commands/limit.ts'
 import { logs } from './commands/logs.ts'
 import { runMutation } from './commands/mutation.ts'
+import { type AskedPlan, PLAN_DEFAULTS, plan } from './commands/plan.ts'
 import { runRecall } from './commands/recall.ts'
 import { makeRecording, type Recorded } from './commands/record.ts'
 import { reloadStack } from './commands/reload.ts'
+import { runScale } from './commands/scale.ts'
 import { runSdks } from './commands/sdks.ts'
 import { status } from './commands/status.ts'
 import { type Asked, askSweep, askWorkbench, goldenOf } from './commands/tune.ts'
@@ -54,6 +56,9 @@ const BIAS = { traces: 60_000, salts: 100 }
 
 /** The outage is long enough for many retries. There are enough kills to hit every moment in the life of a trace. */
 const DRILL = { kills: '50', outageSeconds: 30, bodies: 1000, atOnce: 2 }
+
+/** What it takes: some 20 minutes. Ten minutes of load is `MINUTES=10`. */
+const SCALE = { count: '30000', minutes: '1' }
 
 /** Options for commands whose output is their progress, and for commands that end with an answer. */
 const showing = () => ({ cancel: cancelled.signal, say })
@@ -208,6 +213,19 @@ function program(settings: () => Settings): Command {
     .addOption(new Option('--format <kind>').env('FORMAT').choices(EXPLAIN_FORMATS).default('text'))
     .action(async (asked: AskedExplain) => say(await askExplain(settings(), asked)))
   stack
+    .command('plan')
+    .description('say what a load needs in two tiers: gateways, samplers, memory, disk, traffic')
+    .addOption(new Option('--spans <rate>', 'spans in a second, minute, hour or day').env('SPANS').default(''))
+    .addOption(new Option('--spans-per-trace <number>').env('SPANS_PER_TRACE').default(PLAN_DEFAULTS.spansPerTrace))
+    .addOption(new Option('--kilobytes <number>', 'content of a span').env('KB').default(PLAN_DEFAULTS.kilobytes))
+    .addOption(new Option('--run <time>', 'how long a run takes').env('RUN').default(PLAN_DEFAULTS.run))
+    .addOption(new Option('--kept <share>', 'of all traces').env('KEPT').default(PLAN_DEFAULTS.kept))
+    .addOption(new Option('--without-root <share>').env('WITHOUT_ROOT').default(PLAN_DEFAULTS.withoutRoot))
+    .addOption(new Option('--core-usd <price>', 'of a core, for an hour').env('CORE_USD'))
+    .addOption(new Option('--gb-usd <price>', 'of a GB that is sent to backends').env('GB_USD'))
+    .addOption(format)
+    .action((asked: AskedPlan) => say(plan(settings(), asked)))
+  stack
     .command('golden')
     .description('write what the shipped list keeps of the committed recording to docs/measured/tune.md')
     .action(async () =>
@@ -266,6 +284,20 @@ function program(settings: () => Settings): Command {
       if (drill && groups.length === 0)
         prove('drills', await runDrills(settings(), { ...size, only: drill.split(',') }, working()), command)
     })
+  stack
+    .command('scale')
+    .description(
+      'measure two tiers against one Collector: verdicts, cost of a span, throughput, and load above the plan',
+    )
+    .addOption(new Option('--count <traces>', 'traces that must be kept').env('COUNT').default(SCALE.count))
+    .addOption(
+      new Option('--minutes <number>', 'of load, below and above the plan').env('MINUTES').default(SCALE.minutes),
+    )
+    .addOption(new Option('--seed <number>').env('SEED').default('1'))
+    .addOption(format)
+    .action(async (size: { count: string; minutes: string; seed: string }, command: Command) =>
+      prove('scale', await runScale(size, working()), command),
+    )
   return stack
 }
 

@@ -22,6 +22,7 @@ export const MEASURED = {
   leak: { command: 'make leak', programs: ['collector', 'prometheus', ...servers] },
   drills: { command: 'make drill', programs: ['collector', ...servers] },
   tiers: { command: 'make drill DRILL=tiers', programs: ['collector'] },
+  scale: { command: 'make scale', programs: ['collector'] },
   speed: { command: 'make bench', programs: ['collector'] },
   bench: { command: 'make bench', programs: ['collector', 'prometheus', ...servers] },
 } as const satisfies Record<string, Readonly<{ command: string; programs: readonly string[] }>>

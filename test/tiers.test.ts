@@ -369,7 +369,9 @@ describe('make up TIERS=2x3', () => {
       /^Error: sampler-2 ended when it reloaded\. [\s\S]*The list before is in force again\. To start what ended with it: make up$/,
     )
     assert.equal(inForce(), readFileSync(resolve(ROOT, KEEP_ALL), 'utf8'))
-    assert.deepEqual(told, ['sampler-1', 'sampler-2', 'sampler-3', 'sampler-1', 'sampler-3'])
+    assert.deepEqual(told.slice(0, 3), ['sampler-1', 'sampler-2', 'sampler-3'])
+    // Those that are left are told at the same time.
+    assert.deepEqual(told.slice(3).sort(), ['sampler-1', 'sampler-3'])
   })
 
   test('make up again starts the sampler that ended, with the list of the others', async () => {
