@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { parseAllDocuments } from 'yaml'
 import { settings as shipped, valueAt } from '../grafana/source/settings.ts'
 import { durationOf } from '../workbench/duration.ts'
+import { BACKENDS, collectorFile, exporterOf, served } from './backends/backends.ts'
 import { ROOT } from './settings.ts'
 
 /** What agents send, and what is kept of it. */
@@ -89,8 +90,11 @@ export const LIMITS = {
     inFiles('deploy/kubernetes/gateway.yaml').find(({ kind }) => kind === 'HorizontalPodAutoscaler').spec.metrics[0]
       .resource.target.averageUtilization / 100,
   ),
-  queueBytes: Number(
-    valueAt('collector/backends/tempo.yaml', ['exporters', 'otlp_http/tempo', 'sending_queue', 'queue_size']),
+  /** Of one backend on one sampler. */
+  queueBytes: Math.min(
+    ...served(BACKENDS).map((backend) =>
+      Number(valueAt(collectorFile(backend), ['exporters', exporterOf(backend.id), 'sending_queue', 'queue_size'])),
+    ),
   ),
   /** What a pod of each tier asks for. */
   pod: inFiles('deploy/kubernetes/pod.yaml')[0].spec.template.spec.containers[0].resources.requests as Readonly<{

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { compareVerdicts, type Verdicts } from '../../evidence/tiers/verdicts.ts'
 import { drawIn } from '../../workbench/draw.ts'
@@ -20,7 +20,7 @@ import {
   SHARES,
 } from '../scale/limited.ts'
 import { needsProc } from '../scale/throttle.ts'
-import { ROOT } from '../settings.ts'
+import { ROOT, type Settings } from '../settings.ts'
 import { wholeNumber } from '../whole-number.ts'
 
 type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
@@ -39,20 +39,15 @@ export async function runScale(
     minutes: wholeNumber('MINUTES', minutes),
     seed: wholeNumber('SEED', seed),
   }
-  const lab = await makeLab(await ownSettings(), options)
-  const list = withVariables(readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8'), {})
-  const verdicts = await compareVerdicts(lab, { list, ...size })
-  const costs = await measureCosts(lab)
-  const coefficients = { costs, waiting: measuredWaiting() }
-  const checked = await checkPlan(lab, coefficients)
-  const scaled = await measureThroughput(lab)
-  const cost = costOf(coefficients, { kilobytes: 1, kept: 0.1, backends: 2 })
-  const allowed = Math.min((2 * SHARES.gateway * 1e6) / cost.gateways, (3 * SHARES.sampler * 1e6) / cost.samplers)
-  const endurance = await endure(lab, allowed, size.minutes)
+  const settings = await ownSettings()
+  const found = await measure(settings, size, options).finally(() =>
+    rmSync(settings.state, { recursive: true, force: true }),
+  )
+  const { verdicts, costs, checked, scaled, allowed, endurance } = found
   return {
     holds: verdicts.different + verdicts.lost + verdicts.split + endurance.lost === 0,
     report: (format) => {
-      if (format === 'json') return JSON.stringify({ verdicts, costs, checked, scaled, endurance }, undefined, 2)
+      if (format === 'json') return JSON.stringify(found, (_, value) => (value instanceof Map ? [...value] : value), 2)
       const draw = drawIn(format)
       return [
         '2 gateways and 3 samplers, against one Collector with the same traffic.',
@@ -92,6 +87,22 @@ export async function runScale(
       ].join('\n\n')
     },
   }
+}
+
+type Size = Readonly<{ mustKeep: number; minutes: number; seed: number }>
+
+async function measure(settings: Settings, size: Size, options: Options) {
+  const lab = await makeLab(settings, options)
+  const list = withVariables(readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8'), {})
+  const verdicts = await compareVerdicts(lab, { list, ...size })
+  const costs = await measureCosts(lab)
+  const coefficients = { costs, waiting: measuredWaiting() }
+  const checked = await checkPlan(lab, coefficients)
+  const scaled = await measureThroughput(lab)
+  const cost = costOf(coefficients, { kilobytes: 1, kept: 0.1, backends: 2 })
+  const allowed = Math.min((2 * SHARES.gateway * 1e6) / cost.gateways, (3 * SHARES.sampler * 1e6) / cost.samplers)
+  const endurance = await endure(lab, allowed, size.minutes)
+  return { verdicts, costs, checked, scaled, allowed, endurance }
 }
 
 const percent = (share: number) => `${Math.round(share * 100)} %`
