@@ -1,7 +1,7 @@
 # Every command of this project, one line each. The programs are in stack/commands/, sim/ and grafana/source/.
 # Variables are passed to the programs unchanged: make up SEED=7 BOOT=native, make sim TICKS=200.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean status logs doctor sim example inspect viewer explain evaluate verify boards pictures tune why limit record reload golden prices check test recall mutation bias sdks leak drill bench examples rehearse
+.PHONY: help up down clean status logs doctor sim example inspect viewer explain evaluate verify boards pictures tune why limit record reload golden prices plan check test recall mutation bias sdks leak drill bench examples rehearse scale
 
 # The Node of package.json comes first on PATH, so an older one on the machine does not matter.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
@@ -85,6 +85,9 @@ golden: $(installed) ## write what the shipped list keeps of the recording to do
 prices: $(installed) ## put grafana/prices.yaml and budgets.yaml in force in the running stack
 	@tsx stack/main.ts prices
 
+plan: $(installed) ## say what a load needs in two tiers: SPANS=50000/s SPANS_PER_TRACE=… KB=… RUN=60s KEPT=10% WITHOUT_ROOT=… BACKENDS=…
+	@tsx stack/main.ts plan
+
 ## Prove
 
 check: $(installed) ## run type check, lint and unit tests; needs no servers
@@ -115,6 +118,9 @@ drill: $(installed) ## kill, block and flood the servers, and account for every 
 
 bench: $(installed) ## measure speed and size, as ratios within one run: BENCH=speed BASE=a-commit-to-compare-with
 	@tsx stack/commands/bench.ts
+
+scale: $(installed) ## measure two tiers against one Collector, and check make plan: COUNT=… MINUTES=10
+	@tsx stack/main.ts scale
 
 examples: $(installed) ## run the agents of other SDKs against a stack of their own, and test what is stored: NAME=…
 	@tsx stack/main.ts examples

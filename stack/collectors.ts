@@ -23,6 +23,21 @@ export async function launcherFor(settings: Settings, options: Options, boot = s
   }
 }
 
+/** A launcher for gateways and samplers, which have the load balancer. They are built from source, and get the memory that `make up` gives. */
+export async function tiersLauncher(settings: Settings, options: Options): Promise<Launcher> {
+  const program = (await build(settings, ['collector-tiers'], options))('otelcol-tiers')
+  return {
+    ...options,
+    freePorts,
+    startLimitMs: startLimitMs(settings),
+    collector: (_, overlays, env) => ({
+      file: program,
+      args: collectorArguments(settings, overlays),
+      env: { ...collectorEnvironment(settings), ...env },
+    }),
+  }
+}
+
 /** A replay sends faster than the world does, so the collector may hold what workbench/replay.yaml allows. */
 const MEMORY = '1800MiB'
 

@@ -5,7 +5,7 @@ import { UserError } from '../workbench/user-error.ts'
 import { runBias } from './commands/bias.ts'
 import { doctor } from './commands/doctor.ts'
 import { down } from './commands/down.ts'
-import { runDrills } from './commands/drill.ts'
+import { DRILL_TABLES, runDrills } from './commands/drill.ts'
 import { type AskedEvaluate, askEvaluate, BY } from './commands/evaluate.ts'
 import { example, examples } from './commands/example.ts'
 import { type AskedExplain, askExplain, EXPLAIN_FORMATS, LASTS } from './commands/explain.ts'
@@ -14,9 +14,11 @@ import { runLeak } from './commands/leak.ts'
 import { limitedList } from './commands/limit.ts'
 import { logs } from './commands/logs.ts'
 import { runMutation } from './commands/mutation.ts'
+import { type AskedPlan, PLAN_DEFAULTS, plan } from './commands/plan.ts'
 import { runRecall } from './commands/recall.ts'
 import { makeRecording, type Recorded } from './commands/record.ts'
 import { reloadStack } from './commands/reload.ts'
+import { runScale } from './commands/scale.ts'
 import { runSdks } from './commands/sdks.ts'
 import { status } from './commands/status.ts'
 import { type Asked, askSweep, askWorkbench, goldenOf } from './commands/tune.ts'
@@ -55,6 +57,9 @@ const BIAS = { traces: 60_000, salts: 100 }
 /** The outage is long enough for many retries. There are enough kills to hit every moment in the life of a trace. */
 const DRILL = { kills: '50', outageSeconds: 30, bodies: 1000, atOnce: 2 }
 
+/** What it takes: some 20 minutes. Ten minutes of load is `MINUTES=10`. */
+const SCALE = { count: '30000', minutes: '1' }
+
 /** Options for commands whose output is their progress, and for commands that end with an answer. */
 const showing = () => ({ cancel: cancelled.signal, say })
 const working = () => ({ cancel: cancelled.signal, say: tell })
@@ -63,9 +68,13 @@ function exitWith(well: boolean): void {
   if (!well) process.exitCode = 1
 }
 
-/** Prints the report. If all options have their defaults, also writes it to docs/measured/, and its summary into the README. */
-function prove(name: MeasuredName, { report, holds, summary }: Result, command: Command): void {
-  const { format, ...options } = command.opts<{ format: Format }>()
+/**
+ * Prints the report. If all options have their defaults, also writes it to docs/measured/, and its summary into the README. `chosen`
+ * is an option that chooses the table.
+ */
+function prove(name: MeasuredName, { report, holds, summary }: Result, command: Command, chosen?: string): void {
+  const { format, ...all } = command.opts<{ format: Format }>()
+  const options = Object.fromEntries(Object.entries(all).filter(([option]) => option !== chosen))
   say(report(format))
   if (Object.keys(options).every((option) => command.getOptionValueSource(option) === 'default')) {
     tell(`written to ${writeMeasured(name, report('markdown'))}`)
@@ -204,6 +213,19 @@ function program(settings: () => Settings): Command {
     .addOption(new Option('--format <kind>').env('FORMAT').choices(EXPLAIN_FORMATS).default('text'))
     .action(async (asked: AskedExplain) => say(await askExplain(settings(), asked)))
   stack
+    .command('plan')
+    .description('say what a load needs in two tiers: gateways, samplers, memory, disk, traffic')
+    .addOption(new Option('--spans <rate>', 'spans in a second, minute, hour or day').env('SPANS').default(''))
+    .addOption(new Option('--spans-per-trace <number>').env('SPANS_PER_TRACE').default(PLAN_DEFAULTS.spansPerTrace))
+    .addOption(new Option('--kilobytes <number>', 'content of a span').env('KB').default(PLAN_DEFAULTS.kilobytes))
+    .addOption(new Option('--run <time>', 'how long a run takes').env('RUN').default(PLAN_DEFAULTS.run))
+    .addOption(new Option('--kept <share>', 'of all traces').env('KEPT').default(PLAN_DEFAULTS.kept))
+    .addOption(new Option('--without-root <share>').env('WITHOUT_ROOT').default(PLAN_DEFAULTS.withoutRoot))
+    .addOption(new Option('--core-usd <price>', 'of a core, for an hour').env('CORE_USD'))
+    .addOption(new Option('--gb-usd <price>', 'of a GB that is sent to backends').env('GB_USD'))
+    .addOption(format)
+    .action((asked: AskedPlan) => say(plan(settings(), asked)))
+  stack
     .command('golden')
     .description('write what the shipped list keeps of the committed recording to docs/measured/tune.md')
     .action(async () =>
@@ -248,16 +270,33 @@ function program(settings: () => Settings): Command {
   stack
     .command('drill')
     .description('kill, block and flood the collector and its backends, and say where every span is afterwards')
-    .addOption(new Option('--drill <names>', 'default: all').env('DRILL'))
+    .addOption(
+      new Option('--drill <names>', `${Object.keys(DRILL_TABLES).join(' and ')} are groups; default: all`).env('DRILL'),
+    )
     .addOption(new Option('--kills <number>').env('KILLS').default(DRILL.kills))
     .addOption(new Option('--seed <number>').env('SEED').default('1'))
     .addOption(format)
-    .action(async ({ drill, kills, seed }: { drill?: string; kills: string; seed: string }, command: Command) =>
-      prove(
-        'drills',
-        await runDrills(settings(), { ...DRILL, kills, seed, only: drill?.split(',') }, working()),
-        command,
-      ),
+    .action(async ({ drill, kills, seed }: { drill?: string; kills: string; seed: string }, command: Command) => {
+      const size = { ...DRILL, kills, seed }
+      const groups = Object.entries(DRILL_TABLES).filter(([group]) => !drill || drill === group)
+      for (const [group, table] of groups)
+        prove(table, await runDrills(settings(), { ...size, only: [group] }, working()), command, 'drill')
+      if (drill && groups.length === 0)
+        prove('drills', await runDrills(settings(), { ...size, only: drill.split(',') }, working()), command)
+    })
+  stack
+    .command('scale')
+    .description(
+      'measure two tiers against one Collector: verdicts, cost of a span, throughput, and load above the plan',
+    )
+    .addOption(new Option('--count <traces>', 'traces that must be kept').env('COUNT').default(SCALE.count))
+    .addOption(
+      new Option('--minutes <number>', 'of load, below and above the plan').env('MINUTES').default(SCALE.minutes),
+    )
+    .addOption(new Option('--seed <number>').env('SEED').default('1'))
+    .addOption(format)
+    .action(async (size: { count: string; minutes: string; seed: string }, command: Command) =>
+      prove('scale', await runScale(size, working()), command),
     )
   return stack
 }

@@ -21,6 +21,8 @@ export const MEASURED = {
   bias: { command: 'make bias', programs: ['collector'] },
   leak: { command: 'make leak', programs: ['collector', 'prometheus', ...servers] },
   drills: { command: 'make drill', programs: ['collector', ...servers] },
+  tiers: { command: 'make drill DRILL=tiers', programs: ['collector'] },
+  scale: { command: 'make scale', programs: ['collector'] },
   speed: { command: 'make bench', programs: ['collector'] },
   bench: { command: 'make bench', programs: ['collector', 'prometheus', ...servers] },
 } as const satisfies Record<string, Readonly<{ command: string; programs: readonly string[] }>>

@@ -1,18 +1,12 @@
-import { randomBytes } from 'node:crypto'
-import { Agent, createServer, request as httpRequest } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ROOT_CONTEXT, trace as traces } from '@opentelemetry/api'
-import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer'
-import { resourceFromAttributes } from '@opentelemetry/resources'
-import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import { execa } from 'execa'
 import { type Launcher, type Running, startCollector, sumOf, withScratch } from '../workbench/collector.ts'
 import { UserError } from '../workbench/user-error.ts'
 import type { Backend } from './backends/backend.ts'
 import { chosenBackends, collectorFile, served } from './backends/backends.ts'
 import { launcherFor } from './collectors.ts'
+import { makeBodies, SPANS_PER_TRACE, send, sink } from './load.ts'
 import { SHIPPED_POLICY } from './policy.ts'
 import { collectorEnvironment } from './services.ts'
 import { ROOT, type Settings } from './settings.ts'
@@ -31,11 +25,6 @@ type Shape = Readonly<{
   env?: Readonly<Record<string, string>>
 }>
 
-const SPANS_PER_TRACE = 8
-const TRACES_PER_REQUEST = 25
-const BODIES = 20
-const CONNECTIONS = 4
-const SAMPLED = 0.1
 const KB = 1024
 const HIGH_VOLUME = resolve(ROOT, 'collector/overlays/high-volume.yaml')
 /** The defaults of Go. */
@@ -83,141 +72,6 @@ async function extract(commit: string, below: string): Promise<string> {
   return join(below, 'collector')
 }
 
-const WORDS =
-  'the fox offers three berries for one pebble and the bear wants honey before winter comes to the wood'.split(' ')
-const prose = (bytes: number, turn: number) => {
-  let text = ''
-  for (let word = turn; text.length < bytes; word++) text += `${WORDS[word % WORDS.length]} `
-  return text.slice(0, bytes)
-}
-
-type Body = Readonly<{ body: Buffer; ids: readonly (readonly number[])[] }>
-
-/** OTLP in protobuf, as agents send it. Some traces must be kept; one span in ten holds an e-mail address. */
-function encode(contentBytes: number, { kept, isForeign }: Shape, turn: number, hasRoots: boolean): Body {
-  const exporter = new InMemorySpanExporter()
-  const resource = resourceFromAttributes({ 'service.name': 'speed', 'openinference.project.name': 'speed' })
-  const tracer = new TracerProvider({ resource, spanProcessors: [new SimpleSpanProcessor({ exporter })] }).getTracer(
-    'speed',
-  )
-  const mustKeep = kept <= SAMPLED ? 0 : (kept - SAMPLED) / (1 - SAMPLED)
-  for (let trace = 0; trace < TRACES_PER_REQUEST; trace++) {
-    const count = turn * TRACES_PER_REQUEST + trace
-    const isKept = Math.floor((count + 1) * mustKeep) > Math.floor(count * mustKeep)
-    const elsewhere = {
-      traceId: randomBytes(16).toString('hex'),
-      spanId: randomBytes(8).toString('hex'),
-      traceFlags: 1,
-    }
-    const outside = hasRoots ? ROOT_CONTEXT : traces.setSpanContext(ROOT_CONTEXT, elsewhere)
-    const root = tracer.startSpan('invoke_agent fox', { attributes: attributes('invoke_agent') }, outside)
-    const inside = traces.setSpan(ROOT_CONTEXT, root)
-    for (let index = 1; index < SPANS_PER_TRACE; index++)
-      tracer.startSpan('chat Qwen/Qwen2.5-3B-Instruct', { attributes: attributes('chat', index) }, inside).end()
-    root.end()
-
-    function attributes(operation: string, index = 0) {
-      const secret = (trace * SPANS_PER_TRACE + index) % 10 === 0 ? ' ask fox.trader@forest.example ' : ''
-      const input = `${prose((contentBytes * 3) / 4, count)}${secret}`
-      const output = prose(contentBytes / 4, index)
-      if (isForeign)
-        return {
-          'openinference.span.kind': operation === 'chat' ? 'LLM' : 'AGENT',
-          'llm.model_name': 'Qwen/Qwen2.5-3B-Instruct',
-          'llm.provider': 'openai',
-          'llm.invocation_parameters': '{"temperature": 0.7, "max_tokens": 400}',
-          'llm.input_messages.0.message.role': 'user',
-          'llm.input_messages.0.message.content': input,
-          'llm.output_messages.0.message.role': 'assistant',
-          'llm.output_messages.0.message.content': output,
-          'llm.token_count.prompt': 412,
-          'llm.token_count.completion': 31,
-          'llm.token_count.total': 443,
-          'session.id': 'speed',
-        }
-      return {
-        'gen_ai.operation.name': operation,
-        'gen_ai.agent.name': 'fox',
-        'gen_ai.provider.name': 'openai',
-        'gen_ai.request.model': 'Qwen/Qwen2.5-3B-Instruct',
-        'gen_ai.request.temperature': 0.7,
-        'gen_ai.request.max_tokens': 400,
-        'gen_ai.request.seed': count,
-        'gen_ai.response.id': `chatcmpl-${randomBytes(8).toString('hex')}`,
-        'gen_ai.usage.input_tokens': 412,
-        'gen_ai.usage.output_tokens': 31,
-        'gen_ai.conversation.id': 'speed',
-        'server.address': '127.0.0.1',
-        'server.port': 8000,
-        'openinference.span.kind': 'LLM',
-        'woodland.tick': count,
-        'gen_ai.output.messages': output,
-        'gen_ai.input.messages': input,
-        ...(isKept && index === 3 ? { 'error.type': 'parse_error' } : {}),
-      }
-    }
-  }
-  const spans = exporter.getFinishedSpans()
-  const body = Buffer.from(ProtobufTraceSerializer.serializeRequest(spans) ?? [])
-  const ids = [...new Set(spans.map((span) => span.spanContext().traceId))]
-  return { body, ids: ids.map((id) => placesOf(body, Buffer.from(id, 'hex'))) }
-}
-
-function placesOf(body: Buffer, part: Buffer): readonly number[] {
-  const places: number[] = []
-  for (let at = body.indexOf(part); at >= 0; at = body.indexOf(part, at + part.length)) places.push(at)
-  return places
-}
-
-/** The same body with new trace ids. */
-function fresh({ body, ids }: Body): Buffer {
-  const copy = Buffer.from(body)
-  for (const places of ids) {
-    const id = randomBytes(16)
-    for (const place of places) id.copy(copy, place)
-  }
-  return copy
-}
-
-const PATIENCE_MS = 50
-/** A collector that refuses one request this often does not do so for want of memory. */
-const TRIES = 1200
-
-/** Sends this many spans over a few connections, as fast as the collector accepts them. */
-async function send(otlp: string, bodies: readonly Body[], spans: number): Promise<number> {
-  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS })
-  const requests = Math.ceil(spans / (SPANS_PER_TRACE * TRACES_PER_REQUEST))
-  let next = 0
-  const post = (body: Buffer) =>
-    new Promise<number>((done, fail) => {
-      const headers = { 'content-type': 'application/x-protobuf', 'content-length': body.length }
-      httpRequest(`${otlp}/v1/traces`, { method: 'POST', agent, headers }, (answer) => {
-        answer.resume()
-        answer.on('end', () => done(answer.statusCode ?? 0))
-      })
-        .on('error', fail)
-        .end(body)
-    })
-  const connection = async () => {
-    while (next < requests) {
-      const body = fresh(bodies[next++ % bodies.length] as Body)
-      for (let status = 0, tries = 1; status !== 200; tries++) {
-        status = await post(body)
-        if (tries === TRIES) throw new Error(`the collector refused a request ${TRIES} times, with HTTP ${status}`)
-        // The memory limiter refuses data for a moment.
-        if (status === 503 || status === 429) await sleep(PATIENCE_MS)
-        else if (status !== 200) throw new Error(`the collector answered HTTP ${status}`)
-      }
-    }
-  }
-  try {
-    await Promise.all(Array.from({ length: CONNECTIONS }, connection))
-  } finally {
-    agent.destroy()
-  }
-  return requests * TRACES_PER_REQUEST
-}
-
 async function metric(collector: Running, name: string, labels = ''): Promise<number> {
   return sumOf(await (await fetch(collector.metrics)).text(), name, labels)
 }
@@ -236,14 +90,6 @@ async function settled(collector: Running, traces: number): Promise<number> {
   throw new Error(
     `the collector did not decide on ${traces} traces and send the kept ones within ${DONE_WITHIN_MS / 1000} s`,
   )
-}
-
-/** A backend that accepts everything. */
-async function sink() {
-  const server = createServer((question, answer) => question.resume().on('end', () => answer.writeHead(200).end()))
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  const { port } = server.address() as AddressInfo
-  return { url: `http://127.0.0.1:${port}`, close: () => server.closeAllConnections() ?? server.close() }
 }
 
 type Lab = Readonly<{ launcher: Launcher; live: Readonly<Record<string, string>>; backends: readonly Backend[] }>
@@ -293,13 +139,13 @@ async function withShape<T>(
 const WARM_UP_SPANS = 2000
 
 async function cost(lab: Lab, shape: Shape, contentBytes: number, spans: number): Promise<Cost> {
-  const bodies = Array.from({ length: BODIES }, (_, turn) => encode(contentBytes, shape, turn, true))
+  const bodies = makeBodies({ ...shape, bytes: contentBytes })
   return withShape(lab, shape, async (collector) => {
     const judges = shape.name !== PASSTHROUGH
-    const warm = await send(collector.otlp, bodies, WARM_UP_SPANS)
+    const warm = await send([collector.otlp], bodies, WARM_UP_SPANS)
     if (judges) await settled(collector, warm)
     const before = await metric(collector, 'otelcol_process_cpu_seconds')
-    const traces = await send(collector.otlp, bodies, spans)
+    const traces = await send([collector.otlp], bodies, spans)
     const keptShare = judges ? await settled(collector, warm + traces) : 0
     const seconds = (await metric(collector, 'otelcol_process_cpu_seconds')) - before
     const megabytes = (await metric(collector, 'otelcol_process_memory_rss')) / KB ** 2
@@ -314,10 +160,10 @@ const TIDY = { GOGC: '10', GOMEMLIMIT: 'off' }
 /** Bytes of memory for a span that waits for the decision, with its content. */
 async function pending(lab: Lab, contentBytes: number): Promise<number> {
   const shape: Shape = { name: 'as shipped', kept: 0, env: { DECISION_WAIT: '300s', ...TIDY } }
-  const bodies = Array.from({ length: BODIES }, (_, turn) => encode(contentBytes, shape, turn, false))
+  const bodies = makeBodies({ ...shape, bytes: contentBytes, hasRoots: false })
   return withShape(lab, shape, async (collector) => {
     const before = await metric(collector, 'otelcol_process_memory_rss')
-    await send(collector.otlp, bodies, PENDING_SPANS)
+    await send([collector.otlp], bodies, PENDING_SPANS)
     return ((await metric(collector, 'otelcol_process_memory_rss')) - before) / PENDING_SPANS
   })
 }

@@ -22,6 +22,7 @@ export type Launcher = Readonly<{
 }>
 
 export type Running = Readonly<{
+  pid: number
   otlp: string
   /** Where it serves its own metrics, what agents send, and what it counts. */
   metrics: string
@@ -134,6 +135,7 @@ export async function startCollector(
   }
   await untilReady(true)
   return {
+    pid: child.pid ?? 0,
     otlp,
     metrics: `http://127.0.0.1:${ports.COLLECTOR_METRICS_PORT}/metrics`,
     agents: `http://127.0.0.1:${ports.COLLECTOR_EXPORTER_PORT}/metrics`,

@@ -37,6 +37,8 @@ export type RunningBackend = Readonly<{
 /** What drills need from their caller. */
 export type DrillTools = Readonly<{
   launcher: Launcher
+  /** The same for a Collector with the load balancer, which is built when it is first asked for. */
+  tiersLauncher: () => Promise<Launcher>
   /** Each drill loads all of them: the real servers that it names, and stand-ins for the others. */
   backends: readonly Backend[]
   /** The policy lists by what they do. */
@@ -48,7 +50,7 @@ export type Size = Readonly<{ seed: number; kills: number; outageSeconds: number
 
 export const SECOND_MS = 1000
 /** Every trace has a root, so each waits one second, and up to one second more until the next tick of the sampler. */
-const WAITS = { DECISION_WAIT: '5s', DECISION_WAIT_AFTER_ROOT: '1s' }
+export const WAITS = { DECISION_WAIT: '5s', DECISION_WAIT_AFTER_ROOT: '1s' }
 const DECIDED_AFTER_MS = 2 * SECOND_MS
 /** A trace that lost its root on the way is decided when the longer wait is over. */
 export const DECIDED_WITHOUT_ROOT_AFTER_MS = 7 * SECOND_MS
@@ -59,7 +61,7 @@ export const TRACES_PER_SECOND = 50
 export const SLOW_MS = 50
 /** How often a client sends its ended spans. */
 export const SEND_EVERY_MS = 100
-const IN_FLIGHT = 32
+export const IN_FLIGHT = 32
 const LOOK_AGAIN_MS = 100
 /** Phoenix writes about two hundred spans a second, and after a drill twenty thousand may wait for it. */
 const SETTLED_WITHIN_MS = 600 * SECOND_MS
@@ -319,7 +321,7 @@ export async function untilQuiet(
 const KINDS: readonly Kind[] = [...MUST_KEEP, ...Array<Kind>(MUST_KEEP.length).fill('routine')]
 
 /** The trace of this number. The same seed gives the same trace, except for its times. */
-function traceOf(seed: number, number: number, atMs: number, shape?: Shape): readonly Span[] {
+export function traceOf(seed: number, number: number, atMs: number, shape?: Shape): readonly Span[] {
   const random = randomOf('drill', seed, number)
   const { spans } = makeTrace(KINDS[number % KINDS.length] ?? 'routine', random)
   const byNanos = BigInt(Math.round(atMs - BEGINNING.getTime())) * 1_000_000n

@@ -4,13 +4,14 @@ import { execa } from 'execa'
 import { drillReport, holds, type Outcome } from '../../evidence/drills/balance.ts'
 import { drillsOver } from '../../evidence/drills/drills.ts'
 import type { Backend as DrillTarget, DrillTools, RunningBackend, Size } from '../../evidence/drills/setup.ts'
+import { tierDrills } from '../../evidence/drills/tiers.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { waitFor } from '../../workbench/wait.ts'
 import type { Backend, BackendServer } from '../backends/backend.ts'
 import { BACKENDS, collectorFile, exporterOf, served } from '../backends/backends.ts'
 import { otlp } from '../backends/otlp.ts'
-import { launcherFor } from '../collectors.ts'
-import type { Result } from '../measured.ts'
+import { launcherFor, tiersLauncher } from '../collectors.ts'
+import type { MeasuredName, Result } from '../measured.ts'
 import { build, type Programs } from '../native.ts'
 import { SHIPPED_POLICY } from '../policy.ts'
 import { portsOfItsOwn } from '../ports.ts'
@@ -22,6 +23,13 @@ type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
 /** Enough to test that no backend affects another: the backends that run here, and one that is somewhere else. */
 const DRILLED = BACKENDS.filter(({ id, server }) => server !== undefined || id === otlp.id)
+
+/** Names that stand for many drills, by the number of Collectors; and where the results of each group are written. */
+const DRILL_GROUPS = { one: 'one', tiers: 'tiers' } as const
+export const DRILL_TABLES = { [DRILL_GROUPS.one]: 'drills', [DRILL_GROUPS.tiers]: 'tiers' } as const satisfies Record<
+  string,
+  MeasuredName
+>
 
 export type Asked = Omit<Size, 'seed' | 'kills'> &
   Readonly<{
@@ -48,16 +56,19 @@ export async function runDrills(
   const backends = DRILLED.map((backend) => drillBackend(settings, programs, backend, own))
   const tools: DrillTools = {
     launcher: await launcherFor(settings, own, 'native'),
+    tiersLauncher: () => tiersLauncher(settings, own),
     backends,
     lists: { everything: readText('collector/policies/keep-everything.yaml'), shipped: readText(SHIPPED_POLICY) },
   }
-  const all = drillsOver(backends)
-  const unknown = only?.find((name) => !all.some((drill) => drill.name === name))
+  const groups = { [DRILL_GROUPS.one]: drillsOver(backends), [DRILL_GROUPS.tiers]: tierDrills(backends) }
+  const all = Object.values(groups).flat()
+  const isWanted = (name: string, group: string) => !only || only.includes(name) || only.includes(group)
+  const unknown = only?.find((name) => !(name in groups) && !all.some((drill) => drill.name === name))
   if (unknown !== undefined)
     throw new UserError(
-      `DRILL=${unknown}: there is no drill of this name. There are ${all.map(({ name }) => name).join(', ')}.`,
+      `DRILL=${unknown}: there is no drill of this name. There are ${all.map(({ name }) => name).join(', ')}; ${Object.keys(groups).join(' and ')} are all drills with one Collector and with two tiers.`,
     )
-  const wanted = all.filter(({ name }) => !only || only.includes(name))
+  const wanted = Object.entries(groups).flatMap(([group, drills]) => drills.filter(({ name }) => isWanted(name, group)))
   const outcomes = new Map<string, Outcome>()
   const waiting = [...wanted]
   const runner = async () => {

@@ -1,0 +1,502 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Span } from '../../otlp/json.ts'
+import { type Random, randomOf } from '../../random/random.ts'
+import { sumOf, withScratch } from '../../workbench/collector.ts'
+import { startPosting } from '../../workbench/post.ts'
+import { withVariables } from '../../workbench/variables.ts'
+import { waitFor } from '../../workbench/wait.ts'
+import { type Member, startTiers, type Tiers } from '../tiers/processes.ts'
+import { requestOf } from '../traffic.ts'
+import { type Balance, balance, type Outcome, type SentTrace, type SpanState, spanKey } from './balance.ts'
+import { type FaultProxy, startFaultProxy } from './fault-proxy.ts'
+import {
+  type Backend,
+  type DrillTools,
+  IN_FLIGHT,
+  SECOND_MS,
+  SEND_EVERY_MS,
+  type Size,
+  TRACES_PER_SECOND,
+  traceOf,
+  untilQuiet,
+  WAITS,
+} from './setup.ts'
+
+const [GATEWAYS, SAMPLERS] = [2, 3]
+/** The root of a trace comes so long after its other spans, and through the other gateway. In between, the trace is in flight. */
+const IN_FLIGHT_MS = 2 * SECOND_MS
+/**
+ * A trace that came longer ago than this was judged, also on a busy machine. What came while its sampler was away waited in a gateway, so
+ * that time counts too. Each drill checks by other means that only those that a kill may explain were lost.
+ */
+const UNDECIDED_FOR_MS = 30 * SECOND_MS
+const AGAIN_AFTER_MS = 100
+/** How long a client tries again before it gives a request up. */
+const GIVEN_UP_AFTER_MS = 120 * SECOND_MS
+const SETTLED_WITHIN_MS = 300 * SECOND_MS
+/** While a process is away. Clients and gateways try many times. */
+const AWAY_MS = SECOND_MS
+/** Each kill takes some seconds of this drill, and `KILLS` is for the drill with one Collector. */
+const KILLS_EACH = 10
+
+const HELD = 'otelcol_processor_tail_sampling_sampling_traces_on_memory'
+const QUEUED = 'otelcol_exporter_queue_size'
+
+/** Spans of one trace that were sent in one request, and the gateway that answered it. */
+type SentPart = SentTrace & Readonly<{ answeredBy: string }>
+/** A backend, with one stand-in for each sampler, so that it is known which of them judged a trace. */
+type Target = Backend & Readonly<{ proxies: readonly FaultProxy[] }>
+
+type Setup = Tiers &
+  Readonly<{
+    random: Random
+    targets: readonly Target[]
+    play: (ms: number, perSecond?: number) => Promise<void>
+    sent: () => readonly SentPart[]
+    /** How many spans were sent again, because their gateway did not answer or was not there. */
+    sentAgain: () => number
+    /** Sends what is still to be sent, and waits until all of it is judged and with the backends. */
+    settle: () => Promise<void>
+    total: (members: readonly Member[], name: string, label?: string) => Promise<number>
+    kill: (member: Member) => Promise<void>
+    /** Starts what was killed again. */
+    restart: (member: Member) => Promise<void>
+    balances: () => Promise<readonly Balance[]>
+    /** Which sampler gets this trace when it is sent now. */
+    ownerOf: (trace: string) => Promise<string>
+  }>
+
+async function withTiers(
+  tools: DrillTools,
+  { seed, listed }: Readonly<{ seed: number; listed?: number }>,
+  work: (setup: Setup) => Promise<Outcome>,
+): Promise<Outcome> {
+  const { cancel } = tools.launcher
+  const launcher = await tools.tiersLauncher()
+  return withScratch(async (folder) => {
+    const ends: (() => Promise<unknown>)[] = []
+    try {
+      const policies = join(folder, 'list.yaml')
+      writeFileSync(policies, withVariables(tools.lists.everything, {}))
+      const targets: Target[] = []
+      for (const backend of tools.backends) {
+        const ports = await launcher.freePorts(SAMPLERS)
+        const proxies = await Promise.all(ports.map((port) => startFaultProxy(port)))
+        ends.push(...proxies.map(({ stop }) => stop))
+        targets.push({ ...backend, proxies })
+      }
+      const tiers = await startTiers(launcher, {
+        folder,
+        gateways: GATEWAYS,
+        samplers: SAMPLERS,
+        ...(listed ? { listed } : {}),
+        env: { ...WAITS, POLICY_FILE: policies },
+        samplerFiles: targets.map(({ collectorFile }) => collectorFile),
+        samplerEnv: (index) =>
+          Object.assign({}, ...targets.map(({ environment, proxies }) => environment(proxies[index]?.endpoint ?? ''))),
+      })
+      const { gateways, samplers } = tiers
+      ends.push(() => Promise.all([...gateways, ...samplers].map((one) => one.now().kill())))
+      const client = startClient(gateways, seed, cancel)
+      ends.push(client.stop)
+
+      const page = async (member: Member, which: 'metrics' | 'counted' = 'metrics') =>
+        (await fetch(member.now()[which], { signal: AbortSignal.timeout(10_000) })).text()
+      const total = async (members: readonly Member[], name: string, label?: string) => {
+        const pages = await Promise.all(
+          // Only the page of what is counted has names of another kind.
+          members.map((one) => page(one, name.startsWith('otelcol_') ? 'metrics' : 'counted')),
+        )
+        return pages.reduce((sum, text) => sum + sumOf(text, name, label), 0)
+      }
+      const proxies = targets.flatMap((target) => target.proxies)
+      const settle = async () => {
+        await client.finish()
+        const isDone = async () =>
+          (await total([...gateways, ...samplers], QUEUED)) + (await total(samplers, HELD)) === 0
+        if (!(await waitFor(isDone, { withinMs: SETTLED_WITHIN_MS, cancel })))
+          throw new Error(`two tiers did not come to rest within ${SETTLED_WITHIN_MS / SECOND_MS} s`)
+        await untilQuiet(() => proxies.map((proxy) => proxy.requests()), { isDone, quietMs: SECOND_MS, cancel })
+      }
+      const killsMs: number[] = []
+      let longestAwayMs = 0
+      return await work({
+        ...tiers,
+        random: randomOf('drill', seed),
+        targets,
+        play: client.play,
+        sent: client.sent,
+        sentAgain: client.sentAgain,
+        settle,
+        total,
+        kill: async (member) => {
+          killsMs.push(Date.now())
+          await member.now().kill()
+        },
+        restart: async (member) => {
+          await member.start()
+          longestAwayMs = Math.max(longestAwayMs, Date.now() - (killsMs.at(-1) ?? Date.now()))
+        },
+        balances: () =>
+          Promise.all(
+            targets.map(async (target) =>
+              balance(
+                client.sent(),
+                { killsMs, undecidedForMs: UNDECIDED_FOR_MS + longestAwayMs, isDropped: () => false },
+                {
+                  backend: target.id,
+                  stored: atAll([target]),
+                  acknowledged: atAll([target]),
+                  rejected: new Map(target.proxies.flatMap(({ rejected }) => [...rejected])),
+                  elsewhere: atAll(targets.filter((other) => other !== target)),
+                  givenUp: await total(
+                    samplers,
+                    'otelcol_exporter_enqueue_failed_spans',
+                    `exporter="${target.exporter}"`,
+                  ),
+                },
+              ),
+            ),
+          ),
+        ownerOf: async (trace) => {
+          const span = 'a'.repeat(16)
+          await client.send([[{ traceId: trace, spanId: span, name: 'where does it go' }]])
+          const key = spanKey(trace, span)
+          const at = () => (targets[0]?.proxies ?? []).findIndex(({ acknowledged }) => acknowledged.has(key)) + 1
+          await waitFor(() => at() > 0, { withinMs: SETTLED_WITHIN_MS, cancel })
+          return `sampler-${at()}`
+        },
+      })
+    } finally {
+      for (const end of ends.reverse()) await end()
+    }
+  })
+}
+
+/** How many copies of each span these stand-ins took, of all samplers. */
+function atAll(targets: readonly Target[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const { acknowledged } of targets.flatMap(({ proxies }) => proxies))
+    for (const [key, times] of acknowledged) counts.set(key, (counts.get(key) ?? 0) + times)
+  return counts
+}
+
+/** Sends the root of a trace through one gateway and the rest through the other. What one does not take goes to the other. */
+function startClient(gateways: readonly Member[], seed: number, cancel: AbortSignal) {
+  const posting = gateways.map((one) => startPosting(`${one.now().otlp}/v1/traces`, IN_FLIGHT))
+  const parts: SentPart[] = []
+  const waiting = new Set<Promise<void>>()
+  let [again, made] = [0, 0]
+  const deliver = async (some: readonly (readonly Span[])[], first: number) => {
+    const { body } = requestOf(Date.now(), some.flat())
+    const sentMs = Date.now()
+    let refused: string | undefined
+    for (let turn = first; ; turn++) {
+      const answer = (await posting[turn % posting.length]?.post(body)) ?? { error: 'there is no gateway' }
+      refused = 'error' in answer ? answer.error : answer.status === 200 ? undefined : `HTTP ${answer.status}`
+      if (refused === undefined || Date.now() > sentMs + GIVEN_UP_AFTER_MS || cancel.aborted) {
+        const answeredBy = gateways[turn % posting.length]?.name ?? ''
+        const times = { sentMs, answeredMs: Date.now(), refused }
+        for (const spans of some)
+          parts.push({
+            id: spans[0]?.traceId ?? '',
+            parts: [{ spans: spans.map(({ spanId }) => spanId), ...times }],
+            answeredBy,
+          })
+        return
+      }
+      again += some.flat().length
+      await sleep(AGAIN_AFTER_MS)
+    }
+  }
+  const send = (some: readonly (readonly Span[])[], first = 0) => {
+    const sending = deliver(some, first)
+    waiting.add(sending)
+    return sending.finally(() => waiting.delete(sending))
+  }
+  let roots: readonly Readonly<{ atMs: number; spans: readonly Span[]; through: number }>[] = []
+  const sendDue = (fresh: readonly (readonly Span[])[]) => {
+    const now = Date.now()
+    const due = roots.filter(({ atMs }) => atMs <= now)
+    roots = roots.filter(({ atMs }) => atMs > now)
+    const begun = fresh.map((spans, index) => ({ spans, through: (made + index) % posting.length }))
+    roots = [
+      ...roots,
+      ...begun.map(({ spans, through }) => ({
+        atMs: now + IN_FLIGHT_MS,
+        spans: spans.filter(({ parentSpanId }) => parentSpanId === undefined),
+        through: through + 1,
+      })),
+    ]
+    const rest = begun.map(({ spans, through }) => ({
+      through,
+      spans: spans.filter(({ parentSpanId }) => parentSpanId !== undefined),
+    }))
+    for (const [first, some] of Map.groupBy([...rest, ...due], ({ through }) => through % posting.length))
+      void send(
+        some.map(({ spans }) => spans),
+        first,
+      )
+  }
+  return {
+    send,
+    sent: () => parts,
+    sentAgain: () => again,
+    play: async (ms: number, perSecond = TRACES_PER_SECOND) => {
+      const [began, before] = [Date.now(), made]
+      for (let isOver = false; !isOver; ) {
+        isOver = Date.now() - began >= ms
+        const due = before + Math.ceil((Math.min(ms, Date.now() - began) / SECOND_MS) * perSecond)
+        const fresh = Array.from({ length: due - made }, (_, index) => traceOf(seed, made + index, Date.now()))
+        sendDue(fresh)
+        made = due
+        await sleep(SEND_EVERY_MS, undefined, { signal: cancel })
+      }
+    },
+    finish: async () => {
+      while (roots.length > 0) {
+        sendDue([])
+        await sleep(SEND_EVERY_MS, undefined, { signal: cancel })
+      }
+      await Promise.all(waiting)
+    },
+    stop: () => Promise.all(posting.map(({ stop }) => stop())),
+  }
+}
+
+/** Spans that the first backend did not get, with the trace and the gateway that took them. */
+const missing = ({ sent, targets }: Setup) => {
+  const [first] = targets
+  const arrived = atAll(first ? [first] : [])
+  return sent().filter(({ id, parts }) =>
+    parts.some(({ spans }) => spans.some((span) => !arrived.has(spanKey(id, span)))),
+  )
+}
+
+const lossOf = (found: readonly Balance[], states: readonly SpanState[]) =>
+  found.flatMap(({ backend, states: own }) =>
+    states.flatMap((state) => (own[state] > 0 ? [`${backend} lacks ${own[state]} spans: ${state}`] : [])),
+  )
+const LOST: readonly SpanState[] = ['undecided', 'givenUp', 'unstored', 'refused']
+
+/** Kills a process of a tier again and again while clients send, and starts it again. */
+async function whileKilled(
+  { random, play, kill, restart }: Setup,
+  member: Member | undefined,
+  times: number,
+  before: () => Promise<void>,
+) {
+  if (!member) throw new Error('there is no such process')
+  for (let count = 0; count < times; count++) {
+    await play(IN_FLIGHT_MS + random.below(2 * SECOND_MS))
+    await before()
+    await kill(member)
+    await play(AWAY_MS)
+    await Promise.all([play(AWAY_MS), restart(member)])
+  }
+  await play(SECOND_MS)
+}
+
+const killsOf = ({ kills }: Size) => Math.ceil(kills / KILLS_EACH)
+
+async function samplerKilled(tools: DrillTools, size: Size): Promise<Outcome> {
+  return withTiers(tools, size, async (setup) => {
+    const [, victim] = setup.samplers
+    let held = 0
+    await whileKilled(setup, victim, killsOf(size), async () => {
+      held += victim ? await setup.total([victim], HELD) : 0
+    })
+    await setup.settle()
+    const balances = await setup.balances()
+    const lost = new Set(missing(setup).map(({ id }) => id))
+    const owners = await Promise.all([...lost].map((trace) => setup.ownerOf(trace)))
+    const others = owners.filter((owner) => owner !== victim?.name).length
+    return {
+      drill: 'sampler-killed',
+      balances,
+      notes: [
+        `${killsOf(size)} kills of ${victim?.name}, which held ${held} traces just before; ${lost.size} traces were lost in whole or in part, ${lost.size - others} of them its own; ${setup.sentAgain()} spans were sent again by clients`,
+      ],
+      broken: [
+        ...(others > 0 ? [`${others} traces were lost that ${victim?.name} did not judge`] : []),
+        ...(setup.sentAgain() > 0 ? ['a gateway refused spans because a sampler was away'] : []),
+        ...lossOf(balances, ['givenUp', 'unstored', 'refused']),
+      ],
+    }
+  })
+}
+
+const COUNTED = 'traces_span_metrics_calls_total'
+
+async function gatewayKilled(tools: DrillTools, size: Size): Promise<Outcome> {
+  return withTiers(tools, size, async (setup) => {
+    const [victim] = setup.gateways
+    let shown = 0
+    await whileKilled(setup, victim, killsOf(size), async () => {
+      shown += victim ? await setup.total([victim], COUNTED) : 0
+    })
+    await setup.settle()
+    const balances = await setup.balances()
+    const lost = missing(setup)
+    const strange = lost.filter(({ answeredBy }) => answeredBy !== victim?.name).length
+    const spans = balances[0]?.sent ?? 0
+    // Counts come to the page every five seconds, so they are asked until they stay.
+    let counted = Number.NaN
+    await untilQuiet(() => [counted], {
+      isDone: async () => {
+        counted = await setup.total(setup.gateways, COUNTED)
+        return true
+      },
+      quietMs: 7 * SECOND_MS,
+      cancel: tools.launcher.cancel,
+    })
+    return {
+      drill: 'gateway-killed',
+      balances,
+      notes: [
+        `${killsOf(size)} kills of ${victim?.name}; clients sent ${setup.sentAgain()} of ${spans} spans again, to the other gateway: at most so many are stored or counted twice; ${balances[0]?.duplicated ?? 0} were stored twice`,
+        `${lost.reduce((sum, { parts }) => sum + parts.reduce((all, part) => all + part.spans.length, 0), 0)} spans were lost that it had answered and not handed on`,
+        `the pages of the gateways count ${shown + counted} of ${spans} spans: what a gateway had counted since its page was last made is not on it`,
+      ],
+      broken: [
+        ...(strange > 0 ? [`${strange} parts of traces were lost that the other gateway had taken`] : []),
+        ...(shown + counted > spans + setup.sentAgain() ? ['more spans were counted than were sent'] : []),
+        ...lossOf(balances, ['givenUp', 'unstored', 'refused']),
+      ],
+    }
+  })
+}
+
+async function backendDown(tools: DrillTools, { seed, outageSeconds }: Size): Promise<Outcome> {
+  return withTiers(tools, { seed }, async (setup) => {
+    const { targets, play, sent, settle, samplers, total } = setup
+    const [down, ...others] = targets
+    if (!down) throw new Error('there is no backend')
+    const behave = (kind: 'down' | 'well') => Promise.all(down.proxies.map((proxy) => proxy.behave({ kind })))
+    await play(SECOND_MS)
+    await behave('down')
+    await play(outageSeconds * SECOND_MS)
+    // Each other backend gets every trace whose root is sent, though one is down.
+    const spans = () =>
+      sent().reduce((sum, { parts }) => sum + parts.reduce((all, part) => all + part.spans.length, 0), 0)
+    const hadAll = await waitFor(() => others.every((target) => atAll([target]).size >= spans()), {
+      withinMs: SETTLED_WITHIN_MS,
+      cancel: tools.launcher.cancel,
+    })
+    const waiting = await Promise.all(samplers.map((one) => total([one], QUEUED, `exporter="${down.exporter}"`)))
+    await behave('well')
+    await play(SECOND_MS)
+    await settle()
+    const balances = await setup.balances()
+    return {
+      drill: `tiers-${down.id}-down`,
+      balances,
+      notes: [
+        `${outageSeconds} s; ${waiting.join(', ')} bytes waited for ${down.id} on the samplers; ${setup.sentAgain()} spans were sent again by clients`,
+      ],
+      broken: [
+        ...(hadAll ? [] : [`while ${down.id} was down, the other backends did not get all spans`]),
+        ...(waiting.some((bytes) => bytes === 0) ? [`a sampler had nothing in its queue for ${down.id}`] : []),
+        ...lossOf(balances, LOST),
+      ],
+    }
+  })
+}
+
+/** When each gateway changed from one list of samplers to the next. */
+type Change = ReadonlyMap<string, Readonly<{ beganMs: number; endedMs: number }>>
+
+/** Changes the list of samplers, as an operator does: the file, and then one gateway after the other. */
+async function withNewList({ list, gateways }: Setup, samplers: readonly Member[]): Promise<Change> {
+  list(samplers)
+  const change = new Map<string, { beganMs: number; endedMs: number }>()
+  for (const { name, now } of gateways) {
+    const beganMs = Date.now()
+    await now().reload()
+    change.set(name, { beganMs, endedMs: Date.now() })
+  }
+  return change
+}
+
+/** The list by which a gateway handed on what it answered at this time. */
+function listOf({ answeredBy, parts }: SentPart, change: Change): 'old' | 'new' | 'either' {
+  const { beganMs = 0, endedMs = 0 } = change.get(answeredBy) ?? {}
+  const answeredMs = parts[0]?.answeredMs ?? 0
+  return answeredMs < beganMs ? 'old' : answeredMs > endedMs ? 'new' : 'either'
+}
+
+/** Which traces were sent partly by the old list and partly by the new one, and which were judged by two samplers. */
+function splitBy({ sent, targets }: Setup, change: Change) {
+  const places = new Map<string, Set<number>>()
+  for (const [index, { acknowledged }] of (targets[0]?.proxies ?? []).entries())
+    for (const key of acknowledged.keys()) {
+      const [trace = ''] = key.split(' ')
+      places.set(trace, (places.get(trace) ?? new Set()).add(index))
+    }
+  const split = [...places].filter(([, at]) => at.size > 1).map(([trace]) => trace)
+  const lists = Map.groupBy(sent(), ({ id }) => id)
+  const isUnderWay = (trace: string) => {
+    const used = new Set((lists.get(trace) ?? []).map((part) => listOf(part, change)))
+    return used.size > 1 || used.has('either')
+  }
+  return {
+    split: split.length,
+    underWay: [...lists.keys()].filter(isUnderWay).length,
+    strange: split.filter((trace) => !isUnderWay(trace)).length,
+  }
+}
+
+const lasted = (change: Change) =>
+  [...change.values()].map(({ beganMs, endedMs }) => `${((endedMs - beganMs) / SECOND_MS).toFixed(1)} s`).join(' and ')
+
+const listChanged =
+  (drill: string, theory: string, first: number, change: (setup: Setup) => Promise<readonly [Change, string]>) =>
+  (tools: DrillTools, { seed }: Size): Promise<Outcome> =>
+    withTiers(tools, { seed, listed: first }, async (setup) => {
+      await setup.play(2 * IN_FLIGHT_MS)
+      const [[times, what]] = await Promise.all([change(setup), setup.play(2 * IN_FLIGHT_MS)])
+      await setup.play(SECOND_MS)
+      await setup.settle()
+      const balances = await setup.balances()
+      const { split, underWay, strange } = splitBy(setup, times)
+      return {
+        drill,
+        balances,
+        notes: [
+          `${what}; the gateways took ${lasted(times)} to change; of ${underWay} traces that were sent by both lists, ${split} were split (${Math.round((100 * split) / underWay)} %; by theory ${theory}); ${setup.sentAgain()} spans were sent again while a gateway was away`,
+        ],
+        broken: [
+          ...(strange > 0 ? [`${strange} traces were split that were sent by one list`] : []),
+          ...lossOf(balances, LOST),
+        ],
+      }
+    })
+
+const samplerAdded = listChanged('sampler-added', 'one in three', 2, async (setup) => [
+  await withNewList(setup, setup.samplers),
+  'a third sampler was added',
+])
+
+/** Takes a sampler off the list, waits until it has judged and handed on what it holds, and stops it. */
+const samplerDrained = listChanged('sampler-drained', 'one in three', SAMPLERS, async (setup) => {
+  const [leaving, ...staying] = setup.samplers
+  if (!leaving) throw new Error('there is no sampler')
+  const change = await withNewList(setup, staying)
+  const isEmpty = async () => (await setup.total([leaving], HELD)) + (await setup.total([leaving], QUEUED)) === 0
+  if (!(await waitFor(isEmpty, { withinMs: SETTLED_WITHIN_MS })))
+    throw new Error(`${leaving.name} was not empty within ${SETTLED_WITHIN_MS / SECOND_MS} s`)
+  await leaving.now().stop()
+  await leaving.start()
+  return [change, `${leaving.name} was taken off the list, and stopped when it was empty`]
+})
+
+/** The drills with two gateways and three samplers. */
+export const tierDrills = ([first]: readonly Backend[]) => [
+  { name: 'sampler-killed', run: samplerKilled },
+  { name: 'gateway-killed', run: gatewayKilled },
+  { name: `tiers-${first?.id}-down`, run: backendDown },
+  { name: 'sampler-added', run: samplerAdded },
+  { name: 'sampler-drained', run: samplerDrained },
+]
