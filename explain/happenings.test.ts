@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { COLLECTOR, EVENTS, GEN_AI, OTHER, WOODLAND } from '../vocabulary/attributes.ts'
 import { type Sketch, sketched } from './sketch.ts'
 import { explain } from './summary.ts'
+import { textReport } from './text.ts'
 
 const told = (spans: readonly Sketch[], agent?: string) => explain(sketched(spans), () => undefined, agent).summary
 const turn = (agent: string, more: Partial<Sketch> = {}): Sketch => ({
@@ -220,4 +221,21 @@ test('of several agents, the words of the one that failed, or of the one that is
   ])
   assert.deepEqual([told(spans).wordsOf, told(spans).words.asked], ['bear', 'I am for the bear'])
   assert.deepEqual([told(spans, 'owl').wordsOf, told(spans, 'owl').words.asked], ['owl', 'I am for the owl'])
+})
+
+test('other traces that spans link to are named once each, with the span that does; links within the trace are not', () => {
+  const [own, first, before] = ['a', 'b', 'c'].map((digit) => digit.repeat(32))
+  assert.ok(own && first && before)
+  const { summary } = explain(
+    sketched([
+      { id: 'again', does: 'invoke_agent', agent: 'fox', links: [first, own] },
+      { id: 'call', under: 'again', does: 'chat', agent: 'fox', links: [before, first] },
+    ]),
+    () => 1,
+  )
+  assert.deepEqual(summary.linked, [
+    { trace: first, from: 'again' },
+    { trace: before, from: 'call' },
+  ])
+  assert.match(textReport(summary), new RegExp(`^linked {4}again → ${first}, call → ${before}$`, 'm'))
 })

@@ -25,6 +25,7 @@ export type Failure = Readonly<{
 export type Turns = Readonly<{ agent: string; turns: number; failed: Readonly<Record<string, number>> }>
 export type Retry = Readonly<{ agent: string | undefined; model: string; tries: number; after: readonly string[] }>
 export type Fallback = Readonly<{ agent: string | undefined; model: string; after: string | undefined }>
+export type Linked = Readonly<{ trace: string; from: string }>
 export type Refusal = Readonly<{ agent: string | undefined; where: string; reason: string; what: string }>
 export type Evaluation = Readonly<{
   agent: string | undefined
@@ -143,6 +144,15 @@ export function repeatsOf(scenes: readonly Scene[]): readonly string[] {
     if (scene.role === 'call' && attempt > 1) attempts.set(`${turn?.node.span.spanId} ${attempt}`, scene.agent ?? '')
   }
   return [...attempts.values()]
+}
+
+/** Other traces that spans of this one link to, and the first span that does: the tick before, the first attempt of a retry. */
+export function linkedFrom(nodes: readonly Node[]): readonly Linked[] {
+  const own = new Set(nodes.map(({ span }) => span.traceId))
+  const linked = new Map<string, string>()
+  for (const { span } of nodes)
+    for (const { traceId } of span.links) if (!own.has(traceId) && !linked.has(traceId)) linked.set(traceId, span.name)
+  return [...linked].map(([trace, from]) => ({ trace, from }))
 }
 
 export const fallbacksOf = (scenes: readonly Scene[]): readonly Fallback[] =>

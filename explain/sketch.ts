@@ -17,12 +17,14 @@ export type Sketch = Readonly<{
   policy?: string
   attributes?: Values
   events?: readonly Readonly<{ name: string; attributes?: Values }>[]
+  /** Ids of traces. */
+  links?: readonly string[]
 }>
 
 const BEGAN = 1_795_223_772_000_000_000n
 
 export const sketched = (spans: readonly Sketch[]): readonly PlainSpan[] =>
-  spans.map(({ id, under = '', name = id, from = 0, to = 100, error, events = [], ...rest }) => ({
+  spans.map(({ id, under = '', name = id, from = 0, to = 100, error, events = [], links = [], ...rest }) => ({
     traceId: 'a'.repeat(32),
     spanId: id,
     parentSpanId: under,
@@ -42,5 +44,5 @@ export const sketched = (spans: readonly Sketch[]): readonly PlainSpan[] =>
     scopeName: '',
     scope: rest.policy ? { [COLLECTOR.POLICY]: rest.policy } : {},
     events: events.map((event) => ({ attributes: {}, ...event })),
-    links: [],
+    links: links.map((traceId) => ({ traceId, spanId: 'f'.repeat(16) })),
   }))

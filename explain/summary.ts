@@ -8,6 +8,8 @@ import {
   type Fallback,
   failuresOf,
   fallbacksOf,
+  type Linked,
+  linkedFrom,
   type Masked,
   maskedIn,
   policiesOf,
@@ -48,6 +50,8 @@ export type Summary = Readonly<{
   repeats: readonly string[]
   fallbacks: readonly Fallback[]
   refusals: readonly Refusal[]
+  /** Other traces of the same story. */
+  linked: readonly Linked[]
   evaluations: readonly Evaluation[]
   masked: Masked
   /** Empty for a trace that is whole. */
@@ -90,6 +94,7 @@ export function explain(spans: readonly PlainSpan[], price: Price, agent?: strin
     repeats: repeatsOf(scenes),
     fallbacks: fallbacksOf(scenes),
     refusals: refusalsOf(scenes),
+    linked: linkedFrom(nodes),
     evaluations: evaluationsOf(scenes),
     masked: maskedIn(nodes),
     defects: tree.defects,

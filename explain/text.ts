@@ -27,6 +27,7 @@ export function rowsOf(summary: Summary, most: number): readonly Row[] {
     ...agents(summary),
     ...tokens(summary),
     ...again(summary),
+    ...linked(summary),
     ...refused(summary),
     ...evaluated(summary),
     ...masked(summary),
@@ -202,6 +203,20 @@ function again({ retries, repeats, fallbacks }: Summary): readonly Row[] {
   ]
   return parts.length > 0 ? [line('again', few(parts))] : []
 }
+
+/** The other trace is explained by its id. */
+const linked = ({ linked }: Summary) =>
+  linked.length === 0
+    ? []
+    : [
+        line(
+          'linked',
+          few(
+            linked.map(({ trace, from }) => `${cut(from, 40)} → ${trace}`),
+            { most: 2 },
+          ),
+        ),
+      ]
 
 const refused = ({ refusals }: Summary) =>
   refusals.length === 0

@@ -78,6 +78,7 @@ test('every option has a flag and a variable, and the flag wins', () => {
     ['--fallback-model', 'VLLM_FALLBACK_MODEL', 'f', 'fallbackModel', 'f'],
     ['--ledger', 'LEDGER', 'l.jsonl', 'ledger', 'l.jsonl'],
     ['--rumour', 'RUMOUR', 'honey is poisoned', 'rumour', 'honey is poisoned'],
+    ['--recall-tempo', 'RECALL_TEMPO', 'http://127.0.0.1:3200/', 'recallTempo', 'http://127.0.0.1:3200'],
     ['--content-capture', 'CONTENT_CAPTURE', 'metadata', 'contentCapture', 'metadata'],
     ['--content-capture', 'CONTENT_CAPTURE', 'off', 'contentCapture', 'off'],
   ]
@@ -100,6 +101,7 @@ test('an empty variable means unset: make and Compose pass variables on that way
     'LEDGER',
     'VLLM_API_KEY',
     'CONTENT_CAPTURE',
+    'RECALL_TEMPO',
   ]
   assert.deepEqual(reading([], Object.fromEntries(names.map((name) => [name, '']))), reading([]))
 })
@@ -142,7 +144,7 @@ test('--help lists every variable that is read, and ends with code 0', () => {
   const { code, said } = exiting(['--help'])
   assert.equal(code, 0)
   const names = ['TICKS', 'SEED', 'TICK_INTERVAL', 'TIME_FACTOR', 'VLLM_BASE_URL', 'VLLM_MODEL', 'VLLM_FALLBACK_MODEL']
-  const more = ['LEDGER', 'RUMOUR', 'VLLM_API_KEY', 'OTEL_']
+  const more = ['LEDGER', 'RUMOUR', 'RECALL_TEMPO', 'VLLM_API_KEY', 'OTEL_']
   for (const name of [...names, ...more]) assert.ok(said.includes(name), name)
 })
 

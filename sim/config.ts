@@ -14,6 +14,7 @@ export type Config = Readonly<{
   apiKey: string
   ledger: string | undefined
   rumour: string | undefined
+  recallTempo: string | undefined
   contentCapture: Capture
   console: boolean
 }>
@@ -76,6 +77,13 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Con
     .addOption(option('--fallback-model <name>', 'VLLM_FALLBACK_MODEL', 'model to ask when the first fails'))
     .addOption(option('--ledger <file>', 'LEDGER', 'write what happened as JSON lines; the file must not exist'))
     .addOption(option('--rumour <text>', 'RUMOUR', 'a sentence that every prompt carries'))
+    .addOption(
+      option(
+        '--recall-tempo <url>',
+        'RECALL_TEMPO',
+        'a Tempo that agents may ask, in half of their turns, what happened in the last one that was kept',
+      ).argParser(httpUrl),
+    )
     .addOption(
       option(
         '--content-capture <how much>',

@@ -2,13 +2,17 @@ import { randomBytes } from 'node:crypto'
 import OpenAI from 'openai'
 import { askWith } from './agents/ask.ts'
 import { placeOrderWith, type Turn, takeTurnWith, tokensOf } from './agents/decide.ts'
+import { ADVICE, RECALL } from './agents/prompt.ts'
+import { withRecall } from './agents/recall.ts'
 import { runTool } from './agents/tools.ts'
+import { type Arm, armsReport } from './arms.ts'
 import { LIMITS, readConfig } from './config.ts'
 import { type Message, seal } from './economy/queue.ts'
 import { seasonAt } from './economy/seasons.ts'
 import { market, type Tick, tickWith, tradesOf } from './economy/tick.ts'
 import { AGENTS, newWorld } from './economy/world.ts'
 import { onInterrupt } from './interrupt.ts'
+import { lastTurnFrom } from './last-turn.ts'
 import { type Ledger, openLedger } from './ledger.ts'
 import { findModelServer } from './model-server.ts'
 import { run } from './run.ts'
@@ -48,6 +52,7 @@ async function main(): Promise<void> {
   })
   const limit = (worldMs: number) => AbortSignal.timeout(Math.ceil(worldMs / config.timeFactor))
   const ask = askWith(client, clock)
+  const recall = config.recallTempo === undefined ? undefined : lastTurnFrom(config.recallTempo, runId)
   const queue: Message[] = []
   const takeTurn = traced.takeTurn(
     takeTurnWith(
@@ -55,12 +60,12 @@ async function main(): Promise<void> {
         ask: traced.ask(({ signal, ...question }) =>
           ask({ ...question, signal: AbortSignal.any([signal, limit(LIMITS.callMs)]) }),
         ),
-        useTool: traced.useTool((call, _agent, world) => runTool(call, world)),
+        useTool: traced.useTool(withRecall(runTool, recall)),
         placeOrder: traced.placeOrder(placeOrderWith((order) => queue.push(seal(order, traced.carrier())))),
         clock,
       },
       { model: config.model, fallbackModel: server.fallbackModel },
-      config.rumour,
+      { rumour: config.rumour, experiment: recall ? RECALL : ADVICE },
     ),
   )
   const playTick = tickWith({
@@ -122,9 +127,12 @@ function newScore() {
   const rows = new Map(
     AGENTS.map((agent) => [agent, { pebbles: 0, mood: 0, inputTokens: 0, outputTokens: 0, calls: 0, refusals: 0 }]),
   )
+  const arms = new Map<string, Arm>()
   return {
     add(tick: Tick<Turn>) {
-      for (const { agent, calls, refused } of tick.turns) {
+      for (const { agent, variant, calls, refused } of tick.turns) {
+        const arm = arms.get(variant) ?? { name: variant, turns: 0, refused: 0 }
+        arms.set(variant, { ...arm, turns: arm.turns + 1, refused: arm.refused + Number(refused.length > 0) })
         const row = rows.get(agent)
         if (!row) continue
         const { pebbles, mood } = tick.after.world.agents[agent]
@@ -137,7 +145,10 @@ function newScore() {
         }
       }
     },
-    print: () => console.table(Object.fromEntries(rows)),
+    print: () => {
+      console.table(Object.fromEntries(rows))
+      for (const line of armsReport([...arms.values()])) say(line)
+    },
   }
 }
 

@@ -6,11 +6,12 @@ import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { execa } from 'execa'
 import type { Ask } from './agents/ask.ts'
+import { ADVICE } from './agents/prompt.ts'
 import { AGENTS } from './economy/world.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 const ROSTER = 'sim/economy/world.ts'
-const ROOMS = ['sim', 'vocabulary', 'random']
+const ROOMS = ['sim', 'vocabulary', 'random', 'explain', 'otlp']
 const TICKS = 20
 
 /** The simulator with one more agent, which is in the roster and nowhere else. */
@@ -63,7 +64,7 @@ test('one more agent is one line in one file: it decides, buys and sells, and th
       clock: () => 0,
     },
     { model: 'mock', fallbackModel: undefined },
-    undefined,
+    { rumour: undefined, experiment: ADVICE },
   )
   const playTick = tickWith({
     decide: (agent, world) => takeTurn(agent, world, new AbortController().signal),

@@ -11,6 +11,7 @@ const start = { world: newWorld(3), book: [] }
 /** A turn of one call that orders nothing. */
 const idle = async (agent: AgentName): Promise<Turn> => ({
   agent,
+  experiment: 'trade-prompt',
   variant: 'terse',
   outcome: 'accepted',
   decision: { mood: 0.5 },

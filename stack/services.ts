@@ -147,7 +147,7 @@ export function services(settings: Settings, programs: Programs): readonly Servi
       env: environment(settings, {
         ...telemetry,
         ...model,
-        ...pick(settings.env, ['SEED', 'TICK_INTERVAL', 'CONTENT_CAPTURE']),
+        ...pick(settings.env, ['SEED', 'TICK_INTERVAL', 'CONTENT_CAPTURE', 'RECALL_TEMPO']),
       }),
     }),
     graceMs: 25_000,

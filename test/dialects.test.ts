@@ -59,6 +59,30 @@ const DIALECTS: Readonly<Record<string, Made>> = {
       [KIND]: 'LLM',
     },
   },
+  'google-adk: what a model of LiteLLM reasoned is in its output once': {
+    scope: 'gcp.vertex.agent',
+    sent: {
+      [OP]: 'generate_content',
+      [REQUEST]: 'openai/gpt-4o',
+      [PROVIDER]: 'openai',
+      [IN]: 160n,
+      [OUT]: 48n,
+      [REASONING]: 8n,
+    },
+    becomes: { [OUT]: 40, 'woodland.usage.output_tokens.sent': 48 },
+  },
+  'google-adk: what Gemini reasoned is beside its output, and the SDK has added it': {
+    scope: 'gcp.vertex.agent',
+    sent: {
+      [OP]: 'generate_content',
+      [REQUEST]: 'gemini-2.5-pro',
+      [PROVIDER]: 'gcp.vertex_ai',
+      [IN]: 160n,
+      [OUT]: 48n,
+      [REASONING]: 8n,
+    },
+    becomes: { [OUT]: 48, 'woodland.usage.output_tokens.sent': undefined },
+  },
   'google-adk: another model keeps its name': {
     scope: 'gcp.vertex.agent',
     sent: { [OP]: 'generate_content', [REQUEST]: 'gemini-2.5-pro', [PROVIDER]: 'gcp.vertex_ai' },
@@ -91,6 +115,62 @@ const DIALECTS: Readonly<Record<string, Made>> = {
     name: 'OpenAILike._prepare_chat_with_tools',
     sent: { [KIND]: 'LLM', 'llm.model_name': 'gpt-4o' },
     becomes: { [OP]: undefined },
+  },
+  'LlamaIndex with OpenInference: the method around the call is no second call': {
+    scope: 'openinference.instrumentation.llama_index',
+    name: 'OpenAILike.achat',
+    sent: { [KIND]: 'LLM', 'llm.model_name': 'gpt-4o', 'output.value': '{}', 'output.mime_type': 'application/json' },
+    becomes: { [OP]: undefined },
+  },
+  'LlamaIndex with OpenInference: the call has its result as text': {
+    scope: 'openinference.instrumentation.llama_index',
+    name: 'OpenAILike.achat',
+    sent: { [KIND]: 'LLM', 'llm.model_name': 'gpt-4o', 'output.value': 'assistant: hi' },
+    becomes: { [OP]: 'chat' },
+  },
+  'smolagents with OpenInference: the agent is named in the name of its span': {
+    scope: 'openinference.instrumentation.smolagents',
+    name: 'fox.run',
+    sent: { [KIND]: 'AGENT', 'llm.token_count.prompt': 320n },
+    becomes: { [OP]: 'invoke_agent', [AGENT]: 'fox' },
+  },
+  'CrewAI with OpenInference: the agent is a node of its graph': {
+    scope: 'openinference.instrumentation.crewai',
+    name: 'fox._execute_core',
+    sent: { [KIND]: 'AGENT', 'graph.node.id': 'fox' },
+    becomes: { [OP]: 'invoke_agent', [AGENT]: 'fox' },
+  },
+  'Strands: its own name is no provider, and its first chunk is in milliseconds': {
+    scope: 'strands.telemetry.tracer',
+    sent: {
+      [OP]: 'chat',
+      'gen_ai.system': 'strands-agents',
+      [REQUEST]: 'gpt-4o',
+      'gen_ai.server.time_to_first_token': 250n,
+    },
+    becomes: { [PROVIDER]: undefined, 'gen_ai.response.time_to_first_chunk': 0.25 },
+  },
+  'Strands: what a tool got is in an event': {
+    scope: 'strands.telemetry.tracer',
+    sent: { [OP]: 'execute_tool', 'gen_ai.system': 'strands-agents', 'gen_ai.tool.name': 'add' },
+    events: [
+      { name: 'gen_ai.tool.message', attributes: { content: '{"a":1}' } },
+      { name: 'gen_ai.choice', attributes: { message: '2' } },
+    ],
+    becomes: {
+      'gen_ai.tool.call.arguments': '{"a":1}',
+      'gen_ai.tool.call.result': '2',
+      'input.value': '{"a":1}',
+      'output.value': '2',
+    },
+  },
+  'Semantic Kernel: the reason why a call ended, as Python shows it': {
+    sent: { ...CALL, 'gen_ai.system': 'openai', 'gen_ai.response.finish_reason': 'FinishReason.TOOL_CALLS' },
+    becomes: { 'gen_ai.response.finish_reasons': ['tool_calls'] },
+  },
+  'Semantic Kernel: the loop of calls and tools is no call': {
+    sent: { 'sk.available_functions': 'add' },
+    becomes: { [OP]: undefined, [KIND]: 'CHAIN' },
   },
   'OpenInference: a call': {
     sent: {
@@ -265,6 +345,19 @@ const DIALECTS: Readonly<Record<string, Made>> = {
       'user.id': 'u',
     },
   },
+  'Langfuse: what OpenAI says of the tokens': {
+    sent: {
+      'langfuse.observation.type': 'generation',
+      'langfuse.observation.usage_details':
+        '{"completion_tokens": 40, "prompt_tokens": 160, "total_tokens": 200, "completion_tokens_details": {"reasoning_tokens": 8}, "prompt_tokens_details": {"cached_tokens": 64}}',
+    },
+    becomes: { [IN]: 160, [OUT]: 40, [READ]: 64, [REASONING]: 8, 'woodland.usage.input_tokens.sent': undefined },
+  },
+  'Langfuse: an agent has the name of its span': {
+    name: 'fox',
+    sent: { 'langfuse.observation.type': 'agent' },
+    becomes: { [OP]: 'invoke_agent', [AGENT]: 'fox' },
+  },
   MLflow: {
     sent: {
       'mlflow.spanType': '"CHAT_MODEL"',
@@ -273,6 +366,11 @@ const DIALECTS: Readonly<Record<string, Made>> = {
       'mlflow.spanInputs': '{}',
     },
     becomes: { [OP]: 'chat', [REQUEST]: 'gpt-4o', [IN]: 4, [OUT]: 2, 'input.value': '{}' },
+  },
+  'MLflow: a failed call names its model in the arguments': {
+    sent: { 'mlflow.spanType': '"CHAT_MODEL"', model: '"gpt-4o"' },
+    failed: true,
+    becomes: { [OP]: 'chat', [REQUEST]: 'gpt-4o' },
   },
   Braintrust: {
     sent: {

@@ -8,14 +8,17 @@ import { inTurn, outcomeOf } from '../evidence/foreign/replay.ts'
 import { failedIn, type Party, sumOf } from '../explain/calls.ts'
 import { explain, type Summary } from '../explain/summary.ts'
 import { textReport } from '../explain/text.ts'
+import { turnReport } from '../explain/turn.ts'
+import { eachSpan } from '../otlp/json.ts'
 import { type PlainSpan, plainSpans } from '../otlp/plain.ts'
+import { lastTurnFrom, MOST_CHARACTERS } from '../sim/last-turn.ts'
 import type { Entry } from '../sim/ledger.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { type AskedExplain, askExplain } from '../stack/commands/explain.ts'
 import { eventually, ownSettings, play, type Run, startStack } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { tokenPriceOn } from '../stack/prices.ts'
-import { tempoTrace } from '../stack/queries.ts'
+import { tempoSearch, tempoTrace } from '../stack/queries.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
 import { UserError } from '../workbench/user-error.ts'
 
@@ -49,7 +52,9 @@ before(async () => {
         // An answer of Tempo is partial while it writes a block. A whole tick has a root, and no span without its parent.
         const spans = await eventually(async () => {
           const spans = await tempoTrace(settings, trace)
-          assert.deepEqual(explain(spans, price).summary.defects, [], trace)
+          // A busy machine may end the span of a server after that of a client that gave up.
+          const broken = explain(spans, price).summary.defects.filter(({ kind }) => kind !== 'clocks')
+          assert.deepEqual(broken, [], trace)
           assert.ok(spans.some(({ parentSpanId }) => parentSpanId === ''))
           return spans
         })
@@ -395,6 +400,36 @@ describe('the command', () => {
   })
 })
 
+describe('an agent that asks for its own last turn', () => {
+  const tempo = () => url(settings, 'TEMPO_PORT', '')
+
+  test('is told what explain says of its newest turn in the run, within the bound', async () => {
+    const last = of('turn')
+      .filter(({ agent }) => agent === 'fox')
+      .at(-1)
+    assert.ok(last)
+    const spans = await tempoTrace(settings, last.trace)
+    const told = await lastTurnFrom(tempo(), run.id)('fox')
+    assert.equal(told, turnReport(spans, 'fox', MOST_CHARACTERS))
+    assert.ok(told.startsWith('Your turn ') && told.length <= MOST_CHARACTERS, told)
+    const failed = last.outcome !== 'accepted'
+    assert.equal(told.startsWith('Your turn failed'), failed, `${last.outcome}: ${told}`)
+  })
+
+  test('is told so when none of its turns was kept, and its span has the answer', async () => {
+    const NONE = 'None of your turns was kept yet.'
+    assert.equal(await lastTurnFrom(tempo(), 'run-of-nobody')('fox'), NONE)
+    const flags = ['--ticks', '12', '--seed', '11', '--tick-interval', '500ms', '--time-factor', '4']
+    const more = await play(settings, ...flags, '--recall-tempo', tempo())
+    assert.match(more.said, /orders were refused: with-recall in \d+ of \d+ turns .*without-recall/)
+    await eventually(async () => {
+      const asked = `{ span.gen_ai.tool.name = "recall_last_turn" && span.gen_ai.tool.call.result =~ ".*(?:Your turn|${NONE}).*" }`
+      const found = await tempoSearch(settings, asked)
+      assert.ok(found.length > 0, 'a turn has recalled')
+    })
+  })
+})
+
 describe('traces of other SDKs, after the Collector', () => {
   const recordings = readRecordings()
   let kept: ReadonlyMap<string, readonly PlainSpan[]>
@@ -416,9 +451,10 @@ describe('traces of other SDKs, after the Collector', () => {
         return spans ? [{ ...one, summary: explain(spans, price).summary }] : []
       })
       assert.ok(its.length > 0, 'some runs are kept')
-      for (const { summary } of its) {
+      for (const { summary, body } of its) {
         assert.ok(textReport(summary).split('\n').length <= 20)
-        assert.deepEqual(summary.defects, [], summary.trace)
+        const hasRoot = [...eachSpan(body)].some(({ span }) => !span.parentSpanId)
+        assert.deepEqual(summary.defects.length > 0, !hasRoot, summary.trace)
         assert.equal(summary.policies.length, 1)
         const agents = [expected.agent].flat()
         // The name of a service stands for an agent that no span names.
@@ -429,7 +465,12 @@ describe('traces of other SDKs, after the Collector', () => {
           )
         assert.ok(summary.turns.length > 0)
         const models = summary.graph.filter(({ to }) => to.kind === 'model').map(({ to }) => to.name)
-        if (expected.model) assert.deepEqual([...new Set(models)], [expected.model])
+        // A call that failed may be one without a model.
+        const named =
+          expected.notSent['model of failed calls'] && summary.failures.some(({ fatal }) => fatal)
+            ? 'a model without a name'
+            : expected.model
+        if (expected.model) assert.deepEqual([...new Set(models)], [named])
         // A provider that calls itself "local" has no price in the catalogue.
         if (expected.provider !== 'local') assert.ok(summary.usage.every(({ usd }) => usd !== undefined))
       }

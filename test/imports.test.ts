@@ -19,8 +19,13 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     vocabulary: 'the names of evaluations',
     'grafana/source': 'the type of a price: the price file has one reader',
   },
-  sim: { vocabulary: 'the names that it sends', random: 'seeded numbers' },
   explain: { otlp: 'the spans of a trace', vocabulary: 'the names that it reads' },
+  sim: {
+    vocabulary: 'the names that it sends',
+    random: 'seeded numbers',
+    explain: 'an agent may recall its last turn, in the words of make explain',
+    otlp: 'the trace of that turn, as Tempo answers it',
+  },
   viewer: { otlp: 'the values that Tempo answers', explain: 'draws who calls whom' },
   workbench: {
     otlp: 'reads and builds traces',

@@ -63,7 +63,9 @@ const cards = NUMBERS.flatMap((value) =>
 
 const cases: readonly Case[] = [...table, ...announced, ...cards]
 const KEY = 'input.value'
-/** Each case has a twin with this attribute too. SDKs in Python send such ones; MapEach of 0.161 fails on them. */
+/** Texts that are JSON, one beside the other, as MLflow sends every value. */
+const QUOTED = ['"TOOL"', '"forecast"'].map((text, index) => ({ key: `quoted.value${index}`, value: toValue(text) }))
+/** Each case has a twin with these attributes and this one too. SDKs in Python send such ones; MapEach of 0.161 fails on them. */
 const WITHOUT_VALUE = { key: 'gen_ai.request.max_tokens', value: {} }
 const idOf = (index: number) => createHash('md5').update(String(index)).digest('hex')
 
@@ -78,7 +80,7 @@ before(async () => {
     const env = { POLICY_FILE: resolve(ROOT, 'collector/policies/keep-everything.yaml'), RECORDING_FILE: recording }
     const collector = await startCollector(launcher, { folder, overlays, env })
     const spans = cases.flatMap(({ in: value }, index) =>
-      [[], [WITHOUT_VALUE]].map((more, twin) => ({
+      [[], [WITHOUT_VALUE, ...QUOTED]].map((more, twin) => ({
         traceId: idOf(index + twin * cases.length),
         spanId: idOf(index).slice(16),
         name: 'chat',
@@ -123,7 +125,12 @@ describe('what is private is masked alone, and all else comes out as it went in'
       for (const [index, { case: own, in: value, out = value }] of cases.entries()) {
         if (own !== name) continue
         const [span, twin] = [index, index + cases.length].map((at) => stored.get(idOf(at)))
-        assert.deepEqual(twin?.attributes, span?.attributes)
+        const isQuoted = ({ key }: { key: string }) => key.startsWith('quoted.')
+        assert.deepEqual(
+          twin?.attributes?.filter((one) => !isQuoted(one)),
+          span?.attributes,
+        )
+        assert.deepEqual(twin?.attributes?.filter(isQuoted), QUOTED)
         assert.deepEqual(
           sorted(attributeOf(span?.attributes, KEY)),
           sorted(toValue(out)),

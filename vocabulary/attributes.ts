@@ -131,6 +131,9 @@ export const COLLECTOR = {
   CACHED: 'tailsampling.cached_decision',
   /** How many values of an item were masked. */
   MASKED: 'redaction.masked.count',
+  /** The nearest agent above an agent, and its service: on counted copies of kept spans only. */
+  CALLER: 'woodland.caller.agent.name',
+  CALLER_SERVICE: 'woodland.caller.service.name',
   /** A label: which of several Collectors counted it. */
   NAME: 'collector',
 } as const
@@ -172,6 +175,8 @@ export const METRICS = {
   FIRST_CHUNK: 'gen_ai.client.operation.time_to_first_chunk',
   EVALUATION: 'gen_ai.evaluation.score',
   EVALUATION_RESULTS: 'gen_ai.evaluation.results',
+  /** From agent to agent, estimated from kept traces. */
+  AGENT_CALLS: 'gen_ai.agent.calls.estimated',
   ACTIVE_TURNS: 'gen_ai.agent.active_turns',
   OLDEST_TURN: 'gen_ai.agent.oldest_turn',
   LOG_RECORDS: 'otel.log.records',

@@ -9,7 +9,7 @@ import { UserError } from '../../workbench/user-error.ts'
 const HERE = import.meta.dirname
 
 /** What went wrong on purpose in a run; `ordinary` and `stream` are runs in which nothing did. */
-const CLASSES = [
+export const CLASSES = [
   'ordinary',
   'stream',
   'fail500',
@@ -24,7 +24,7 @@ export type Class = (typeof CLASSES)[number]
 const aClass = z.enum(CLASSES, { error: `a class of a run must be one of ${CLASSES.join(', ')}` })
 
 const TOKENS = ['input', 'output', 'cache_read', 'cache_creation', 'reasoning'] as const
-const LEFT_OUT = ['model', 'tokens', 'messages'] as const
+const LEFT_OUT = ['model', 'model of failed calls', 'tokens', 'messages'] as const
 
 const expectation = z.strictObject({
   sdk: z.string(),
@@ -44,12 +44,14 @@ export type Run = Readonly<{ class: Class; trace: string; body: TraceRequest }>
 
 export type Recording = Readonly<{ name: string; service: string; expected: Expectation; runs: readonly Run[] }>
 
+export const fileOf = (name: string): string => join(HERE, 'recordings', `${name}.jsonl.gz`)
+
 /** Every recording with what is expected of it. Throws `UserError` for an entry without a recording, or one with a defect. */
 export function readRecordings(): readonly Recording[] {
   const path = join(HERE, 'expectations.yaml')
   const entries = readBySchema(path, readFileSync(path, 'utf8'), z.record(z.string(), expectation))
   return Object.entries(entries).map(([name, expected]) => {
-    const file = join(HERE, 'recordings', `${name}.jsonl.gz`)
+    const file = fileOf(name)
     const lines = gunzipSync(readFileSync(file)).toString().trimEnd().split('\n')
     const runs = lines.flatMap((line, index) => readRun(line, `${file}:${index + 1}`))
     const resource = runs[0]?.body.resourceSpans[0]?.resource

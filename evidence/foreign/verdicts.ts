@@ -97,7 +97,12 @@ function agent(recording: Recording, outcome: Outcome): Verdict {
 
 function model(recording: Recording, outcome: Outcome): Verdict {
   const { expected } = recording
-  const calls = callsOf(recording, outcome)
+  const all = callsOf(recording, outcome)
+  const nameless = all.filter(
+    ({ span, attributes }) => isError(span) && attributes['gen_ai.request.model'] === undefined,
+  )
+  const whyNameless = expected.notSent['model of failed calls']
+  const calls = whyNameless === undefined ? all : all.filter((call) => !nameless.includes(call))
   const wrong = calls.filter(
     ({ attributes }) =>
       attributes['gen_ai.request.model'] !== expected.model ||
@@ -107,6 +112,8 @@ function model(recording: Recording, outcome: Outcome): Verdict {
   if (wrong.length > 0) return no(`${wrong.length} of ${calls.length} calls have another model or provider`)
   const why = expected.notSent.model
   if (why !== undefined) return calls.length === 0 ? { is: 'not sent', why } : no('a call has a model after all')
+  if (whyNameless !== undefined)
+    return nameless.length > 0 ? { is: 'not sent', why: whyNameless } : no('failed calls have a model after all')
   return calls.length > 0 ? YES : no('there is no call')
 }
 
@@ -172,12 +179,17 @@ function unchanged({ runs }: Recording, { seen }: Outcome): Verdict {
       if (now === undefined) return [`${span.name} is lost`]
       const events = (span.events ?? []).length === (now.span.events ?? []).length ? [] : [`${span.name} lost an event`]
       const before = fromAttributes(span.attributes)
-      const changed = Object.entries(before).filter(([key, value]) => !isSame(value, now.attributes[key]))
+      const changed = Object.entries(before).filter(
+        ([key, value]) => !isSame(value, now.attributes[key]) && value !== now.attributes[keptAs(key)],
+      )
       return [...events, ...changed.map(([key]) => `${key} of ${span.name}`)]
     }),
   )
   return faults.length === 0 ? YES : no(`${faults.length}, e.g. ${faults[0]}`)
 }
+
+/** Where the Collector writes what was sent, when it writes something else in its place: tokens, and names of models. */
+const keptAs = (key: string) => `${key.replace(/^gen_ai[.]/, 'woodland.')}.sent`
 
 function isSame(before: Plain, now: Plain): boolean {
   const [one, other] = [JSON.stringify(before), JSON.stringify(now)]

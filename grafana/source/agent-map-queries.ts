@@ -177,6 +177,9 @@ const clicked = (name: string) => filledIn(`__data.fields.${name}`)
 export const tracesOfNode = `{ span.${clicked('attribute')} = "${clicked('title')}" } | ${SELECTED} ${NEWEST}`
 export const tracesOfEdge = `{ span.${GEN_AI.AGENT} = "${clicked('from')}" && span.${clicked('attribute')} = "${clicked('to')}" } | ${SELECTED} ${NEWEST}`
 
+/** Which agent calls which, a minute: estimated from kept traces, each of which stands for as many as the sampler says. */
+export const callsBetween = `${counted(`${series.agentCalls}{${CHOSEN}}`, 'range', 'by (woodland_caller_service_name, woodland_caller_agent_name, service_name, gen_ai_agent_name)')} / ${MINUTES}`
+
 /** Which service calls which, as Tempo counts it from kept traces. */
 const requests = counted(`${serviceGraph.requests}{client!="", server!=""}`, 'range', 'by (client, server)')
 const service = (role: 'client' | 'server', expr: string) =>

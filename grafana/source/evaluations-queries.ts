@@ -25,6 +25,9 @@ export const passRateOverTime = (by: string) =>
   `(${rate('pass', by)} or 0 * ${rate('pass|fail', by)}) / ${rate('pass|fail', by)}`
 
 const SENT = `job=~"(.*/)?($service)", ${CHOSEN_AGENTS}`
+/** From the histogram that agents send themselves: the Collector counts evaluations, and cannot add up the scores of events. */
+const scores = (of: 'sum' | 'count', by: string) => counted(`${series.score}_${of}{${SENT}}`, 'range', by)
+export const meanScore = (by: string) => `${scores('sum', by)} / ${scores('count', by)}`
 export const openTurns = (by = '') => `sum ${by} (${series.activeTurns}{${SENT}})`
 export const oldestTurn = (by = '') => `max ${by} (${series.oldestTurn}{${SENT}})`
 

@@ -14,6 +14,8 @@ export const series = {
   score: 'gen_ai_evaluation_score',
   /** Counted by the Collector before sampling: evaluations of any SDK, and of those who judge later. */
   evaluations: 'gen_ai_evaluation_results_total',
+  /** From agent to agent, estimated from kept traces. */
+  agentCalls: 'gen_ai_agent_calls_estimated_total',
   activeTurns: 'gen_ai_agent_active_turns',
   oldestTurn: 'gen_ai_agent_oldest_turn_seconds',
   pebbles: 'woodland_pebbles',

@@ -9,11 +9,12 @@ const question: Question = {
   agent: 'fox',
   model: 'big',
   fallbackAfter: undefined,
-  prompt: { variant: 'terse', version: '1' },
+  prompt: { experiment: 'trade-prompt', variant: 'terse', version: '1' },
   messages: [{ role: 'user', content: 'What will you trade?' }],
   attempt: 1,
   seed: 42,
   mayUseTools: true,
+  mayRecall: false,
   signal: new AbortController().signal,
 }
 
@@ -109,13 +110,15 @@ test('a request names its agent and its seed, streams with usage, asks for JSON,
   })
   await ask()
   await ask({ mayUseTools: false })
-  const [first, last] = bodies
+  await ask({ mayRecall: true })
+  const [first, last, recalling] = bodies
   assert.deepEqual(
     [first?.user, first?.seed, first?.model, first?.stream, first?.stream_options, first?.response_format],
     ['fox', 42, 'big', true, { include_usage: true }, { type: 'json_object' }],
   )
   assert.ok(Array.isArray(first?.tools) && first.tools.length === 3)
   assert.ok(last && !('tools' in last))
+  assert.ok(Array.isArray(recalling?.tools) && recalling.tools.length === 4)
 })
 
 test('a stream without a usage chunk counts no tokens', async () => {

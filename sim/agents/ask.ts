@@ -2,6 +2,7 @@ import OpenAI from 'openai'
 import type { ChatCompletionMessageParam } from 'openai/resources/chat/completions'
 import type { AgentName } from '../economy/world.ts'
 import type { Prompt } from './prompt.ts'
+import { recallDefinition } from './recall.ts'
 import { type ToolCall, toolDefinitions } from './tools.ts'
 
 export const REQUEST = { temperature: 0.7, maxTokens: 400 } as const
@@ -11,12 +12,13 @@ export type Question = Readonly<{
   model: string
   /** The `error.type` for which the first model was given up, on the call that moves to the fallback. */
   fallbackAfter: string | undefined
-  prompt: Pick<Prompt, 'variant' | 'version'>
+  prompt: Pick<Prompt, 'experiment' | 'variant' | 'version'>
   messages: readonly ChatCompletionMessageParam[]
   /** Which attempt at a readable decision this call belongs to: 1 or 2. */
   attempt: number
   seed: number
   mayUseTools: boolean
+  mayRecall: boolean
   signal: AbortSignal
 }>
 
@@ -37,7 +39,7 @@ export type Ask = (question: Question) => Promise<Answer>
 /** One logical chat call, streamed; the client's own retries happen inside. Throws what the client throws. */
 export const askWith =
   (client: OpenAI, clock: () => number): Ask =>
-  async ({ agent, model, messages, seed, mayUseTools, signal }) => {
+  async ({ agent, model, messages, seed, mayUseTools, mayRecall, signal }) => {
     const asked = clock()
     let firstChunk: number | undefined
     const stream = client.chat.completions.stream(
@@ -49,7 +51,7 @@ export const askWith =
         seed,
         user: agent,
         stream_options: { include_usage: true },
-        ...(mayUseTools ? { tools: toolDefinitions } : {}),
+        ...(mayUseTools ? { tools: [...toolDefinitions, ...(mayRecall ? [recallDefinition] : [])] } : {}),
         response_format: { type: 'json_object' },
       },
       { signal },

@@ -4,7 +4,8 @@ import OpenAI from 'openai'
 import { newWorld, type Order } from '../economy/world.ts'
 import type { Answer, Ask, Question } from './ask.ts'
 import { type Models, placeOrderWith, type Turn, takeTurnWith } from './decide.ts'
-import { UNREADABLE } from './prompt.ts'
+import { ADVICE, RECALL, UNREADABLE } from './prompt.ts'
+import { withRecall } from './recall.ts'
 import { runTool, type ToolCall } from './tools.ts'
 
 const world = newWorld(1)
@@ -35,7 +36,7 @@ const failure = (status: number) => OpenAI.APIError.generate(status, { message: 
 /** One turn of the fox against a model that says the lines of a script, the last one for ever. */
 async function foxTurn(
   script: readonly (Answer | Error)[],
-  { models = onlyOne, limit = new AbortController().signal } = {},
+  { models = onlyOne, limit = new AbortController().signal, experiment = ADVICE, tick = 0 } = {},
 ): Promise<{ turn: Turn; questions: readonly Question[]; sent: readonly Order[] }> {
   const questions: Question[] = []
   const sent: Order[] = []
@@ -51,13 +52,13 @@ async function foxTurn(
   const turn = await takeTurnWith(
     {
       ask,
-      useTool: (call, _agent, world) => runTool(call, world),
+      useTool: withRecall(runTool, async (agent) => `the ${agent} did well`),
       placeOrder: placeOrderWith((order) => sent.push(order)),
       clock: () => now,
     },
     models,
-    undefined,
-  )('fox', world, limit)
+    { rumour: undefined, experiment },
+  )('fox', { ...world, tick }, limit)
   return { turn, questions, sent }
 }
 
@@ -65,6 +66,7 @@ test('a readable reply is one attempt, one call, and its orders are sent', async
   const { turn, questions, sent } = await foxTurn([answer(good)])
   assert.deepEqual(turn, {
     agent: 'fox',
+    experiment: 'trade-prompt',
     variant: turn.variant,
     outcome: 'accepted',
     decision: JSON.parse(good),
@@ -127,6 +129,27 @@ test('after five rounds of tools it must decide without', async () => {
     questions.map(({ mayUseTools }) => mayUseTools),
     [true, true, true, true, true, false],
   )
+})
+
+test('an agent of the arm that may recalls its last turn once, and of the other arm never', async () => {
+  const recall: ToolCall = { id: 'call-1', name: 'recall_last_turn', arguments: '{}' }
+  const turns = await Promise.all(
+    Array.from({ length: 20 }, (_, tick) =>
+      foxTurn([answer('', [recall]), answer('', [{ ...recall, id: 'call-2' }]), answer(good)], {
+        experiment: RECALL,
+        tick,
+      }),
+    ),
+  )
+  const byArm = Map.groupBy(turns, ({ turn }) => turn.variant)
+  assert.deepEqual([...byArm.keys()].sort(), ['with-recall', 'without-recall'])
+  for (const [arm, all] of byArm)
+    for (const { questions } of all) {
+      const told = questions[2]?.messages.flatMap(({ role, content }) => (role === 'tool' ? [String(content)] : []))
+      assert.equal(questions.filter(({ mayRecall }) => mayRecall).length, arm === 'with-recall' ? 1 : 0)
+      assert.equal(told?.[0]?.includes('the fox did well'), arm === 'with-recall')
+      assert.match(String(told?.[1]), /no tool \\"recall_last_turn\\"/)
+    }
 })
 
 test('a model that never stops calling tools gets five rounds a turn, not five for each attempt', async () => {
@@ -192,7 +215,7 @@ test('the time limit ends the turn as a timeout, whatever was thrown, and no fal
       clock: () => 0,
     },
     withFallback,
-    undefined,
+    { rumour: undefined, experiment: ADVICE },
   )('fox', world, limit.signal)
   assert.deepEqual([turn.outcome, turn.decision, asked], ['timeout', undefined, 1])
   assert.deepEqual(

@@ -4,7 +4,8 @@ import { type DesiredTrade, guard, type Refusal } from '../economy/market.ts'
 import type { AgentName, Order, World } from '../economy/world.ts'
 import { type Ask, errorType } from './ask.ts'
 import { type Decision, read } from './decision.ts'
-import { promptFor, UNREADABLE, type Variant } from './prompt.ts'
+import { type Asking, promptFor, UNREADABLE, type Variant } from './prompt.ts'
+import { RECALL_TOOL } from './recall.ts'
 import type { ToolCall, ToolResult } from './tools.ts'
 
 const MAX_ATTEMPTS = 2
@@ -36,6 +37,7 @@ export type Placement =
 
 export type Turn = Readonly<{
   agent: AgentName
+  experiment: string
   variant: Variant
   /** `accepted`, or the `error.type` for which the turn as a whole failed. */
   outcome: string
@@ -49,22 +51,23 @@ export type Turn = Readonly<{
 }>
 
 export type PlaceOrder = (reply: string, agent: AgentName, world: World, attempt: number) => Placement
-export type UseTool = (call: ToolCall, agent: AgentName, world: World) => ToolResult
+export type UseTool = (call: ToolCall, agent: AgentName, world: World, mayRecall: boolean) => Promise<ToolResult>
 export type TakeTurn = (agent: AgentName, world: World, limit: AbortSignal) => Promise<Turn>
 
 type Steps = Readonly<{ ask: Ask; useTool: UseTool; placeOrder: PlaceOrder; clock: () => number }>
 
 /** An agent's turn: ask, use tools, read the reply, place orders; once more when the reply was unreadable. */
 export const takeTurnWith =
-  (steps: Steps, models: Models, rumour: string | undefined): TakeTurn =>
+  (steps: Steps, models: Models, asking: Asking): TakeTurn =>
   async (agent, world, limit) => {
     const started = steps.clock()
-    const prompt = promptFor(agent, world, rumour)
+    const prompt = promptFor(agent, world, asking)
     const conversation: ChatCompletionMessageParam[] = [...prompt.messages]
     const calls: Call[] = []
     let model = models.model
     let toolRounds = 0
     let toolCalls = 0
+    let mayRecall = prompt.mayRecall
     let attempt = 1
 
     const call = async (mayUseTools: boolean, fallbackAfter?: string) => {
@@ -73,7 +76,7 @@ export const takeTurnWith =
       const record = (outcome: string, inputTokens = 0, outputTokens = 0) =>
         calls.push({ attempt, model, outcome, inputTokens, outputTokens, ms: Math.round(steps.clock() - asked) })
       try {
-        const about = { agent, model, fallbackAfter, prompt, attempt, seed, mayUseTools, signal: limit }
+        const about = { agent, model, fallbackAfter, prompt, attempt, seed, mayUseTools, mayRecall, signal: limit }
         const answer = await steps.ask({ ...about, messages: conversation })
         record('ok', answer.inputTokens, answer.outputTokens)
         return answer
@@ -106,7 +109,9 @@ export const takeTurnWith =
         })
         for (const toolCall of answer.toolCalls) {
           toolCalls++
-          const { content } = steps.useTool(toolCall, agent, world)
+          const { content } = await steps.useTool(toolCall, agent, world, mayRecall)
+          // Once in a turn, so that what is recalled has a bounded share of the prompt.
+          if (toolCall.name === RECALL_TOOL) mayRecall = false
           conversation.push({ role: 'tool', tool_call_id: toolCall.id, content })
         }
       }
@@ -114,6 +119,7 @@ export const takeTurnWith =
 
     const ended = (outcome: string, placement?: Placement): Turn => ({
       agent,
+      experiment: prompt.experiment,
       variant: prompt.variant,
       outcome,
       decision: placement?.readable ? placement.decision : undefined,

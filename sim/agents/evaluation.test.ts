@@ -6,6 +6,7 @@ import { type Evaluation, evaluate, evaluateTrade } from './evaluation.ts'
 
 const turn = (change: Partial<Turn> = {}): Turn => ({
   agent: 'fox',
+  experiment: 'trade-prompt',
   variant: 'terse',
   outcome: 'accepted',
   decision: { buy: null, sell: null, mood: 0.5 },

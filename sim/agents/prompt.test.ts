@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AGENTS, CREATURES, newWorld, perGood, type World } from '../economy/world.ts'
-import { type Prompt, promptFor, type Variant } from './prompt.ts'
+import { ADVICE, type Asking, type Prompt, promptFor, RECALL, type Variant } from './prompt.ts'
+
+const ASKING: Asking = { rumour: undefined, experiment: ADVICE }
 
 const textOf = (prompt: Prompt, role: string): string => {
   const message = prompt.messages.find((one) => one.role === role)
@@ -12,7 +14,7 @@ const textOf = (prompt: Prompt, role: string): string => {
 /** The same world in another tick draws another variant. */
 function drawn(variant: Variant): Prompt {
   for (let tick = 0; tick < 50; tick++) {
-    const prompt = promptFor('fox', { ...newWorld(1), tick }, undefined)
+    const prompt = promptFor('fox', { ...newWorld(1), tick }, ASKING)
     if (prompt.variant === variant) return prompt
   }
   throw new Error(`no ${variant} prompt in 50 ticks`)
@@ -27,7 +29,7 @@ test('the prompt ends with a line `State: {json}` that tells an agent all it kno
     prices: { ...start.prices, honey: 125 },
   }
   const last =
-    textOf(promptFor('fox', world, undefined), 'user')
+    textOf(promptFor('fox', world, ASKING), 'user')
       .split('\n')
       .at(-1) ?? ''
   assert.ok(last.startsWith('State: '))
@@ -46,7 +48,7 @@ test('the prompt ends with a line `State: {json}` that tells an agent all it kno
 
 test('the prompt says to each agent who it is, what it makes and needs, and the shape of the answer', () => {
   for (const agent of AGENTS) {
-    const system = textOf(promptFor(agent, newWorld(1), undefined), 'system')
+    const system = textOf(promptFor(agent, newWorld(1), ASKING), 'system')
     for (const word of [agent, CREATURES[agent].produces, ...CREATURES[agent].needs, '"buy"', '"sell"', '"mood"']) {
       assert.ok(system.includes(word), `${agent}: ${word}`)
     }
@@ -62,10 +64,28 @@ test('the two variants ask in other words, under another version, about the same
   assert.match(textOf(careful, 'user'), /^State: \{/m)
 })
 
+test('the arm that may recall says so, and is the same as the other but for that', () => {
+  const arms = Array.from({ length: 20 }, (_, tick) =>
+    promptFor('fox', { ...newWorld(1), tick }, { ...ASKING, experiment: RECALL }),
+  )
+  const [may, not] = [true, false].map((mayRecall) => arms.find((one) => one.mayRecall === mayRecall))
+  assert.ok(may && not)
+  assert.deepEqual(
+    [may, not].map(({ experiment, variant }) => [experiment, variant]),
+    [
+      ['recall-last-turn', 'with-recall'],
+      ['recall-last-turn', 'without-recall'],
+    ],
+  )
+  const hint = ' To learn from your last turn, call recall_last_turn before you decide.'
+  assert.equal(textOf(may, 'system').replace(hint, ''), textOf(not, 'system'))
+  assert.notEqual(textOf(may, 'system'), textOf(not, 'system'))
+})
+
 test('the variant is drawn evenly, by seed, for each agent and tick', () => {
   const draw = (seed: number) =>
     Array.from({ length: 200 }, (_, tick) =>
-      AGENTS.map((agent) => promptFor(agent, { ...newWorld(seed), tick }, undefined).variant),
+      AGENTS.map((agent) => promptFor(agent, { ...newWorld(seed), tick }, ASKING).variant),
     ).flat()
   const drawn = draw(1)
   const share = drawn.filter((variant) => variant === 'careful').length / drawn.length
@@ -75,7 +95,7 @@ test('the variant is drawn evenly, by seed, for each agent and tick', () => {
 })
 
 test('a rumour is in the prompt, before the state, and only when there is one', () => {
-  const user = (rumour: string | undefined) => textOf(promptFor('fox', newWorld(1), rumour), 'user')
+  const user = (rumour: string | undefined) => textOf(promptFor('fox', newWorld(1), { ...ASKING, rumour }), 'user')
   assert.match(user('honey is poisoned'), /honey is poisoned\nState: /)
   assert.doesNotMatch(user(undefined), /They say/)
 })

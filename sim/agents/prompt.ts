@@ -3,28 +3,50 @@ import { roll } from '../../random/random.ts'
 import { seasonAt } from '../economy/seasons.ts'
 import { AGENTS, type AgentName, CREATURES, GOODS, type World } from '../economy/world.ts'
 
-/** The experiment: the same question asked in two ways, so that boards have an A and a B to compare. */
-export const EXPERIMENT = { id: 'trade-prompt', prompt: 'trade' }
+export const PROMPT_NAME = 'trade'
 
+const TERSE = { version: '1', advice: 'Buy what you need, sell what you can spare.' }
 const PROMPTS = {
-  terse: { version: '1', advice: 'Buy what you need, sell what you can spare.' },
+  terse: TERSE,
   careful: {
     version: '2',
     advice:
       'First think of what you eat each day and what you would miss most in winter. Then offer a fair price: ' +
       'more when a good is scarce, less when your larder is full. Never buy what you make yourself.',
   },
+  'without-recall': TERSE,
+  'with-recall': {
+    version: '3',
+    advice: `${TERSE.advice} To learn from your last turn, call recall_last_turn before you decide.`,
+  },
 } as const
 
 export type Variant = keyof typeof PROMPTS
 export const versionOf = (variant: Variant): string => PROMPTS[variant].version
-export type Prompt = Readonly<{ variant: Variant; version: string; messages: readonly ChatCompletionMessageParam[] }>
+
+export type Experiment = Readonly<{ id: string; arms: readonly [Variant, Variant] }>
+
+/** The same question asked in two ways, so that boards have an A and a B to compare. */
+export const ADVICE: Experiment = { id: 'trade-prompt', arms: ['terse', 'careful'] }
+/** In half of the turns agents may ask what happened in their last one. The rest of the prompt is the same. */
+export const RECALL: Experiment = { id: 'recall-last-turn', arms: ['without-recall', 'with-recall'] }
+
+export type Prompt = Readonly<{
+  experiment: string
+  variant: Variant
+  version: string
+  mayRecall: boolean
+  messages: readonly ChatCompletionMessageParam[]
+}>
 
 export const UNREADABLE =
   'I could not read that. Answer again with the JSON object alone: {"buy":…,"sell":…,"mood":…}, and nothing around it.'
 
-export function promptFor(agent: AgentName, world: World, rumour: string | undefined): Prompt {
-  const variant: Variant = roll(world.seed, world.tick, agent, EXPERIMENT.id) < 0.5 ? 'terse' : 'careful'
+/** What is the same in all prompts of a run. */
+export type Asking = Readonly<{ rumour: string | undefined; experiment: Experiment }>
+
+export function promptFor(agent: AgentName, world: World, { rumour, experiment }: Asking): Prompt {
+  const variant = experiment.arms[roll(world.seed, world.tick, agent, experiment.id) < 0.5 ? 0 : 1]
   const { version, advice } = PROMPTS[variant]
   const { produces, needs } = CREATURES[agent]
   const { pebbles, mood, goods } = world.agents[agent]
@@ -51,8 +73,10 @@ export function promptFor(agent: AgentName, world: World, rumour: string | undef
     '\n',
   )
   return {
+    experiment: experiment.id,
     variant,
     version,
+    mayRecall: variant === 'with-recall',
     messages: [
       { role: 'system', content: system },
       { role: 'user', content: user },

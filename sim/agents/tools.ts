@@ -10,7 +10,7 @@ const MEASURES: Readonly<Record<string, Readonly<Record<string, number>>>> = {
 }
 
 export type ToolCall = Readonly<{ id: string; name: string; arguments: string }>
-export type ToolResult = Readonly<{ content: string; error?: 'unknown_tool' | 'bad_arguments' }>
+export type ToolResult = Readonly<{ content: string; error?: 'unknown_tool' | 'bad_arguments' | 'unavailable' }>
 
 type Tool = Readonly<{ description: string; input: z.ZodObject; run: (input: never, world: World) => unknown }>
 

@@ -1,6 +1,7 @@
 import { type Attributes, SpanKind } from '@opentelemetry/api'
 import { EVENTS, GEN_AI, OPENINFERENCE, WOODLAND } from '../../vocabulary/attributes.ts'
 import type { PlaceOrder, UseTool } from '../agents/decide.ts'
+import { RECALL_TOOL } from '../agents/recall.ts'
 import { isTool } from '../agents/tools.ts'
 import { content } from './messages.ts'
 import { type Begin, fail, inside } from './spans.ts'
@@ -9,14 +10,14 @@ import { type Begin, fail, inside } from './spans.ts'
 export function toolsWith(begin: Begin) {
   const useTool =
     (use: UseTool): UseTool =>
-    (call, agent, world) => {
+    async (call, agent, world, mayRecall) => {
       // A model may invent a tool: its name is free text, and a span name is a label.
-      const known = isTool(call.name) ? call.name : 'unknown'
+      const known = isTool(call.name) || call.name === RECALL_TOOL ? call.name : 'unknown'
       const span = begin(`execute_tool ${known}`, SpanKind.INTERNAL, {
         ...toolAttributes(agent, content(call.name), content(call.arguments)),
         [GEN_AI.TOOL_CALL_ID]: call.id,
       })
-      const result = inside(span, () => use(call, agent, world))
+      const result = await inside(span, () => use(call, agent, world, mayRecall))
       span.setAttributes({
         [GEN_AI.TOOL_RESULT]: content(result.content),
         [OPENINFERENCE.OUTPUT]: content(result.content),

@@ -8,7 +8,8 @@ import OpenAI from 'openai'
 import { EVENTS, GEN_AI, METRICS, OPENINFERENCE, OTHER, WOODLAND } from '../../vocabulary/attributes.ts'
 import { askWith } from '../agents/ask.ts'
 import { placeOrderWith, takeTurnWith } from '../agents/decide.ts'
-import { promptFor, versionOf } from '../agents/prompt.ts'
+import { ADVICE, promptFor, versionOf } from '../agents/prompt.ts'
+import { withRecall } from '../agents/recall.ts'
 import { runTool } from '../agents/tools.ts'
 import { type Message, seal } from '../economy/queue.ts'
 import { market, tickWith } from '../economy/tick.ts'
@@ -137,7 +138,7 @@ function wood(
   const takeTurn = takeTurnWith(
     {
       ask: wrap(askWith(client, clock), traced.ask),
-      useTool: wrap((call, _agent, world) => runTool(call, world), traced.useTool),
+      useTool: wrap(withRecall(runTool, undefined), traced.useTool),
       placeOrder: wrap(
         placeOrderWith((order) => queue.push(seal(order, carrier()))),
         traced.placeOrder,
@@ -145,7 +146,7 @@ function wood(
       clock: () => 0,
     },
     { model: 'big', fallbackModel: fallbackModel || undefined },
-    undefined,
+    { rumour: undefined, experiment: ADVICE },
   )
   const watchedTurn = wrap(takeTurn, traced.takeTurn)
   const playTick = tickWith({
@@ -586,7 +587,7 @@ test('each turn is judged: readable, allowed, affordable, and traded when it off
 test('an evaluation says whether it passed, why, and which prompt was asked', async () => {
   await wood(busy).play(1)
   const turn = only('invoke_agent bear')
-  const { variant } = promptFor('bear', newWorld(5), undefined)
+  const { variant } = promptFor('bear', newWorld(5), { rumour: undefined, experiment: ADVICE })
   const about = {
     [GEN_AI.AGENT]: 'bear',
     [GEN_AI.PROMPT_VERSION]: versionOf(variant),

@@ -12,7 +12,7 @@ import { EVENTS, GEN_AI, OPENINFERENCE, OTHER, WOODLAND } from '../../vocabulary
 import { type Ask, errorType, REQUEST } from '../agents/ask.ts'
 import { type TakeTurn, type Turn, tokensOf } from '../agents/decide.ts'
 import { type Evaluation, evaluate, evaluateTrade } from '../agents/evaluation.ts'
-import { EXPERIMENT, versionOf } from '../agents/prompt.ts'
+import { PROMPT_NAME, versionOf } from '../agents/prompt.ts'
 import { type Carrier, open } from '../economy/queue.ts'
 import { NotConserved } from '../economy/step.ts'
 import { type Market, type PlayTick, type Tick, tradesOf } from '../economy/tick.ts'
@@ -130,9 +130,9 @@ export function tracedWith({ tracer, meters, run, server, clock, capture }: Sett
       const { buy, sell, mood } = turn.decision ?? {}
       span.setAttributes({
         [WOODLAND.TOKENS]: tokensOf([turn]),
-        [GEN_AI.PROMPT_NAME]: EXPERIMENT.prompt,
+        [GEN_AI.PROMPT_NAME]: PROMPT_NAME,
         [GEN_AI.PROMPT_VERSION]: versionOf(turn.variant),
-        [OTHER.EXPERIMENT]: EXPERIMENT.id,
+        [OTHER.EXPERIMENT]: turn.experiment,
         [OTHER.VARIANT]: turn.variant,
         ...(mood === undefined
           ? {}
@@ -183,10 +183,10 @@ export function tracedWith({ tracer, meters, run, server, clock, capture }: Sett
           [GEN_AI.REQUEST_SEED]: question.seed,
           [GEN_AI.REQUEST_STREAM]: true,
           [GEN_AI.OUTPUT_TYPE]: 'json',
-          [GEN_AI.PROMPT_NAME]: EXPERIMENT.prompt,
+          [GEN_AI.PROMPT_NAME]: PROMPT_NAME,
           [GEN_AI.PROMPT_VERSION]: prompt.version,
           [GEN_AI.INPUT_MESSAGES]: inputMessages(question.messages),
-          [OTHER.EXPERIMENT]: EXPERIMENT.id,
+          [OTHER.EXPERIMENT]: prompt.experiment,
           [WOODLAND.ATTEMPT]: attempt,
           [OPENINFERENCE.KIND]: 'LLM',
           [OPENINFERENCE.AGENT]: agent,

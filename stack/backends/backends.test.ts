@@ -33,6 +33,8 @@ const NAMED_IN: readonly (readonly [glob: string, why: string])[] = [
   ['phoenix/*.ts', 'it talks to Phoenix about prices and evaluations'],
   ['grafana/source/**', 'boards ask their source of traces, and lead to Phoenix'],
   ['viewer/**', 'it draws what that source answers'],
+  ['sim/last-turn.ts', 'an agent may read its last turn, in the source of traces'],
+  ['sim/{config,main}.ts', 'the address of that source is an option'],
   ['**/*.test.ts', 'a test says what one backend must show'],
 ]
 

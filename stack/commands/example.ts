@@ -205,7 +205,7 @@ async function counted(settings: Settings, name: string, calls: readonly Span[])
   const sum = (key: string) => calls.reduce((total, { attributes }) => total + Number(attributes[key] ?? 0), 0)
   const sent = sum(GEN_AI.INPUT_TOKENS) + sum(GEN_AI.OUTPUT_TOKENS)
   return eventually(async () => {
-    const query = `sum(gen_ai_usage_tokens_total{service_name="${serviceOf(name)}",gen_ai_token_type=~"input|output"})`
+    const query = `sum(gen_ai_usage_tokens_total{service_name=~"${serviceOf(name)}(-.+)?",gen_ai_token_type=~"input|output"})`
     const [total] = await prometheus(settings, query)
     if (total?.value !== sent) throw new Error(`Prometheus has ${total?.value ?? 'no'} tokens of it, not ${sent}`)
     return sent

@@ -74,6 +74,24 @@ const calls = sideBySide(
   `Cost, ${CENTS}`,
 )
 
+const between = sideBySide(
+  table('Which agents call other agents? (estimated)', {
+    width: 24,
+    height: 6,
+    none: 'no kept trace has an agent below another one',
+  }).description(
+    'An agent, and the nearest one above it in the trace, also through tools, requests and other services. Estimated from kept traces: each counts for as many as the sampler says that it stands for, so small numbers are rough. An agent that is missing here is called by none, or does not pass on traceparent.',
+  ),
+  [
+    key('woodland_caller_agent_name', 'Agent', ...tinted(AGENT_COLOURS), width(140)),
+    key('woodland_caller_service_name', 'of service', { id: 'custom.minWidth', value: 120 }),
+    key('gen_ai_agent_name', 'calls', ...tinted(AGENT_COLOURS), width(140)),
+    key('service_name', 'of the service', { id: 'custom.minWidth', value: 120 }),
+  ],
+  [column('calls', 'A minute', ask.callsBetween, 'short', 1, width(80))],
+  'A minute',
+)
+
 const services = nodeGraph(
   'Which services call each other? (kept traces only)',
   { height: 10, none: 'no kept trace has two services' },
@@ -96,5 +114,5 @@ export const agentMap: Board = {
   links: [
     boardLink('Ask Tempo', 'Opens Explore with the turns of the chosen agents', exploreTraces(all.turnsOfChosen)),
   ],
-  panels: [graph, calls, services],
+  panels: [graph, calls, between, services],
 }

@@ -85,10 +85,16 @@ export const evaluations: Board = {
       ),
     sideBySide(
       table('Whose runs fail?', { none: NONE }).description(
-        'One row for each agent and evaluation. One agent alone is a matter of its prompt or tools; all agents at once are a matter of the model. Click an agent for its board.',
+        'One row for each agent and evaluation. One agent alone is a matter of its prompt or tools; all agents at once are a matter of the model. An evaluation with scores and no label has a mean score only, if its agent sends the metric gen_ai.evaluation.score. Click an agent for its board.',
       ),
       [agent, evaluation],
-      rates(ask.BY_AGENT),
+      [
+        ...rates(ask.BY_AGENT),
+        column('score', 'Mean score', ask.meanScore(ask.BY_AGENT), 'locale', 2, width(90), {
+          id: 'noValue',
+          value: '–',
+        }),
+      ],
       'Failed',
     ),
     sideBySide(
