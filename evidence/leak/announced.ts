@@ -1,23 +1,50 @@
 import type { Random } from '../../random/random.ts'
 import type { Kind } from './kinds.ts'
-import { ALNUM, between, from, LOWER, oneOf, token } from './letters.ts'
+import { ALNUM, after, between, from, LOWER, oneOf, token } from './letters.ts'
 
 /** The words that announce a secret: keys of JSON, of settings and of headers, and what people say. */
 const WORDS = {
   password: {
-    keys: ['password', 'Password', 'PASSWORD', 'passwd', 'pwd', 'PWD', 'db_password', 'DB_PASSWORD', 'userPassword'],
-    spoken: ['password', 'passphrase'],
+    keys: [
+      'password',
+      'Password',
+      'PASSWORD',
+      'passwd',
+      'pwd',
+      'PWD',
+      'db_password',
+      'DB_PASSWORD',
+      'userPassword',
+      'SMTP_PASS',
+      'passcode',
+      'PASSCODE',
+    ],
+    spoken: ['password', 'passphrase', 'password for maria'],
+  },
+  'password in another language': {
+    keys: ['Passwort', 'Kennwort', 'contraseña', 'mot de passe', 'senha', 'пароль', '密码', 'パスワード', '비밀번호'],
+    spoken: ['Passwort'],
   },
   'API key': {
     keys: ['api_key', 'apiKey', 'API_KEY', 'API-KEY', 'x-api-key', 'OPENAI_API_KEY'],
     spoken: ['API key', 'api key'],
   },
   'client secret': {
-    keys: ['client_secret', 'clientSecret', 'secret', 'CLIENT_SECRET'],
+    keys: ['client_secret', 'clientSecret', 'secret', 'CLIENT_SECRET', 'secret_key_base', 'SECRET_KEY'],
     spoken: ['client secret', 'secret'],
   },
   'access token': {
-    keys: ['access_token', 'accessToken', 'ACCESS_TOKEN', 'refresh_token', 'auth_token', 'AUTH_TOKEN', 'session_token'],
+    keys: [
+      'access_token',
+      'accessToken',
+      'ACCESS_TOKEN',
+      'refresh_token',
+      'auth_token',
+      'AUTH_TOKEN',
+      'session_token',
+      'id_token',
+      'csrf_token',
+    ],
     spoken: ['access token', 'refresh_token'],
   },
   'cloud secret': {
@@ -28,6 +55,12 @@ const WORDS = {
       'private_key',
       'PRIVATE_KEY',
       'accessKey',
+      'AccountKey',
+      'ACCOUNT_KEY',
+      'encryption_key',
+      'ENCRYPTION_KEY',
+      'signing_key',
+      'SIGNING_KEY',
     ],
     spoken: ['secret access key', 'secret key'],
   },
@@ -55,6 +88,41 @@ export const ANNOUNCED: readonly Kind[] = [
     make: (random) => {
       const key = oneOf(['authorization', 'Authorization'], random)
       return { before: `${key}: Bearer `, marker: token(ALNUM, 30, random), after: '', announced: { key } }
+    },
+  },
+  {
+    name: 'header with another scheme, or a cookie',
+    make: (random) =>
+      after(
+        oneOf(['Authorization: Token ', 'authorization: ApiKey ', 'Authorization: ', 'Cookie: sessionid='], random),
+        token(ALNUM, 30, random),
+      ),
+  },
+  {
+    name: 'option of a command',
+    make: (random) =>
+      after(
+        oneOf(
+          ['deploy --api-key ', 'psql --password ', 'login --token ', 'curl -s -u maria:', 'curl --user maria:'],
+          random,
+        ),
+        token(ALNUM, 20, random),
+      ),
+  },
+  {
+    name: 'name and value',
+    make: (random) => {
+      const name = oneOf(['DB_PASSWORD', 'password', 'OPENAI_API_KEY', 'X-Api-Key', 'client_secret'], random)
+      const [before, end] = oneOf(
+        [
+          [`{"name": "${name}", "value": "`, '"}'],
+          [`<input name="${name}" value="`, '">'],
+          [`- name: ${name}\n  value: `, ''],
+          [`<${name}>`, `</${name}>`],
+        ],
+        random,
+      )
+      return { before, marker: token(ALNUM, 18, random), after: end }
     },
   },
 ]

@@ -84,6 +84,21 @@ export const KEYS: readonly Kind[] = [
       ),
   },
   {
+    name: 'address of a webhook, or a key of a bot',
+    make: (random) =>
+      after(
+        oneOf(
+          [
+            `https://hooks.slack.com/services/T${token(UPPER, 8, random)}/B${token(UPPER, 8, random)}/`,
+            `https://discord.com/api/webhooks/${digits(18, random)}/`,
+            `${digits(10, random)}:AA`,
+          ],
+          random,
+        ),
+        token(ALNUM, 34, random),
+      ),
+  },
+  {
     name: 'token of a registry or a cloud',
     make: (random) =>
       oneOf(

@@ -8,7 +8,7 @@ import { ENCODINGS, textOf } from './encodings.ts'
 import { USED } from './harmless/used.ts'
 import { KINDS } from './kinds.ts'
 
-const TRIES = 40
+const TRIES = 80
 
 const read = (name: string) =>
   parse(readFileSync(resolve(import.meta.dirname, '../../collector/privacy', `${name}.yaml`), 'utf8'))

@@ -1,7 +1,7 @@
 import type { Random } from '../../random/random.ts'
 import { ANNOUNCED } from './announced.ts'
 import { KEYS } from './keys.ts'
-import { after, between, from, LOWER, oneOf, whole, word } from './letters.ts'
+import { after, between, digits, from, LOWER, oneOf, whole, word } from './letters.ts'
 import { PERSONAL } from './personal.ts'
 
 /**
@@ -39,6 +39,10 @@ export const PLAIN_KINDS: readonly Kind[] = [
   {
     name: 'password of small letters, not in quotes',
     make: (random) => after(oneOf(['password: ', 'passwd=', 'the password is '], random), from(LOWER, 12, random)),
+  },
+  {
+    name: 'PIN or code for one time',
+    make: (random) => after(oneOf(['PIN: ', 'pin=', 'otp: ', 'code: '], random), digits(11, random)),
   },
   {
     name: 'passphrase of words',
