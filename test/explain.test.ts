@@ -11,6 +11,7 @@ import { textReport } from '../explain/text.ts'
 import { turnReport } from '../explain/turn.ts'
 import { eachSpan } from '../otlp/json.ts'
 import { type PlainSpan, plainSpans } from '../otlp/plain.ts'
+import { REFUSALS } from '../sim/economy/market.ts'
 import { lastTurnFrom, MOST_CHARACTERS } from '../sim/last-turn.ts'
 import type { Entry } from '../sim/ledger.ts'
 import { launcherFor } from '../stack/collectors.ts'
@@ -24,7 +25,9 @@ import { UserError } from '../workbench/user-error.ts'
 
 const TICKS = 40
 /** The ledger and a span measure the same work at slightly different times. */
-const WATCHES_DIFFER_MS = 5
+const WATCHES_DIFFER_MS = 25
+/** The outcomes of turns in which a reply was read. */
+const READ: readonly string[] = ['accepted', ...REFUSALS]
 const price = tokenPriceOn(new Date())
 const SECRET = 'maria.lopez@acme-corp.com'
 
@@ -248,7 +251,8 @@ describe('what explain says equals the ledger', () => {
     assert.ok(again.length > 5)
     for (const { after, tries } of again) assert.equal(after.length, tries - 1, 'each try but the last has failed')
     for (const [trace, { evaluations, turns }] of told) {
-      const unread = of('turn').filter((turn) => turn.trace === trace && turn.outcome === 'parse_error')
+      // A reply that was read is accepted, or an order of it is refused. On a busy machine a call may also run out of time.
+      const unread = of('turn').filter((turn) => turn.trace === trace && !READ.includes(turn.outcome))
       const failed = evaluations.filter(({ name, passed }) => name === 'readable' && passed === false)
       assert.deepEqual(failed.map(({ agent }) => agent).sort(), unread.map(({ agent }) => agent).sort())
       assert.ok(evaluations.length >= turns.length - 1)

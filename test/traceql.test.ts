@@ -11,8 +11,6 @@ import { type Span, tempoMetrics, tempoSearch, tempoTrace } from '../stack/queri
 import { ROOT, type Settings, url } from '../stack/settings.ts'
 
 const TICKS = 60
-/** The ledger and a span measure the same work at slightly different times. */
-const WATCHES_DIFFER_MS = 5
 
 let settings: Settings
 let end: () => Promise<void>
@@ -73,15 +71,12 @@ const under = (parent: (span: Span) => boolean, holds: (span: Span) => boolean) 
       .map(({ traceId }) => traceId),
   )
 
-/** A number above nine tenths of the values and not near any of them, so that two measurements agree on which values are above it. */
-function between(numbers: readonly number[], distance: number): number {
-  const sorted = [...numbers].sort((a, b) => a - b)
-  const most = Math.floor(sorted.length * 0.9)
-  for (let index = most; index + 1 < sorted.length; index++) {
-    const [low = 0, high = 0] = [sorted[index], sorted[index + 1]]
-    if (high - low > 2 * distance) return Math.round((low + high) / 2)
-  }
-  throw new Error('no gap is wide enough')
+/** The middle of the widest gap in the upper tenth of the values, so that two measurements agree on which values are above it. */
+function inGap(numbers: readonly number[]): number {
+  const upper = [...numbers].sort((a, b) => a - b).slice(Math.floor(numbers.length * 0.9))
+  const gaps = upper.slice(1).map((high, index) => ({ low: upper[index] ?? 0, high }))
+  const widest = gaps.reduce((one, other) => (other.high - other.low > one.high - one.low ? other : one))
+  return Math.round((widest.low + widest.high) / 2)
 }
 
 type Check = () => { query: string; expected: Counts }
@@ -91,18 +86,12 @@ const asIs = (id: string, expected: Counts) => ({ query: recipe(id).query, expec
 const searches: Readonly<Record<string, Check>> = {
   'slow-turns-of-one-agent': () => {
     const turns = of('turn').filter(({ agent }) => agent === 'fox')
-    const ms = between(
-      turns.map((turn) => turn.ms),
-      WATCHES_DIFFER_MS,
-    )
+    const ms = inGap(turns.map((turn) => turn.ms))
     const query = recipe('slow-turns-of-one-agent').query.replace(settingsOfBoards.slowCall, `${ms}ms`)
     return { query, expected: traces(turns.filter((turn) => turn.ms > ms)) }
   },
   'slow-calls': () => {
-    const ms = between(
-      of('call').map((call) => call.ms),
-      WATCHES_DIFFER_MS,
-    )
+    const ms = inGap(of('call').map((call) => call.ms))
     const query = recipe('slow-calls').query.replace(settingsOfBoards.slowCall, `${ms}ms`)
     return { query, expected: traces(of('call').filter((call) => call.ms > ms)) }
   },
@@ -157,15 +146,12 @@ const searches: Readonly<Record<string, Check>> = {
     ),
   'calls-over-tokens': () => {
     const used = ({ inputTokens, outputTokens }: Extract<Entry, { kind: 'call' }>) => inputTokens + outputTokens
-    const limit = between(of('call').map(used), 0.5)
+    const limit = inGap(of('call').map(used))
     const query = recipe('calls-over-tokens').query.replace('1000', String(limit))
     return { query, expected: traces(of('call').filter((call) => used(call) > limit)) }
   },
   'token-heavy-ticks': () => {
-    const limit = between(
-      of('tick').map(({ tokens }) => tokens),
-      1,
-    )
+    const limit = inGap(of('tick').map(({ tokens }) => tokens))
     const query = recipe('token-heavy-ticks').query.replace(settingsOfBoards.tokenHeavy, String(limit))
     return { query, expected: traces(of('tick').filter(({ tokens }) => tokens >= limit)) }
   },

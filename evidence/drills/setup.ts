@@ -189,8 +189,12 @@ export async function withSetup<T>(
       ends.push(client.stop)
 
       const counter = async (name: string, target?: Target) => {
-        const page = await fetch(collector().metrics, { signal: AbortSignal.timeout(10_000) }).then((answer) =>
-          answer.text(),
+        const page = await fetch(collector().metrics, { signal: AbortSignal.timeout(60_000) }).then(
+          (answer) => answer.text(),
+          (error) => {
+            collector().alive() // If it has ended, its last words say more.
+            throw error
+          },
         )
         return sumOf(page, name, target && `exporter="${target.exporter}"`)
       }
