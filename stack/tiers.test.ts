@@ -5,6 +5,7 @@ import { resolve } from 'node:path'
 import { after, test } from 'node:test'
 import { parse } from 'yaml'
 import { COLLECTOR } from '../vocabulary/attributes.ts'
+import { links } from './commands/up.ts'
 import { collectorOverlays } from './receiver-options.ts'
 import { services, writePrometheusFiles } from './services.ts'
 import { COLLECTOR_PORTS, ROOT, readSettings, type Settings } from './settings.ts'
@@ -82,6 +83,22 @@ test('with a certificate, agents reach gateways over TLS, and gateways reach sam
   const safe = settings({ TIERS: '1x1', OTLP_TLS_CERT: file, OTLP_TLS_KEY: file })
   assert.ok(collectorOverlays(safe, 'gateway').includes('collector/overlays/tls.yaml'))
   assert.ok(!collectorOverlays(safe, 'sampler').includes('collector/overlays/tls.yaml'))
+})
+
+test('make up says where each gateway receives, and that it is over TLS', () => {
+  const file = resolve(ROOT, 'package.json')
+  for (const [scheme, certificate] of [
+    ['http', {}],
+    ['https', { OTLP_TLS_CERT: file, OTLP_TLS_KEY: file }],
+  ] as const) {
+    const two = settings({ TIERS: '2x1', ...certificate })
+    const said = links(two, 'docker').match(/^OTLP .*$/gm)
+    const ports = receivers(two).map((one) => one.settings.ports.OTLP_HTTP_PORT)
+    assert.deepEqual(
+      said?.map((line) => line.split(/ +/)[1]),
+      ports.map((port) => `${scheme}://127.0.0.1:${port}`),
+    )
+  }
 })
 
 test('the lists for Kubernetes name every dialect, label, limit, policy, pattern, board and rule', () => {

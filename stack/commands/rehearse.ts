@@ -239,14 +239,11 @@ async function rehearseTiers(stage: Stage): Promise<void> {
   await step('each collector is scraped, and has its name', () =>
     recovered(async () => {
       // Prometheus shows those of the last start for some minutes more.
-      const these = all.map(({ name }) => `${name}:.*`).join('|')
-      const pages = await prometheus(
-        stage.settings,
-        `sum by (job) (up{job=~"agents|counted|collector", instance=~"${these}"})`,
-      )
-      const found = pages.map(({ value }) => value).join()
+      const these = `instance=~"${all.map(({ name }) => `${name}:.*`).join('|')}"`
+      const up = await prometheus(stage.settings, `sum by (job) (up{job=~"agents|counted|collector", ${these}})`)
+      const found = up.map(({ value }) => value).join()
       if (found !== Array(3).fill(all.length).join()) throw new Error(`pages that answer: ${found}`)
-      const named = await prometheus(stage.settings, 'count by (collector) (otelcol_process_uptime)')
+      const named = await prometheus(stage.settings, `count by (collector) (otelcol_process_uptime{${these}})`)
       const names = named.map(({ labels }) => labels.collector).sort()
       if (names.join() !== all.map(({ name }) => name).join()) throw new Error(`named: ${names.join(', ')}`)
       return names.join(', ')

@@ -6,6 +6,7 @@ import { bootDocker, isInDocker } from '../docker.ts'
 import { dockerEngine } from '../docker-engine.ts'
 import { findGrafana } from '../grafana.ts'
 import { started } from '../processes.ts'
+import { senderEnvironment } from '../receiver-options.ts'
 import { forget, remember, remembered } from '../remembered.ts'
 import { type Settings, url } from '../settings.ts'
 import { collectors, receivers } from '../tiers.ts'
@@ -50,7 +51,8 @@ export async function up(settings: Settings, { policy, boot: wanted, cancel, say
   say(links(settings, boot))
 }
 
-function links(settings: Settings, boot: Boot): string {
+/** What `make up` says at its end: where everything is, and what to type next. */
+export function links(settings: Settings, boot: Boot): string {
   const grafana = boot === 'docker' || findGrafana(settings.env) !== undefined
   const board = url(settings, 'GRAFANA_PORT', '/d/cost-and-latency-by-agent')
   const rows = [
@@ -75,7 +77,7 @@ function links(settings: Settings, boot: Boot): string {
     ],
     ...receivers(settings).map(({ tier, settings: own }, index) => [
       'OTLP',
-      url(own, 'OTLP_HTTP_PORT'),
+      senderEnvironment(own).OTEL_EXPORTER_OTLP_ENDPOINT,
       !tier
         ? 'point your own agents here'
         : index === 0
