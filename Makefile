@@ -1,7 +1,7 @@
 # Every command of this project, one line each. The programs are in stack/commands/, sim/ and grafana/source/.
 # Variables are passed to the programs unchanged: make up SEED=7 BOOT=native, make sim TICKS=200.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean status logs doctor sim example inspect viewer explain evaluate verify boards pictures tune why limit record reload golden prices plan check test recall mutation bias sdks leak drill bench examples rehearse scale
+.PHONY: help up down clean status logs doctor sim example inspect viewer explain evaluate verify boards pictures tune why limit record reload golden prices plan check test recall mutation bias sdks leak drill bench scale examples rehearse
 
 # The Node of package.json comes first on PATH, so an older one on the machine does not matter.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)

@@ -33,10 +33,8 @@ export function plan(settings: Settings, asked: AskedPlan): string {
   if (asked.format === 'json') return JSON.stringify({ load, plan: found }, undefined, 2)
   const cost = costOf(coefficients, load)
   const cores = found.gateways + found.samplers
-  const usd =
-    coreUsd === undefined || gbUsd === undefined
-      ? 'name your prices: CORE_USD=… for a core and hour, GB_USD=… for a stored GB'
-      : `${(cores * 24 * coreUsd + found.keptGigabytesPerDay * gbUsd).toFixed(2)} USD, of which ${(cores * 24 * coreUsd).toFixed(2)} for ${cores} cores`
+  const coresUsd = cores * 24 * (coreUsd ?? Number.NaN)
+  const usd = coresUsd + found.keptGigabytesPerDay * (gbUsd ?? Number.NaN)
   const atMost = coefficients.costs.map(({ kilobytes }) => kilobytes)
   const isBeyond = load.kilobytes > Math.max(...atMost) || load.kilobytes < Math.min(...atMost)
   const rows: readonly (readonly string[])[] = [
@@ -66,9 +64,19 @@ export function plan(settings: Settings, asked: AskedPlan): string {
     [
       'to backends',
       `${found.keptGigabytesPerDay.toFixed(1)} GB a day`,
-      `all ${load.backends} backends together, as they are sent`,
+      `the sum for ${load.backends === 1 ? 'one backend' : `${load.backends} backends`}, as it is sent`,
     ],
-    ['a day', usd, ''],
+    Number.isNaN(usd)
+      ? [
+          'USD a day',
+          '–',
+          'name your prices: CORE_USD=… for a core and hour, GB_USD=… for a GB that is sent to a backend',
+        ]
+      : [
+          'USD a day',
+          usd.toFixed(2),
+          `${coresUsd.toFixed(2)} for ${cores} cores, the rest for ${found.keptGigabytesPerDay.toFixed(1)} GB`,
+        ],
   ]
   return [
     `${Math.round(load.spansPerSecond)} spans/s in ${(load.spansPerSecond / load.spansPerTrace).toFixed(1)} traces/s of ${load.spansPerTrace} spans with ${load.kilobytes} KB of content, runs of ${load.runSeconds} s, ${percent(load.kept)} kept, ${percent(load.withoutRoot)} without a root`,
