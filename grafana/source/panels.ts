@@ -362,7 +362,8 @@ export const sideBySide = (panel: TablePanel, keys: readonly Key[], columns: rea
     if (properties.length > 0) panel.overrideByName(name, [...properties])
   const names = [
     ...keys.map(({ label, name }) => [label, name] as const),
-    ...columns.map(({ refId, name }) => [`Value #${refId}`, name] as const),
+    // Grafana numbers the values only where there are several questions.
+    ...columns.map(({ refId, name }) => [columns.length === 1 ? 'Value' : `Value #${refId}`, name] as const),
   ]
   panel.transformations([
     { id: 'filterFieldsByName', options: { exclude: { names: ['Time'] } } },

@@ -88,7 +88,7 @@ const between = sideBySide(
     key('gen_ai_agent_name', 'calls', ...tinted(AGENT_COLOURS), width(140)),
     key('service_name', 'of the service', { id: 'custom.minWidth', value: 120 }),
   ],
-  [column('calls', 'A minute', ask.callsBetween, 'short', 1, width(80))],
+  [column('calls', 'A minute', ask.callsBetween, 'short', 1, width(100))],
   'A minute',
 )
 

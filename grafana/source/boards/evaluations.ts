@@ -24,7 +24,7 @@ const rates = (by: string) => [
   // An evaluation that has scores only has no rate.
   column('rate', 'Passed', ask.passRate(by), 'percentunit', 1, width(80), { id: 'noValue', value: '–' }),
   column('failed', 'Failed', ask.failed(by), 'locale', 0, width(70)),
-  column('all', 'All', ask.all(by), 'locale', 0, width(70)),
+  column('all', 'All', ask.all(by), 'locale', 0, width(60)),
 ]
 
 export const evaluations: Board = {
@@ -85,12 +85,12 @@ export const evaluations: Board = {
       ),
     sideBySide(
       table('Whose runs fail?', { none: NONE }).description(
-        'One row for each agent and evaluation. One agent alone is a matter of its prompt or tools; all agents at once are a matter of the model. An evaluation with scores and no label has a mean score only, if its agent sends the metric gen_ai.evaluation.score. Click an agent for its board.',
+        'One row for each agent and evaluation. One agent alone is a matter of its prompt or tools; all agents at once are a matter of the model. The score is the mean of the metric gen_ai.evaluation.score, for agents that send it; an evaluation without labels has nothing else. Click an agent for its board.',
       ),
       [agent, evaluation],
       [
         ...rates(ask.BY_AGENT),
-        column('score', 'Mean score', ask.meanScore(ask.BY_AGENT), 'locale', 2, width(90), {
+        column('score', 'Score', ask.meanScore(ask.BY_AGENT), 'locale', 2, width(65), {
           id: 'noValue',
           value: '–',
         }),

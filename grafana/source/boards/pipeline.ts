@@ -44,7 +44,7 @@ const stages = sideBySide(
   table('How far do spans get?', { height: 12, step: '2m' }).description(
     'One stage below the other; a minute is the mean of the last two. Between 4 and 5 it gets fewer by design: that is sampling. Find the first stage whose last move is long ago while the one above still moves: the fault lies between the two. All long ago: the agents have stopped.',
   ),
-  [key('stage', 'Stage', width(185))],
+  [key('stage', 'Stage', width(215))],
   [
     column('pace', 'A minute', ask.stagePerMinute, 'locale', 0),
     column('range', 'In range', ask.stageInRange, 'locale', 0),
