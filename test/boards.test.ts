@@ -329,6 +329,7 @@ const RARE = [
   '{__name__="otelcol_processor_tail_sampling_traces_dropped_too_large"}',
   '{__name__="rpc_server_call_duration_count"}',
   '{__name__="service:sdk_overflow:count"}',
+  '{collector!="",__name__="otelcol_processor_tail_sampling_count_traces_sampled"}', // with two tiers only
   '{error="limit",__name__="otelcol_deltatocumulative_datapoints"}',
   '{gen_ai_agent_name="",__name__="gen_ai_client_token_usage_sum"}',
   '{http_response_status_code="400",__name__="http_server_request_duration_count"}',
