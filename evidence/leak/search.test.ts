@@ -30,6 +30,12 @@ test('needles are found as JSON, as JSON of ASCII only and as Prometheus writes 
     assert.deepEqual(found([needle], text), [0])
 })
 
+test('a text that ends within a needle does not hold it', () => {
+  const needle = 'ab"cd.efgh-ij'
+  const text = `before ${JSON.stringify(needle).slice(0, -4)}`
+  assert.deepEqual(found([needle], text), [])
+})
+
 test('the search distinguishes ten thousand needles in a text of a megabyte', () => {
   const random = randomOf('many needles')
   const needles = Array.from({ length: 10_000 }, () => random.hex(24))

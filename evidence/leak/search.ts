@@ -60,7 +60,8 @@ export function searcherFor(needles: readonly (readonly string[])[]): (bytes: Bu
       if (((maybe[bit >>> 3] ?? 0) >>> (bit & 7)) & 1) {
         for (const { bytes: piece, owner } of pieces.get(hash) ?? []) {
           const begin = end - WINDOW
-          if (piece.compare(bytes, begin, begin + piece.length) === 0) found.add(owner)
+          const until = begin + piece.length
+          if (until <= bytes.length && piece.compare(bytes, begin, until) === 0) found.add(owner)
         }
       }
       if (end >= bytes.length) return found
