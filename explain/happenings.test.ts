@@ -237,5 +237,7 @@ test('other traces that spans link to are named once each, with the span that do
     { trace: first, from: 'again' },
     { trace: before, from: 'call' },
   ])
-  assert.match(textReport(summary), new RegExp(`^linked {4}again → ${first}, call → ${before}$`, 'm'))
+  assert.match(textReport(summary), new RegExp(`^linked {4}again → ${first}\\n {10}call → ${before}$`, 'm'))
+  const linked = summary.linked.map((one) => ({ ...one, says: 'not kept' }))
+  assert.match(textReport({ ...summary, linked }), new RegExp(`^linked {4}again → ${first}: not kept$`, 'm'))
 })

@@ -25,7 +25,12 @@ export type Failure = Readonly<{
 export type Turns = Readonly<{ agent: string; turns: number; failed: Readonly<Record<string, number>> }>
 export type Retry = Readonly<{ agent: string | undefined; model: string; tries: number; after: readonly string[] }>
 export type Fallback = Readonly<{ agent: string | undefined; model: string; after: string | undefined }>
-export type Linked = Readonly<{ trace: string; from: string }>
+export type Linked = Readonly<{
+  trace: string
+  from: string
+  /** What happened in that trace, in one line, if somebody looked. */
+  says?: string
+}>
 export type Refusal = Readonly<{ agent: string | undefined; where: string; reason: string; what: string }>
 export type Evaluation = Readonly<{
   agent: string | undefined

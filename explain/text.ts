@@ -68,7 +68,8 @@ export function outcome({ turns, failures, error }: Summary): string {
   return failures.length > 0 ? `went well, though ${many(failures.length, 'step')} inside failed` : 'went well'
 }
 
-export const headline = (summary: Summary) => `${summary.trace}: ${cut(summary.name, 60)}, ${outcome(summary)}`
+export const inShort = (summary: Summary) => `${cut(summary.name, 60)}, ${outcome(summary)}`
+export const headline = (summary: Summary) => `${summary.trace}: ${inShort(summary)}`
 
 function when({ began, ms, spans, services, conversations }: Summary): Row {
   const day = began.replace('T', ' ').replace(/\.\d+Z$/, ' UTC')
@@ -204,19 +205,17 @@ function again({ retries, repeats, fallbacks }: Summary): readonly Row[] {
   return parts.length > 0 ? [line('again', few(parts))] : []
 }
 
-/** The other trace is explained by its id. */
-const linked = ({ linked }: Summary) =>
-  linked.length === 0
-    ? []
-    : [
-        line(
-          'linked',
-          few(
-            linked.map(({ trace, from }) => `${cut(from, 40)} → ${trace}`),
-            { most: 2 },
-          ),
-        ),
-      ]
+/** How many linked traces have a line. Whoever follows links need not fetch more. */
+export const MOST_LINKED = 2
+
+const linked = ({ linked }: Summary) => [
+  ...linked
+    .slice(0, MOST_LINKED)
+    .map(({ trace, from, says }, index) =>
+      line(index === 0 ? 'linked' : '', `${cut(from, 40)} → ${trace}${says ? `: ${says}` : ''}`),
+    ),
+  ...(linked.length > MOST_LINKED ? [line('', `and ${linked.length - MOST_LINKED} more`)] : []),
+]
 
 const refused = ({ refusals }: Summary) =>
   refusals.length === 0

@@ -320,6 +320,21 @@ describe('the command', () => {
     assert.deepEqual([stdout, stderr, exitCode], [said, '', 0])
   })
 
+  test('what happened in a trace that this one links to is said too, or that it was not kept', async () => {
+    const [first, second] = of('tick')
+    assert.ok(first && second)
+    const its = told.get(first.trace)
+    const failed = its?.turns.filter((turn) => Object.keys(turn.failed).length > 0).length
+    const outcome = failed ? `${failed} of ${its?.turns.length} agents failed` : '.+'
+    const linked = new RegExp(
+      `^linked +invoke_workflow woodland_tick → ${first.trace}: woodland_tick, ${outcome}$`,
+      'm',
+    )
+    assert.match(await ask({ trace: second.trace }), linked)
+    const { stdout } = await typed('--trace', second.trace, '--format', 'json')
+    assert.equal((JSON.parse(stdout) as Summary).linked.length, 1)
+  })
+
   test('LAST=costly finds the newest tick with as many tokens as the policy wants', async () => {
     const heavy = of('tick').filter(({ tokens }) => tokens >= 6000)
     assert.ok(heavy.length > 0)

@@ -5,7 +5,7 @@ import { gunzipSync } from 'node:zlib'
 import { mermaidReport } from '../../explain/mermaid.ts'
 import { type Elsewhere, pageReport } from '../../explain/page.ts'
 import { type Explained, explain } from '../../explain/summary.ts'
-import { textReport } from '../../explain/text.ts'
+import { inShort, MOST_LINKED, textReport } from '../../explain/text.ts'
 import { exploreFixed } from '../../grafana/source/links.ts'
 import { hexOf, type TraceRequest } from '../../otlp/json.ts'
 import { type PlainSpan, plainSpans } from '../../otlp/plain.ts'
@@ -52,13 +52,27 @@ export async function askExplain(settings: Settings, asked: AskedExplain): Promi
     throw new UserError(
       `AGENT=${agent} has no turn in this trace. It has turns of ${explained.summary.turns.map((one) => one.agent).join(', ') || 'no agent'}. Names of agents are written as the agents write them.`,
     )
-  return format === 'html' ? written(settings, explained, file === undefined) : reports[format](explained)
+  const whole = file === undefined ? await withLinked(settings, explained) : explained
+  return format === 'html' ? written(settings, whole, file === undefined) : reports[format](whole)
+}
+
+/** Says what happened in the traces that this one links to: one step, because each tick links to the one before, for ever. */
+async function withLinked(settings: Settings, { summary, ...rest }: Explained): Promise<Explained> {
+  const linked = await Promise.all(
+    summary.linked.map(async (one, index) => {
+      if (index >= MOST_LINKED) return one
+      const spans = await tempoTrace(settings, one.trace)
+      const says = spans.length > 0 ? inShort(explain(spans, tokenPriceOn(dayOf(spans))).summary) : 'not kept'
+      return { ...one, says }
+    }),
+  )
+  return { ...rest, summary: { ...summary, linked } }
 }
 
 /** The page of one kept trace, as `FORMAT=html` writes it. Throws `UserError` when Tempo has no such trace. */
 export async function tracePage(settings: Settings, trace: string): Promise<string> {
   const spans = await keptTrace(settings, trace)
-  const explained = explain(spans, tokenPriceOn(dayOf(spans)))
+  const explained = await withLinked(settings, explain(spans, tokenPriceOn(dayOf(spans))))
   return pageReport(explained, elsewhere(settings, explained.summary.trace))
 }
 
