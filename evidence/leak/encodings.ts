@@ -225,8 +225,9 @@ const GROUPS = { base64: { letters: 4, bytes: 3 }, hex: { letters: 2, bytes: 1 }
 function encode(secret: Secret, encoding: keyof typeof GROUPS): Readonly<{ text: string; needle: string }> {
   const { letters, bytes } = GROUPS[encoding]
   const text = Buffer.from(textOf(secret)).toString(encoding)
-  const begin = Math.ceil(secret.before.length / bytes)
-  const end = Math.floor((secret.before.length + secret.marker.length) / bytes)
+  const before = Buffer.byteLength(secret.before)
+  const begin = Math.ceil(before / bytes)
+  const end = Math.floor((before + Buffer.byteLength(secret.marker)) / bytes)
   return { text, needle: text.slice(begin * letters, end * letters) }
 }
 
