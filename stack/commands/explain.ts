@@ -61,7 +61,9 @@ async function withLinked(settings: Settings, { summary, ...rest }: Explained): 
   const linked = await Promise.all(
     summary.linked.map(async (one, index) => {
       if (index >= MOST_LINKED) return one
-      const spans = await tempoTrace(settings, one.trace)
+      // What is known of this trace is said, even if another cannot be read.
+      const spans = await tempoTrace(settings, one.trace).catch(() => undefined)
+      if (spans === undefined) return one
       const says = spans.length > 0 ? inShort(explain(spans, tokenPriceOn(dayOf(spans))).summary) : 'not kept'
       return { ...one, says }
     }),
