@@ -95,3 +95,22 @@ test('every command and file that a page quotes exists', () => {
     if (!path.includes('NAME') && !existsSync(resolve(ROOT, path))) defects.push(`CONTRIBUTING.md: there is no ${path}`)
   assert.deepEqual(defects, [])
 })
+
+test('every file of this repository that a comment or a setting names exists', async () => {
+  const { stdout } = await execa('git', ['ls-files'], { cwd: ROOT })
+  const tracked = stdout.split('\n')
+  const folders = new Set(tracked.filter((path) => path.includes('/')).map((path) => path.split('/')[0]))
+  const path = /(?<![\w./$}-])([a-z-]+)\/[\w./-]*\w\.(?:ts|ya?ml|md|ini|env|mod|py)\b/g
+  // Tests name files that they make or that must not exist; the changelog and decisions name what was.
+  const told = tracked.filter(
+    (file) => !/^test\/|\.test\.ts$|^CHANGELOG|^docs\/decisions\/|\.(?:gz|png|sum)$|lock\.json$/.test(file),
+  )
+  const defects: string[] = []
+  for (const file of told) {
+    for (const [name, folder = ''] of readFileSync(resolve(ROOT, file), 'utf8').matchAll(path))
+      if (folders.has(folder) && !/NAME|ID/.test(name) && !existsSync(resolve(ROOT, name)))
+        defects.push(`${file}: there is no ${name}`)
+  }
+  assert.ok(told.length > 300, `${told.length} files`)
+  assert.deepEqual(defects, [])
+})

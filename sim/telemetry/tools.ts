@@ -3,7 +3,6 @@ import { EVENTS, GEN_AI, OPENINFERENCE, WOODLAND } from '../../vocabulary/attrib
 import type { PlaceOrder, UseTool } from '../agents/decide.ts'
 import { RECALL_TOOL } from '../agents/recall.ts'
 import { isTool } from '../agents/tools.ts'
-import { content } from './messages.ts'
 import { type Begin, fail, inside } from './spans.ts'
 
 /** Spans for what an agent does with a reply: the tools it calls, and the orders it places. To place orders is a tool too. */
@@ -14,13 +13,13 @@ export function toolsWith(begin: Begin) {
       // A model may invent a tool: its name is free text, and a span name is a label.
       const known = isTool(call.name) || call.name === RECALL_TOOL ? call.name : 'unknown'
       const span = begin(`execute_tool ${known}`, SpanKind.INTERNAL, {
-        ...toolAttributes(agent, content(call.name), content(call.arguments)),
+        ...toolAttributes(agent, call.name, call.arguments),
         [GEN_AI.TOOL_CALL_ID]: call.id,
       })
       const result = await inside(span, () => use(call, agent, world, mayRecall))
       span.setAttributes({
-        [GEN_AI.TOOL_RESULT]: content(result.content),
-        [OPENINFERENCE.OUTPUT]: content(result.content),
+        [GEN_AI.TOOL_RESULT]: result.content,
+        [OPENINFERENCE.OUTPUT]: result.content,
       })
       if (result.error) fail(span, result.error)
       span.end()
@@ -31,7 +30,7 @@ export function toolsWith(begin: Begin) {
     (place: PlaceOrder): PlaceOrder =>
     (reply, agent, world, attempt) => {
       const span = begin('execute_tool place_order', SpanKind.INTERNAL, {
-        ...toolAttributes(agent, 'place_order', content(reply)),
+        ...toolAttributes(agent, 'place_order', reply),
         [WOODLAND.ATTEMPT]: attempt,
       })
       const placement = inside(span, () => place(reply, agent, world, attempt))
@@ -43,7 +42,7 @@ export function toolsWith(begin: Begin) {
         for (const { desired, reason } of refused) {
           span.addEvent(EVENTS.REFUSED, {
             [WOODLAND.REASON]: reason,
-            [WOODLAND.GOOD]: content(desired.good),
+            [WOODLAND.GOOD]: desired.good,
             [WOODLAND.SIDE]: desired.side,
           })
         }

@@ -18,7 +18,7 @@ import { NotConserved } from '../economy/step.ts'
 import { type Market, type PlayTick, type Tick, tradesOf } from '../economy/tick.ts'
 import { CREATURES, perGood, totalPebbles } from '../economy/world.ts'
 import type { Capture } from './capture.ts'
-import { content, inputMessages, outputMessages } from './messages.ts'
+import { inputMessages, outputMessages } from './messages.ts'
 import type { Meters } from './meters.ts'
 import { endRequest, fetchWith } from './requests.ts'
 import { fail, inside, inTurn, spansWith, type TurnScope, turnScope } from './spans.ts'
@@ -205,7 +205,7 @@ export function tracedWith({ tracer, meters, run, server, clock, capture }: Sett
           [GEN_AI.INPUT_TOKENS]: answer.inputTokens,
           [GEN_AI.OUTPUT_TOKENS]: answer.outputTokens,
           [GEN_AI.OUTPUT_MESSAGES]: outputMessages(answer),
-          [OPENINFERENCE.OUTPUT]: content(answer.text),
+          [OPENINFERENCE.OUTPUT]: answer.text,
         })
         meters.tokensUsed(answer.inputTokens, answer.outputTokens, labels)
         meters.firstChunkAfter(answer.firstChunkSeconds, labels)
