@@ -91,6 +91,23 @@ export const ANNOUNCED: readonly Kind[] = [
     },
   },
   {
+    name: 'token or key of a service',
+    make: (random) => {
+      const names = [
+        'GITHUB_TOKEN',
+        'githubToken',
+        'discord_token',
+        'HF_TOKEN',
+        'notionToken',
+        'AZURE_OPENAI_KEY',
+        'token',
+      ]
+      const key = oneOf(names, random)
+      const before = `${key}${oneOf([': ', '=', ' = ', ' ?= '], random)}`
+      return { before, marker: token(ALNUM, between(24, 40, random), random), after: '', announced: { key } }
+    },
+  },
+  {
     name: 'header with another scheme, or a cookie',
     make: (random) =>
       after(
@@ -119,6 +136,7 @@ export const ANNOUNCED: readonly Kind[] = [
           [`<input name="${name}" value="`, '">'],
           [`- name: ${name}\n  value: `, ''],
           [`<${name}>`, `</${name}>`],
+          [`${oneOf(['headers.set', 'req.Header.Set', 'System.setProperty'], random)}("X-Api-Key", "`, '")'],
         ],
         random,
       )

@@ -69,7 +69,8 @@ export const KEYS: readonly Kind[] = [
   },
   {
     name: 'key of another provider of models',
-    make: (random) => after(oneOf(['gsk_', 'xai-', 'pplx-', 'nvapi-', 'pcsk_'], random), token(ALNUM, 52, random)),
+    make: (random) =>
+      after(oneOf(['gsk_', 'xai-', 'pplx-', 'nvapi-', 'pcsk_', 'tgp_v1_'], random), token(ALNUM, 52, random)),
   },
   {
     name: 'key of a tool for agents',
@@ -91,7 +92,7 @@ export const KEYS: readonly Kind[] = [
           [
             `https://hooks.slack.com/services/T${token(UPPER, 8, random)}/B${token(UPPER, 8, random)}/`,
             `https://discord.com/api/webhooks/${digits(18, random)}/`,
-            `${digits(10, random)}:AA`,
+            `${digits(10, random)}:A`,
           ],
           random,
         ),
@@ -109,6 +110,42 @@ export const KEYS: readonly Kind[] = [
           after('dop_v1_', random.hex(64)),
           after('glsa_', `${token(ALNUM, 32, random)}_${random.hex(8)}`),
           after('glc_', token(ALNUM, 60, random)),
+          after('dapi', random.hex(32)),
+          after('ya29.', token(ALNUM, 120, random)),
+          after(`${token(ALNUM, 3, random)}8Q~`, token(ALNUM, 34, random)),
+          after('tskey-auth-', `${token(ALNUM, 12, random)}-${token(ALNUM, 32, random)}`),
+          after('dt0c01.', `${token(UPPER, 24, random)}.${token(UPPER, 64, random)}`),
+          after('pul-', random.hex(40)),
+          after(
+            oneOf(['npm_', 'ghu_', 'nfp_', 'sbp_', 'lin_api_', 'apify_api_', 'ntn_'], random),
+            token(ALNUM, 40, random),
+          ),
+        ],
+        random,
+      ),
+  },
+  {
+    name: 'key of a service for programmers or shops',
+    make: (random) =>
+      oneOf(
+        [
+          after(oneOf(['shpat_', 'shpss_'], random), random.hex(32)),
+          after('sntryu_', random.hex(64)),
+          after('rubygems_', random.hex(48)),
+          after('pscale_pw_', token(ALNUM, 43, random)),
+          after('sgp_', random.hex(40)),
+          after('ATATT3', token(ALNUM, 180, random)),
+          after('ops_eyJ', token(ALNUM, 250, random)),
+          { before: `PMAK-${random.hex(24)}-`, marker: random.hex(34), after: '' },
+          after('NRAK-', token(UPPER, 27, random)),
+          after('CFPAT-', token(ALNUM, 43, random)),
+          after('key-', random.hex(32)),
+          after('sk_', random.hex(48)),
+          { before: 'xkeysib-', marker: random.hex(64), after: `-${token(ALNUM, 16, random)}` },
+          after('sq0csp-', token(ALNUM, 43, random)),
+          after('pat-na1-', inGroups(random.hex(32), [8, 4, 4, 4, 12], '-')),
+          after('dp.pt.', token(ALNUM, 43, random)),
+          after('AGE-SECRET-KEY-1', from(UPPER, 58, random)),
         ],
         random,
       ),
