@@ -191,8 +191,7 @@ export const refusalsOf = (scenes: readonly Scene[]): readonly Refusal[] =>
       : refused
   })
 
-const PASSES = new RegExp(`^(${EVALUATION_LABELS.PASS})$`, 'i')
-const FAILS = new RegExp(`^(${EVALUATION_LABELS.FAIL})$`, 'i')
+const { PASS, FAIL } = EVALUATION_LABELS
 
 export const evaluationsOf = (scenes: readonly Scene[]): readonly Evaluation[] =>
   scenes.flatMap(({ node: { span }, agent }) => [
@@ -219,7 +218,8 @@ function writtenOf(values: Values): readonly Omit<Evaluation, 'agent'>[] {
 
 function labelled(given: Plain, why?: Plain): Pick<Evaluation, 'label' | 'passed' | 'explanation'> {
   const label = textOf(given)
-  const passed = label === undefined ? undefined : PASSES.test(label) ? true : FAILS.test(label) ? false : undefined
+  const word = label?.toLowerCase() ?? ''
+  const passed = PASS.has(word) ? true : FAIL.has(word) ? false : undefined
   return { label, passed, explanation: textOf(why) }
 }
 

@@ -91,12 +91,19 @@ export const DIALECTS = {
 } as const
 
 /**
- * The labels of evaluations that say whether a run was good, in any case. Any other label, or none, is neither: then what is
- * enough is for the sender to say.
+ * The labels of evaluations that say whether a run was good, in any case; the Collector reads them in collector/dialects/. Any other
+ * label, or none, is neither: then what is enough is for the sender to say.
  */
 export const EVALUATION_LABELS = {
-  PASS: 'pass(ed)?|true|yes|ok|good|correct|relevant|factual|success|safe|thumbs[-_ ]?up',
-  FAIL: 'fail(ed|ure)?|false|no|bad|incorrect|irrelevant|not[-_ ]relevant|hallucinated|error|unsafe|toxic|thumbs[-_ ]?down',
+  PASS: new Set([
+    ...['pass', 'passed', 'true', 'yes', 'ok', 'good', 'correct', 'relevant', 'factual', 'success', 'safe'],
+    ...['thumbs up', 'thumbs-up', 'thumbs_up', 'thumbsup'],
+  ]),
+  FAIL: new Set([
+    ...['fail', 'failed', 'failure', 'false', 'no', 'bad', 'incorrect', 'irrelevant'],
+    ...['not relevant', 'not-relevant', 'not_relevant', 'hallucinated', 'error', 'unsafe', 'toxic'],
+    ...['thumbs down', 'thumbs-down', 'thumbs_down', 'thumbsdown'],
+  ]),
 } as const
 
 /** Agents written by hand have evaluations as attributes of a span: a score, and perhaps a label, each with the name after it. */

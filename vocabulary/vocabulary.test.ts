@@ -82,18 +82,19 @@ test('a dialect adds only attributes that this project knows, whatever it reads'
 })
 
 test('the Collector knows the labels of evaluations by the same words as everything else', () => {
-  const words = { pass: EVALUATION_LABELS.PASS, fail: EVALUATION_LABELS.FAIL }
-  const found = used(['collector/labels/*.yaml'], /"\(\?i\)\^\(([^"]+)\)\$"/g)
-  const inDialects = ['eval-scores', 'evaluations', 'evaluation-records'].map((name) =>
-    readFileSync(resolve(ROOT, `collector/dialects/${name}.yaml`), 'utf8'),
-  )
-  assert.deepEqual([...found.keys()], Object.values(words))
-  for (const text of inDialects)
-    for (const [outcome, pattern] of Object.entries(words))
-      assert.ok(
-        text.includes(`"${outcome}") where `) && text.includes(`"(?i)^(${pattern})$"`),
-        `${outcome}: ${pattern}`,
-      )
+  const text = (file: string) => readFileSync(resolve(ROOT, 'collector', file), 'utf8')
+  const words = { passed: EVALUATION_LABELS.PASS, failed: EVALUATION_LABELS.FAIL }
+  const readers = [
+    ...['eval-scores', 'evaluations', 'evaluation-records'].map((name) => `dialects/${name}`),
+    'labels/span-labels',
+  ]
+  for (const [outcome, known] of Object.entries(words)) {
+    const [comment, ...lines] = text(`dialects/evaluation-${outcome}.yaml`).trimEnd().split('\n')
+    assert.match(comment ?? '', /^# /)
+    assert.deepEqual(lines, [...known])
+    for (const reader of readers)
+      assert.ok(text(`${reader}.yaml`).includes(`/dialects/evaluation-${outcome}.yaml}", "\\n"), ToLowerCase(`), reader)
+  }
 })
 
 test('somebody sets every attribute in a TraceQL question', () => {

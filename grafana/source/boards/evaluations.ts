@@ -42,7 +42,7 @@ export const evaluations: Board = {
   ],
   panels: [
     figure('Passed', ask.passRate(), { unit: 'percentunit', decimals: 1, none: NONE }).description(
-      'Share of all evaluations in the range that passed. A label in words that are not known, or a score alone, is in no rate: collector/dialects/evaluations.yaml has the words. If it falls, see below which evaluation it is.',
+      'Share of all evaluations in the range that passed. A label in words that are not known, or a score alone, is in no rate: collector/dialects/evaluation-passed.yaml and evaluation-failed.yaml have the words. If it falls, see below which evaluation it is.',
     ),
     figure('Failed', ask.failed(), { unit: 'locale', decimals: 0, none: NONE }).description(
       'Evaluations in the range that failed, kept or not. A run with one is kept by keep-failed-evaluations, so the table at the end has its trace. An evaluation that came later, as a log record, could not keep its run.',
