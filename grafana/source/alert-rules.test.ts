@@ -32,6 +32,11 @@ test('a summary reads well where Grafana shows it as it is written, and the deta
   }
 })
 
+test('no alert names a service of make logs: with TIERS, the collector is several, with names of their own', () => {
+  for (const { alert, annotations = {} } of alerts)
+    assert.doesNotMatch(Object.values(annotations).join(' '), /make logs S=/, alert)
+})
+
 test('the traces of an alert open as a whole question, with the name of whom it is about', () => {
   const about = (alert: string) => alerts.find((one) => one.alert === alert)?.annotations?.traces ?? ''
   const asked = (link: string, name: string) => {
