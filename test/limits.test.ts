@@ -86,6 +86,16 @@ describe('the sizes in the files', () => {
     }
   })
 
+  test('a gateway refuses from less memory than a sampler, SDK metrics first, and collects garbage before it does', () => {
+    const own = yaml('collector/overlays/gateway.yaml').processors
+    const refusesAt = (limiter: { limit_mib: number; spike_limit_mib: number }) =>
+      limiter.limit_mib - limiter.spike_limit_mib
+    assert.ok(refusesAt(own.memory_limiter) < refusesAt(processors.memory_limiter))
+    for (const of of [own, processors]) assert.ok(refusesAt(of['memory_limiter/agents']) < refusesAt(of.memory_limiter))
+    assert.equal(own.memory_limiter.min_gc_interval_when_soft_limited, '0s')
+    assert.ok(http.response_headers['Retry-After'] > 0)
+  })
+
   test('the Collector cuts before Tempo does', () => assert.equal(tempo.distributor.max_attribute_bytes, attribute))
 
   test('the memory limiter lets two of the largest traces and a request in', () => {
@@ -98,6 +108,7 @@ describe('the sizes in the files', () => {
 test('the page about agents and the page of the Collector name the sizes and waits that are in the files', () => {
   const { receivers, processors } = yaml('collector/config.yaml')
   const { tail_sampling, memory_limiter } = processors
+  const ofGateway = yaml('collector/overlays/gateway.yaml').processors.memory_limiter
   const secondsOf = (setting: string) => `${/:-(\d+)s\}$/.exec(setting)?.[1]}`
   const afterRoot = secondsOf(tail_sampling.decision_wait_after_root_received)
   const withoutRoot = secondsOf(tail_sampling.decision_wait)
@@ -118,7 +129,7 @@ test('the page about agents and the page of the Collector name the sizes and wai
       `a trace in the sampler | ${traceMib} MiB`,
       `an attribute | ${attributeMib} MiB`,
       // It refuses from the soft limit on.
-      `memory | ${memory_limiter.limit_mib - memory_limiter.spike_limit_mib} MiB`,
+      `memory | ${memory_limiter.limit_mib - memory_limiter.spike_limit_mib} MiB; of a gateway, which holds no traces, ${ofGateway.limit_mib - ofGateway.spike_limit_mib} MiB`,
     ],
   }
   for (const [file, sentences] of Object.entries(said)) {
