@@ -59,7 +59,7 @@ export function plan(settings: Settings, asked: AskedPlan): string {
     [
       'disk for queues',
       `${size(LIMITS.queueBytes * load.backends)} each`,
-      `holds ${time(found.queueSeconds)} while a backend is away; a volume of twice that size, because a file is copied when it is made smaller`,
+      `holds ${time(found.queueSeconds)} while a backend is away; a volume of twice that size has room for gaps in the files, which are never made smaller`,
     ],
     [
       'to backends',
