@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
-import { parse, stringify } from 'yaml'
+import { isMap, parse, parseDocument, stringify } from 'yaml'
 import { chosenBackends } from './backends/backends.ts'
 import { tlsFiles } from './receiver-options.ts'
 import { COLLECTOR_TARGETS, collectorFiles, collectorTargets } from './services.ts'
@@ -73,6 +73,21 @@ export function writeComposeTiers(settings: Settings): string {
       },
     }),
   )
+}
+
+/**
+ * Writes what a user's own file changes of the service `collector`, once for each gateway and sampler, and returns its path; nothing
+ * where it changes nothing of it. Compose merges this as it merges the file itself, with its tags such as `!override`.
+ */
+export function writeOwnChanges(settings: Settings, file: string): readonly string[] {
+  const document = parseDocument(readFileSync(resolve(ROOT, file), 'utf8'))
+  const services = document.get('services')
+  const own = isMap(services) && services.get(COLLECTOR)
+  if (!isMap(services) || !isMap(own)) return []
+  // What it changes of other services is loaded with the file itself.
+  services.items = services.items.filter(({ value }) => value === own)
+  for (const { name } of collectors(settings)) services.set(name, document.createAlias(own, COLLECTOR))
+  return [write(settings, 'own.yaml', String(document))]
 }
 
 function serviceOf(

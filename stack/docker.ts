@@ -6,7 +6,7 @@ import { writeDashboards } from '../grafana/source/dashboards.ts'
 import { UserError } from '../workbench/user-error.ts'
 import { BACKENDS, chosenBackends, running, served } from './backends/backends.ts'
 import { launcherFor } from './collectors.ts'
-import { COMPOSE_FILE, containerFiles, TLS_FILE, writeComposeTiers } from './compose-tiers.ts'
+import { COMPOSE_FILE, containerFiles, TLS_FILE, writeComposeTiers, writeOwnChanges } from './compose-tiers.ts'
 import { activatePolicy } from './policy.ts'
 import { holder, isFree } from './ports.ts'
 import { pricesToday } from './prices.ts'
@@ -35,12 +35,12 @@ export function composeEnvironment(settings: Settings): Record<string, string> {
   const backends = chosenBackends(settings)
   const isTiered = collectors(settings).length > 1
   const collectorOptions = containerFiles(settings) // Refuses wrong options, before a file is written.
+  const own = existsSync(resolve(ROOT, OVERRIDE)) ? [OVERRIDE] : []
   const files = [
     ...(isRecording(settings) ? ['stack/compose/record.yaml'] : []),
     ...(tls ? [TLS_FILE] : []),
-    ...(isTiered ? [writeComposeTiers(settings)] : []),
+    ...(isTiered ? [writeComposeTiers(settings), ...own.flatMap((file) => writeOwnChanges(settings, file))] : []),
   ]
-  const own = existsSync(resolve(ROOT, OVERRIDE)) ? [OVERRIDE] : []
   return {
     ...Object.fromEntries([...given, ...ports]),
     STACK_STATE: settings.state,

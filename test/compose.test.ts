@@ -15,7 +15,7 @@ import { relative, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { parseEnv } from 'node:util'
 import { execa } from 'execa'
-import { parse, parseAllDocuments } from 'yaml'
+import { parse, parseAllDocuments, stringify } from 'yaml'
 import packageJson from '../package.json' with { type: 'json' }
 import { BACKENDS, collectorFile, lacking, served } from '../stack/backends/backends.ts'
 import { launcherFor } from '../stack/collectors.ts'
@@ -44,6 +44,8 @@ type Service = {
   logging?: { driver: string; options: Record<string, string> }
   healthcheck?: { start_period?: string }
   security_opt?: string[]
+  cap_drop?: string[]
+  read_only?: boolean
   privileged?: boolean
   network_mode?: string
   networks?: Record<string, { aliases?: string[] } | null>
@@ -190,6 +192,9 @@ test('every service has limits for memory and logs, gains no privileges, and res
     assert.equal(it.restart, restart, name)
   }
   assert.equal(service('collector').stop_signal, 'SIGTERM')
+  for (const name of ['collector', 'sim', 'mock-vllm', 'annotations'])
+    assert.deepEqual(service(name).cap_drop, ['ALL'], name)
+  assert.equal(service('collector').read_only, true)
   // Limits are the worst case: traces of 64 MiB in the collector and in Tempo at once. In ordinary use, all take about 1.3 GB.
   assert.ok(bytes < 6.5 * 2 ** 30, `${bytes / 2 ** 30} GiB together`)
 })
@@ -440,6 +445,32 @@ test('TIERS=2x3 makes five services of the collector, with the files of the nati
     )
   }
   assert.equal(found.prometheus?.volumes?.length, (prometheus?.volumes?.length ?? 0) + 3)
+})
+
+test('what a user changes of the collector in docker-compose.override.yml reaches every gateway and sampler', async () => {
+  const file = resolve(ROOT, 'docker-compose.override.yml')
+  assert.ok(!existsSync(file), `move ${file} away for this test`)
+  const tiered = { ...settings, env: { ...settings.env, TIERS: '1x2' } }
+  const own = {
+    services: { collector: { mem_limit: '3g', environment: { GOMEMLIMIT: '2GiB' } }, sim: { mem_limit: '1g' } },
+  }
+  // A tag of Compose: it takes the list that stands there away.
+  writeFileSync(file, stringify(own).replace('    mem_limit: 3g\n', '    mem_limit: 3g\n    extra_hosts: !reset []\n'))
+  try {
+    const found = await compose(composeEnvironment(tiered))
+    for (const { name } of collectors(tiered)) {
+      const { mem_limit, environment, extra_hosts } = found[name] ?? assert.fail(name)
+      assert.deepEqual([mem_limit, environment?.GOMEMLIMIT, extra_hosts], ['3221225472', '2GiB', undefined], name)
+      assert.equal(environment?.COLLECTOR_NAME, name)
+    }
+    assert.equal(found.sim?.mem_limit, '1073741824')
+    assert.equal(found.collector, undefined)
+    rmSync(file)
+    const without = await compose(composeEnvironment(tiered))
+    assert.notEqual(without['sampler-1']?.mem_limit, '3221225472', 'the changes of before are not kept')
+  } finally {
+    rmSync(file, { force: true })
+  }
 })
 
 test('in containers and in a cluster, gateways find samplers in the same way', () => {

@@ -15,8 +15,8 @@ export type Odd = Readonly<{
 
 const JSON_TYPE = 'application/json'
 const PROTOBUF_TYPE = 'application/x-protobuf'
-/** More than the collector reads of a request, which is 20 MiB. */
-const TOO_LARGE_BYTES = 21 * 1024 * 1024
+/** More than the collector reads of a request, which is 32 MiB. */
+const TOO_LARGE_BYTES = 33 * 1024 * 1024
 /** A few kilobytes when it is zipped. */
 const BOMB_BYTES = 64 * 1024 * 1024
 const DEEP = 10_000
