@@ -85,8 +85,9 @@ export function writeOwnChanges(settings: Settings, file: string): readonly stri
   const own = isMap(services) && services.get(COLLECTOR)
   if (!isMap(services) || !isMap(own)) return []
   // What it changes of other services is loaded with the file itself.
-  services.items = services.items.filter(({ value }) => value === own)
-  for (const { name } of collectors(settings)) services.set(name, document.createAlias(own, COLLECTOR))
+  services.items = []
+  // Copies, because Compose 2.40.3 does not follow a tag into an alias.
+  for (const { name } of collectors(settings)) services.set(name, own.clone())
   return [write(settings, 'own.yaml', String(document))]
 }
 

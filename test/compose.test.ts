@@ -192,8 +192,7 @@ test('every service has limits for memory and logs, gains no privileges, and res
     assert.equal(it.restart, restart, name)
   }
   assert.equal(service('collector').stop_signal, 'SIGTERM')
-  for (const name of ['collector', 'sim', 'mock-vllm', 'annotations'])
-    assert.deepEqual(service(name).cap_drop, ['ALL'], name)
+  for (const name of ['collector', 'sim', 'mock-vllm']) assert.deepEqual(service(name).cap_drop, ['ALL'], name)
   assert.equal(service('collector').read_only, true)
   // Limits are the worst case: traces of 64 MiB in the collector and in Tempo at once. In ordinary use, all take about 1.3 GB.
   assert.ok(bytes < 6.5 * 2 ** 30, `${bytes / 2 ** 30} GiB together`)
