@@ -69,7 +69,7 @@ test('somebody sets every attribute that a file of the collector, a case or Temp
     /(?<=\battributes: \{[^}]*)\b([a-z_]+(?:\.[a-z_]+)+)(?=: )/g,
     /^\s+key: ([a-z_.]+)$/gm,
     /\bkey: ([a-z_]+(?:\.[a-z_]+)+)/g,
-    /\b(?:span|resource|instrumentation)\.((?!attributes|name|trace_state|links|status|start_time|end_time|kind|id|span_id|parent_span_id)[a-z_]+(?:\.[a-z_]+)+)/g,
+    /\b(?:span|resource|instrumentation)\.((?!attributes|name|trace_state|links|status|start_time|end_time|kind|id|trace_id|span_id|parent_span_id)[a-z_]+(?:\.[a-z_]+)+)/g,
   )
   assert.ok(found.size > 10)
   for (const [name, file] of found) assert.ok(isAttribute(name), `${file} names ${name}, which nobody sets`)
