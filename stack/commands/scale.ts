@@ -14,10 +14,11 @@ import { makeLab } from '../scale/lab.ts'
 import {
   type Endurance,
   endure,
+  LOADED,
   measureThroughput,
   RECOVERED_WITHIN_SECONDS,
+  SAMPLER_SHARE,
   type Scaled,
-  SHARES,
 } from '../scale/limited.ts'
 import { needsProc } from '../scale/throttle.ts'
 import { ROOT, type Settings } from '../settings.ts'
@@ -61,13 +62,13 @@ export async function runScale(
           ...checked.map(checkedRow),
         ]),
         `The aim is an error of ${percent(AIMS.planError)} or less: ${checked.every((row) => errorOf(row) <= AIMS.planError) ? 'reached' : 'not reached'}.`,
-        `Throughput when more is sent than samplers can take. Each sampler is limited to ${percent(SHARES.sampler)} of a core, and one gateway, which does not mask here, has no limit.`,
+        `Throughput when more is sent than samplers can take. Each sampler is limited to ${percent(SAMPLER_SHARE)} of a core, and one gateway, which does not mask here, has no limit.`,
         draw([
           ['samplers', 'spans/s', 'compared with half as many', 'CPU µs per span', 'of a core each'],
           ...scaled.map(scaledRow),
         ]),
         `The aim for a doubling is ${AIMS.doubling * 2} ×, and CPU of a span within ${percent(AIMS.cpuSpread)}.`,
-        `Load on 2 gateways with ${percent(SHARES.gateway)} of a core each and 3 samplers with ${percent(SHARES.sampler)} each. The plan allows ${Math.round(allowed)} spans/s for them.`,
+        `Load on 2 gateways with ${percent(LOADED.gateway)} of a core each and 3 samplers with ${percent(LOADED.sampler)} each. The plan allows ${Math.round(allowed)} spans/s for them.`,
         draw([
           [
             'of the plan',
@@ -100,7 +101,7 @@ async function measure(settings: Settings, size: Size, options: Options) {
   const checked = await checkPlan(lab, coefficients)
   const scaled = await measureThroughput(lab)
   const cost = costOf(coefficients, { kilobytes: 1, kept: 0.1, backends: 2 })
-  const allowed = Math.min((2 * SHARES.gateway * 1e6) / cost.gateways, (3 * SHARES.sampler * 1e6) / cost.samplers)
+  const allowed = Math.min((2 * LOADED.gateway * 1e6) / cost.gateways, (3 * LOADED.sampler * 1e6) / cost.samplers)
   const endurance = await endure(lab, allowed, size.minutes)
   return { verdicts, costs, checked, scaled, allowed, endurance }
 }

@@ -10,10 +10,12 @@ import { type Lab, runningOf, total, withTiers } from './lab.ts'
 import { cpuSeconds, residentBytes, throttle } from './throttle.ts'
 
 /**
- * Of a core, for each process that is limited. They are small so that the whole set-up and its sender fit on two cores, and the
- * limited processes are what is short.
+ * Of a core, for each sampler whose throughput is measured. It is small so that four of them and their sender fit on two cores, and
+ * the samplers are what is short.
  */
-export const SHARES = { gateway: 0.1, sampler: 0.05 } as const
+export const SAMPLER_SHARE = 0.05
+/** Of a core, for each process that gets more load than it can take. With less than a third, a gateway refuses too late. */
+export const LOADED = { gateway: 0.35, sampler: 0.15 } as const
 const CONTENT = { bytes: 1024, kept: 0.1 }
 const ACCEPTED = 'otelcol_receiver_accepted_spans'
 
@@ -43,7 +45,7 @@ export async function measureThroughput(lab: Lab): Promise<readonly Scaled[]> {
         const [first, second] = [runningOf(running.gateways), runningOf(running.samplers)]
         const held = throttle(
           second.map(({ pid }) => pid),
-          SHARES.sampler,
+          SAMPLER_SHARE,
         )
         const seconds = FILL_SECONDS + 2 * WINDOW_SECONDS
         const over = new AbortController()
@@ -112,7 +114,7 @@ export type Endurance = Readonly<{
 }>
 
 /** Requests without an answer. More senders than these wait for their turn. */
-const SENDERS = 200
+const SENDERS = 400
 const SLICE_SECONDS = 5
 const QUICK_MS = 1000
 /** The aim for a recovery. */
@@ -127,11 +129,11 @@ export async function endure(lab: Lab, allowed: number, minutes: number): Promis
     const limits = [
       throttle(
         first.map(({ pid }) => pid),
-        SHARES.gateway,
+        LOADED.gateway,
       ),
       throttle(
         second.map(({ pid }) => pid),
-        SHARES.sampler,
+        LOADED.sampler,
       ),
     ]
     const to = first.map(({ otlp }) => otlp)
