@@ -33,9 +33,9 @@ export function collectorEnvironment(settings: Settings): Record<string, string>
     ...(TOKEN_HEAVY ? { TOKEN_HEAVY } : {}),
     ...(SLOW_RUN ? { SLOW_RUN } : {}),
     ...(HEAVY_CALL ? { HEAVY_CALL } : {}),
-    // The collector collects garbage less often, until its heap comes near the soft limit of memory_limiter.
+    // The collector collects garbage less often, until its heap comes near the limits of memory_limiter.
     GOGC: '300',
-    GOMEMLIMIT: '700MiB',
+    GOMEMLIMIT: '1000MiB',
   })
 }
 
