@@ -30,5 +30,8 @@ test('two stacks have no port in common, nor one of their tiers', async () => {
   const [one, other] = [await portsOfItsOwn(), await portsOfItsOwn()]
   const both = [...Object.values(one), ...Object.values(other)]
   assert.equal(new Set(both).size, both.length)
-  assert.ok(Math.abs(one.TIERS_PORT - other.TIERS_PORT) >= 170, 'of nine gateways and nine samplers, with ten ports each')
+  assert.ok(
+    Math.abs(one.TIERS_PORT - other.TIERS_PORT) >= 170,
+    'of nine gateways and nine samplers, with ten ports each',
+  )
 })

@@ -73,7 +73,7 @@ async function extract(commit: string, below: string): Promise<string> {
 }
 
 async function metric(collector: Running, name: string, labels = ''): Promise<number> {
-  return sumOf(await (await fetch(collector.metrics)).text(), name, labels)
+  return sumOf(await collector.metrics(), name, labels)
 }
 
 const JUDGED = 'otelcol_processor_tail_sampling_global_count_traces_sampled'

@@ -85,7 +85,7 @@ async function sendAll(requests: readonly Request[]): Promise<void> {
   }
 }
 
-const read = async (address: string) => readPage(await (await fetch(address)).text())
+const read = async (page: () => Promise<string>) => readPage(await page())
 
 /** A series as text, with all its labels but those that Prometheus uses itself. */
 const series = ({ labels: { job: _, instance: __, ...labels }, value }: Sample): string =>

@@ -91,7 +91,7 @@ const sendRecords = (service: string, ...logRecords: readonly object[]) =>
 
 /** What was counted of one service: all labels but its own, in their order, and the number. */
 async function counted(service: string): Promise<Readonly<Record<string, number>>> {
-  const samples = readPage(await (await fetch(collector.counted)).text())
+  const samples = readPage(await collector.counted())
   return Object.fromEntries(
     samples
       .filter(({ name, labels }) => name === RESULTS && labels.service_name === service)
@@ -240,7 +240,7 @@ test('a long name is one label, and a secret in an explanation is masked', async
 })
 
 test('no span is counted a second time for its evaluations', async () => {
-  const samples = readPage(await (await fetch(collector.counted)).text())
+  const samples = readPage(await collector.counted())
   assert.deepEqual(
     [...new Set(samples.map(({ name }) => name))].filter((name) => /^gen_ai_evaluation_/.test(name)),
     [RESULTS],
@@ -271,7 +271,7 @@ test('open turns of any SDK are on the page of agents, as a gauge or an up-down 
       ],
     })
   await eventually(async () => {
-    const samples = readPage(await (await fetch(collector.agents)).text())
+    const samples = readPage(await collector.agents())
     assert.deepEqual(
       samples
         .filter((one) => one.name.startsWith('gen_ai_agent_'))

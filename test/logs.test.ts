@@ -238,7 +238,7 @@ test('records are counted by the name of their event only if it is made of words
     const known = new Set(['', 'other', 'gen_ai.user.message', ...names])
     for (const key of Object.keys(now)) assert.ok(known.has(key.split(' ')[0] ?? ''), key)
     const all = Object.values(now).reduce((sum, count) => sum + count, 0)
-    assert.equal(all, sumOf(await (await fetch(collector.metrics)).text(), 'otelcol_receiver_accepted_log_records'))
+    assert.equal(all, sumOf(await collector.metrics(), 'otelcol_receiver_accepted_log_records'))
   }, 20)
 })
 
@@ -254,11 +254,11 @@ test('one sender that makes up names opens no series above the limit, and those 
     assert.equal(counts['gen_ai.choice shop '], 3)
     assert.equal(Object.keys(counts).length, LIMIT)
   }, 20)
-  const page = await (await fetch(collector.metrics)).text()
+  const page = await collector.metrics()
   assert.ok(sumOf(page, 'otelcol_deltatocumulative_datapoints', 'error="limit"') >= madeUp.length - LIMIT)
 })
 test('no record is stored twice or lost, all without what the redactor says of itself; a backend for traces gets none', async () => {
-  const page = await (await fetch(collector.metrics)).text()
+  const page = await collector.metrics()
   const accepted = sumOf(page, 'otelcol_receiver_accepted_log_records')
   assert.ok(accepted > 40)
   await eventually(async () => {

@@ -58,7 +58,7 @@ async function post(path: string, body: unknown, to = collector): Promise<void> 
 }
 const send = (service: string, metrics: readonly Metric[], more: Record<string, string> = {}, scope = 'test') =>
   post('/v1/metrics', metricsRequest({ 'service.name': service, ...more }, metrics, scope))
-const page = async (address: string) => readPage(await (await fetch(address)).text())
+const page = async (text: () => Promise<string>) => readPage(await text())
 
 /** What the page of agents says about a service, as soon as that is right. */
 const shows = (service: string, look: (samples: readonly Sample[]) => void) =>
@@ -403,7 +403,7 @@ test('SDKs of one service fill its share, and no other', async () => {
       assert.equal(valueAt(samples, 'its_count_total', { job: taken, gen_ai_agent_name: 'first' }), 8)
       assert.equal(valueAt(samples, 'its_count_total', { job: other }), 1)
       assert.equal(samples.filter(({ labels }) => labels.job === taken).length, room)
-      const own = await (await fetch(full.metrics)).text()
+      const own = await full.metrics()
       assert.equal(
         sumOf(own, 'otelcol_deltatocumulative_datapoints', 'error="limit"'),
         1 + 400 * Math.ceil((room + 1) / 400) - room,

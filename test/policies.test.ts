@@ -183,7 +183,7 @@ const keepsOfHundred = (list: string): Promise<Readonly<{ kept: number; threshol
     const headers = { 'content-type': 'application/json' }
     await fetch(`${collector.otlp}/v1/traces`, { method: 'POST', headers, body })
     await eventually(async () => {
-      const page = await (await fetch(collector.metrics)).text()
+      const page = await collector.metrics()
       assert.equal(sumOf(page, 'otelcol_processor_tail_sampling_global_count_traces_sampled'), spans.length)
     })
     await collector.stop()

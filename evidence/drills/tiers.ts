@@ -102,14 +102,10 @@ async function withTiers(
       const client = startClient(gateways, seed, cancel)
       ends.push(client.stop)
 
-      const page = async (member: Member, which: 'metrics' | 'counted' = 'metrics') =>
-        (await fetch(member.now()[which], { signal: AbortSignal.timeout(10_000) })).text()
       const total = async (members: readonly Member[], name: string, label?: string) => {
-        const pages = await Promise.all(
-          // Only the page of what is counted has names of another kind.
-          members.map((one) => page(one, name.startsWith('otelcol_') ? 'metrics' : 'counted')),
-        )
-        return pages.reduce((sum, text) => sum + sumOf(text, name, label), 0)
+        // Only the page of what is counted has names of another kind.
+        const pages = members.map(({ now }) => (name.startsWith('otelcol_') ? now().metrics() : now().counted()))
+        return (await Promise.all(pages)).reduce((sum, text) => sum + sumOf(text, name, label), 0)
       }
       const proxies = targets.flatMap((target) => target.proxies)
       const settle = async () => {
