@@ -4,23 +4,25 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { UserError } from './user-error.ts'
-import { waitFor } from './wait.ts'
+import { statusOf, waitFor } from './wait.ts'
 
 export type Command = Readonly<{ file: string; args: readonly string[]; env: Readonly<Record<string, string>> }>
 
-/** What the caller gives to the workbench: the collector, free ports, a way to stop, and a place to report progress. */
-export type Launcher = Readonly<{
-  /**
-   * How to start the collector with the shipped configuration, these overlays and this environment. It reads
-   * `collector/` and the scratch folder and writes to the scratch folder only: in a container it sees nothing else.
-   */
-  collector: (folder: string, overlays: readonly string[], env: Readonly<Record<string, string>>) => Command
-  freePorts: (count: number) => Promise<readonly number[]>
-  /** How long a program may take to start. One that cannot start ends by itself, so this is long. */
-  startLimitMs: number
-  cancel: AbortSignal
-  say: (line: string) => void
-}>
+/** What whoever calls a command gives to it: a way to stop it, and a place for its progress. */
+export type Caller = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
+
+/** What the workbench needs from its caller: the collector, and free ports. */
+export type Launcher = Caller &
+  Readonly<{
+    /**
+     * How to start the collector with the shipped configuration, these overlays and this environment. It reads
+     * `collector/` and the scratch folder and writes to the scratch folder only: in a container it sees nothing else.
+     */
+    collector: (folder: string, overlays: readonly string[], env: Readonly<Record<string, string>>) => Command
+    freePorts: (count: number) => Promise<readonly number[]>
+    /** How long a program may take to start. One that cannot start ends by itself, so this is long. */
+    startLimitMs: number
+  }>
 
 export type Running = Readonly<{
   pid: number
@@ -150,7 +152,7 @@ export async function startCollector(
     return (await asked.catch(unanswered)).text()
   }
   // With a log level above info it does not say that it is ready. It starts its receivers last.
-  await untilReady(async () => saidReady > 0 || (await isListening(otlp)))
+  await untilReady(async () => saidReady > 0 || (await statusOf(otlp)) !== undefined)
   return {
     pid: child.pid ?? 0,
     otlp,
@@ -173,12 +175,6 @@ export async function startCollector(
     },
   }
 }
-
-const isListening = (address: string) =>
-  fetch(address, { signal: AbortSignal.timeout(10_000) }).then(
-    () => true,
-    () => false,
-  )
 
 /** The sum of all series of a name, in the text that Prometheus reads. */
 export function sumOf(page: string, name: string, label = ''): number {

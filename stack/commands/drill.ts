@@ -5,8 +5,9 @@ import { drillReport, holds, type Outcome } from '../../evidence/drills/balance.
 import { drillsOver } from '../../evidence/drills/drills.ts'
 import type { Backend as DrillTarget, DrillTools, RunningBackend, Size } from '../../evidence/drills/setup.ts'
 import { tierDrills } from '../../evidence/drills/tiers.ts'
+import type { Caller } from '../../workbench/collector.ts'
 import { UserError } from '../../workbench/user-error.ts'
-import { waitFor } from '../../workbench/wait.ts'
+import { isWell, waitFor } from '../../workbench/wait.ts'
 import type { Backend, BackendServer } from '../backends/backend.ts'
 import { BACKENDS, collectorFile, exporterOf, served } from '../backends/backends.ts'
 import { otlp } from '../backends/otlp.ts'
@@ -15,11 +16,9 @@ import type { MeasuredName, Result } from '../measured.ts'
 import { build, type Programs } from '../native.ts'
 import { SHIPPED_POLICY } from '../policy.ts'
 import { portsOfItsOwn } from '../ports.ts'
-import { ANSWER_LIMIT_MS, startLimitMs } from '../service.ts'
+import { startLimitMs } from '../service.ts'
 import { ROOT, type Settings } from '../settings.ts'
 import { wholeNumber } from '../whole-number.ts'
-
-type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
 /** Enough to test that no backend affects another: the backends that run here, and one that is somewhere else. */
 const DRILLED = BACKENDS.filter(({ id, server }) => server !== undefined || id === otlp.id)
@@ -44,7 +43,7 @@ export type Asked = Omit<Size, 'seed' | 'kills'> &
 export async function runDrills(
   settings: Settings,
   { only, seed, kills, atOnce = 1, ...more }: Asked,
-  options: Options,
+  options: Caller,
 ): Promise<Result & Readonly<{ outcomes: readonly Outcome[] }>> {
   const size = { ...more, seed: wholeNumber('SEED', seed), kills: wholeNumber('KILLS', kills) }
   const recipes = served(DRILLED).map(({ server }) => server.recipe)
@@ -95,7 +94,7 @@ export async function runDrills(
 }
 
 /** A backend for drills, from its record in this stack, with the real server if this project runs one. */
-function drillBackend(settings: Settings, programs: Programs, backend: Backend, options: Options): DrillTarget {
+function drillBackend(settings: Settings, programs: Programs, backend: Backend, options: Caller): DrillTarget {
   const { id, endpointVariable, server } = backend
   return {
     id,
@@ -116,7 +115,7 @@ async function startServer(
   { id, endpointVariable, environment }: Backend,
   { service, stored }: BackendServer,
   folder: string,
-  { cancel }: Options,
+  { cancel }: Caller,
 ): Promise<RunningBackend> {
   const own: Settings = { ...settings, state: folder, ports: await portsOfItsOwn() }
   mkdirSync(folder, { recursive: true })
@@ -131,13 +130,7 @@ async function startServer(
   const start = async () => {
     child = launch()
     const started = child
-    const isReady = async () => {
-      const answers = await fetch(ready ?? '', { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) }).then(
-        ({ ok }) => ok,
-        () => false,
-      )
-      return answers ? 'ready' : started.exitCode !== null && 'ended'
-    }
+    const isReady = async () => ((await isWell(ready ?? '')) ? 'ready' : started.exitCode !== null && 'ended')
     const withinMs = startLimitMs(settings)
     if ((await waitFor(isReady, { withinMs, cancel })) === 'ready') return
     throw new UserError(

@@ -1,7 +1,14 @@
 import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type Member, startTiers, type Tiers } from '../../evidence/tiers/processes.ts'
-import { type Launcher, type Running, startCollector, sumOf, withScratch } from '../../workbench/collector.ts'
+import {
+  type Caller,
+  type Launcher,
+  type Running,
+  startCollector,
+  sumOf,
+  withScratch,
+} from '../../workbench/collector.ts'
 import { waitFor } from '../../workbench/wait.ts'
 import { chosenBackends, collectorFile, served } from '../backends/backends.ts'
 import { launcherFor, tiersLauncher } from '../collectors.ts'
@@ -10,18 +17,9 @@ import { SHIPPED_POLICY } from '../policy.ts'
 import { collectorEnvironment } from '../services.ts'
 import { ROOT, type Settings } from '../settings.ts'
 
-export type Lab = Readonly<{
-  settings: Settings
-  one: Launcher
-  tiers: Launcher
-  cancel: AbortSignal
-  say: (line: string) => void
-}>
+export type Lab = Caller & Readonly<{ settings: Settings; one: Launcher; tiers: Launcher }>
 
-export async function makeLab(
-  settings: Settings,
-  options: Readonly<{ cancel: AbortSignal; say: (line: string) => void }>,
-): Promise<Lab> {
+export async function makeLab(settings: Settings, options: Caller): Promise<Lab> {
   return {
     settings,
     ...options,
