@@ -218,7 +218,7 @@ function conditionsLike(condition: string): readonly (readonly [what: string, te
 }
 
 /** Finds what is wrong with a list before it runs, or undefined. */
-export type Check = (mutant: Mutant) => Promise<string | undefined>
+type Check = (mutant: Mutant) => Promise<string | undefined>
 
 /**
  * Tries every mutant: first with the check of `make reload`, then with the cases, all lists at the same time in one collector.

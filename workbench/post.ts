@@ -5,7 +5,7 @@ import type { Running } from './collector.ts'
 import { UserError } from './user-error.ts'
 
 /** What a server answered, or why it could not be asked. */
-export type Answer = Readonly<{ status: number; text: string }> | Readonly<{ error: string }>
+type Answer = Readonly<{ status: number; text: string }> | Readonly<{ error: string }>
 
 /** Posts to one address from its own thread, so that reading and sending use different cores. */
 export function startPosting(url: string, atOnce: number) {

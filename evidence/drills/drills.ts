@@ -25,7 +25,7 @@ import {
 /** More than the slowest backend can write at one time. */
 const KILLED_AT_PER_SECOND = 2 * TRACES_PER_SECOND
 
-export type Drill = Readonly<{ name: string; run: (tools: DrillTools, size: Size) => Promise<Outcome> }>
+type Drill = Readonly<{ name: string; run: (tools: DrillTools, size: Size) => Promise<Outcome> }>
 
 /** Kills the collector at random moments while it works, and starts it again on the same disk. */
 async function killed(tools: DrillTools, { seed, kills }: Size): Promise<Outcome> {

@@ -5,7 +5,7 @@ import { type Random, randomOf } from '../../random/random.ts'
 import { type Kind, MUST_KEEP, makeTrace, requestOf } from '../traffic.ts'
 
 /** A request that no client should send. */
-export type Odd = Readonly<{
+type Odd = Readonly<{
   name: string
   method: string
   path: string

@@ -31,7 +31,7 @@ export async function makeLab(settings: Settings, options: Caller): Promise<Lab>
 /** Every trace has a root, and all of it is in one request. */
 const WAITS = { DECISION_WAIT: '5s', DECISION_WAIT_AFTER_ROOT: '1s' }
 
-export type Running2 = Tiers & Readonly<{ one: Running | undefined; sinkBytes: () => number }>
+type Running2 = Tiers & Readonly<{ one: Running | undefined; sinkBytes: () => number }>
 type Asked = Readonly<{
   gateways: number
   samplers: number
