@@ -20,14 +20,15 @@ import { gunzipSync } from 'node:zlib'
 import { execa } from 'execa'
 import { judgeCases, readCases } from '../evidence/cases.ts'
 import { nanosOf, toAttributes, traceRequest } from '../otlp/json.ts'
+import { postOtlp } from '../otlp/post.ts'
 import { build } from '../stack/native.ts'
+import { quiet } from '../stack/own-stack.ts'
 import { freePorts } from '../stack/ports.ts'
 import { startLimitMs } from '../stack/service.ts'
 import { ROOT, readSettings, type Settings } from '../stack/settings.ts'
 import { type Launcher, startCollector, withScratch } from '../workbench/collector.ts'
 
 const MOST_FILES = 5
-const quiet = { cancel: new AbortController().signal, say: () => {} }
 
 /** What each row of the table in CONTRIBUTING.md promises: its files, and the commands that write some of them. */
 const rows = new Map(
@@ -193,11 +194,10 @@ async function received(
           name: 'chat',
           attributes: toAttributes(attributes),
         }
-        const sent = await fetch(`${collector.otlp}/v1/traces`, {
-          method: 'POST',
-          headers: { 'content-type': 'application/json' },
-          body: JSON.stringify(traceRequest([{ ...span, startTimeUnixNano: begin, endTimeUnixNano: end }])),
-        })
+        const sent = await postOtlp(
+          `${collector.otlp}/v1/traces`,
+          traceRequest([{ ...span, startTimeUnixNano: begin, endTimeUnixNano: end }]),
+        )
         assert.equal(sent.status, 200)
         return await first
       } finally {

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { execa } from 'execa'
 import { launcherFor } from '../stack/collectors.ts'
-import { ownSettings } from '../stack/own-stack.ts'
+import { ownSettings, quiet } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { tsx } from '../stack/service.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
@@ -45,12 +45,11 @@ before(async () => {
   mkdirSync(join(folder, 'tmp'))
   process.env.TMPDIR = join(folder, 'tmp')
   settings = await ownSettings({ BOOT: 'native' })
-  launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: () => {} }, 'native')
+  launcher = await launcherFor(settings, quiet, 'native')
 })
 
 after(() => {
   rmSync(folder, { recursive: true, force: true })
-  rmSync(settings.state, { recursive: true, force: true })
 })
 
 const refused = (work: Promise<unknown>) =>

@@ -7,8 +7,9 @@ import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fromAttributes, nanosOf, spansOf, type TraceRequest, toAttributes, traceRequest } from '../otlp/json.ts'
 import { readPage } from '../otlp/page.ts'
+import { postOtlp } from '../otlp/post.ts'
 import { launcherFor } from '../stack/collectors.ts'
-import { eventually, ownSettings } from '../stack/own-stack.ts'
+import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { type Running, startCollector } from '../workbench/collector.ts'
@@ -38,7 +39,7 @@ service: { pipelines: {
   traces/apart: { receivers: [forward/stored], exporters: [file/kept] },
   logs/apart: { receivers: [forward/logs], exporters: [file/logs] } } }\n`,
   )
-  const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: console.error }, 'native')
+  const launcher = await launcherFor(settings, quiet, 'native')
   collector = await startCollector(launcher, {
     folder,
     overlays: [stored],
@@ -47,12 +48,11 @@ service: { pipelines: {
 })
 after(async () => {
   await collector?.stop()
-  for (const made of [folder, settings.state]) rmSync(made, { recursive: true, force: true })
+  rmSync(folder, { recursive: true, force: true })
 })
 
 async function post(path: string, body: unknown): Promise<void> {
-  const headers = { 'content-type': 'application/json' }
-  const answer = await fetch(`${collector.otlp}${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
+  const answer = await postOtlp(`${collector.otlp}${path}`, body)
   assert.equal(answer.status, 200, await answer.text())
 }
 

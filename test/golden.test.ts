@@ -1,24 +1,20 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { before, describe, test } from 'node:test'
 import { askWorkbench, goldenOf } from '../stack/commands/tune.ts'
 import { committedTable } from '../stack/measured.ts'
-import { ownSettings } from '../stack/own-stack.ts'
+import { ownSettings, quiet } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { CLASSES, RECORDINGS } from '../stack/workbench.ts'
 import type { Findings } from '../workbench/report.ts'
-
-const quiet = { cancel: new AbortController().signal, say: () => {} }
 
 let settings: Settings
 
 before(async () => {
   settings = await ownSettings({ BOOT: 'native' })
 })
-
-after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 test('the shipped list does what docs/measured/tune.md says', async () => {
   const changes = changed(committedTable('tune'), await goldenOf(settings, SHIPPED_POLICY, quiet))

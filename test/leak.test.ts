@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { isTight, type Leaks, leakReport } from '../evidence/leak/leak.ts'
 import { findLeaks } from '../stack/commands/leak.ts'
 import { ownSettings } from '../stack/own-stack.ts'
@@ -21,8 +21,6 @@ before(async () => {
   const cancel = new AbortController().signal
   leaks = await findLeaks(settings, { seed: 7, count: SECRETS, shapes: SHAPES }, { cancel, say: () => {} })
 })
-
-after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 test('no secret is found in any backend, file, log or label, except the known leaks of known-leaks.yaml', () => {
   assert.ok(leaks.sent.length >= SECRETS)

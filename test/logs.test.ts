@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -15,9 +15,10 @@ import {
   SimpleLogRecordProcessor,
 } from '@opentelemetry/sdk-logs'
 import { type AnyValue, type Attribute, fromAttributes, fromValue, toAttributes, toValue } from '../otlp/json.ts'
+import { postOtlp } from '../otlp/post.ts'
 import { BACKENDS, collectorFile } from '../stack/backends/backends.ts'
 import { launcherFor } from '../stack/collectors.ts'
-import { eventually, ownSettings } from '../stack/own-stack.ts'
+import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
 import { type Running, startCollector, sumOf } from '../workbench/collector.ts'
@@ -54,7 +55,7 @@ before(async () => {
   vendor.listen(0, '127.0.0.1')
   await once(vendor, 'listening')
   settings = await ownSettings()
-  const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: () => {} }, 'native')
+  const launcher = await launcherFor(settings, quiet, 'native')
   const plain = join(settings.state, 'plain.yaml')
   const soon = 'sending_queue: { batch: { flush_timeout: 10ms, min_size: 1 } }'
   writeFileSync(plain, `exporters: { otlp_http/otlp: { encoding: json, compression: none, ${soon} } }\n`)
@@ -79,7 +80,6 @@ after(async () => {
   await collector?.stop()
   vendor.close()
   vendor.closeAllConnections()
-  rmSync(settings.state, { recursive: true, force: true })
 })
 
 const stored = (): readonly LogRecord[] =>
@@ -106,11 +106,7 @@ async function post(...records: readonly LogRecord[]): Promise<void> {
   const body: LogRequest = {
     resourceLogs: [{ resource, schemaUrl: 'https://alice@example.com/x', scopeLogs: [{ scope, logRecords: records }] }],
   }
-  const answer = await fetch(`${collector.otlp}/v1/logs`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  })
+  const answer = await postOtlp(`${collector.otlp}/v1/logs`, body)
   assert.equal(answer.status, 200, await answer.text())
 }
 

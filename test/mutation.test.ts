@@ -1,19 +1,18 @@
 import assert from 'node:assert/strict'
-import { readFileSync, rmSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { parse } from 'yaml'
 import { type Case, readCases } from '../evidence/cases.ts'
 import { type Mutant, madeTraffic, missed, tryMutants, type Verdict } from '../evidence/mutation.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { CASES, runMutation } from '../stack/commands/mutation.ts'
-import { ownSettings } from '../stack/own-stack.ts'
+import { ownSettings, quiet } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import type { Launcher } from '../workbench/collector.ts'
 import { UserError } from '../workbench/user-error.ts'
 
-const quiet = { cancel: new AbortController().signal, say: () => {} }
 const readText = (path: string) => readFileSync(resolve(ROOT, path), 'utf8')
 const cases = readCases(CASES)
 
@@ -30,8 +29,6 @@ before(async () => {
   holds = proof.holds
   verdicts = JSON.parse(proof.report('json'))
 })
-
-after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 /** Tries the mutants on some of the cases only. Results of the check are reused. */
 function tryOn(some: readonly Case[]): Promise<readonly Verdict[]> {

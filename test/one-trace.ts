@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { gunzipSync } from 'node:zlib'
 import { nanosOf, text, traceRequest } from '../otlp/json.ts'
+import { postOtlp } from '../otlp/post.ts'
 
 /** What was sent to a backend: under which name it was reached, and the bytes. */
 type Taken = Readonly<{ host: string; bytes: string }>
@@ -41,9 +42,6 @@ export function sendFailedCall(
       { key: 'prompt', value: text('write to somebody@example.com soon') },
     ],
   }
-  return fetch(`http://${address}:${port}/v1/traces`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...(token ? { authorization: `Bearer ${token}` } : {}) },
-    body: JSON.stringify(traceRequest([span])),
-  })
+  const headers = token ? { authorization: `Bearer ${token}` } : {}
+  return postOtlp(`http://${address}:${port}/v1/traces`, traceRequest([span]), headers)
 }

@@ -14,8 +14,9 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { resourceSpans, toAttributes } from '../otlp/json.ts'
+import { postOtlp } from '../otlp/post.ts'
 import { launcherFor } from '../stack/collectors.ts'
-import { eventually, ownSettings } from '../stack/own-stack.ts'
+import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
 import { activatePolicy, activePolicy, checkPolicy, SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { checkPolicyFile, TYPES, warningsOn } from '../workbench/check.ts'
@@ -31,10 +32,8 @@ const activate = (file: string) => activatePolicy(settings, file, { ...launcher,
 
 before(async () => {
   settings = await ownSettings()
-  launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: console.error }, 'native')
+  launcher = await launcherFor(settings, quiet, 'native')
 })
-
-after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 describe('every policy file that ships starts in the real collector', () => {
   const shipped = readdirSync(POLICIES).filter((name) => name.endsWith('.yaml'))
@@ -179,9 +178,7 @@ const keepsOfHundred = (list: string): Promise<Readonly<{ kept: number; threshol
       attributes: toAttributes({ 'gen_ai.agent.name': index % 2 ? 'squirrel' : 'fox' }),
     }))
     // One request for each trace, so that an attribute of one trace is not on another.
-    const body = JSON.stringify({ resourceSpans: spans.map((span) => resourceSpans([span])) })
-    const headers = { 'content-type': 'application/json' }
-    await fetch(`${collector.otlp}/v1/traces`, { method: 'POST', headers, body })
+    await postOtlp(`${collector.otlp}/v1/traces`, { resourceSpans: spans.map((span) => resourceSpans([span])) })
     await eventually(async () => {
       const page = await collector.metrics()
       assert.equal(sumOf(page, 'otelcol_processor_tail_sampling_global_count_traces_sampled'), spans.length)

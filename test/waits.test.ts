@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { nanosOf, type Span, toAttributes, traceRequest } from '../otlp/json.ts'
+import { postOtlp } from '../otlp/post.ts'
 import { eventually, ownSettings, SHIPPED_WAITS, startStack } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { tempoSearch, tempoTrace } from '../stack/queries.ts'
@@ -24,11 +25,10 @@ before(async () => {
 after(() => end?.())
 
 async function send(span: Span, service: string): Promise<void> {
-  const { ok } = await fetch(url(settings, 'OTLP_HTTP_PORT', '/v1/traces'), {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(traceRequest([span], { resource: { 'service.name': service } })),
-  })
+  const { ok } = await postOtlp(
+    url(settings, 'OTLP_HTTP_PORT', '/v1/traces'),
+    traceRequest([span], { resource: { 'service.name': service } }),
+  )
   assert.ok(ok)
 }
 

@@ -9,7 +9,7 @@ import { attributeOf, endOf, type Span, startOf } from '../otlp/json.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { askSweep } from '../stack/commands/tune.ts'
 import { askWhy } from '../stack/commands/why.ts'
-import { ownSettings } from '../stack/own-stack.ts'
+import { ownSettings, quiet } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { tsx } from '../stack/service.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
@@ -35,7 +35,6 @@ let found: Study
 /** The result of `make tune`: a replay of the whole recording with the shipped list and with each of its policies. */
 let decided: ReadonlyMap<string, Decisions>
 const spansOf = new Map<string, Span[]>()
-const quiet = { cancel: new AbortController().signal, say: () => {} }
 const asked = { a: SHIPPED_POLICY, recording: COMMITTED_RECORDING, classes: CLASSES, format: 'json' } as const
 
 before(async () => {
@@ -56,7 +55,7 @@ before(async () => {
 })
 
 after(() => {
-  for (const path of [folder, settings.state]) rmSync(path, { recursive: true, force: true })
+  rmSync(folder, { recursive: true, force: true })
 })
 
 function file(name: string, text: string): string {

@@ -12,7 +12,7 @@ import type { Entry } from '../sim/ledger.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { makeRecording } from '../stack/commands/record.ts'
 import { askWorkbench } from '../stack/commands/tune.ts'
-import { ownSettings } from '../stack/own-stack.ts'
+import { ownSettings, quiet } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { tsx } from '../stack/service.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
@@ -44,7 +44,6 @@ let settings: Settings
 let launcher: Launcher
 let found: Study
 let kept: Decisions
-const quiet = { cancel: new AbortController().signal, say: () => {} }
 
 const traffic = (recording = RECORDING, speed = FAST): Traffic => ({
   requests: () => readRecording(recording),
