@@ -24,6 +24,9 @@ export const SHIPPED_WAITS = { DECISION_WAIT: '', DECISION_WAIT_AFTER_ROOT: '' }
 /** For a test: nothing ends it early, and nobody reads its progress. */
 export const quiet: Caller = { cancel: new AbortController().signal, say: () => {} }
 
+/** How many tests that mostly wait for a collector of their own run at the same time. */
+export const WAITING_AT_ONCE = { concurrency: 3 }
+
 /** The folders of these stacks, which go with this program. */
 const folders: string[] = []
 process.once('exit', () => {

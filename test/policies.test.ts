@@ -16,7 +16,7 @@ import { after, before, describe, test } from 'node:test'
 import { resourceSpans, toAttributes } from '../otlp/json.ts'
 import { postOtlp } from '../otlp/post.ts'
 import { launcherFor } from '../stack/collectors.ts'
-import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
+import { eventually, ownSettings, quiet, WAITING_AT_ONCE } from '../stack/own-stack.ts'
 import { activatePolicy, activePolicy, checkPolicy, SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { checkPolicyFile, TYPES, warningsOn } from '../workbench/check.ts'
@@ -46,25 +46,31 @@ describe('every policy file that ships starts in the real collector', () => {
   }
 })
 
-describe('a policy file with a defect is refused with its line and the reason, and changes nothing', () => {
-  const files = readdirSync(DEFECTS).filter((name) => name.endsWith('.bad.yaml'))
-  assert.ok(files.length >= 33)
-  for (const name of files) {
-    test(basename(name, '.bad.yaml').replaceAll('_', ' '), async () => {
-      const text = readFileSync(resolve(DEFECTS, name), 'utf8')
-      const [, line, reason] = /^# Expect line (\d+): (.+)$/m.exec(text) ?? []
-      assert.ok(line && reason, `${name} must open with "# Expect line N: reason"`)
+describe(
+  'a policy file with a defect is refused with its line and the reason, and changes nothing',
+  WAITING_AT_ONCE,
+  () => {
+    before(() => {
       mkdirSync(resolve(settings.state, 'policies'), { recursive: true })
       writeFileSync(activePolicy(settings), 'in force before\n')
-      await assert.rejects(activate(resolve(DEFECTS, name)), (error: Error) => {
-        assert.ok(error.message.includes(reason), error.message)
-        assert.ok(error.message.includes(`${name}:${line}:`), error.message)
-        return true
-      })
-      assert.equal(readFileSync(activePolicy(settings), 'utf8'), 'in force before\n')
     })
-  }
-})
+    const files = readdirSync(DEFECTS).filter((name) => name.endsWith('.bad.yaml'))
+    assert.ok(files.length >= 33)
+    for (const name of files) {
+      test(basename(name, '.bad.yaml').replaceAll('_', ' '), async () => {
+        const text = readFileSync(resolve(DEFECTS, name), 'utf8')
+        const [, line, reason] = /^# Expect line (\d+): (.+)$/m.exec(text) ?? []
+        assert.ok(line && reason, `${name} must open with "# Expect line N: reason"`)
+        await assert.rejects(activate(resolve(DEFECTS, name)), (error: Error) => {
+          assert.ok(error.message.includes(reason), error.message)
+          assert.ok(error.message.includes(`${name}:${line}:`), error.message)
+          return true
+        })
+        assert.equal(readFileSync(activePolicy(settings), 'utf8'), 'in force before\n')
+      })
+    }
+  },
+)
 
 describe('a file that is not a list of policies gets an error that says what it is', () => {
   let folder: string
@@ -135,18 +141,13 @@ test('anchors and merged keys are read as the collector reads them', async () =>
   await assert.rejects(activate(merged), /merged\.yaml:6: .*invalid keys: upper_treshold_ms/)
 })
 
-test('the types that a message names are those that the collector knows', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'wood-test-'))
-  try {
-    for (const type of TYPES) {
-      const list = join(folder, `${type}.yaml`)
+describe('the types that a message names are those that the collector knows', WAITING_AT_ONCE, () => {
+  for (const type of TYPES)
+    test(type, async () => {
+      const list = join(settings.state, `${type}.yaml`)
       writeFileSync(list, `- name: keep-it\n  type: ${type}\n`)
-      const verdict = await startsWith(list)
-      assert.ok(!/unknown sampling policy type \w/.test(verdict), `${type}: ${verdict}`)
-    }
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+      assert.doesNotMatch(await startsWith(list), /unknown sampling policy type \w/)
+    })
 })
 
 /** The error of the collector if it does not start with a list. */
@@ -189,7 +190,7 @@ const keepsOfHundred = (list: string): Promise<Readonly<{ kept: number; threshol
     return { kept: states.length, thresholds: [...new Set(states)] }
   })
 
-describe('a list that may be a mistake is accepted with a warning, and the warning is true', { concurrency: 3 }, () => {
+describe('a list that may be a mistake is accepted with a warning, and the warning is true', WAITING_AT_ONCE, () => {
   const files = readdirSync(DEFECTS).filter((name) => name.endsWith('.warning.yaml'))
   assert.ok(files.length >= 6)
   for (const name of files) {
