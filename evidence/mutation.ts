@@ -1,3 +1,4 @@
+import PQueue from 'p-queue'
 import { parse, stringify } from 'yaml'
 import { randomOf } from '../random/random.ts'
 import type { Launcher } from '../workbench/collector.ts'
@@ -235,14 +236,11 @@ export async function tryMutants(
   const wrong = await patiently(() => check({ name: SHIPPED, text: shipped }))
   if (wrong) throw new UserError(`the check refuses the shipped list itself: ${wrong} Repair the list first`)
   const refused = new Map<string, string>()
-  const waiting = mutants.values()
-  const checker = async () => {
-    for (const mutant of waiting) {
-      const why = await patiently(() => check(mutant))
-      if (why) refused.set(mutant.name, why)
-    }
+  const checked = async (mutant: Mutant) => {
+    const why = await patiently(() => check(mutant))
+    if (why) refused.set(mutant.name, why)
   }
-  await Promise.all(Array.from({ length: AT_ONCE }, checker))
+  await new PQueue({ concurrency: AT_ONCE }).addAll(mutants.map((mutant) => () => checked(mutant)))
   const lists: List[] = mutants.filter(({ name }) => !refused.has(name))
   launcher.say(`  the check refuses ${refused.size}; the other ${lists.length} are tried on ${cases.length} cases`)
   const failures = await judgeCases(launcher, cases, [{ name: SHIPPED, text: shipped }, ...lists])

@@ -1,8 +1,5 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { OTLPLogExporter as GrpcExporter } from '@opentelemetry/exporter-logs-otlp-grpc'
@@ -18,6 +15,7 @@ import { type AnyValue, type Attribute, fromAttributes, fromValue, toAttributes,
 import { postOtlp } from '../otlp/post.ts'
 import { BACKENDS, collectorFile } from '../stack/backends/backends.ts'
 import { launcherFor } from '../stack/collectors.ts'
+import { otlpSink } from '../stack/otlp-sink.ts'
 import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
@@ -46,14 +44,9 @@ let settings: Settings
 let collector: Running
 /** Stands for a server on another machine. It is sent JSON, which is read here without a decoder. */
 const taken: Readonly<{ path: string; text: string }>[] = []
-const vendor = createServer(async (request, response) => {
-  taken.push({ path: request.url ?? '', text: Buffer.concat(await request.toArray()).toString() })
-  response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
-})
+const vendor = await otlpSink((path, body) => void taken.push({ path, text: body.toString() }))
 
 before(async () => {
-  vendor.listen(0, '127.0.0.1')
-  await once(vendor, 'listening')
   settings = await ownSettings()
   const launcher = await launcherFor(settings, quiet, 'native')
   const plain = join(settings.state, 'plain.yaml')
@@ -61,7 +54,6 @@ before(async () => {
   writeFileSync(plain, `exporters: { otlp_http/otlp: { encoding: json, compression: none, ${soon} } }\n`)
   // A backend that takes traces only is loaded beside the one that takes all signals.
   const files = BACKENDS.filter(({ id }) => id === 'otlp' || id === 'tempo').map(collectorFile)
-  const { port } = vendor.address() as AddressInfo
   collector = await startCollector(launcher, {
     folder: settings.state,
     overlays: [...files, plain],
@@ -70,16 +62,15 @@ before(async () => {
       COLLECTOR_EXPORTER_PORT: String(settings.ports.COLLECTOR_EXPORTER_PORT),
       COLLECTOR_COUNTED_PORT: String(settings.ports.COLLECTOR_COUNTED_PORT),
       POLICY_FILE: join(ROOT, SHIPPED_POLICY),
-      OTLP_BACKEND_ENDPOINT: `http://127.0.0.1:${port}/otlp`,
+      OTLP_BACKEND_ENDPOINT: `${vendor.url}/otlp`,
       OTLP_BACKEND_HEADER_MAP: '{}',
-      TEMPO_OTLP_ENDPOINT: `http://127.0.0.1:${port}/tempo`,
+      TEMPO_OTLP_ENDPOINT: `${vendor.url}/tempo`,
     },
   })
 })
 after(async () => {
   await collector?.stop()
   vendor.close()
-  vendor.closeAllConnections()
 })
 
 const stored = (): readonly LogRecord[] =>

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { execa } from 'execa'
+import PQueue from 'p-queue'
 import { drillReport, holds, type Outcome } from '../../evidence/drills/balance.ts'
 import { drillsOver } from '../../evidence/drills/drills.ts'
 import type { Backend as DrillTarget, DrillTools, RunningBackend, Size } from '../../evidence/drills/setup.ts'
@@ -68,28 +69,21 @@ export async function runDrills(
       `DRILL=${unknown}: there is no drill of this name. There are ${all.map(({ name }) => name).join(', ')}; ${Object.keys(groups).join(' and ')} are all drills with one Collector and with two tiers.`,
     )
   const wanted = Object.entries(groups).flatMap(([group, drills]) => drills.filter(({ name }) => isWanted(name, group)))
-  const outcomes = new Map<string, Outcome>()
-  const waiting = [...wanted]
-  const runner = async () => {
-    for (let drill = waiting.shift(); drill; drill = waiting.shift()) {
-      const { name, run } = drill
-      const began = Date.now()
-      options.say(`  ${name} …`)
-      const outcome = await run(tools, size)
-      const verdict = holds(outcome) ? 'balances' : 'DOES NOT BALANCE'
-      options.say(`  ${name}: ${verdict} after ${Math.round((Date.now() - began) / 1000)} s`)
-      outcomes.set(name, outcome)
-    }
+  const queue = new PQueue({ concurrency: atOnce })
+  const timed = async ({ name, run }: (typeof wanted)[number]) => {
+    const began = Date.now()
+    options.say(`  ${name} …`)
+    const outcome = await run(tools, size)
+    const verdict = holds(outcome) ? 'balances' : 'DOES NOT BALANCE'
+    options.say(`  ${name}: ${verdict} after ${Math.round((Date.now() - began) / 1000)} s`)
+    return outcome
   }
-  const runs = Array.from({ length: atOnce }, () =>
-    runner().catch((error) => {
-      over.abort(error)
-      throw error
-    }),
-  )
-  await Promise.allSettled(runs)
-  await Promise.all(runs)
-  const told = wanted.flatMap(({ name }) => outcomes.get(name) ?? [])
+  const told = await queue.addAll(wanted.map((drill) => () => timed(drill))).catch(async (error) => {
+    over.abort(error)
+    queue.clear()
+    await queue.onIdle()
+    throw error
+  })
   return { report: (format) => drillReport(told, format), holds: told.every(holds), outcomes: told }
 }
 
