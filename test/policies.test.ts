@@ -20,7 +20,7 @@ import { eventually, ownSettings, quiet, WAITING_AT_ONCE } from '../stack/own-st
 import { activatePolicy, activePolicy, checkPolicy, SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { checkPolicyFile, TYPES, warningsOn } from '../workbench/check.ts'
-import { type Launcher, startCollector, sumOf, withScratch } from '../workbench/collector.ts'
+import { type Launcher, startCollector, sumOf, UNMASKED, withScratch } from '../workbench/collector.ts'
 import { weightIn } from '../workbench/replay.ts'
 
 const POLICIES = resolve(ROOT, 'collector/policies')
@@ -154,7 +154,7 @@ describe('the types that a message names are those that the collector knows', WA
 const startsWith = (list: string): Promise<string> =>
   withScratch(async (folder) => {
     const env = { POLICY_FILE: list }
-    return startCollector(launcher, { folder, overlays: [], env }).then(
+    return startCollector(launcher, { folder, overlays: [UNMASKED], env }).then(
       async (collector) => {
         await collector.stop()
         return ''
@@ -167,7 +167,7 @@ const startsWith = (list: string): Promise<string> =>
 const keepsOfHundred = (list: string): Promise<Readonly<{ kept: number; thresholds: readonly string[] }>> =>
   withScratch(async (folder) => {
     const kept = join(folder, 'kept.jsonl')
-    const overlays = [resolve(ROOT, 'workbench/replay.yaml')]
+    const overlays = [UNMASKED, resolve(ROOT, 'workbench/replay.yaml')]
     const env = { POLICY_FILE: list, KEPT_FILE: kept, DECISION_WAIT: '1s' }
     const collector = await startCollector(launcher, { folder, overlays, env })
     const spans = Array.from({ length: 100 }, (_, index) => ({
