@@ -16,7 +16,7 @@ let outcomes: ReadonlyMap<string, Outcome>
 before(async () => {
   settings = await ownSettings({ BOOT: 'native' })
   const size = { seed: 7, kills: 1, outageSeconds: 2, bodies: 1 }
-  const found = await runDrills(settings, { ...size, only: SHORT }, quiet)
+  const found = await runDrills(settings, { ...size, only: SHORT, atOnce: 2 }, quiet)
   outcomes = new Map(found.outcomes.map((outcome) => [outcome.drill, outcome]))
 })
 
