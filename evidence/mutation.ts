@@ -233,11 +233,11 @@ export async function tryMutants(
 ): Promise<readonly Verdict[]> {
   const mutants = mutantsOf(shipped)
   launcher.say(`  ${mutants.length} mutants`)
-  const wrong = await patiently(() => check({ name: SHIPPED, text: shipped }))
+  const wrong = await check({ name: SHIPPED, text: shipped })
   if (wrong) throw new UserError(`the check refuses the shipped list itself: ${wrong} Repair the list first`)
   const refused = new Map<string, string>()
   const checked = async (mutant: Mutant) => {
-    const why = await patiently(() => check(mutant))
+    const why = await check(mutant)
     if (why) refused.set(mutant.name, why)
   }
   await new PQueue({ concurrency: AT_ONCE }).addAll(mutants.map((mutant) => () => checked(mutant)))
@@ -264,17 +264,6 @@ const SHIPPED = 'as shipped'
 const MEND = 'Repair the list or the case. If nobody changed them, the machine is too busy: run the command again'
 /** How many checks run at the same time. Each mostly waits for its collector. */
 const AT_ONCE = 8
-const TRIES = 5
-
-/** A free port may be taken before the collector listens on it. With so many collectors, this happens sometimes. */
-async function patiently<T>(work: () => Promise<T>, tries = TRIES): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    if (tries <= 1 || !(error instanceof UserError && error.message.includes('address already in use'))) throw error
-    return patiently(work, tries - 1)
-  }
-}
 
 /** Generated traffic, in addition to recordings: traces of one kind in every profile, and some of two kinds. */
 export function madeTraffic(mustKeep: number): readonly Traffic[] {

@@ -109,7 +109,7 @@ async function doneBy(judges: readonly Running[]) {
 
 /** Sends these spans, and waits until they are judged and what is kept is with both backends. Returns the share that was kept. */
 export async function sendAndSettle(
-  { cancel }: Lab,
+  { cancel }: Pick<Lab, 'cancel'>,
   to: readonly Running[],
   judges: readonly Running[],
   content: Content,
