@@ -379,7 +379,7 @@ describe('a file that is not a recording is refused with its line and the fix', 
   })
 })
 
-describe('a new recording', WAITING_AT_ONCE, () => {
+describe('a new recording', () => {
   const size = { seed: '3', ticks: '4', preset: 'leaky', timeFactor: '20' }
 
   test('holds every tick of its ledger, masked as the sampler sees it', async () => {
