@@ -39,7 +39,7 @@ export type Draws = Readonly<{
   related: number
 }>
 
-export type Bias = Readonly<{ cells: readonly Cell[]; draws: Draws }>
+type Bias = Readonly<{ cells: readonly Cell[]; draws: Draws }>
 
 /** As in the world, two traces of three are routine. So an estimate that counts both kinds alike would be wrong and be found. */
 const ROUTINE_SHARE = 0.7
@@ -48,7 +48,7 @@ const PER_SECOND = 2500
 const AT_ONCE = 20
 const Z95 = 1.959964
 
-export type BiasSize = Readonly<{ seed: number; traces: number; salts: number; priceOf: PriceOf }>
+type BiasSize = Readonly<{ seed: number; traces: number; salts: number; priceOf: PriceOf }>
 
 /**
  * Samples the same traffic with the shipped list and many hash salts. From the kept traces of each salt, estimates the total:
@@ -211,7 +211,7 @@ export function drawsIn(drawn: readonly Uint8Array[]): Draws {
 const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0)
 
 export const biasIn = ({ truth, mean }: Cell): number => mean / truth - 1
-export const coverage = (cells: readonly Cell[]): number => sum(cells.map(({ covered }) => covered)) / cells.length
+const coverage = (cells: readonly Cell[]): number => sum(cells.map(({ covered }) => covered)) / cells.length
 
 const MOST_BIAS = 0.01
 const COVERED = { least: 0.93, most: 0.97 }

@@ -1,3 +1,4 @@
+import PQueue from 'p-queue'
 import { parse, stringify } from 'yaml'
 import { randomOf } from '../random/random.ts'
 import type { Launcher } from '../workbench/collector.ts'
@@ -218,7 +219,7 @@ function conditionsLike(condition: string): readonly (readonly [what: string, te
 }
 
 /** Finds what is wrong with a list before it runs, or undefined. */
-export type Check = (mutant: Mutant) => Promise<string | undefined>
+type Check = (mutant: Mutant) => Promise<string | undefined>
 
 /**
  * Tries every mutant: first with the check of `make reload`, then with the cases, all lists at the same time in one collector.
@@ -232,17 +233,14 @@ export async function tryMutants(
 ): Promise<readonly Verdict[]> {
   const mutants = mutantsOf(shipped)
   launcher.say(`  ${mutants.length} mutants`)
-  const wrong = await patiently(() => check({ name: SHIPPED, text: shipped }))
+  const wrong = await check({ name: SHIPPED, text: shipped })
   if (wrong) throw new UserError(`the check refuses the shipped list itself: ${wrong} Repair the list first`)
   const refused = new Map<string, string>()
-  const waiting = mutants.values()
-  const checker = async () => {
-    for (const mutant of waiting) {
-      const why = await patiently(() => check(mutant))
-      if (why) refused.set(mutant.name, why)
-    }
+  const checked = async (mutant: Mutant) => {
+    const why = await check(mutant)
+    if (why) refused.set(mutant.name, why)
   }
-  await Promise.all(Array.from({ length: AT_ONCE }, checker))
+  await new PQueue({ concurrency: AT_ONCE }).addAll(mutants.map((mutant) => () => checked(mutant)))
   const lists: List[] = mutants.filter(({ name }) => !refused.has(name))
   launcher.say(`  the check refuses ${refused.size}; the other ${lists.length} are tried on ${cases.length} cases`)
   const failures = await judgeCases(launcher, cases, [{ name: SHIPPED, text: shipped }, ...lists])
@@ -266,17 +264,6 @@ const SHIPPED = 'as shipped'
 const MEND = 'Repair the list or the case. If nobody changed them, the machine is too busy: run the command again'
 /** How many checks run at the same time. Each mostly waits for its collector. */
 const AT_ONCE = 8
-const TRIES = 5
-
-/** A free port may be taken before the collector listens on it. With so many collectors, this happens sometimes. */
-async function patiently<T>(work: () => Promise<T>, tries = TRIES): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    if (tries <= 1 || !(error instanceof UserError && error.message.includes('address already in use'))) throw error
-    return patiently(work, tries - 1)
-  }
-}
 
 /** Generated traffic, in addition to recordings: traces of one kind in every profile, and some of two kinds. */
 export function madeTraffic(mustKeep: number): readonly Traffic[] {

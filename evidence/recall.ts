@@ -10,7 +10,7 @@ import { type Kind, type Labelled, MUST_KEEP, makeTraffic, PROFILES } from './tr
 
 /** How many traces of one kind were sent in one profile, how many were kept, and how many of those only in part. */
 type Tally = { sent: number; kept: number; partial: number }
-export type Recall = Readonly<{
+type Recall = Readonly<{
   seed: number
   byKind: ReadonlyMap<Kind, Tally>
   byProfile: ReadonlyMap<string, Tally>

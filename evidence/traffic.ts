@@ -325,7 +325,7 @@ export function makeTrace(kind: Kind, random: Random): Readonly<{ spans: readonl
   return { spans, turn: { agent, model, inputTokens, outputTokens, failed } }
 }
 
-export type TrafficSize = Readonly<{ seed: number; mustKeep: number; perSecond: number; speed: number }>
+type TrafficSize = Readonly<{ seed: number; mustKeep: number; perSecond: number; speed: number }>
 
 /**
  * Traffic for which we know what must be kept: every kind in every profile in turn, and one routine trace for ten

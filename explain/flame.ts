@@ -20,7 +20,7 @@ export type Bar = Readonly<{
   parallel: boolean
 }>
 
-export type Flame = Readonly<{ bars: readonly Bar[]; rows: number; left: number }>
+type Flame = Readonly<{ bars: readonly Bar[]; rows: number; left: number }>
 
 /** Deeper bars are too many to read; so are more lanes. What is left out is counted. */
 const DEEPEST = 30

@@ -3,9 +3,9 @@ import type { Values } from '../otlp/plain.ts'
 import {
   COLLECTOR,
   EVALUATION_LABELS,
-  EVALUATION_PREFIXES,
   EVENTS,
   GEN_AI,
+  handWrittenEvaluations,
   OTHER,
   WOODLAND,
 } from '../vocabulary/attributes.ts'
@@ -203,18 +203,11 @@ export const evaluationsOf = (scenes: readonly Scene[]): readonly Evaluation[] =
         score: numberOf(values[GEN_AI.EVALUATION_SCORE]),
         ...labelled(values[GEN_AI.EVALUATION_LABEL], values[GEN_AI.EVALUATION_EXPLANATION]),
       })),
-    ...writtenOf(span.attributes).map((one) => ({ agent, ...one })),
+    ...handWrittenEvaluations(span.attributes).map(({ name, score, label }) => ({
+      ...{ agent, name, score },
+      ...labelled(label),
+    })),
   ])
-
-/** Agents written by hand have a score as an attribute, and perhaps a label beside it. */
-function writtenOf(values: Values): readonly Omit<Evaluation, 'agent'>[] {
-  const { SCORE, LABEL } = EVALUATION_PREFIXES
-  return Object.entries(values).flatMap(([key, value]) => {
-    const name = key.startsWith(SCORE) ? key.slice(SCORE.length) : ''
-    const score = numberOf(value)
-    return name && score !== undefined ? [{ name, score, ...labelled(values[LABEL + name]) }] : []
-  })
-}
 
 function labelled(given: Plain, why?: Plain): Pick<Evaluation, 'label' | 'passed' | 'explanation'> {
   const label = textOf(given)

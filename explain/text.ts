@@ -11,7 +11,7 @@ const MOST_FAILURES = 2
 const MOST_NAMES = 6
 
 /** A row without a label goes on with the one above. */
-export type Row = Readonly<{ label: string; text: string }>
+type Row = Readonly<{ label: string; text: string }>
 
 /** A summary in at most twenty lines. What did not happen has no line. */
 export function textReport(summary: Summary): string {

@@ -48,13 +48,13 @@ export type EntityRef = Readonly<{
   schemaUrl?: string
 }>
 export type Resource = Attributed & Readonly<{ entityRefs?: readonly EntityRef[] }>
-export type ScopeSpans = Readonly<{ scope?: Scope; spans?: readonly Span[]; schemaUrl?: string }>
+type ScopeSpans = Readonly<{ scope?: Scope; spans?: readonly Span[]; schemaUrl?: string }>
 export type ResourceSpans = Readonly<{ resource?: Resource; scopeSpans?: readonly ScopeSpans[]; schemaUrl?: string }>
 
 /** The body of one export of traces. */
 export type TraceRequest = Readonly<{ resourceSpans: readonly ResourceSpans[] }>
 
-export type LogRecord = Attributed &
+type LogRecord = Attributed &
   Readonly<{
     timeUnixNano?: Nanos
     traceId?: string
@@ -128,7 +128,7 @@ export const fromAttributes = (attributes: readonly Attribute[] = []): Readonly<
   Object.fromEntries(attributes.map(({ key, value }) => [key, fromValue(value)]))
 
 /** A span with its scope and its resource. */
-export type SpanWithSource = Readonly<{ span: Span; scope: Scope | undefined; resource: Resource | undefined }>
+type SpanWithSource = Readonly<{ span: Span; scope: Scope | undefined; resource: Resource | undefined }>
 
 /** Does not copy spans, because a request can hold thousands. */
 export function* eachSpan({ resourceSpans = [] }: Partial<TraceRequest>): Generator<SpanWithSource> {

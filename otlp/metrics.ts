@@ -1,14 +1,14 @@
 /** OTLP metrics in JSON: what a sender writes, as far as our tests send it. */
 import { type Attribute, toAttributes } from './json.ts'
 
-export type Temporality = 'delta' | 'cumulative'
+type Temporality = 'delta' | 'cumulative'
 type Labels = Readonly<Record<string, unknown>>
 /** `start` and `at` are nanoseconds since 1970. */
 type Times = Readonly<{ start?: bigint; at: bigint }>
 
-export type Point = Readonly<{ attributes: readonly Attribute[]; [field: string]: unknown }>
+type Point = Readonly<{ attributes: readonly Attribute[]; [field: string]: unknown }>
 export type Metric = Readonly<{ name: string; unit?: string; [kind: string]: unknown }>
-export type MetricsRequest = Readonly<{ resourceMetrics: readonly unknown[] }>
+type MetricsRequest = Readonly<{ resourceMetrics: readonly unknown[] }>
 
 /** As the protocol writes them. */
 const TEMPORALITY = { delta: 1, cumulative: 2 } as const

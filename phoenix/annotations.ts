@@ -1,6 +1,6 @@
 import { fromAttributes, type LogsRequest, type Plain, type TraceRequest } from '../otlp/json.ts'
 import { plainSpans, type Values } from '../otlp/plain.ts'
-import { DIALECTS, EVALUATION_PREFIXES, EVENTS, GEN_AI, LOGS, OTHER } from '../vocabulary/attributes.ts'
+import { DIALECTS, EVENTS, GEN_AI, handWrittenEvaluations, LOGS, OTHER } from '../vocabulary/attributes.ts'
 
 /** What Phoenix takes, as JSON, at POST /v1/span_annotations and, with a trace in the place of a span, at /v1/trace_annotations (20.26). */
 export type Annotation = Readonly<{
@@ -26,18 +26,17 @@ export const annotationsOf = (request: TraceRequest): readonly Annotation[] =>
     ...events
       .filter(({ name }) => name === EVENTS.EVALUATION)
       .map((event) => annotation({ span_id: spanId }, event.attributes)),
-    ...Object.keys(attributes).flatMap((key) => {
-      const name = key.startsWith(EVALUATION_PREFIXES.SCORE) ? key.slice(EVALUATION_PREFIXES.SCORE.length) : ''
-      const score = attributes[key]
-      if (name === '' || typeof score !== 'number') return []
-      const values = {
-        ...attributes,
-        [GEN_AI.EVALUATION_NAME]: name,
-        [GEN_AI.EVALUATION_SCORE]: score,
-        [GEN_AI.EVALUATION_LABEL]: attributes[EVALUATION_PREFIXES.LABEL + name],
-      }
-      return [annotation({ span_id: spanId }, values)]
-    }),
+    ...handWrittenEvaluations(attributes).map(({ name, score, label }) =>
+      annotation(
+        { span_id: spanId },
+        {
+          ...attributes,
+          [GEN_AI.EVALUATION_NAME]: name,
+          [GEN_AI.EVALUATION_SCORE]: score,
+          [GEN_AI.EVALUATION_LABEL]: label,
+        },
+      ),
+    ),
   ])
 
 /** The evaluations that came as log records. One without a span is about the whole trace; one without a trace is about nothing stored. */

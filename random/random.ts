@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 
-export type Key = readonly (string | number)[]
+type Key = readonly (string | number)[]
 
 const digits = (key: Key): string => hash('sha256', key.join('\u0000'))
 const fraction = (hex: string): number => Number.parseInt(hex.slice(0, 12), 16) / 2 ** 48

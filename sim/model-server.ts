@@ -8,7 +8,7 @@ import type { Config } from './config.ts'
 const MOCK_FALLBACK = 'Qwen/Qwen2.5-1.5B-Instruct'
 const DEFAULT_URL = `http://127.0.0.1:${process.env.VLLM_PORT || 8000}/v1`
 
-export type ModelServer = Readonly<{ url: string; fallbackModel: string | undefined; stop: () => void }>
+type ModelServer = Readonly<{ url: string; fallbackModel: string | undefined; stop: () => void }>
 
 /**
  * Finds the server to ask: the one that was named, else one at the default address, else mock-vllm as a process of its

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Caller } from '../workbench/collector.ts'
 import { UserError } from '../workbench/user-error.ts'
-import { waitFor } from '../workbench/wait.ts'
+import { isWell, statusOf, waitFor } from '../workbench/wait.ts'
 import { chosenBackends, served } from './backends/backends.ts'
 import { launcherFor } from './collectors.ts'
 import { build, type Programs } from './native.ts'
@@ -10,13 +11,11 @@ import { holder, isFree } from './ports.ts'
 import { pricesToday } from './prices.ts'
 import { lastLines, logFile, runningPid, signal, start, started, stop } from './processes.ts'
 import { collectorOverlays } from './receiver-options.ts'
-import { ANSWER_LIMIT_MS, type LastWords, type Service, startLimitMs } from './service.ts'
+import { type LastWords, type Service, startLimitMs } from './service.ts'
 import { services } from './services.ts'
 import type { Settings } from './settings.ts'
 import { collectors, receivers, titleOf } from './tiers.ts'
 import { startWithWaits, waitsIn } from './waits.ts'
-
-type Say = (line: string) => void
 
 /**
  * Starts the native stack and waits until every service can do its work. What already runs is left as it is.
@@ -25,7 +24,7 @@ type Say = (line: string) => void
  */
 export async function bootNative(
   settings: Settings,
-  { policy, only, cancel, say }: { policy: string; only?: readonly string[]; cancel: AbortSignal; say: Say },
+  { policy, only, cancel, say }: Caller & Readonly<{ policy: string; only?: readonly string[] }>,
 ): Promise<void> {
   const prices = pricesToday() // Refuses a price file with a mistake in it, before anything is built or started.
   collectorOverlays(settings) // Refuses wrong options of the collector.
@@ -117,13 +116,7 @@ async function untilReady(settings: Settings, { name, ready }: Service, cancel: 
       )
     }
     if (!ready) return true
-    const status = await fetch(ready, { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) }).then(
-      async (response) => {
-        await response.body?.cancel()
-        return response.status
-      },
-      () => undefined,
-    )
+    const status = await statusOf(ready)
     if (status !== undefined) answer = `HTTP ${status}`
     return status !== undefined && status < 300
   }
@@ -140,7 +133,7 @@ async function stopService(settings: Settings, { name, graceMs, beforeStop }: Se
 }
 
 /** Stops everything that was started here: senders before receivers, so that no telemetry is lost. */
-export async function haltNative(settings: Settings, say: Say): Promise<void> {
+export async function haltNative(settings: Settings, say: Caller['say']): Promise<void> {
   const here = started(settings)
   const all = services(settings, NO_PROGRAMS)
   const known = all.filter(({ name }) => here.includes(name))
@@ -174,15 +167,8 @@ export async function statusNative(
   const others = started(settings).filter((name) => !known.some((service) => service.name === name))
   for (const { name, ready } of [...known, ...others.map((name) => ({ name, ready: undefined }))]) {
     const pid = await runningPid(settings, name)
-    const answers =
-      pid !== undefined &&
-      ready &&
-      (await fetch(ready, { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) }).then(
-        (r) => r.ok,
-        () => false,
-      ))
-    const state =
-      pid === undefined ? 'not running' : ready && !answers ? `running (pid ${pid}), not ready` : `running (pid ${pid})`
+    const isReady = pid !== undefined && (!ready || (await isWell(ready)))
+    const state = pid === undefined ? 'not running' : `running (pid ${pid})${isReady ? '' : ', not ready'}`
     rows.push({ name, state, log: existsSync(logFile(settings, name)) ? logFile(settings, name) : '' })
   }
   return rows

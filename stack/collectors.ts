@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { execa } from 'execa'
-import type { Launcher } from '../workbench/collector.ts'
+import type { Caller, Launcher } from '../workbench/collector.ts'
 import { UserError } from '../workbench/user-error.ts'
 import { dockerEngine } from './docker-engine.ts'
 import { build } from './native.ts'
@@ -10,10 +10,9 @@ import { collectorArguments, collectorEnvironment } from './services.ts'
 import { ROOT, type Settings } from './settings.ts'
 
 export type Boot = 'native' | 'docker'
-type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
 /** A launcher for the collector of this boot. The default is BOOT; without BOOT, the pinned image if a Docker engine answers. */
-export async function launcherFor(settings: Settings, options: Options, boot = settings.env.BOOT): Promise<Launcher> {
+export async function launcherFor(settings: Settings, options: Caller, boot = settings.env.BOOT): Promise<Launcher> {
   const way = boot || ('version' in (await dockerEngine(settings.env)) ? 'docker' : 'native')
   return {
     ...options,
@@ -24,7 +23,7 @@ export async function launcherFor(settings: Settings, options: Options, boot = s
 }
 
 /** A launcher for gateways and samplers, which have the load balancer. They are built from source, and get the memory that `make up` gives. */
-export async function tiersLauncher(settings: Settings, options: Options): Promise<Launcher> {
+export async function tiersLauncher(settings: Settings, options: Caller): Promise<Launcher> {
   const program = (await build(settings, ['collector-tiers'], options))('otelcol-tiers')
   return {
     ...options,
@@ -41,7 +40,7 @@ export async function tiersLauncher(settings: Settings, options: Options): Promi
 /** A replay sends faster than the world does, so the collector may hold what workbench/replay.yaml allows. */
 const MEMORY = '1800MiB'
 
-async function natively(settings: Settings, options: Options): Promise<Launcher['collector']> {
+async function natively(settings: Settings, options: Caller): Promise<Launcher['collector']> {
   const program = (await build(settings, ['collector'], options))('otelcol-woodland')
   return (_, overlays, env) => ({
     file: program,
@@ -54,7 +53,7 @@ async function natively(settings: Settings, options: Options): Promise<Launcher[
  * The pinned image, with `collector/`, the scratch folder and the overlays under the same paths as outside. Throws `UserError`
  * when the image is not on this machine and cannot be pulled.
  */
-async function inDocker(settings: Settings, { cancel }: Options): Promise<Launcher['collector']> {
+async function inDocker(settings: Settings, { cancel }: Caller): Promise<Launcher['collector']> {
   const image = settings.env.OTELCOL_IMAGE ?? ''
   const docker = (args: readonly string[], visible = false) =>
     execa('docker', args, {

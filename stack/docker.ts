@@ -3,7 +3,9 @@ import { delimiter, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { writeDashboards } from '../grafana/source/dashboards.ts'
+import type { Caller } from '../workbench/collector.ts'
 import { UserError } from '../workbench/user-error.ts'
+import { isWell } from '../workbench/wait.ts'
 import { BACKENDS, chosenBackends, running, served } from './backends/backends.ts'
 import { launcherFor } from './collectors.ts'
 import { COMPOSE_FILE, containerFiles, TLS_FILE, writeComposeTiers, writeOwnChanges } from './compose-tiers.ts'
@@ -11,13 +13,11 @@ import { activatePolicy } from './policy.ts'
 import { holder, isFree } from './ports.ts'
 import { pricesToday } from './prices.ts'
 import { isRecording, senderEnvironment, tlsFiles } from './receiver-options.ts'
-import { ANSWER_LIMIT_MS, type LastWords, startLimitMs } from './service.ts'
+import { type LastWords, startLimitMs } from './service.ts'
 import { collectorEnvironment, dashboards, recordings } from './services.ts'
 import { ROOT, type Settings, url } from './settings.ts'
 import { collectors, titleOf } from './tiers.ts'
 import { startWithWaits, waitsIn } from './waits.ts'
-
-type Say = (line: string) => void
 
 const NATIVE = 'To build everything from source instead: make up BOOT=native'
 
@@ -154,7 +154,7 @@ export const isInDocker = async (settings: Settings): Promise<boolean> =>
  */
 export async function bootDocker(
   given: Settings,
-  { policy, cancel, say }: Readonly<{ policy: string; cancel: AbortSignal; say: Say }>,
+  { policy, cancel, say }: Caller & Readonly<{ policy: string }>,
 ): Promise<void> {
   const prices = pricesToday() // Refuses a price file with a mistake in it, before anything is started.
   const backends = chosenBackends(given)
@@ -280,11 +280,7 @@ async function untilWorking(settings: Settings, name: string, before: readonly C
 const lastLogs = (settings: Settings, service: string) =>
   ask(settings, 'compose', 'logs', '--no-color', '--no-log-prefix', '--tail', '15', service)
 
-const collectorAnswers = (settings: Settings): Promise<boolean> =>
-  fetch(url(settings, 'COLLECTOR_HEALTH_PORT'), { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) }).then(
-    ({ ok }) => ok,
-    () => false,
-  )
+const collectorAnswers = (settings: Settings): Promise<boolean> => isWell(url(settings, 'COLLECTOR_HEALTH_PORT'))
 
 /** Stops and removes every container; with `alsoState` also the data, and the images that were built here. */
 export const haltDocker = (settings: Settings, alsoState: boolean): Promise<void> =>

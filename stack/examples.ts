@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { execa } from 'execa'
 import { parse } from 'yaml'
 import { GEN_AI, OTHER } from '../vocabulary/attributes.ts'
+import type { Caller } from '../workbench/collector.ts'
 import { UserError } from '../workbench/user-error.ts'
 import { build, type Programs, type Recipes } from './native.ts'
 import type { Span } from './queries.ts'
@@ -51,10 +52,8 @@ export function exampleOf(name: string): Readonly<{ file: string; recipe: Recipe
   return { file: node ?? '', recipe: { package: Object.keys(dependencies)[0] ?? '', npm: `examples/${name}` } }
 }
 
-type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
-
 /** Installs what the examples need and is not there yet, one after the other. */
-export async function install(settings: Settings, names: readonly string[], options: Options): Promise<Programs> {
+export async function install(settings: Settings, names: readonly string[], options: Caller): Promise<Programs> {
   const recipes = Object.fromEntries(names.map((name) => [serviceOf(name), exampleOf(name).recipe])) as Recipes
   for (const name of Object.keys(recipes)) await build(settings, [name], options, recipes)
   return build(settings, Object.keys(recipes), options, recipes)
@@ -67,7 +66,7 @@ export async function install(settings: Settings, names: readonly string[], opti
 export async function runExample(
   settings: Settings,
   { name, run, programs }: Readonly<{ name: string; run: string; programs: Programs }>,
-  { cancel, say }: Options,
+  { cancel, say }: Caller,
 ): Promise<void> {
   const { file } = exampleOf(name)
   const program = programs(serviceOf(name))

@@ -1,7 +1,7 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { delimiter, dirname, resolve } from 'node:path'
 
-export type Grafana = Readonly<{ binary: string; home: string }>
+type Grafana = Readonly<{ binary: string; home: string }>
 
 const isHome = (folder: string) =>
   existsSync(resolve(folder, 'conf/defaults.ini')) && existsSync(resolve(folder, 'public'))

@@ -86,6 +86,10 @@ function prove(name: MeasuredName, { report, holds, summary }: Result, command: 
 function program(settings: () => Settings): Command {
   const policy = new Option('--policy <file>', 'which traces to keep').env('POLICY').default(SHIPPED_POLICY)
   const format = new Option('--format <kind>').env('FORMAT').choices(FORMATS).default('text')
+  const seed = new Option('--seed <number>').env('SEED').default('1')
+  const list = new Option('--a <file>', 'policy file').env('A').default(SHIPPED_POLICY)
+  const recording = new Option('--recording <file>').env('RECORDING').default(COMMITTED_RECORDING)
+  const classes = new Option('--classes <file>', 'what is worth keeping').env('CLASSES').default(CLASSES)
   const boot = new Option('--boot <way>', 'default: docker when an engine answers')
     .env('BOOT')
     .choices(['native', 'docker'])
@@ -177,10 +181,10 @@ function program(settings: () => Settings): Command {
   stack
     .command('tune')
     .description('replay a recording with a policy file, or compare two')
-    .addOption(new Option('--a <file>', 'policy file').env('A').default(SHIPPED_POLICY))
+    .addOption(list)
     .addOption(new Option('--b <file>', 'policy file to compare with').env('B'))
-    .addOption(new Option('--recording <file>').env('RECORDING').default(COMMITTED_RECORDING))
-    .addOption(new Option('--classes <file>', 'what is worth keeping').env('CLASSES').default(CLASSES))
+    .addOption(recording)
+    .addOption(classes)
     .addOption(format)
     .addOption(new Option('--speed <factor>', 'default: a replay of about ten seconds').env('SPEED'))
     .addOption(new Option('--sweep <range>', 'many values for one number, e.g. slow-call=1s..5s').env('SWEEP'))
@@ -195,9 +199,9 @@ function program(settings: () => Settings): Command {
     .command('why')
     .description('show why a trace of a recording is kept or dropped')
     .addOption(new Option('--trace <id>', 'its id, or the beginning of it').env('TRACE'))
-    .addOption(new Option('--a <file>', 'policy file').env('A').default(SHIPPED_POLICY))
-    .addOption(new Option('--recording <file>').env('RECORDING').default(COMMITTED_RECORDING))
-    .addOption(new Option('--classes <file>', 'what is worth keeping').env('CLASSES').default(CLASSES))
+    .addOption(list)
+    .addOption(recording)
+    .addOption(classes)
     .addOption(format)
     .action(async (asked: AskedWhy) => say(await askWhy(settings(), asked, working())))
   stack
@@ -244,7 +248,7 @@ function program(settings: () => Settings): Command {
   stack
     .command('recall')
     .description('send traces that must be kept, in every order and with every delay, and count the lost ones')
-    .addOption(new Option('--seed <number>').env('SEED').default('1'))
+    .addOption(seed)
     .addOption(new Option('--count <number>').env('COUNT').default(RECALL_COUNT))
     .addOption(format)
     .action(async (sent: { seed: string; count: string }, command: Command) =>
@@ -253,7 +257,7 @@ function program(settings: () => Settings): Command {
   stack
     .command('leak')
     .description('send secrets of every kind through a scratch stack, and search for them in every output')
-    .addOption(new Option('--seed <number>').env('SEED').default('1'))
+    .addOption(seed)
     .addOption(new Option('--n <count>', 'how many secrets').env('N').default(LEAK_COUNT))
     .addOption(format)
     .action(async ({ n, seed }: { n: string; seed: string }, command: Command) =>
@@ -262,7 +266,7 @@ function program(settings: () => Settings): Command {
   stack
     .command('bias')
     .description('estimate counts, errors, tokens and cost from kept traces alone, and compare with all traces')
-    .addOption(new Option('--seed <number>').env('SEED').default('1'))
+    .addOption(seed)
     .addOption(format)
     .action(async ({ seed }: { seed: string }, command: Command) =>
       prove('bias', await runBias(settings(), { ...BIAS, seed }, working()), command),
@@ -274,7 +278,7 @@ function program(settings: () => Settings): Command {
       new Option('--drill <names>', `${Object.keys(DRILL_TABLES).join(' and ')} are groups; default: all`).env('DRILL'),
     )
     .addOption(new Option('--kills <number>').env('KILLS').default(DRILL.kills))
-    .addOption(new Option('--seed <number>').env('SEED').default('1'))
+    .addOption(seed)
     .addOption(format)
     .action(async ({ drill, kills, seed }: { drill?: string; kills: string; seed: string }, command: Command) => {
       const size = { ...DRILL, kills, seed }
@@ -293,7 +297,7 @@ function program(settings: () => Settings): Command {
     .addOption(
       new Option('--minutes <number>', 'of load, below and above the plan').env('MINUTES').default(SCALE.minutes),
     )
-    .addOption(new Option('--seed <number>').env('SEED').default('1'))
+    .addOption(seed)
     .addOption(format)
     .action(async (size: { count: string; minutes: string; seed: string }, command: Command) =>
       prove('scale', await runScale(size, working()), command),

@@ -14,6 +14,7 @@ import { arch, availableParallelism, homedir, platform } from 'node:os'
 import { resolve } from 'node:path'
 import { execa } from 'execa'
 import { parse, stringify } from 'yaml'
+import type { Caller } from '../workbench/collector.ts'
 import { UserError } from '../workbench/user-error.ts'
 import { ROOT, type Settings } from './settings.ts'
 
@@ -51,8 +52,6 @@ export type Recipes = Readonly<Record<string, Recipe>>
  */
 export type Programs = (name: string) => string
 
-type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
-
 /** Reads a file of recipes. */
 export const readRecipes = (file: string): Recipes => parse(readFileSync(resolve(ROOT, file), 'utf8')).programs
 
@@ -74,7 +73,7 @@ const cache = (env: Settings['env']) =>
 export async function build(
   settings: Settings,
   names: readonly string[],
-  options: Options,
+  options: Caller,
   recipes: Recipes = SHIPPED,
 ): Promise<Programs> {
   const parts = names.map((name): Part => {
@@ -177,7 +176,7 @@ const go = (cwd: string, args: readonly string[]): Step => ({
   env: { CGO_ENABLED: '0', GOFLAGS: '-mod=readonly -buildvcs=false', GOWORK: 'off' },
 })
 
-async function buildGo(settings: Settings, { name: part, recipe, folder }: Part<GoRecipe>, options: Options) {
+async function buildGo(settings: Settings, { name: part, recipe, folder }: Part<GoRecipe>, options: Caller) {
   const { version, source, packages, tags, ldflags, generate, extends: manifest } = recipe
   await inScratch(settings, folder, async (scratch) => {
     const work = resolve(scratch, 'source')
@@ -200,7 +199,7 @@ async function buildGo(settings: Settings, { name: part, recipe, folder }: Part<
 }
 
 /** `go list` of the packages of a program downloads the modules that they need, and no others. */
-async function fetchModules(settings: Settings, parts: readonly Part<GoRecipe>[], options: Options): Promise<void> {
+async function fetchModules(settings: Settings, parts: readonly Part<GoRecipe>[], options: Caller): Promise<void> {
   for (const { name, recipe } of parts) {
     const { source, packages, tags } = recipe
     const list = ['list', '-deps', ...(tags ? [`-tags=${tags}`] : []), ...Object.values(packages)]
@@ -208,7 +207,7 @@ async function fetchModules(settings: Settings, parts: readonly Part<GoRecipe>[]
   }
 }
 
-async function buildPython(settings: Settings, { name, recipe, folder }: Part<PythonRecipe>, options: Options) {
+async function buildPython(settings: Settings, { name, recipe, folder }: Part<PythonRecipe>, options: Caller) {
   const python = await findPython(name, recipe)
   await inScratch(settings, folder, (scratch) =>
     timed(`installing ${name} ${versionIn(recipe)}, once for this user`, options, async () => {
@@ -221,7 +220,7 @@ async function buildPython(settings: Settings, { name, recipe, folder }: Part<Py
   )
 }
 
-async function buildNode(settings: Settings, { name, recipe, folder }: Part<NodeRecipe>, options: Options) {
+async function buildNode(settings: Settings, { name, recipe, folder }: Part<NodeRecipe>, options: Caller) {
   const { failed } = await execa('npm', ['--version'], { reject: false })
   if (failed) throw new UserError(`npm is not installed: ${name} needs it. Install Node.js from nodejs.org.`)
   await inScratch(settings, folder, (scratch) =>
@@ -246,7 +245,7 @@ async function inScratch(settings: Settings, folder: string, make: (scratch: str
   }
 }
 
-async function timed(what: string, { say }: Options, work: () => Promise<void>): Promise<void> {
+async function timed(what: string, { say }: Caller, work: () => Promise<void>): Promise<void> {
   const began = Date.now()
   const elapsed = () => `${Math.round((Date.now() - began) / 1000)} s`
   say(`  ${what} …`)
@@ -265,7 +264,7 @@ async function command(
   settings: Settings,
   name: string,
   { file, args, cwd, env }: Step,
-  { cancel }: Options,
+  { cancel }: Caller,
 ): Promise<void> {
   const result = await execa(file, args, {
     cwd,

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { series } from '../grafana/source/metrics.ts'
 import type { Entry } from '../sim/ledger.ts'
+import type { Caller } from '../workbench/collector.ts'
 import { bootNative, haltNative } from './boot.ts'
 import { portsOfItsOwn } from './ports.ts'
 import { prometheus } from './queries.ts'
@@ -20,9 +21,23 @@ const SHORT_WAITS = { DECISION_WAIT: '20s', DECISION_WAIT_AFTER_ROOT: '1s' }
 /** In the environment of a stack: the waits of the shipped configuration. */
 export const SHIPPED_WAITS = { DECISION_WAIT: '', DECISION_WAIT_AFTER_ROOT: '' }
 
+/** For a test: nothing ends it early, and nobody reads its progress. */
+export const quiet: Caller = { cancel: new AbortController().signal, say: () => {} }
+
+/** How many tests that mostly wait for a collector of their own run at the same time. */
+export const WAITING_AT_ONCE = { concurrency: 3 }
+
+/** The folders of these stacks, which go with this program. */
+const folders: string[] = []
+process.once('exit', () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
+
 /** A stack of its own for a test or a measurement: free ports, a temporary folder, and only the environment it names. */
 export async function ownSettings(extra: Readonly<Record<string, string>> = {}): Promise<Settings> {
-  const shipped = readSettings(mkdtempSync(resolve(tmpdir(), 'wood-stack-')))
+  const folder = mkdtempSync(resolve(tmpdir(), 'wood-stack-'))
+  folders.push(folder)
+  const shipped = readSettings(folder)
   const env = { ...shipped.env }
   for (const name of [
     'GRAFANA_HOME',

@@ -110,7 +110,7 @@ const TICK_SECONDS = 1
 /** With one gateway, agents have nowhere to turn when it ends. */
 const LEAST_GATEWAYS = 2
 
-export type Plan = Readonly<{
+type Plan = Readonly<{
   /** Cores that work, of both tiers and of one Collector that does all. */
   gatewayCores: number
   samplerCores: number

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto'
+import { createSocket } from 'node:dgram'
 import { createServer } from 'node:net'
 import { execa } from 'execa'
 import { PORT_NAMES, type Settings } from './settings.ts'
@@ -24,16 +25,29 @@ export async function holder(port: number): Promise<string> {
 
 /** Below the ports that systems use for outgoing connections: such a connection could take a port between check and use. */
 const [LOWEST_OF_TIERS, LOWEST, HIGHEST] = [15_000, 20_000, 32_000]
-const given = new Set<number>()
+/** More than the gateways and samplers of one stack can have. */
+const PORTS_OF_TIERS = 200
 
-/** Returns this many free ports. In one process, no port is returned twice. */
-export async function freePorts(count: number): Promise<number[]> {
+/**
+ * Marks a port as given away, for as long as this program runs; false if another program has marked it. Between the choice of a port
+ * and the start of its server, or while that server is down, nobody listens there, so a test, the commands that it runs and other
+ * runs on this machine would choose the same one. The mark is a UDP socket, which ends with the program; no server here uses UDP.
+ */
+const mark = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = createSocket('udp4').unref()
+    socket.once('error', () => resolve(false))
+    socket.bind({ port, address: '127.0.0.1', exclusive: true }, () => resolve(true))
+  })
+
+/** Returns this many free ports. No program on this machine is given one of them again while this one runs. */
+export const freePorts = (count: number): Promise<number[]> => choose(count, () => randomInt(LOWEST, HIGHEST))
+
+async function choose(count: number, any: () => number): Promise<number[]> {
   const ports: number[] = []
   while (ports.length < count) {
-    const port = randomInt(LOWEST, HIGHEST)
-    if (given.has(port)) continue
-    given.add(port)
-    if (await isFree(port)) ports.push(port)
+    const port = any()
+    if ((await isFree(port)) && (await mark(port))) ports.push(port)
   }
   return ports
 }
@@ -42,6 +56,8 @@ export async function freePorts(count: number): Promise<number[]> {
 export async function portsOfItsOwn(): Promise<Settings['ports']> {
   const free = await freePorts(PORT_NAMES.length)
   const ports = Object.fromEntries(PORT_NAMES.map((name, index) => [name, free[index] ?? 0])) as Settings['ports']
-  // More ports follow this one, so it is not among the others.
-  return { ...ports, TIERS_PORT: randomInt(LOWEST_OF_TIERS, LOWEST - 200) }
+  // More ports follow this one, so it is the first of a whole block.
+  const blocks = Math.floor((LOWEST - LOWEST_OF_TIERS) / PORTS_OF_TIERS)
+  const [TIERS_PORT = 0] = await choose(1, () => LOWEST_OF_TIERS + PORTS_OF_TIERS * randomInt(blocks))
+  return { ...ports, TIERS_PORT }
 }

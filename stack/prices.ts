@@ -6,8 +6,9 @@ import { PRICE_KEY, type Rates, ratesOn } from '../grafana/source/catalogue.ts'
 import { series } from '../grafana/source/metrics.ts'
 import { byType, isPerHour, isPerToken, type Price, pricesOn, readPrices } from '../grafana/source/prices.ts'
 import { generatedRules } from '../grafana/source/rules.ts'
+import type { Caller } from '../workbench/collector.ts'
 import { UserError } from '../workbench/user-error.ts'
-import { waitFor } from '../workbench/wait.ts'
+import { isWell, waitFor } from '../workbench/wait.ts'
 import { chosenBackends, served } from './backends/backends.ts'
 import { prometheus } from './queries.ts'
 import { startLimitMs } from './service.ts'
@@ -47,7 +48,6 @@ export function tokenPriceOn(day: Date): TokenPrice {
   }
 }
 
-type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 type PriceRequest = Readonly<{
   isUp: boolean
   /** Where prices.yaml and budgets.yaml are. */
@@ -63,7 +63,7 @@ const LOOK_AGAIN_MS = 200
  * in force in Prometheus and in each backend that computes costs. Past cost does not change. Throws `UserError` and changes
  * nothing when a file has a defect, or when Prometheus refuses the rules.
  */
-export async function applyPrices(settings: Settings, size: PriceRequest, { cancel, say }: Options): Promise<void> {
+export async function applyPrices(settings: Settings, size: PriceRequest, { cancel, say }: Caller): Promise<void> {
   const { isUp, folder = GRAFANA, into = GRAFANA } = size
   const wanted = orUserError(() => generatedRules(shown(folder)))
   const prices = pricesAt(new Date(), shown(folder))
@@ -137,11 +137,7 @@ async function refuseDeaf(settings: Settings): Promise<void> {
     ['Prometheus', url(settings, 'PROMETHEUS_PORT', '/-/ready')],
     ...priced(settings).map(({ title, address }) => [title, address] as const),
   ] as const) {
-    const answers = await fetch(address, { signal: AbortSignal.timeout(30_000) }).then(
-      ({ ok }) => ok,
-      () => false,
-    )
-    if (!answers)
+    if (!(await isWell(address)))
       throw new UserError(`${name} does not answer at ${address}. To see why: make status. To start it: make up.`)
   }
 }

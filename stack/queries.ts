@@ -41,7 +41,7 @@ export async function tempoSearch(
 }
 
 /** One series of a TraceQL metrics query, with its points over the last hour. */
-export type Series = Readonly<{ labels: Readonly<Record<string, string>>; values: readonly number[] }>
+type Series = Readonly<{ labels: Readonly<Record<string, string>>; values: readonly number[] }>
 
 /** Sends a TraceQL metrics query to Tempo. */
 export async function tempoMetrics(settings: Settings, query: string): Promise<readonly Series[]> {

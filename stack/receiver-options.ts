@@ -5,9 +5,9 @@ import { ROOT, type Settings, url } from './settings.ts'
 import { collectors, type Tier } from './tiers.ts'
 
 /** Redacts behind the sampler instead of before it. */
-export const HIGH_VOLUME_OVERLAY = 'collector/overlays/high-volume.yaml'
+const HIGH_VOLUME_OVERLAY = 'collector/overlays/high-volume.yaml'
 /** Writes what the sampler sees to a file. */
-export const RECORD_OVERLAY = 'collector/overlays/record.yaml'
+const RECORD_OVERLAY = 'collector/overlays/record.yaml'
 const TOKEN_OVERLAY = 'collector/overlays/token.yaml'
 const TLS_OVERLAY = 'collector/overlays/tls.yaml'
 const TIER_OVERLAYS = { gateway: 'collector/overlays/gateway.yaml', sampler: 'collector/overlays/sampler.yaml' }

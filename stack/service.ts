@@ -26,9 +26,6 @@ export type LastWords = () => Promise<string | undefined>
 /** How long a server may take to start; see .env. */
 export const startLimitMs = ({ env }: Settings): number => wholeNumber('START_LIMIT', env.START_LIMIT ?? '') * 1000
 
-/** How long a server may take to say that it is ready. A busy machine answers late. */
-export const ANSWER_LIMIT_MS = 10_000
-
 /** The environment of every program: the variables that it needs, and no others. */
 export function environment(
   settings: Settings,

@@ -1,13 +1,14 @@
 import { join, resolve } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
-import { type Launcher, type Running, startCollector, sumOf, withScratch } from '../workbench/collector.ts'
+import { type Launcher, type Running, startCollector, withScratch } from '../workbench/collector.ts'
+import { drawIn } from '../workbench/draw.ts'
 import { UserError } from '../workbench/user-error.ts'
 import type { Backend } from './backends/backend.ts'
 import { chosenBackends, collectorFile, served } from './backends/backends.ts'
 import { launcherFor } from './collectors.ts'
 import { makeBodies, SPANS_PER_TRACE, send, sink } from './load.ts'
 import { SHIPPED_POLICY } from './policy.ts'
+import { sendAndSettle, total } from './scale/lab.ts'
 import { collectorEnvironment } from './services.ts'
 import { ROOT, type Settings } from './settings.ts'
 
@@ -72,26 +73,6 @@ async function extract(commit: string, below: string): Promise<string> {
   return join(below, 'collector')
 }
 
-async function metric(collector: Running, name: string, labels = ''): Promise<number> {
-  return sumOf(await (await fetch(collector.metrics)).text(), name, labels)
-}
-
-const JUDGED = 'otelcol_processor_tail_sampling_global_count_traces_sampled'
-const DONE_WITHIN_MS = 120_000
-
-/** Waits until every trace is decided on and all kept traces are sent. Returns the share that was kept. */
-async function settled(collector: Running, traces: number): Promise<number> {
-  for (const until = Date.now() + DONE_WITHIN_MS; Date.now() < until; await sleep(100)) {
-    if ((await metric(collector, JUDGED)) < traces) continue
-    const kept = await metric(collector, JUDGED, 'sampled="true"')
-    const sent = await metric(collector, 'otelcol_exporter_sent_spans')
-    if (sent >= 2 * kept * SPANS_PER_TRACE) return kept / traces
-  }
-  throw new Error(
-    `the collector did not decide on ${traces} traces and send the kept ones within ${DONE_WITHIN_MS / 1000} s`,
-  )
-}
-
 type Lab = Readonly<{ launcher: Launcher; live: Readonly<Record<string, string>>; backends: readonly Backend[] }>
 
 async function withShape<T>(
@@ -139,17 +120,18 @@ async function withShape<T>(
 const WARM_UP_SPANS = 2000
 
 async function cost(lab: Lab, shape: Shape, contentBytes: number, spans: number): Promise<Cost> {
-  const bodies = makeBodies({ ...shape, bytes: contentBytes })
+  const content = { ...shape, bytes: contentBytes }
   return withShape(lab, shape, async (collector) => {
-    const judges = shape.name !== PASSTHROUGH
-    const warm = await send([collector.otlp], bodies, WARM_UP_SPANS)
-    if (judges) await settled(collector, warm)
-    const before = await metric(collector, 'otelcol_process_cpu_seconds')
-    const traces = await send([collector.otlp], bodies, spans)
-    const keptShare = judges ? await settled(collector, warm + traces) : 0
-    const seconds = (await metric(collector, 'otelcol_process_cpu_seconds')) - before
-    const megabytes = (await metric(collector, 'otelcol_process_memory_rss')) / KB ** 2
-    return { usPerSpan: (seconds * 1e6) / (traces * SPANS_PER_TRACE), keptShare, megabytes }
+    const play = async (count: number) => {
+      if (shape.name !== PASSTHROUGH) return sendAndSettle(lab.launcher, [collector], [collector], content, count)
+      return { spans: SPANS_PER_TRACE * (await send([collector.otlp], makeBodies(content), count)), kept: 0 }
+    }
+    await play(WARM_UP_SPANS)
+    const before = await total([collector], 'otelcol_process_cpu_seconds')
+    const played = await play(spans)
+    const seconds = (await total([collector], 'otelcol_process_cpu_seconds')) - before
+    const megabytes = (await total([collector], 'otelcol_process_memory_rss')) / KB ** 2
+    return { usPerSpan: (seconds * 1e6) / played.spans, keptShare: played.kept, megabytes }
   })
 }
 
@@ -162,9 +144,9 @@ async function pending(lab: Lab, contentBytes: number): Promise<number> {
   const shape: Shape = { name: 'as shipped', kept: 0, env: { DECISION_WAIT: '300s', ...TIDY } }
   const bodies = makeBodies({ ...shape, bytes: contentBytes, hasRoots: false })
   return withShape(lab, shape, async (collector) => {
-    const before = await metric(collector, 'otelcol_process_memory_rss')
+    const before = await total([collector], 'otelcol_process_memory_rss')
     await send([collector.otlp], bodies, PENDING_SPANS)
-    return ((await metric(collector, 'otelcol_process_memory_rss')) - before) / PENDING_SPANS
+    return ((await total([collector], 'otelcol_process_memory_rss')) - before) / PENDING_SPANS
   })
 }
 
@@ -190,7 +172,7 @@ export async function speed(settings: Settings, say: (line: string) => void): Pr
   return withScratch(async (folder) => {
     const all = [...SHAPES, ...(base ? atCommit(base, await extract(base, folder)) : [])]
     const shapes = all.filter(({ name }) => !only || name === PASSTHROUGH || name.startsWith(only))
-    const lines: string[] = []
+    const rows: (readonly string[])[] = []
     const waiting: string[] = []
     for (const { bytes, spans } of SIZES) {
       const found = new Map<Shape, readonly Cost[]>()
@@ -208,16 +190,14 @@ export async function speed(settings: Settings, say: (line: string) => void): Pr
         const usPerSpan = middle(costs, (one) => one.usPerSpan)
         const kept = name === PASSTHROUGH ? '–' : `${(middle(costs, (one) => one.keptShare) * 100).toFixed(0)} %`
         const megabytes = middle(costs, (one) => one.megabytes).toFixed(0)
-        lines.push(
-          `| ${[name, `${bytes / KB} KB`, kept, usPerSpan.toFixed(1), Math.round(1e6 / usPerSpan), `${(usPerSpan / least).toFixed(1)} ×`, megabytes].join(' | ')} |`,
-        )
+        const [perSecond, compared] = [Math.round(1e6 / usPerSpan), `${(usPerSpan / least).toFixed(1)} ×`]
+        rows.push([name, `${bytes / KB} KB`, kept, usPerSpan.toFixed(1), String(perSecond), compared, megabytes])
       }
       if (!only) waiting.push(`${((await pending(lab, bytes)) / KB).toFixed(1)} KiB at ${bytes / KB} KB of content`)
     }
+    const head = ['pipeline', 'content', 'kept', 'CPU µs per span', 'spans/s per core']
     return [
-      '| pipeline | content | kept | CPU µs per span | spans/s per core | CPU, compared with passthrough | resident MB |',
-      '| --- | ---: | ---: | ---: | ---: | ---: | ---: |',
-      ...lines,
+      drawIn('markdown')([[...head, 'CPU, compared with passthrough', 'resident MB'], ...rows]),
       '',
       `Memory of a span that waits for the decision: ${waiting.join(', ') || 'not measured'}.`,
     ]

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { nanosOf, toAttributes } from '../otlp/json.ts'
+import { postOtlp } from '../otlp/post.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import { bootNative } from '../stack/boot.ts'
 import { type AskedEvaluate, askEvaluate } from '../stack/commands/evaluate.ts'
@@ -185,10 +186,8 @@ async function sendRecord(traceId: string, spanId: string, name: string): Promis
     eventName: 'gen_ai.evaluation.result',
     attributes,
   }
-  const answer = await fetch(url(settings, 'OTLP_HTTP_PORT', '/v1/logs'), {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ resourceLogs: [{ scopeLogs: [{ logRecords: [record] }] }] }),
+  const answer = await postOtlp(url(settings, 'OTLP_HTTP_PORT', '/v1/logs'), {
+    resourceLogs: [{ scopeLogs: [{ logRecords: [record] }] }],
   })
   assert.equal(answer.status, 200, await answer.text())
 }

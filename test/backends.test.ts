@@ -14,6 +14,7 @@ import { execa } from 'execa'
 import { spanKey } from '../evidence/drills/balance.ts'
 import { spanKeys } from '../evidence/drills/fault-proxy.ts'
 import { nanosOf, type Span, traceRequest } from '../otlp/json.ts'
+import { postOtlp } from '../otlp/post.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Tick } from '../stack/backends/backend.ts'
 import { BACKENDS, collectorFile, lacking, served } from '../stack/backends/backends.ts'
@@ -88,12 +89,7 @@ async function standIn(tls?: Readonly<{ cert: string; key: string }>) {
 type StandIn = Awaited<ReturnType<typeof standIn>>
 
 async function post(settings: Settings, path: string, body: unknown): Promise<void> {
-  const headers = { 'content-type': 'application/json' }
-  const answer = await fetch(url(settings, 'OTLP_HTTP_PORT', path), {
-    method: 'POST',
-    headers,
-    body: JSON.stringify(body),
-  })
+  const answer = await postOtlp(url(settings, 'OTLP_HTTP_PORT', path), body)
   assert.equal(answer.status, 200, await answer.text())
 }
 
@@ -181,7 +177,6 @@ describe('the files of backends', () => {
       }
     }
     await Promise.all(Array.from({ length: AT_ONCE }, start))
-    rmSync(settings.state, { recursive: true, force: true })
     assert.deepEqual(refused, [])
   })
 })
@@ -228,7 +223,6 @@ describe('backends that are somewhere else', () => {
   after(async () => {
     await haltNative(settings, say)
     await Promise.all([langfuse, vendor].map((server) => server.close()))
-    rmSync(settings.state, { recursive: true, force: true })
   })
 
   test('a server whose certificate is not trusted gets nothing, and the queue holds it until it is', async () => {
@@ -376,7 +370,6 @@ describe('three real backends and one elsewhere', () => {
   after(async () => {
     await haltNative(settings, say)
     await elsewhere.close()
-    rmSync(settings.state, { recursive: true, force: true })
   })
 
   test('a tick is in each of them with all of its spans, once', async () => {
@@ -409,9 +402,10 @@ describe('three real backends and one elsewhere', () => {
     const send = async (project: string, span: Partial<Span>) => {
       const at = { startTimeUnixNano: nanosOf(Date.now() - 10), endTimeUnixNano: nanosOf(Date.now()) }
       const resource = { [OTHER.SERVICE_NAME]: project, [OPENINFERENCE.PROJECT]: project }
-      const body = JSON.stringify(traceRequest([{ traceId, name: 'step', ...at, ...span } as Span], { resource }))
-      const headers = { 'content-type': 'application/json' }
-      const { status } = await fetch(url(settings, 'OTLP_HTTP_PORT', '/v1/traces'), { method: 'POST', headers, body })
+      const { status } = await postOtlp(
+        url(settings, 'OTLP_HTTP_PORT', '/v1/traces'),
+        traceRequest([{ traceId, name: 'step', ...at, ...span } as Span], { resource }),
+      )
       assert.equal(status, 200)
     }
     await send('the-server', { spanId: server, parentSpanId: root })

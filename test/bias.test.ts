@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict'
-import { rmSync } from 'node:fs'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { biasIn, type Cell, type Draws } from '../evidence/bias.ts'
 import { runBias } from '../stack/commands/bias.ts'
-import { ownSettings } from '../stack/own-stack.ts'
+import { ownSettings, quiet } from '../stack/own-stack.ts'
 import type { Settings } from '../stack/settings.ts'
 
-const quiet = { cancel: new AbortController().signal, say: () => {} }
 const FEW = { seed: 3, traces: 3000, salts: 20 }
 
 type Told = { cells: readonly Cell[]; coverage: number; draws: Draws }
@@ -16,8 +14,6 @@ let settings: Settings
 before(async () => {
   settings = await ownSettings({ BOOT: 'native' })
 })
-
-after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 test('counts, errors, tokens and cost by agent can be estimated from kept traces alone', async () => {
   const { cells, coverage, draws } = JSON.parse((await runBias(settings, FEW, quiet)).report('json')) as Told

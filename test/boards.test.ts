@@ -9,6 +9,7 @@ import { readRecordings } from '../evidence/foreign/recordings.ts'
 import { render } from '../grafana/source/board.ts'
 import { boards } from '../grafana/source/boards.ts'
 import { isPerToken } from '../grafana/source/prices.ts'
+import { postOtlp } from '../otlp/post.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Entry } from '../sim/ledger.ts'
 import { chargedAt, eventually, ownSettings, play, type Run, startStack } from '../stack/own-stack.ts'
@@ -387,8 +388,7 @@ test('the first board shows the agents of other SDKs beside the simulator, with 
   await Promise.all(
     recordings.map(async ({ runs }) => {
       for (const { body } of runs) {
-        const headers = { 'content-type': 'application/json' }
-        const { status } = await fetch(otlp, { method: 'POST', headers, body: JSON.stringify(body) })
+        const { status } = await postOtlp(otlp, body)
         assert.equal(status, 200)
       }
     }),

@@ -16,6 +16,7 @@ import { delimiter, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { execa } from 'execa'
 import { traceRequest } from '../otlp/json.ts'
+import { postOtlp } from '../otlp/post.ts'
 import { bootNative, haltNative, reloadCollector, statusNative } from '../stack/boot.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { lastRecording, reload } from '../stack/commands/reload.ts'
@@ -130,14 +131,12 @@ test('a model server that is down is named before anything is started', async ()
     /VLLM_BASE_URL=http:\/\/127\.0\.0\.1:9\/v1: the model server does not answer/,
   )
   assert.deepEqual(started(settings), [])
-  rmSync(settings.state, { recursive: true, force: true })
 })
 
 test('options that cannot be used together are refused before anything is started', async () => {
   const settings = await ownSettings({ VOLUME: 'high', RECORD: 'yes' })
   await assert.rejects(bootNative(settings, { policy: SHIPPED_POLICY, cancel, say }), /Leave out one of the two/)
   assert.deepEqual(started(settings), [])
-  rmSync(settings.state, { recursive: true, force: true })
 })
 
 for (const [name, value, why] of [
@@ -154,7 +153,6 @@ for (const [name, value, why] of [
     const settings = await ownSettings({ [name]: value })
     await assert.rejects(bootNative(settings, { policy: SHIPPED_POLICY, cancel, say }), why)
     assert.deepEqual(started(settings), [])
-    rmSync(settings.state, { recursive: true, force: true })
   })
 
 test('the error for a taken port names the program that holds it, and nothing is started', async () => {
@@ -172,7 +170,6 @@ test('the error for a taken port names the program that holds it, and nothing is
     assert.deepEqual(started(settings), [])
   } finally {
     squatter.close()
-    rmSync(settings.state, { recursive: true, force: true })
   }
 })
 
@@ -189,7 +186,6 @@ test('a service that ends while it starts is reported with its last log lines, a
     assert.ok((await statusNative(settings)).every(({ state }) => state === 'not running'))
   } finally {
     await haltNative(settings, say)
-    rmSync(settings.state, { recursive: true, force: true })
   }
 })
 
@@ -206,7 +202,6 @@ describe('make reload', () => {
   })
   after(async () => {
     await haltNative(settings, say)
-    rmSync(settings.state, { recursive: true, force: true })
   })
 
   const reloadWith = async (policy: string, recording = COMMITTED_RECORDING): Promise<string> => {
@@ -225,9 +220,10 @@ describe('make reload', () => {
     const [traceId, spanId] = [randomBytes(16).toString('hex'), randomBytes(8).toString('hex')]
     const ids = { traceId, spanId, parentSpanId: 'f'.repeat(16) }
     const times = { startTimeUnixNano: '1795223772000000000', endTimeUnixNano: '1795223772500000000' }
-    const body = JSON.stringify(traceRequest([{ name: 'chat', ...ids, ...times }]))
-    const headers = { 'content-type': 'application/json' }
-    const { ok } = await fetch(url(settings, 'OTLP_HTTP_PORT', '/v1/traces'), { method: 'POST', headers, body })
+    const { ok } = await postOtlp(
+      url(settings, 'OTLP_HTTP_PORT', '/v1/traces'),
+      traceRequest([{ name: 'chat', ...ids, ...times }]),
+    )
     assert.ok(ok)
   }
 

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
-import { rmSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { inTurn, type Outcome, outcomeOf } from '../evidence/foreign/replay.ts'
 import { type TraceRequest, toAttributes, traceRequest } from '../otlp/json.ts'
 import { randomOf } from '../random/random.ts'
 import { launcherFor } from '../stack/collectors.ts'
-import { ownSettings } from '../stack/own-stack.ts'
+import { ownSettings, quiet } from '../stack/own-stack.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { COLLECTOR, GEN_AI, METRICS, OTHER } from '../vocabulary/attributes.ts'
 
@@ -63,11 +62,10 @@ let settings: Settings
 let outcome: Outcome
 before(async () => {
   settings = await ownSettings({ BOOT: 'native' })
-  const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: () => {} }, 'native')
+  const launcher = await launcherFor(settings, quiet, 'native')
   const requests = Array.from({ length: TRACES }, (_, index) => (index % 3 === 0 ? alone() : asking()))
   outcome = await outcomeOf(launcher, inTurn(requests), resolve(ROOT, 'collector/policies/sample-10-percent.yaml'))
 })
-after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 test('calls from agent to agent are estimated: each kept one counts for as many as the sampler says', () => {
   const calls = outcome.counted.filter(({ name }) => name === METRICS.AGENT_CALLS)

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { readFileSync, rmSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { before, describe, test } from 'node:test'
 import { type Failure, judgeCases, readCases } from '../evidence/cases.ts'
 import { launcherFor } from '../stack/collectors.ts'
-import { ownSettings } from '../stack/own-stack.ts'
+import { ownSettings, quiet } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { singlePolicies } from '../workbench/single-policies.ts'
@@ -25,12 +25,10 @@ const without = (name: string) => ({
 before(async () => {
   // Thresholds in the environment of this test must not change the shipped list.
   settings = await ownSettings({ SLOW_CALL: '9s', TOKEN_HEAVY: '9000' })
-  const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: () => {} }, 'native')
+  const launcher = await launcherFor(settings, quiet, 'native')
   const lists = [{ name: 'shipped', text: shipped }, ...policies.map(({ name }) => without(name))]
   failures = await judgeCases(launcher, cases, lists)
 })
-
-after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 describe('with the shipped list', () => {
   for (const { name } of cases) {

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import {
   appendFileSync,
   cpSync,
@@ -11,23 +10,23 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { createServer, type IncomingHttpHeaders } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingHttpHeaders } from 'node:http'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, resolve } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
-import { gunzipSync } from 'node:zlib'
 import { execa } from 'execa'
 import { judgeCases, readCases } from '../evidence/cases.ts'
 import { nanosOf, toAttributes, traceRequest } from '../otlp/json.ts'
+import { postOtlp } from '../otlp/post.ts'
 import { build } from '../stack/native.ts'
+import { otlpSink } from '../stack/otlp-sink.ts'
+import { quiet } from '../stack/own-stack.ts'
 import { freePorts } from '../stack/ports.ts'
 import { startLimitMs } from '../stack/service.ts'
 import { ROOT, readSettings, type Settings } from '../stack/settings.ts'
 import { type Launcher, startCollector, withScratch } from '../workbench/collector.ts'
 
 const MOST_FILES = 5
-const quiet = { cancel: new AbortController().signal, say: () => {} }
 
 /** What each row of the table in CONTRIBUTING.md promises: its files, and the commands that write some of them. */
 const rows = new Map(
@@ -168,13 +167,7 @@ async function received(
   attributes: Readonly<Record<string, string>>,
 ): Promise<Received> {
   const { promise: first, resolve: take } = Promise.withResolvers<Received>()
-  const server = createServer(async (request, response) => {
-    const body = Buffer.concat(await request.toArray())
-    const isPacked = request.headers['content-encoding'] === 'gzip'
-    response.writeHead(200).end()
-    take({ headers: request.headers, text: (isPacked ? gunzipSync(body) : body).toString('latin1') })
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const server = await otlpSink((_, body, headers) => take({ headers, text: body.toString('latin1') }))
   try {
     return await withScratch(async (folder) => {
       const collector = await startCollector(launcher, {
@@ -182,7 +175,7 @@ async function received(
         overlays: [`collector/backends/${backend}.yaml`],
         env: {
           POLICY_FILE: resolve(copy, 'collector/policies/keep-everything.yaml'),
-          ...env(`http://127.0.0.1:${(server.address() as AddressInfo).port}`),
+          ...env(server.url),
         },
       })
       try {
@@ -193,11 +186,10 @@ async function received(
           name: 'chat',
           attributes: toAttributes(attributes),
         }
-        const sent = await fetch(`${collector.otlp}/v1/traces`, {
-          method: 'POST',
-          headers: { 'content-type': 'application/json' },
-          body: JSON.stringify(traceRequest([{ ...span, startTimeUnixNano: begin, endTimeUnixNano: end }])),
-        })
+        const sent = await postOtlp(
+          `${collector.otlp}/v1/traces`,
+          traceRequest([{ ...span, startTimeUnixNano: begin, endTimeUnixNano: end }]),
+        )
         assert.equal(sent.status, 200)
         return await first
       } finally {
@@ -206,7 +198,6 @@ async function received(
     })
   } finally {
     server.close()
-    server.closeAllConnections()
   }
 }
 

@@ -8,8 +8,9 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import { type Attribute, toAttributes } from '../otlp/json.ts'
 import { readPage, type Sample } from '../otlp/page.ts'
+import { postOtlp } from '../otlp/post.ts'
 import { launcherFor } from '../stack/collectors.ts'
-import { eventually, ownSettings } from '../stack/own-stack.ts'
+import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { type Running, startCollector } from '../workbench/collector.ts'
@@ -63,7 +64,7 @@ before(async () => {
     `exporters: { file/logs: { path: ${join(folder, 'logs.jsonl')}, flush_interval: 50ms } }
 service: { pipelines: { logs/apart: { receivers: [forward/logs], exporters: [file/logs] } } }\n`,
   )
-  const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: console.error }, 'native')
+  const launcher = await launcherFor(settings, quiet, 'native')
   collector = await startCollector(launcher, {
     folder,
     overlays: [stored],
@@ -74,18 +75,17 @@ service: { pipelines: { logs/apart: { receivers: [forward/logs], exporters: [fil
 })
 after(async () => {
   await collector?.stop()
-  for (const made of [folder, settings.state]) rmSync(made, { recursive: true, force: true })
+  rmSync(folder, { recursive: true, force: true })
 })
 
 async function sendAll(requests: readonly Request[]): Promise<void> {
   for (const { path, body } of requests) {
-    const headers = { 'content-type': 'application/json' }
-    const answer = await fetch(`${collector.otlp}${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
+    const answer = await postOtlp(`${collector.otlp}${path}`, body)
     assert.equal(answer.status, 200, await answer.text())
   }
 }
 
-const read = async (address: string) => readPage(await (await fetch(address)).text())
+const read = async (page: () => Promise<string>) => readPage(await page())
 
 /** A series as text, with all its labels but those that Prometheus uses itself. */
 const series = ({ labels: { job: _, instance: __, ...labels }, value }: Sample): string =>

@@ -129,7 +129,6 @@ before(async () => {
 
 after(() => {
   rmSync(folder, { recursive: true, force: true })
-  rmSync(settings.state, { recursive: true, force: true })
 })
 
 test('every port is published on loopback only, with the number of .env or of the environment', () => {

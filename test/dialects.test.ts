@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
-import { readFileSync, rmSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { before, describe, test } from 'node:test'
 import { inTurn, type Outcome, outcomeOf, type Seen } from '../evidence/foreign/replay.ts'
 import { eachSpan, fromAttributes, type Span, type TraceRequest, toAttributes, traceRequest } from '../otlp/json.ts'
 import { randomOf } from '../random/random.ts'
 import type { Entry } from '../sim/ledger.ts'
 import { launcherFor } from '../stack/collectors.ts'
-import { ownSettings } from '../stack/own-stack.ts'
+import { ownSettings, quiet } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { readRecording } from '../workbench/recording.ts'
@@ -620,7 +620,7 @@ let own: { sent: readonly TraceRequest[]; outcome: Outcome }
 
 before(async () => {
   settings = await ownSettings({ BOOT: 'native' })
-  const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: () => {} }, 'native')
+  const launcher = await launcherFor(settings, quiet, 'native')
   const send = (requests: readonly TraceRequest[], atOnce?: number) =>
     outcomeOf(launcher, inTurn(requests, atOnce), resolve(ROOT, SHIPPED_POLICY))
   outcome = await send([...[...made.values()].map(({ body }) => body), ...busy], SENDERS)
@@ -628,8 +628,6 @@ before(async () => {
   for await (const { body } of readRecording(`${OWN}.jsonl.gz`)) sent.push(JSON.parse(body.toString()))
   own = { sent, outcome: await send(sent) }
 })
-
-after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 const seenOf = (span: Span): Seen => {
   const found = outcome.seen.get(`${span.traceId} ${span.spanId}`)

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { after, before, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { execa } from 'execa'
 import { launcherFor } from '../stack/collectors.ts'
-import { ownSettings } from '../stack/own-stack.ts'
+import { ownSettings, quiet, WAITING_AT_ONCE } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { tsx } from '../stack/service.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
@@ -45,12 +45,11 @@ before(async () => {
   mkdirSync(join(folder, 'tmp'))
   process.env.TMPDIR = join(folder, 'tmp')
   settings = await ownSettings({ BOOT: 'native' })
-  launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: () => {} }, 'native')
+  launcher = await launcherFor(settings, quiet, 'native')
 })
 
 after(() => {
   rmSync(folder, { recursive: true, force: true })
-  rmSync(settings.state, { recursive: true, force: true })
 })
 
 const refused = (work: Promise<unknown>) =>
@@ -77,26 +76,28 @@ function program(script: string, otlp: string, ...args: string[]) {
   return { ...tsx(script, ...args), env }
 }
 
-// The kept traces are 3026 kB. The disk is full at once, in the middle, and shortly before the end.
-for (const kilobytes of [1, 1500, 3000]) {
-  test(`a disk that is full after ${kilobytes} kB ends a replay, which would have read too little`, async () => {
-    await refused(replay(withLimit(launcher, kilobytes), traffic, list))
+describe('a full disk ends the work', WAITING_AT_ONCE, () => {
+  // The kept traces are 3026 kB. The disk is full at once, in the middle, and shortly before the end.
+  for (const kilobytes of [1, 1500, 3000]) {
+    test(`a disk that is full after ${kilobytes} kB ends a replay, which would have read too little`, async () => {
+      await refused(replay(withLimit(launcher, kilobytes), traffic, list))
+    })
+  }
+
+  test('so does a replay with many lists at the same time', async () => {
+    const lists = [{ name: 'all', text: readFileSync(list, 'utf8') }]
+    await refused(replayEach(withLimit(launcher, 1500), traffic, lists))
   })
-}
 
-test('so does a replay with many lists at the same time', async () => {
-  const lists = [{ name: 'all', text: readFileSync(list, 'utf8') }]
-  await refused(replayEach(withLimit(launcher, 1500), traffic, lists))
-})
+  test('with enough room on the disk, the replay decides as usual', async () => {
+    assert.equal((await replay(withLimit(launcher, 10_000), traffic, list)).size, 40)
+  })
 
-test('with enough room on the disk, the replay decides as usual', async () => {
-  assert.equal((await replay(withLimit(launcher, 10_000), traffic, list)).size, 40)
-})
-
-test('a recording on a full disk ends, and leaves no partial file', async () => {
-  const target = join(folder, 'recordings', 'full.jsonl.gz')
-  await refused(record(withLimit(launcher, 100), world, resolve(ROOT, SHIPPED_POLICY), target))
-  assert.ok(!existsSync(join(folder, 'recordings')))
+  test('a recording on a full disk ends, and leaves no partial file', async () => {
+    const target = join(folder, 'recordings', 'full.jsonl.gz')
+    await refused(record(withLimit(launcher, 100), world, resolve(ROOT, SHIPPED_POLICY), target))
+    assert.ok(!existsSync(join(folder, 'recordings')))
+  })
 })
 
 test('the live collector also accepts data when it cannot write the recording', async () => {

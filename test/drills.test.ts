@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
-import { rmSync } from 'node:fs'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { type Outcome, SPAN_STATES } from '../evidence/drills/balance.ts'
 import { runDrills } from '../stack/commands/drill.ts'
-import { ownSettings } from '../stack/own-stack.ts'
+import { ownSettings, quiet } from '../stack/own-stack.ts'
 import type { Settings } from '../stack/settings.ts'
 import { UserError } from '../workbench/user-error.ts'
 import { areAccountedFor } from './accounted.ts'
@@ -27,7 +26,6 @@ const SHORT = [
 ]
 /** Each drill loads all of them. */
 const BACKENDS = ['tempo', 'phoenix', 'jaeger', 'otlp']
-const quiet = { cancel: new AbortController().signal, say: () => {} }
 const size = { seed: 7, kills: KILLS, outageSeconds: 2, bodies: 230 }
 
 let settings: Settings
@@ -38,8 +36,6 @@ before(async () => {
   const found = await runDrills(settings, { ...size, only: SHORT, atOnce: 3 }, quiet)
   outcomes = new Map(found.outcomes.map((outcome) => [outcome.drill, outcome]))
 })
-
-after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 const statesOf = (drill: string, backend: string) =>
   outcomes.get(drill)?.balances.find((balance) => balance.backend === backend)?.states

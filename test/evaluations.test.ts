@@ -7,8 +7,9 @@ import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fromAttributes, nanosOf, spansOf, type TraceRequest, toAttributes, traceRequest } from '../otlp/json.ts'
 import { readPage } from '../otlp/page.ts'
+import { postOtlp } from '../otlp/post.ts'
 import { launcherFor } from '../stack/collectors.ts'
-import { eventually, ownSettings } from '../stack/own-stack.ts'
+import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { type Running, startCollector } from '../workbench/collector.ts'
@@ -38,7 +39,7 @@ service: { pipelines: {
   traces/apart: { receivers: [forward/stored], exporters: [file/kept] },
   logs/apart: { receivers: [forward/logs], exporters: [file/logs] } } }\n`,
   )
-  const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: console.error }, 'native')
+  const launcher = await launcherFor(settings, quiet, 'native')
   collector = await startCollector(launcher, {
     folder,
     overlays: [stored],
@@ -47,12 +48,11 @@ service: { pipelines: {
 })
 after(async () => {
   await collector?.stop()
-  for (const made of [folder, settings.state]) rmSync(made, { recursive: true, force: true })
+  rmSync(folder, { recursive: true, force: true })
 })
 
 async function post(path: string, body: unknown): Promise<void> {
-  const headers = { 'content-type': 'application/json' }
-  const answer = await fetch(`${collector.otlp}${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
+  const answer = await postOtlp(`${collector.otlp}${path}`, body)
   assert.equal(answer.status, 200, await answer.text())
 }
 
@@ -91,7 +91,7 @@ const sendRecords = (service: string, ...logRecords: readonly object[]) =>
 
 /** What was counted of one service: all labels but its own, in their order, and the number. */
 async function counted(service: string): Promise<Readonly<Record<string, number>>> {
-  const samples = readPage(await (await fetch(collector.counted)).text())
+  const samples = readPage(await collector.counted())
   return Object.fromEntries(
     samples
       .filter(({ name, labels }) => name === RESULTS && labels.service_name === service)
@@ -240,7 +240,7 @@ test('a long name is one label, and a secret in an explanation is masked', async
 })
 
 test('no span is counted a second time for its evaluations', async () => {
-  const samples = readPage(await (await fetch(collector.counted)).text())
+  const samples = readPage(await collector.counted())
   assert.deepEqual(
     [...new Set(samples.map(({ name }) => name))].filter((name) => /^gen_ai_evaluation_/.test(name)),
     [RESULTS],
@@ -271,7 +271,7 @@ test('open turns of any SDK are on the page of agents, as a gauge or an up-down 
       ],
     })
   await eventually(async () => {
-    const samples = readPage(await (await fetch(collector.agents)).text())
+    const samples = readPage(await collector.agents())
     assert.deepEqual(
       samples
         .filter((one) => one.name.startsWith('gen_ai_agent_'))

@@ -16,7 +16,7 @@ import { lastTurnFrom, MOST_CHARACTERS } from '../sim/last-turn.ts'
 import type { Entry } from '../sim/ledger.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { type AskedExplain, askExplain } from '../stack/commands/explain.ts'
-import { eventually, ownSettings, play, type Run, startStack } from '../stack/own-stack.ts'
+import { eventually, ownSettings, play, quiet, type Run, startStack } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { tokenPriceOn } from '../stack/prices.ts'
 import { tempoSearch, tempoTrace } from '../stack/queries.ts'
@@ -456,7 +456,7 @@ describe('traces of other SDKs, after the Collector', () => {
   let kept: ReadonlyMap<string, readonly PlainSpan[]>
 
   before(async () => {
-    const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: () => {} }, 'native')
+    const launcher = await launcherFor(settings, quiet, 'native')
     const bodies = recordings.flatMap(({ runs }) => runs.map(({ body }) => body))
     const { exported } = await outcomeOf(launcher, inTurn(bodies), resolve(ROOT, SHIPPED_POLICY))
     kept = Map.groupBy(

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
-import { rmSync } from 'node:fs'
-import { after, before, describe, test } from 'node:test'
+import { before, describe, test } from 'node:test'
 import { examplesOf, type Harm, percentAltered } from '../evidence/leak/alterations.ts'
 import type { Harms } from '../evidence/leak/harm-report.ts'
 import { recordedTraces } from '../evidence/leak/recorded.ts'
 import { findHarm } from '../stack/commands/leak.ts'
-import { ownSettings } from '../stack/own-stack.ts'
+import { ownSettings, quiet } from '../stack/own-stack.ts'
 import type { Settings } from '../stack/settings.ts'
 
 const SEED = Number(process.env.SEED ?? 7)
@@ -15,10 +14,8 @@ let harms: Harms
 
 before(async () => {
   settings = await ownSettings()
-  harms = await findHarm(settings, SEED, { cancel: new AbortController().signal, say: console.error })
+  harms = await findHarm(settings, SEED, quiet)
 })
-
-after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 /** At least this many values of families with this beginning were sent, and each left the redactor as it came. */
 function isUnaltered({ families, altered }: Harm, beginning: string, atLeast: number): void {

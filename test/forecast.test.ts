@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import { reloadCollector } from '../stack/boot.ts'
 import { askWorkbench } from '../stack/commands/tune.ts'
-import { eventually, ownSettings, play, startStack } from '../stack/own-stack.ts'
+import { eventually, ownSettings, play, quiet, startStack } from '../stack/own-stack.ts'
 import { recordings } from '../stack/services.ts'
 import { type Settings, url } from '../stack/settings.ts'
 import { CLASSES } from '../stack/workbench.ts'
@@ -19,7 +19,6 @@ const HELD_OUT = { preset: 'leaky', seed: '13', ticks: '45' }
 /** When more traces are kept, fixed overheads are a smaller part of the stored bytes. */
 const POLICY = 'collector/policies/keep-everything.yaml'
 const TOLERANCE = 0.1
-const quiet = { cancel: new AbortController().signal, say: () => {} }
 
 let settings: Settings
 let end = async () => {}

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { readdirSync, rmSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { before, describe, test } from 'node:test'
 import { readRecordings } from '../evidence/foreign/recordings.ts'
 import { idOf, type Outcome } from '../evidence/foreign/replay.ts'
 import { scatteredOutcome } from '../evidence/foreign/scattered.ts'
@@ -9,7 +9,7 @@ import { PROMISES, sdksSummary, verdictsOf } from '../evidence/foreign/verdicts.
 import { eachSpan } from '../otlp/json.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { inReadme } from '../stack/measured.ts'
-import { ownSettings } from '../stack/own-stack.ts'
+import { ownSettings, quiet } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 
@@ -27,12 +27,10 @@ let outcome: Outcome
 
 before(async () => {
   settings = await ownSettings({ BOOT: 'native' })
-  const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: () => {} }, 'native')
+  const launcher = await launcherFor(settings, quiet, 'native')
   const bodies = recordings.flatMap(({ runs }) => runs.map(({ body }) => body))
   outcome = await scatteredOutcome(launcher, bodies, 7, resolve(ROOT, SHIPPED_POLICY))
 })
-
-after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 test('every recording has its entry, and every entry its recording', () => {
   const files = readdirSync(resolve(ROOT, 'evidence/foreign/recordings')).map((name) => name.replace('.jsonl.gz', ''))

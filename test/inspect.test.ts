@@ -5,6 +5,7 @@ import { execa } from 'execa'
 import { readRecordings } from '../evidence/foreign/recordings.ts'
 import { eachSpan, endOf, nanosOf, type Span, type TraceRequest, toAttributes, traceRequest } from '../otlp/json.ts'
 import { counter, metricsRequest, number } from '../otlp/metrics.ts'
+import { postOtlp } from '../otlp/post.ts'
 import { type Random, randomOf } from '../random/random.ts'
 import { phoenix } from '../stack/backends/phoenix.ts'
 import { inspect, Unreachable } from '../stack/commands/inspect.ts'
@@ -51,11 +52,7 @@ const marks = ({ lines }: Report, mark: string) =>
   lines.filter((line) => line.startsWith(mark)).map((line) => line.slice(5, 20).trim())
 
 async function send(path: string, body: unknown): Promise<void> {
-  const answer = await fetch(url(settings, 'OTLP_HTTP_PORT', path), {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  })
+  const answer = await postOtlp(url(settings, 'OTLP_HTTP_PORT', path), body)
   assert.equal(answer.status, 200, await answer.text())
 }
 
@@ -184,11 +181,7 @@ test('before anything arrives, it says what to check, and fails', async () => {
     headers: { 'content-type': 'text/plain' },
     body: 'x',
   })
-  await fetch(url(settings, 'OTLP_HTTP_PORT', '/v1/traces'), {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: '{',
-  })
+  await postOtlp(url(settings, 'OTLP_HTTP_PORT', '/v1/traces'), '{')
   const lines = await eventually(async () => {
     const { lines } = await ask()
     assert.match(lines.join('\n'), /1 requests over HTTP were answered 415: the content type is wrong/)

@@ -7,7 +7,7 @@ import { Ajv } from 'ajv'
 import { execa } from 'execa'
 import { parse, parseAllDocuments } from 'yaml'
 import { build, type Programs, readRecipes } from '../stack/native.ts'
-import { eventually, ownSettings } from '../stack/own-stack.ts'
+import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
 import { freePorts } from '../stack/ports.ts'
 import { collectorEnvironment } from '../stack/services.ts'
 import { COLLECTOR_PORTS, ROOT, type Settings } from '../stack/settings.ts'
@@ -57,7 +57,6 @@ let folder: string
 let programs: Programs
 let manifests: readonly Manifest[]
 
-const quiet = { cancel: new AbortController().signal, say: () => {} }
 const ofKind = (kind: string) => manifests.filter((manifest) => manifest.kind === kind)
 const named = (kind: string, name: string) =>
   ofKind(kind).find(({ metadata }) => metadata.name === name) ?? assert.fail(`there is no ${kind} ${name}`)
@@ -77,7 +76,7 @@ before(async () => {
   manifests = parseAllDocuments(stdout).map((document) => document.toJS())
 })
 after(() => {
-  for (const path of [folder, settings.state]) rmSync(path, { recursive: true, force: true })
+  rmSync(folder, { recursive: true, force: true })
 })
 
 type Schema = { properties?: object; [key: string]: unknown }

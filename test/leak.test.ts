@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { isTight, type Leaks, leakReport } from '../evidence/leak/leak.ts'
 import { findLeaks } from '../stack/commands/leak.ts'
-import { ownSettings } from '../stack/own-stack.ts'
+import { ownSettings, quiet } from '../stack/own-stack.ts'
 import type { Settings } from '../stack/settings.ts'
 
 /** Every kind and every encoding in every field, but not each kind in each encoding. make leak sends all combinations. */
@@ -18,11 +18,8 @@ let leaks: Leaks
 
 before(async () => {
   settings = await ownSettings({ BACKENDS: 'tempo,phoenix,jaeger' })
-  const cancel = new AbortController().signal
-  leaks = await findLeaks(settings, { seed: 7, count: SECRETS, shapes: SHAPES }, { cancel, say: () => {} })
+  leaks = await findLeaks(settings, { seed: 7, count: SECRETS, shapes: SHAPES }, quiet)
 })
-
-after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 test('no secret is found in any backend, file, log or label, except the known leaks of known-leaks.yaml', () => {
   assert.ok(leaks.sent.length >= SECRETS)
@@ -62,8 +59,7 @@ test('with VOLUME=high no secret is found either, although the sampler sees them
   type: always_sample
 `,
   )
-  const cancel = new AbortController().signal
   const high = { ...settings, env: { ...settings.env, VOLUME: 'high' } }
-  const found = await findLeaks(high, { seed: 8, count: SECRETS, shapes: 1, policy }, { cancel, say: () => {} })
+  const found = await findLeaks(high, { seed: 8, count: SECRETS, shapes: 1, policy }, quiet)
   assert.ok(isTight(found), leakReport(found, 'text'))
 })

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { parse } from 'yaml'
 import { estimating } from '../evidence/bias.ts'
 import { AGENTS, BEGINNING, type Kind, MUST_KEEP, makeTrace, paced } from '../evidence/traffic.ts'
 import { randomOf } from '../random/random.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { limitedList } from '../stack/commands/limit.ts'
-import { ownSettings } from '../stack/own-stack.ts'
+import { ownSettings, quiet } from '../stack/own-stack.ts'
 import { checkPolicy, SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { pricesOf } from '../stack/workbench.ts'
@@ -37,11 +37,9 @@ const made = Array.from({ length: TRACES }, (_, index) => {
 
 before(async () => {
   settings = await ownSettings({ BOOT: 'native' })
-  launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: () => {} }, 'native')
+  launcher = await launcherFor(settings, quiet, 'native')
   shipped = withVariables(readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8'), {})
 })
-
-after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 /** What lists keep of the same traffic, and how many turns the kept traces of each say there were. */
 async function judged(lists: Readonly<Record<string, string>>) {

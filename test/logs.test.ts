@@ -1,8 +1,5 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { OTLPLogExporter as GrpcExporter } from '@opentelemetry/exporter-logs-otlp-grpc'
@@ -15,9 +12,11 @@ import {
   SimpleLogRecordProcessor,
 } from '@opentelemetry/sdk-logs'
 import { type AnyValue, type Attribute, fromAttributes, fromValue, toAttributes, toValue } from '../otlp/json.ts'
+import { postOtlp } from '../otlp/post.ts'
 import { BACKENDS, collectorFile } from '../stack/backends/backends.ts'
 import { launcherFor } from '../stack/collectors.ts'
-import { eventually, ownSettings } from '../stack/own-stack.ts'
+import { otlpSink } from '../stack/otlp-sink.ts'
+import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
 import { type Running, startCollector, sumOf } from '../workbench/collector.ts'
@@ -45,22 +44,16 @@ let settings: Settings
 let collector: Running
 /** Stands for a server on another machine. It is sent JSON, which is read here without a decoder. */
 const taken: Readonly<{ path: string; text: string }>[] = []
-const vendor = createServer(async (request, response) => {
-  taken.push({ path: request.url ?? '', text: Buffer.concat(await request.toArray()).toString() })
-  response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
-})
+const vendor = await otlpSink((path, body) => void taken.push({ path, text: body.toString() }))
 
 before(async () => {
-  vendor.listen(0, '127.0.0.1')
-  await once(vendor, 'listening')
   settings = await ownSettings()
-  const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: () => {} }, 'native')
+  const launcher = await launcherFor(settings, quiet, 'native')
   const plain = join(settings.state, 'plain.yaml')
   const soon = 'sending_queue: { batch: { flush_timeout: 10ms, min_size: 1 } }'
   writeFileSync(plain, `exporters: { otlp_http/otlp: { encoding: json, compression: none, ${soon} } }\n`)
   // A backend that takes traces only is loaded beside the one that takes all signals.
   const files = BACKENDS.filter(({ id }) => id === 'otlp' || id === 'tempo').map(collectorFile)
-  const { port } = vendor.address() as AddressInfo
   collector = await startCollector(launcher, {
     folder: settings.state,
     overlays: [...files, plain],
@@ -69,17 +62,15 @@ before(async () => {
       COLLECTOR_EXPORTER_PORT: String(settings.ports.COLLECTOR_EXPORTER_PORT),
       COLLECTOR_COUNTED_PORT: String(settings.ports.COLLECTOR_COUNTED_PORT),
       POLICY_FILE: join(ROOT, SHIPPED_POLICY),
-      OTLP_BACKEND_ENDPOINT: `http://127.0.0.1:${port}/otlp`,
+      OTLP_BACKEND_ENDPOINT: `${vendor.url}/otlp`,
       OTLP_BACKEND_HEADER_MAP: '{}',
-      TEMPO_OTLP_ENDPOINT: `http://127.0.0.1:${port}/tempo`,
+      TEMPO_OTLP_ENDPOINT: `${vendor.url}/tempo`,
     },
   })
 })
 after(async () => {
   await collector?.stop()
   vendor.close()
-  vendor.closeAllConnections()
-  rmSync(settings.state, { recursive: true, force: true })
 })
 
 const stored = (): readonly LogRecord[] =>
@@ -106,11 +97,7 @@ async function post(...records: readonly LogRecord[]): Promise<void> {
   const body: LogRequest = {
     resourceLogs: [{ resource, schemaUrl: 'https://alice@example.com/x', scopeLogs: [{ scope, logRecords: records }] }],
   }
-  const answer = await fetch(`${collector.otlp}/v1/logs`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  })
+  const answer = await postOtlp(`${collector.otlp}/v1/logs`, body)
   assert.equal(answer.status, 200, await answer.text())
 }
 
@@ -238,7 +225,7 @@ test('records are counted by the name of their event only if it is made of words
     const known = new Set(['', 'other', 'gen_ai.user.message', ...names])
     for (const key of Object.keys(now)) assert.ok(known.has(key.split(' ')[0] ?? ''), key)
     const all = Object.values(now).reduce((sum, count) => sum + count, 0)
-    assert.equal(all, sumOf(await (await fetch(collector.metrics)).text(), 'otelcol_receiver_accepted_log_records'))
+    assert.equal(all, sumOf(await collector.metrics(), 'otelcol_receiver_accepted_log_records'))
   }, 20)
 })
 
@@ -254,11 +241,11 @@ test('one sender that makes up names opens no series above the limit, and those 
     assert.equal(counts['gen_ai.choice shop '], 3)
     assert.equal(Object.keys(counts).length, LIMIT)
   }, 20)
-  const page = await (await fetch(collector.metrics)).text()
+  const page = await collector.metrics()
   assert.ok(sumOf(page, 'otelcol_deltatocumulative_datapoints', 'error="limit"') >= madeUp.length - LIMIT)
 })
 test('no record is stored twice or lost, all without what the redactor says of itself; a backend for traces gets none', async () => {
-  const page = await (await fetch(collector.metrics)).text()
+  const page = await collector.metrics()
   const accepted = sumOf(page, 'otelcol_receiver_accepted_log_records')
   assert.ok(accepted > 40)
   await eventually(async () => {

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { execa } from 'execa'
 import { build } from '../stack/native.ts'
-import { eventually, ownSettings } from '../stack/own-stack.ts'
+import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
 import { freePorts } from '../stack/ports.ts'
 import { COLLECTOR_PORTS, ROOT, type Settings } from '../stack/settings.ts'
 import { sumOf } from '../workbench/collector.ts'
@@ -25,14 +25,12 @@ let folder: string
 before(async () => {
   settings = await ownSettings()
   folder = mkdtempSync(join(tmpdir(), 'wood-machines-'))
-  const program = (await build(settings, ['collector-tiers'], { cancel: new AbortController().signal, say: () => {} }))(
-    'otelcol-tiers',
-  )
+  const program = (await build(settings, ['collector-tiers'], quiet))('otelcol-tiers')
   mkdirSync(join(folder, 'bin'))
   symlinkSync(program, join(folder, 'bin/otelcol'))
 })
 after(() => {
-  for (const path of [folder, settings.state]) rmSync(path, { recursive: true, force: true })
+  rmSync(folder, { recursive: true, force: true })
 })
 
 test('the page has the gates of .env', () => {

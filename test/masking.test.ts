@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { readFileSync, rmSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { before, describe, test } from 'node:test'
 import { parse } from 'yaml'
 import {
   type AnyValue,
@@ -13,8 +13,9 @@ import {
   toValue,
   traceRequest,
 } from '../otlp/json.ts'
+import { postOtlp } from '../otlp/post.ts'
 import { launcherFor } from '../stack/collectors.ts'
-import { ownSettings } from '../stack/own-stack.ts'
+import { ownSettings, quiet } from '../stack/own-stack.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { startCollector, withScratch } from '../workbench/collector.ts'
 
@@ -73,7 +74,7 @@ let settings: Settings
 let stored: ReadonlyMap<string, Span>
 before(async () => {
   settings = await ownSettings()
-  const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: console.error }, 'native')
+  const launcher = await launcherFor(settings, quiet, 'native')
   stored = await withScratch(async (folder) => {
     const recording = join(folder, 'masked.jsonl')
     const overlays = [resolve(ROOT, 'collector/overlays/record.yaml')]
@@ -89,12 +90,7 @@ before(async () => {
         attributes: [{ key: KEY, value: toValue(value) }, ...more],
       })),
     )
-    const headers = { 'content-type': 'application/json' }
-    const answer = await fetch(`${collector.otlp}/v1/traces`, {
-      method: 'POST',
-      headers,
-      body: JSON.stringify(traceRequest(spans)),
-    })
+    const answer = await postOtlp(`${collector.otlp}/v1/traces`, traceRequest(spans))
     assert.equal(answer.status, 200)
     await collector.stop()
     const requests = readFileSync(recording, 'utf8').trim().split('\n')
@@ -105,7 +101,6 @@ before(async () => {
     )
   })
 })
-after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 /** Keys of a map have no order. */
 const sorted = (value: AnyValue | undefined): unknown =>

@@ -18,8 +18,9 @@ import {
   powers,
 } from '../otlp/metrics.ts'
 import { readPage, type Sample } from '../otlp/page.ts'
+import { postOtlp } from '../otlp/post.ts'
 import { launcherFor } from '../stack/collectors.ts'
-import { eventually, ownSettings } from '../stack/own-stack.ts'
+import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { type Launcher, type Running, startCollector, sumOf } from '../workbench/collector.ts'
 
@@ -42,23 +43,22 @@ const start = (name: string, ...overlays: readonly string[]) =>
 before(async () => {
   settings = await ownSettings()
   folder = mkdtempSync(join(tmpdir(), 'wood-metrics-'))
-  launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: console.error }, 'native')
+  launcher = await launcherFor(settings, quiet, 'native')
   begun = BigInt(nanosOf(Date.now()))
   collector = await start('collector-')
 })
 after(async () => {
   await collector?.stop()
-  for (const made of [folder, settings.state]) rmSync(made, { recursive: true, force: true })
+  rmSync(folder, { recursive: true, force: true })
 })
 
 async function post(path: string, body: unknown, to = collector): Promise<void> {
-  const headers = { 'content-type': 'application/json' }
-  const answer = await fetch(`${to.otlp}${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
+  const answer = await postOtlp(`${to.otlp}${path}`, body)
   assert.equal(answer.status, 200, await answer.text())
 }
 const send = (service: string, metrics: readonly Metric[], more: Record<string, string> = {}, scope = 'test') =>
   post('/v1/metrics', metricsRequest({ 'service.name': service, ...more }, metrics, scope))
-const page = async (address: string) => readPage(await (await fetch(address)).text())
+const page = async (text: () => Promise<string>) => readPage(await text())
 
 /** What the page of agents says about a service, as soon as that is right. */
 const shows = (service: string, look: (samples: readonly Sample[]) => void) =>
@@ -403,7 +403,7 @@ test('SDKs of one service fill its share, and no other', async () => {
       assert.equal(valueAt(samples, 'its_count_total', { job: taken, gen_ai_agent_name: 'first' }), 8)
       assert.equal(valueAt(samples, 'its_count_total', { job: other }), 1)
       assert.equal(samples.filter(({ labels }) => labels.job === taken).length, room)
-      const own = await (await fetch(full.metrics)).text()
+      const own = await full.metrics()
       assert.equal(
         sumOf(own, 'otelcol_deltatocumulative_datapoints', 'error="limit"'),
         1 + 400 * Math.ceil((room + 1) / 400) - room,

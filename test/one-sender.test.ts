@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { nanosOf, toAttributes, traceRequest } from '../otlp/json.ts'
 import { buckets, counter, gauge, histogram, metricsRequest, number } from '../otlp/metrics.ts'
 import { readPage } from '../otlp/page.ts'
+import { postOtlp } from '../otlp/post.ts'
 import { eventually, ownSettings, startStack } from '../stack/own-stack.ts'
 import { runningPid } from '../stack/processes.ts'
 import { prometheus } from '../stack/queries.ts'
@@ -33,11 +34,7 @@ const begun = now()
 
 /** Whether it was taken. What is refused because memory is short is sent again by every SDK. */
 async function post(path: string, body: unknown): Promise<boolean> {
-  const answer = await fetch(url(settings, 'OTLP_HTTP_PORT', path), {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  })
+  const answer = await postOtlp(url(settings, 'OTLP_HTTP_PORT', path), body)
   await answer.arrayBuffer()
   assert.ok([200, 503].includes(answer.status), `${path}: ${answer.status}`)
   return answer.status === 200

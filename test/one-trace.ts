@@ -1,8 +1,6 @@
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { gunzipSync } from 'node:zlib'
 import { nanosOf, text, traceRequest } from '../otlp/json.ts'
+import { postOtlp } from '../otlp/post.ts'
+import { otlpSink } from '../stack/otlp-sink.ts'
 
 /** What was sent to a backend: under which name it was reached, and the bytes. */
 type Taken = Readonly<{ host: string; bytes: string }>
@@ -10,16 +8,10 @@ type Taken = Readonly<{ host: string; bytes: string }>
 /** A server in the place of a backend. It takes everything. */
 export async function backendThatTakesAll() {
   const taken: Taken[] = []
-  const server = createServer(async (request, response) => {
-    const pieces: Buffer[] = []
-    for await (const piece of request) pieces.push(piece)
-    const body = Buffer.concat(pieces)
-    const bytes = (request.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body).toString('latin1')
-    taken.push({ host: request.headers.host ?? '', bytes })
-    response.writeHead(200, { 'content-type': 'application/x-protobuf' }).end()
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return { port: (server.address() as AddressInfo).port, taken, close: () => server.close() }
+  const { url, close } = await otlpSink(
+    (_, body, { host = '' }) => void taken.push({ host, bytes: body.toString('latin1') }),
+  )
+  return { port: Number(new URL(url).port), taken, close }
 }
 
 /** Sends a failed call with an e-mail address in its prompt, which the shipped list keeps. */
@@ -41,9 +33,6 @@ export function sendFailedCall(
       { key: 'prompt', value: text('write to somebody@example.com soon') },
     ],
   }
-  return fetch(`http://${address}:${port}/v1/traces`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...(token ? { authorization: `Bearer ${token}` } : {}) },
-    body: JSON.stringify(traceRequest([span])),
-  })
+  const headers = token ? { authorization: `Bearer ${token}` } : {}
+  return postOtlp(`http://${address}:${port}/v1/traces`, traceRequest([span]), headers)
 }

@@ -6,6 +6,7 @@ import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { execa } from 'execa'
 import { nanosOf, traceRequest } from '../otlp/json.ts'
+import { postOtlp } from '../otlp/post.ts'
 import { eventually, ownSettings, play, startStack } from '../stack/own-stack.ts'
 import { prometheus, tempoSearch } from '../stack/queries.ts'
 import { type Settings, url } from '../stack/settings.ts'
@@ -80,9 +81,8 @@ test('a sender with the token is accepted; a sender without it or with another t
 })
 
 test('without TLS no sender is accepted, not even with the token', async () => {
-  const headers = { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` }
-  const body = JSON.stringify(span('open'))
-  const { status } = await fetch(url(settings, 'OTLP_HTTP_PORT', '/v1/traces'), { method: 'POST', headers, body })
+  const headers = { authorization: `Bearer ${TOKEN}` }
+  const { status } = await postOtlp(url(settings, 'OTLP_HTTP_PORT', '/v1/traces'), span('open'), headers)
   assert.equal(status, 400)
   assert.equal(await stored('open'), 0)
 })

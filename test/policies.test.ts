@@ -14,12 +14,13 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { resourceSpans, toAttributes } from '../otlp/json.ts'
+import { postOtlp } from '../otlp/post.ts'
 import { launcherFor } from '../stack/collectors.ts'
-import { eventually, ownSettings } from '../stack/own-stack.ts'
+import { eventually, ownSettings, quiet, WAITING_AT_ONCE } from '../stack/own-stack.ts'
 import { activatePolicy, activePolicy, checkPolicy, SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { checkPolicyFile, TYPES, warningsOn } from '../workbench/check.ts'
-import { type Launcher, startCollector, sumOf, withScratch } from '../workbench/collector.ts'
+import { type Launcher, startCollector, sumOf, UNMASKED, withScratch } from '../workbench/collector.ts'
 import { weightIn } from '../workbench/replay.ts'
 
 const POLICIES = resolve(ROOT, 'collector/policies')
@@ -31,10 +32,8 @@ const activate = (file: string) => activatePolicy(settings, file, { ...launcher,
 
 before(async () => {
   settings = await ownSettings()
-  launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: console.error }, 'native')
+  launcher = await launcherFor(settings, quiet, 'native')
 })
-
-after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 describe('every policy file that ships starts in the real collector', () => {
   const shipped = readdirSync(POLICIES).filter((name) => name.endsWith('.yaml'))
@@ -47,25 +46,31 @@ describe('every policy file that ships starts in the real collector', () => {
   }
 })
 
-describe('a policy file with a defect is refused with its line and the reason, and changes nothing', () => {
-  const files = readdirSync(DEFECTS).filter((name) => name.endsWith('.bad.yaml'))
-  assert.ok(files.length >= 33)
-  for (const name of files) {
-    test(basename(name, '.bad.yaml').replaceAll('_', ' '), async () => {
-      const text = readFileSync(resolve(DEFECTS, name), 'utf8')
-      const [, line, reason] = /^# Expect line (\d+): (.+)$/m.exec(text) ?? []
-      assert.ok(line && reason, `${name} must open with "# Expect line N: reason"`)
+describe(
+  'a policy file with a defect is refused with its line and the reason, and changes nothing',
+  WAITING_AT_ONCE,
+  () => {
+    before(() => {
       mkdirSync(resolve(settings.state, 'policies'), { recursive: true })
       writeFileSync(activePolicy(settings), 'in force before\n')
-      await assert.rejects(activate(resolve(DEFECTS, name)), (error: Error) => {
-        assert.ok(error.message.includes(reason), error.message)
-        assert.ok(error.message.includes(`${name}:${line}:`), error.message)
-        return true
-      })
-      assert.equal(readFileSync(activePolicy(settings), 'utf8'), 'in force before\n')
     })
-  }
-})
+    const files = readdirSync(DEFECTS).filter((name) => name.endsWith('.bad.yaml'))
+    assert.ok(files.length >= 33)
+    for (const name of files) {
+      test(basename(name, '.bad.yaml').replaceAll('_', ' '), async () => {
+        const text = readFileSync(resolve(DEFECTS, name), 'utf8')
+        const [, line, reason] = /^# Expect line (\d+): (.+)$/m.exec(text) ?? []
+        assert.ok(line && reason, `${name} must open with "# Expect line N: reason"`)
+        await assert.rejects(activate(resolve(DEFECTS, name)), (error: Error) => {
+          assert.ok(error.message.includes(reason), error.message)
+          assert.ok(error.message.includes(`${name}:${line}:`), error.message)
+          return true
+        })
+        assert.equal(readFileSync(activePolicy(settings), 'utf8'), 'in force before\n')
+      })
+    }
+  },
+)
 
 describe('a file that is not a list of policies gets an error that says what it is', () => {
   let folder: string
@@ -136,25 +141,20 @@ test('anchors and merged keys are read as the collector reads them', async () =>
   await assert.rejects(activate(merged), /merged\.yaml:6: .*invalid keys: upper_treshold_ms/)
 })
 
-test('the types that a message names are those that the collector knows', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'wood-test-'))
-  try {
-    for (const type of TYPES) {
-      const list = join(folder, `${type}.yaml`)
+describe('the types that a message names are those that the collector knows', WAITING_AT_ONCE, () => {
+  for (const type of TYPES)
+    test(type, async () => {
+      const list = join(settings.state, `${type}.yaml`)
       writeFileSync(list, `- name: keep-it\n  type: ${type}\n`)
-      const verdict = await startsWith(list)
-      assert.ok(!/unknown sampling policy type \w/.test(verdict), `${type}: ${verdict}`)
-    }
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+      assert.doesNotMatch(await startsWith(list), /unknown sampling policy type \w/)
+    })
 })
 
 /** The error of the collector if it does not start with a list. */
 const startsWith = (list: string): Promise<string> =>
   withScratch(async (folder) => {
     const env = { POLICY_FILE: list }
-    return startCollector(launcher, { folder, overlays: [], env }).then(
+    return startCollector(launcher, { folder, overlays: [UNMASKED], env }).then(
       async (collector) => {
         await collector.stop()
         return ''
@@ -167,7 +167,7 @@ const startsWith = (list: string): Promise<string> =>
 const keepsOfHundred = (list: string): Promise<Readonly<{ kept: number; thresholds: readonly string[] }>> =>
   withScratch(async (folder) => {
     const kept = join(folder, 'kept.jsonl')
-    const overlays = [resolve(ROOT, 'workbench/replay.yaml')]
+    const overlays = [UNMASKED, resolve(ROOT, 'workbench/replay.yaml')]
     const env = { POLICY_FILE: list, KEPT_FILE: kept, DECISION_WAIT: '1s' }
     const collector = await startCollector(launcher, { folder, overlays, env })
     const spans = Array.from({ length: 100 }, (_, index) => ({
@@ -179,11 +179,9 @@ const keepsOfHundred = (list: string): Promise<Readonly<{ kept: number; threshol
       attributes: toAttributes({ 'gen_ai.agent.name': index % 2 ? 'squirrel' : 'fox' }),
     }))
     // One request for each trace, so that an attribute of one trace is not on another.
-    const body = JSON.stringify({ resourceSpans: spans.map((span) => resourceSpans([span])) })
-    const headers = { 'content-type': 'application/json' }
-    await fetch(`${collector.otlp}/v1/traces`, { method: 'POST', headers, body })
+    await postOtlp(`${collector.otlp}/v1/traces`, { resourceSpans: spans.map((span) => resourceSpans([span])) })
     await eventually(async () => {
-      const page = await (await fetch(collector.metrics)).text()
+      const page = await collector.metrics()
       assert.equal(sumOf(page, 'otelcol_processor_tail_sampling_global_count_traces_sampled'), spans.length)
     })
     await collector.stop()
@@ -192,7 +190,7 @@ const keepsOfHundred = (list: string): Promise<Readonly<{ kept: number; threshol
     return { kept: states.length, thresholds: [...new Set(states)] }
   })
 
-describe('a list that may be a mistake is accepted with a warning, and the warning is true', { concurrency: 3 }, () => {
+describe('a list that may be a mistake is accepted with a warning, and the warning is true', WAITING_AT_ONCE, () => {
   const files = readdirSync(DEFECTS).filter((name) => name.endsWith('.warning.yaml'))
   assert.ok(files.length >= 6)
   for (const name of files) {

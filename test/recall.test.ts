@@ -1,21 +1,20 @@
 import assert from 'node:assert/strict'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { parse, stringify } from 'yaml'
 import { type Quiet, seenBy } from '../evidence/quiet.ts'
 import { MUST_KEEP, makeTrace, PROFILES, paced } from '../evidence/traffic.ts'
 import { randomOf } from '../random/random.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { runRecall } from '../stack/commands/recall.ts'
-import { ownSettings } from '../stack/own-stack.ts'
+import { ownSettings, quiet } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { replay } from '../workbench/replay.ts'
 import { withVariables } from '../workbench/variables.ts'
 
 const COUNT = 3000
-const quiet = { cancel: new AbortController().signal, say: () => {} }
 
 type Tallies = Readonly<Record<string, { sent: number; kept: number; torn: number }>>
 
@@ -25,8 +24,6 @@ before(async () => {
   // Thresholds in the environment of this test must not change the shipped list.
   settings = await ownSettings({ BOOT: 'native', SLOW_CALL: '9s', TOKEN_HEAVY: '9000' })
 })
-
-after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 test('of three thousand must-keep traces in every profile, none is missed or kept only in part', async () => {
   const { report, holds } = await runRecall(settings, { seed: 7, count: COUNT }, quiet)

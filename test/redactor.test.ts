@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { readFileSync, rmSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { type Values, valuesIn } from '../evidence/leak/alterations.ts'
 import { carried } from '../evidence/leak/carriers.ts'
 import { makeCorpus, type Sent } from '../evidence/leak/corpus.ts'
@@ -12,7 +12,7 @@ import { searcherFor } from '../evidence/leak/search.ts'
 import type { TraceRequest } from '../otlp/json.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { KNOWN_LEAKS } from '../stack/commands/leak.ts'
-import { ownSettings } from '../stack/own-stack.ts'
+import { ownSettings, quiet } from '../stack/own-stack.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 
 const seed = Number(process.env.SEED ?? 7)
@@ -26,12 +26,10 @@ const recorded = [...carried({ seed })]
 
 before(async () => {
   settings = await ownSettings()
-  const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: console.error }, 'native')
+  const launcher = await launcherFor(settings, quiet, 'native')
   arrived = await redacted(launcher, [...corpus, ...recorded].map(requestOf))
   values = valuesIn(arrived)
 })
-
-after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 /** What leaked, one line for each kind and encoding, with an example. */
 function linesOf({ leaks }: Leaks): readonly string[] {

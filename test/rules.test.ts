@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { execa } from 'execa'
 import { parse, stringify } from 'yaml'
 import { parseBudgets, renderBudgetRules } from '../grafana/source/budgets.ts'
 import { renderPriceRules } from '../grafana/source/price-rules.ts'
 import { parsePrices } from '../grafana/source/prices.ts'
 import { build } from '../stack/native.ts'
-import { eventually, ownSettings, play, startStack } from '../stack/own-stack.ts'
+import { eventually, ownSettings, play, quiet, startStack } from '../stack/own-stack.ts'
 import { prometheus } from '../stack/queries.ts'
 import { writePrometheusFiles } from '../stack/services.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
@@ -19,10 +19,8 @@ let promtool: string
 
 before(async () => {
   settings = await ownSettings()
-  const options = { cancel: new AbortController().signal, say: console.error }
-  promtool = (await build(settings, ['prometheus'], options))('promtool')
+  promtool = (await build(settings, ['prometheus'], quiet))('promtool')
 })
-after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 test('Prometheus itself finds nothing wrong with its configuration and rules', async () => {
   writePrometheusFiles(settings)

@@ -5,7 +5,7 @@ import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { execa } from 'execa'
 import { build } from '../stack/native.ts'
-import { eventually, ownSettings } from '../stack/own-stack.ts'
+import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { backendThatTakesAll, sendFailedCall } from './one-trace.ts'
 
@@ -22,13 +22,13 @@ before(async () => {
   folder = mkdtempSync(resolve(tmpdir(), 'wood-alone-'))
 })
 after(() => {
-  for (const path of [folder, settings.state]) rmSync(path, { recursive: true, force: true })
+  rmSync(folder, { recursive: true, force: true })
 })
 
 test('collector/ alone, started by the line of its README, masks a failed call and hands it on', async () => {
   cpSync(resolve(ROOT, 'collector'), resolve(folder, 'collector'), { recursive: true })
   mkdirSync(resolve(folder, 'bin'))
-  const programs = await build(settings, ['collector'], { cancel: new AbortController().signal, say: () => {} })
+  const programs = await build(settings, ['collector'], quiet)
   symlinkSync(programs('otelcol-woodland'), resolve(folder, 'bin/otelcol'))
 
   const backend = await backendThatTakesAll()

@@ -1,16 +1,14 @@
 import assert from 'node:assert/strict'
-import { rmSync } from 'node:fs'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import type { Outcome } from '../evidence/drills/balance.ts'
 import { runDrills } from '../stack/commands/drill.ts'
-import { ownSettings } from '../stack/own-stack.ts'
+import { ownSettings, quiet } from '../stack/own-stack.ts'
 import type { Settings } from '../stack/settings.ts'
 import { areAccountedFor } from './accounted.ts'
 
 /** make drill DRILL=tiers runs all, with more kills and a longer outage. */
 const SHORT = ['sampler-killed', 'gateway-killed', 'tiers-tempo-down', 'sampler-drained']
 const BACKENDS = ['tempo', 'phoenix', 'jaeger', 'otlp']
-const quiet = { cancel: new AbortController().signal, say: () => {} }
 
 let settings: Settings
 let outcomes: ReadonlyMap<string, Outcome>
@@ -18,10 +16,9 @@ let outcomes: ReadonlyMap<string, Outcome>
 before(async () => {
   settings = await ownSettings({ BOOT: 'native' })
   const size = { seed: 7, kills: 1, outageSeconds: 2, bodies: 1 }
-  const found = await runDrills(settings, { ...size, only: SHORT }, quiet)
+  const found = await runDrills(settings, { ...size, only: SHORT, atOnce: 2 }, quiet)
   outcomes = new Map(found.outcomes.map((outcome) => [outcome.drill, outcome]))
 })
-after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 for (const name of SHORT)
   test(`${name}: with two gateways and three samplers, every span is accounted for`, () => {

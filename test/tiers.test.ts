@@ -7,13 +7,14 @@ import { KEPT_TO_FILE } from '../evidence/tiers/verdicts.ts'
 import { makeTrace, makeTraffic, requestOf } from '../evidence/traffic.ts'
 import type { Span, TraceRequest } from '../otlp/json.ts'
 import { plainSpans } from '../otlp/plain.ts'
+import { postOtlp } from '../otlp/post.ts'
 import { randomOf } from '../random/random.ts'
 import { bootNative, haltNative, reloadCollector, statusNative } from '../stack/boot.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { reload } from '../stack/commands/reload.ts'
 import { verify } from '../stack/commands/verify.ts'
 import { build } from '../stack/native.ts'
-import { eventually, ownSettings, startStack } from '../stack/own-stack.ts'
+import { eventually, ownSettings, quiet, startStack } from '../stack/own-stack.ts'
 import { activePolicy, SHIPPED_POLICY } from '../stack/policy.ts'
 import { freePorts } from '../stack/ports.ts'
 import { runningPid, signal } from '../stack/processes.ts'
@@ -29,7 +30,6 @@ import type { Request } from '../workbench/recording.ts'
 import { SHORTEST_WAITS_SPEED } from '../workbench/replay.ts'
 
 const KEEP_ALL = 'collector/policies/keep-everything.yaml'
-const quiet = { cancel: new AbortController().signal, say: () => {} }
 
 describe('two gateways and three samplers', () => {
   let settings: Settings
@@ -55,7 +55,7 @@ describe('two gateways and three samplers', () => {
     }
   })
   after(() => {
-    for (const path of [folder, settings.state]) rmSync(path, { recursive: true, force: true })
+    rmSync(folder, { recursive: true, force: true })
   })
 
   /** The two ways in which a gateway waits for a sampler. */
@@ -134,11 +134,10 @@ describe('two gateways and three samplers', () => {
     return new Map([...kept].map(([id, { policy, spans }]) => [id, `${policy}, ${spans} spans`]))
   }
 
-  const counter = async ({ metrics }: Running, name: string) => sumOf(await (await fetch(metrics)).text(), name)
+  const counter = async ({ metrics }: Running, name: string) => sumOf(await metrics(), name)
   const held = (one: Running) => counter(one, 'otelcol_processor_tail_sampling_sampling_traces_on_memory')
   const accepted = (one: Running) => counter(one, 'otelcol_receiver_accepted_spans')
-  const counted = async ({ counted: page }: Running) =>
-    sumOf(await (await fetch(page)).text(), 'traces_span_metrics_calls_total')
+  const counted = async ({ counted: page }: Running) => sumOf(await page(), 'traces_span_metrics_calls_total')
 
   test('give the same verdicts as one Collector, split no trace, and count every span once', async () => {
     const traffic = { seed: 7, mustKeep: 1200, perSecond: 1500, speed: SHORTEST_WAITS_SPEED }
@@ -163,10 +162,7 @@ describe('two gateways and three samplers', () => {
     })
     for (const gateway of gateways) {
       assert.ok((await counted(gateway)) > sent / 4, 'both gateways took a share')
-      assert.match(
-        await (await fetch(gateway.counted)).text(),
-        /traces_span_metrics_calls_total\{collector="gateway-\d",/,
-      )
+      assert.match(await gateway.counted(), /traces_span_metrics_calls_total\{collector="gateway-\d",/)
     }
     assert.equal(await sumOver(samplers, counted), 0, 'samplers count only what they keep')
     await Promise.all(gateways.map(({ stop }) => stop()))
@@ -311,11 +307,7 @@ describe('make up TIERS=2x3', () => {
     await verify(settings, { ...quiet, say: (line) => void said.push(line) })
     assert.match(said.join('\n'), /ok {3}Tempo .*\nok {3}Prometheus counts tokens of /)
     for (const { name, settings: own } of collectors(settings)) {
-      const answer = await fetch(url(own, 'OTLP_HTTP_PORT', '/v1/traces'), {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: '{}',
-      })
+      const answer = await postOtlp(url(own, 'OTLP_HTTP_PORT', '/v1/traces'), {})
       assert.equal(answer.status, 401, name)
     }
   })

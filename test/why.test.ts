@@ -9,7 +9,7 @@ import { attributeOf, endOf, type Span, startOf } from '../otlp/json.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { askSweep } from '../stack/commands/tune.ts'
 import { askWhy } from '../stack/commands/why.ts'
-import { ownSettings } from '../stack/own-stack.ts'
+import { ownSettings, quiet, WAITING_AT_ONCE } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { tsx } from '../stack/service.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
@@ -35,7 +35,6 @@ let found: Study
 /** The result of `make tune`: a replay of the whole recording with the shipped list and with each of its policies. */
 let decided: ReadonlyMap<string, Decisions>
 const spansOf = new Map<string, Span[]>()
-const quiet = { cancel: new AbortController().signal, say: () => {} }
 const asked = { a: SHIPPED_POLICY, recording: COMMITTED_RECORDING, classes: CLASSES, format: 'json' } as const
 
 before(async () => {
@@ -56,7 +55,7 @@ before(async () => {
 })
 
 after(() => {
-  for (const path of [folder, settings.state]) rmSync(path, { recursive: true, force: true })
+  rmSync(folder, { recursive: true, force: true })
 })
 
 function file(name: string, text: string): string {
@@ -85,7 +84,7 @@ function agrees(answer: Why): void {
   assert.deepEqual(answer.classes, found.traces.get(trace)?.classes)
 }
 
-describe('why', () => {
+describe('why', WAITING_AT_ONCE, () => {
   test('a dropped trace is dropped: by how much it missed the threshold, as the recording holds it', async () => {
     const near = [...found.traces.keys()]
       .filter((id) => !kept().has(id))
@@ -210,7 +209,7 @@ describe('why', () => {
   })
 })
 
-describe('a sweep', () => {
+describe('a sweep', WAITING_AT_ONCE, () => {
   const sweep = async (range: string, more: object = {}, at = settings): Promise<Swept> =>
     JSON.parse(await askSweep(at, { ...asked, b: undefined, speed: String(SPEED), range, ...more }, quiet))
 

@@ -12,7 +12,7 @@ import type { Entry } from '../sim/ledger.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { makeRecording } from '../stack/commands/record.ts'
 import { askWorkbench } from '../stack/commands/tune.ts'
-import { ownSettings } from '../stack/own-stack.ts'
+import { ownSettings, quiet, WAITING_AT_ONCE } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { tsx } from '../stack/service.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
@@ -44,7 +44,6 @@ let settings: Settings
 let launcher: Launcher
 let found: Study
 let kept: Decisions
-const quiet = { cancel: new AbortController().signal, say: () => {} }
 
 const traffic = (recording = RECORDING, speed = FAST): Traffic => ({
   requests: () => readRecording(recording),
@@ -93,7 +92,7 @@ test('the classes agree with the ledger of the run', () => {
 
 test('waits are those of the shipped configuration', () => assert.deepEqual([DECISION_WAIT, AFTER_ROOT], [615, 6]))
 
-describe('the shipped classes', () => {
+describe('the shipped classes', WAITING_AT_ONCE, () => {
   const START = 1795223772818000000n
   type Made = Readonly<{ attributes?: Record<string, string | number>; more?: object }>
   const CHAT = { 'gen_ai.operation.name': 'chat' }
@@ -202,7 +201,7 @@ describe('the shipped classes', () => {
 /** The recording is older than the dialect that tells which runs failed an evaluation. */
 const NOT_RECORDED = { class: 'failed-evaluation', policy: 'keep-failed-evaluations' }
 
-describe('the shipped policy', () => {
+describe('the shipped policy', WAITING_AT_ONCE, () => {
   test('keeps every must-keep trace of the recording, whole', () => {
     for (const name of MUST_KEEP.filter((each) => each !== NOT_RECORDED.class)) {
       const members = [...found.traces.values()].filter(({ classes }) => classes.includes(name))
@@ -235,39 +234,45 @@ describe('the shipped policy', () => {
   })
 })
 
-test('keep-everything keeps everything', async () => {
-  const all = await judge(shipped('keep-everything'))
-  assert.equal(all.size, found.traces.size)
-  for (const [id, { spans }] of found.traces) assert.equal(all.get(id)?.spans, spans)
+describe('a replay', WAITING_AT_ONCE, () => {
+  test('keep-everything keeps everything', async () => {
+    const all = await judge(shipped('keep-everything'))
+    assert.equal(all.size, found.traces.size)
+    for (const [id, { spans }] of found.traces) assert.equal(all.get(id)?.spans, spans)
+  })
+
+  test('a replay at the recorded speed and a faster one decide the same', async () => {
+    const short = file('short.jsonl', `${lines.slice(0, 9).join('\n')}\n`)
+    const paced = await judge(shipped('woodland'), short, 1)
+    const compressed = await judge(shipped('woodland'), short)
+    assert.ok(paced.size > 0)
+    assert.deepEqual(idsAndPolicies(compressed), idsAndPolicies(paced))
+  })
+
+  test('tune names the must-keep traces that another policy would lose, and ends with exit code 1', async () => {
+    const b = 'collector/policies/keep-errors-only.yaml'
+    const {
+      file: node,
+      args,
+      cwd,
+    } = tsx('stack/main.ts', 'tune', '--b', b, '--format', 'json', '--speed', String(FAST))
+    const { exitCode, stdout } = await execa(node, args, { cwd, env: { ...settings.env, ...ENV }, reject: false })
+    assert.equal(exitCode, 1)
+    const { diff, a } = JSON.parse(stdout)
+    assert.ok(diff.mustKeepLost > 0)
+    const lost = diff.dropped.filter(({ mustKeep }: { mustKeep: boolean }) => mustKeep)
+    assert.equal(lost.length, diff.mustKeepLost)
+    assert.deepEqual(diff.dropped.slice(0, lost.length), lost, 'must-keep traces come first')
+    for (const { classes } of lost) assert.ok(!classes.includes('parse-error') && !classes.includes('failed-call'))
+    const slowOnly = [...found.traces.values()].filter(({ classes }) => classes.join() === 'slow-call')
+    const names = new Set(lost.map(({ trace }: { trace: string }) => trace))
+    assert.ok(slowOnly.some(({ id }) => names.has(id)))
+    for (const row of a.table.classes)
+      if (row.class !== 'routine' && row.class !== NOT_RECORDED.class) assert.equal(row.recall, 1, row.class)
+  })
 })
 
-test('a replay at the recorded speed and a faster one decide the same', async () => {
-  const short = file('short.jsonl', `${lines.slice(0, 9).join('\n')}\n`)
-  const paced = await judge(shipped('woodland'), short, 1)
-  const compressed = await judge(shipped('woodland'), short)
-  assert.ok(paced.size > 0)
-  assert.deepEqual(idsAndPolicies(compressed), idsAndPolicies(paced))
-})
-
-test('tune names the must-keep traces that another policy would lose, and ends with exit code 1', async () => {
-  const b = 'collector/policies/keep-errors-only.yaml'
-  const { file: node, args, cwd } = tsx('stack/main.ts', 'tune', '--b', b, '--format', 'json', '--speed', String(FAST))
-  const { exitCode, stdout } = await execa(node, args, { cwd, env: { ...settings.env, ...ENV }, reject: false })
-  assert.equal(exitCode, 1)
-  const { diff, a } = JSON.parse(stdout)
-  assert.ok(diff.mustKeepLost > 0)
-  const lost = diff.dropped.filter(({ mustKeep }: { mustKeep: boolean }) => mustKeep)
-  assert.equal(lost.length, diff.mustKeepLost)
-  assert.deepEqual(diff.dropped.slice(0, lost.length), lost, 'must-keep traces come first')
-  for (const { classes } of lost) assert.ok(!classes.includes('parse-error') && !classes.includes('failed-call'))
-  const slowOnly = [...found.traces.values()].filter(({ classes }) => classes.join() === 'slow-call')
-  const names = new Set(lost.map(({ trace }: { trace: string }) => trace))
-  assert.ok(slowOnly.some(({ id }) => names.has(id)))
-  for (const row of a.table.classes)
-    if (row.class !== 'routine' && row.class !== NOT_RECORDED.class) assert.equal(row.recall, 1, row.class)
-})
-
-describe('a recording made elsewhere', () => {
+describe('a recording made elsewhere', WAITING_AT_ONCE, () => {
   const span = (digit: string, more: object): Span => ({
     traceId: digit.repeat(32),
     spanId: digit.repeat(16),

@@ -107,7 +107,12 @@ export const EVALUATION_LABELS = {
 } as const
 
 /** Agents written by hand have evaluations as attributes of a span: a score, and perhaps a label, each with the name after it. */
-export const EVALUATION_PREFIXES = { SCORE: 'eval.score.', LABEL: 'eval.label.' } as const
+const [SCORE, LABEL] = ['eval.score.', 'eval.label.']
+export const handWrittenEvaluations = <T>(attributes: Readonly<Record<string, T>>) =>
+  Object.entries(attributes).flatMap(([key, score]) => {
+    const name = key.startsWith(SCORE) ? key.slice(SCORE.length) : ''
+    return name && typeof score === 'number' ? [{ name, score, label: attributes[LABEL + name] }] : []
+  })
 
 /** Where the time of a request went, in seconds, as vLLM writes it on its span. */
 export const VLLM = {

@@ -1,35 +1,40 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { UserError } from './user-error.ts'
-import { waitFor } from './wait.ts'
+import { statusOf, waitFor } from './wait.ts'
 
 export type Command = Readonly<{ file: string; args: readonly string[]; env: Readonly<Record<string, string>> }>
 
-/** What the caller gives to the workbench: the collector, free ports, a way to stop, and a place to report progress. */
-export type Launcher = Readonly<{
-  /**
-   * How to start the collector with the shipped configuration, these overlays and this environment. It reads
-   * `collector/` and the scratch folder and writes to the scratch folder only: in a container it sees nothing else.
-   */
-  collector: (folder: string, overlays: readonly string[], env: Readonly<Record<string, string>>) => Command
-  freePorts: (count: number) => Promise<readonly number[]>
-  /** How long a program may take to start. One that cannot start ends by itself, so this is long. */
-  startLimitMs: number
-  cancel: AbortSignal
-  say: (line: string) => void
-}>
+/** What whoever calls a command gives to it: a way to stop it, and a place for its progress. */
+export type Caller = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
+
+/** What the workbench needs from its caller: the collector, and free ports. */
+export type Launcher = Caller &
+  Readonly<{
+    /**
+     * How to start the collector with the shipped configuration, these overlays and this environment. It reads
+     * `collector/` and the scratch folder and writes to the scratch folder only: in a container it sees nothing else.
+     */
+    collector: (folder: string, overlays: readonly string[], env: Readonly<Record<string, string>>) => Command
+    freePorts: (count: number) => Promise<readonly number[]>
+    /** How long a program may take to start. One that cannot start ends by itself, so this is long. */
+    startLimitMs: number
+  }>
 
 export type Running = Readonly<{
   pid: number
   otlp: string
-  /** Where it serves its own metrics, what agents send, and what it counts. */
-  metrics: string
-  agents: string
-  counted: string
+  /** The pages of its own metrics, of what agents send, and of what it counts. */
+  metrics: () => Promise<string>
+  agents: () => Promise<string>
+  counted: () => Promise<string>
   /** Throws when the collector has ended by itself, or cannot write what it should. */
   alive: () => void
+  /** For a request that it did not answer: throws as `alive` does, as soon as that shows, else this error. */
+  unanswered: (error: unknown) => Promise<never>
   /** Ends it with SIGTERM: it decides on all waiting traces and writes what it keeps. Throws when that could not be written. */
   stop: () => Promise<void>
   /** Ends it at once, with SIGKILL. */
@@ -38,7 +43,7 @@ export type Running = Readonly<{
   reload: () => Promise<void>
 }>
 
-/** An overlay for those who need no masking. */
+/** An overlay for those who need no masking: a start without it takes a tenth of the CPU. */
 export const UNMASKED = join(import.meta.dirname, 'unmasked.yaml')
 
 export type Scratch = Readonly<{
@@ -50,6 +55,9 @@ export type Scratch = Readonly<{
 
 const READY = 'Everything is ready'
 const STOP_LIMIT_MS = 30_000
+const PAGE_LIMIT_MS = 60_000
+/** From the broken connections of a program that ends until its end shows. A busy machine tells late. */
+const END_SHOWS_MS = 10_000
 const LINES_KEPT = 100
 /** The collector logs this and goes on; its file is then too short. */
 const DISK_FULL = /no space left on device|disk quota exceeded|file too large/
@@ -100,12 +108,13 @@ export async function startCollector(
     reject: false,
     forceKillAfterDelay: STOP_LIMIT_MS,
   })
-  let ready = false
+  // It says so at its start and after each reload. What it says late must not count for the next one.
+  let [saidReady, reloads] = [0, 0]
   let ended = false
   let full: string | undefined
   const reading = (async () => {
     for await (const text of child.iterable({ from: 'all' })) {
-      if (text.includes(READY)) ready = true
+      if (text.includes(READY)) saidReady++
       full ??= DISK_FULL.exec(text)?.[0]
       said.push(text)
       if (said.length > LINES_KEPT) said.shift()
@@ -121,48 +130,51 @@ export async function startCollector(
     if (full) throw diskFull(full, folder)
   }
   const otlp = `http://127.0.0.1:${ports.OTLP_HTTP_PORT}`
-  const untilReady = async (isNew: boolean) => {
-    const isOver = async () => {
-      // With a log level above info it does not say that it is ready. It starts its receivers last.
-      ready ||= isNew && (await isListening(otlp))
-      return ready || ended || cancel.aborted
-    }
-    await waitFor(isOver, { withinMs: startLimitMs, everyMs: 20 })
-    if (ready) return
+  const untilReady = async (isReady: () => boolean | Promise<boolean>) => {
+    const isOver = async () => ((await isReady()) ? 'ready' : (ended || cancel.aborted) && 'over')
+    if ((await waitFor(isOver, { withinMs: startLimitMs, everyMs: 50 })) === 'ready') return
     await stop()
     cancel.throwIfAborted()
     throw new NotStarted(said)
   }
-  await untilReady(true)
+  const alive = () => {
+    if (full) throw diskFull(full, folder)
+    if (ended) throw new UserError(`the collector ended by itself. It said: ${said.slice(-20).join('\n') || 'nothing'}`)
+  }
+  const unanswered = async (error: unknown): Promise<never> => {
+    await Promise.race([ending, sleep(END_SHOWS_MS, undefined, { ref: false })])
+    cancel.throwIfAborted()
+    alive()
+    throw error
+  }
+  const page = (port: string) => async () => {
+    const asked = fetch(`http://127.0.0.1:${port}/metrics`, { signal: AbortSignal.timeout(PAGE_LIMIT_MS) })
+    return (await asked.catch(unanswered)).text()
+  }
+  // With a log level above info it does not say that it is ready. It starts its receivers last.
+  await untilReady(async () => saidReady > 0 || (await statusOf(otlp)) !== undefined)
   return {
     pid: child.pid ?? 0,
     otlp,
-    metrics: `http://127.0.0.1:${ports.COLLECTOR_METRICS_PORT}/metrics`,
-    agents: `http://127.0.0.1:${ports.COLLECTOR_EXPORTER_PORT}/metrics`,
-    counted: `http://127.0.0.1:${ports.COLLECTOR_COUNTED_PORT}/metrics`,
-    alive: () => {
-      if (full) throw diskFull(full, folder)
-      if (ended)
-        throw new UserError(`the collector ended by itself. It said: ${said.slice(-20).join('\n') || 'nothing'}`)
-    },
+    metrics: page(ports.COLLECTOR_METRICS_PORT),
+    agents: page(ports.COLLECTOR_EXPORTER_PORT),
+    counted: page(ports.COLLECTOR_COUNTED_PORT),
+    alive,
+    unanswered,
     stop,
     kill: async () => {
       child.kill('SIGKILL')
       await Promise.all([ending, reading])
     },
     reload: async () => {
-      ready = false
+      const isReady = () => saidReady > reloads
+      await untilReady(isReady)
+      reloads++
       child.kill('SIGHUP')
-      await untilReady(false)
+      await untilReady(isReady)
     },
   }
 }
-
-const isListening = (address: string) =>
-  fetch(address, { signal: AbortSignal.timeout(10_000) }).then(
-    () => true,
-    () => false,
-  )
 
 /** The sum of all series of a name, in the text that Prometheus reads. */
 export function sumOf(page: string, name: string, label = ''): number {

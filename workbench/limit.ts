@@ -2,7 +2,7 @@ import { isMap, isSeq, parseDocument } from 'yaml'
 import { UserError } from './user-error.ts'
 
 /** How much a list may keep. Both are sizes of traces as the sampler has them: OTLP in protobuf, after masking. */
-export type Limit = Readonly<{
+type Limit = Readonly<{
   bytesPerDay: number
   /** The largest trace that the sampler takes. No limit may be too small for one of them, or it could never be kept. */
   largestTraceBytes: number

@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import { UserError } from './user-error.ts'
 
 /** One YAML document that remembers its lines. */
-export type Located = Readonly<{ document: Document; lineOf: (node: unknown) => number }>
+type Located = Readonly<{ document: Document; lineOf: (node: unknown) => number }>
 
 /** Reads YAML, or says in which line it is not YAML, and why. */
 export function locatedYaml(

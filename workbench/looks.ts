@@ -11,7 +11,7 @@ import {
 import { shownTime } from './duration.ts'
 
 type Fields = Readonly<Record<string, unknown>>
-export type Policy = Readonly<{ name: string; type: string; settings: Fields }>
+type Policy = Readonly<{ name: string; type: string; settings: Fields }>
 
 /** A span of the trace with the resource that sent it. */
 export type Seen = Readonly<{ span: Span; resource: Resource | undefined }>

@@ -1,8 +1,11 @@
 import { Agent, request } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parentPort, Worker, workerData } from 'node:worker_threads'
+import type { Running } from './collector.ts'
+import { UserError } from './user-error.ts'
 
 /** What a server answered, or why it could not be asked. */
-export type Answer = Readonly<{ status: number; text: string }> | Readonly<{ error: string }>
+type Answer = Readonly<{ status: number; text: string }> | Readonly<{ error: string }>
 
 /** Posts to one address from its own thread, so that reading and sending use different cores. */
 export function startPosting(url: string, atOnce: number) {
@@ -37,6 +40,33 @@ export function startPosting(url: string, atOnce: number) {
     stop: async () => {
       await thread.terminate()
     },
+  }
+}
+
+const REFUSED_AGAIN_MS = 100
+
+/**
+ * Posts a body until the collector accepts it: its memory limiter refuses data for a moment. Returns what it says if it refuses the
+ * body for good. Throws `UserError` when it does not answer.
+ */
+export async function postPatiently(
+  collector: Running,
+  { post }: Pick<ReturnType<typeof startPosting>, 'post'>,
+  body: Buffer,
+  cancel: AbortSignal,
+): Promise<string | undefined> {
+  for (;;) {
+    cancel.throwIfAborted()
+    collector.alive()
+    const answer = await post(body)
+    if ('error' in answer) {
+      cancel.throwIfAborted()
+      return collector.unanswered(new UserError(`the collector does not take what is sent: ${answer.error}`))
+    }
+    const { status, text } = answer
+    if (status >= 200 && status < 300) return undefined
+    if (status !== 429 && status !== 503) return `HTTP ${status} ${text.slice(0, 300)}`
+    await sleep(REFUSED_AGAIN_MS, undefined, { signal: cancel })
   }
 }
 

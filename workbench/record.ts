@@ -7,7 +7,7 @@ import { createGzip } from 'node:zlib'
 import { type Command, type Launcher, refusingFullDisk, runToEnd, startCollector, withScratch } from './collector.ts'
 import { ledgerBeside } from './recording.ts'
 import { UserError } from './user-error.ts'
-import { waitFor } from './wait.ts'
+import { isWell, waitFor } from './wait.ts'
 
 /** The programs that make traffic: a model server that answers on a port, and the agents that ask it. */
 export type World = Readonly<{
@@ -96,12 +96,7 @@ async function answering(
   ended: () => boolean,
   words: readonly string[],
 ): Promise<void> {
-  const answers = () =>
-    fetch(health).then(
-      ({ ok }) => ok,
-      () => false,
-    )
-  const isOver = async () => ((await answers()) ? 'answering' : ended() && 'ended')
+  const isOver = async () => ((await isWell(health)) ? 'answering' : ended() && 'ended')
   if ((await waitFor(isOver, { withinMs: startLimitMs, cancel })) === 'answering') return
   throw new UserError(`the model server does not answer. It said:\n${words.join('\n')}`)
 }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parse, stringify } from 'yaml'
 import { type Launcher, type Running, type Scratch, startCollector, sumOf, UNMASKED, withScratch } from './collector.ts'
 import { durationOf } from './duration.ts'
-import { startPosting } from './post.ts'
+import { postPatiently, startPosting } from './post.ts'
 import { lines, type Request } from './recording.ts'
 import { UserError } from './user-error.ts'
 import { defaultOf } from './variables.ts'
@@ -51,7 +51,6 @@ export const DECISION_WAIT = secondsOf('DECISION_WAIT')
 export const AFTER_ROOT = secondsOf('DECISION_WAIT_AFTER_ROOT')
 /** About how long a replay takes when nobody sets its speed. */
 const COMFORTABLE_MS = 10_000
-const REFUSED_AGAIN_MS = 100
 const PROGRESS_MS = 5000
 /** With so many, the collector need not wait for this process. More would only change the order. */
 const IN_FLIGHT = 8
@@ -97,7 +96,8 @@ export const replay = (launcher: Launcher, traffic: Traffic, policyFile: string)
     const file = join(folder, 'kept.jsonl')
     const list = join(folder, 'policies.yaml')
     copyFileSync(policyFile, list)
-    await sendThrough(launcher, traffic, { folder, overlays: OVERLAYS, env: { POLICY_FILE: list, KEPT_FILE: file } })
+    const scratch = { folder, overlays: OVERLAYS, env: { POLICY_FILE: list, KEPT_FILE: file } }
+    await sendThrough(launcher, traffic, scratch, refuseEvictions)
     return readKept(launcher, file)
   })
 
@@ -160,7 +160,12 @@ function judgingPipeline(config: { service: { pipelines: Record<string, Pipeline
   return found
 }
 
-async function sendThrough(launcher: Launcher, traffic: Traffic, { folder, overlays, env }: Scratch): Promise<void> {
+async function sendThrough(
+  launcher: Launcher,
+  traffic: Traffic,
+  { folder, overlays, env }: Scratch,
+  check: (collector: Running) => Promise<void> = async () => {},
+): Promise<void> {
   const { decisionSeconds, afterRootSeconds } = waitsOf(traffic)
   const collector = await startCollector(launcher, {
     folder,
@@ -178,7 +183,7 @@ async function sendThrough(launcher: Launcher, traffic: Traffic, { folder, overl
     // A trace with a root is decided at most two ticks of the sampler after its wait. A trace without one is decided when
     // the collector stops; by now all of its spans have arrived.
     await sleep((afterRootSeconds + 2) * 1000, undefined, { signal: launcher.cancel })
-    await refuseEvictions(collector)
+    await check(collector)
   } finally {
     await telling(
       launcher,
@@ -234,7 +239,12 @@ async function send(launcher: Launcher, collector: Running, { requests, speed, s
       const early = ((request.atMs - first) / speed) * stretch - (performance.now() - began)
       if (early > 1) await sleep(early, undefined, { signal: cancel })
       watch?.(request)
-      await post(collector, posting.post, request, cancel)
+      const refused = await postPatiently(collector, posting, request.body, cancel)
+      if (refused !== undefined) {
+        // Reading the request throws an error with the line and the reason; the collector does not know lines.
+        void request.spans
+        throw new UserError(`the collector refuses a request of the recording: ${refused}`)
+      }
       taken?.(request)
       sent += countOf(request.body, SPAN_SENT)
     }
@@ -253,42 +263,9 @@ async function send(launcher: Launcher, collector: Running, { requests, speed, s
   }
 }
 
-async function post(
-  collector: Running,
-  ask: ReturnType<typeof startPosting>['post'],
-  request: Request,
-  cancel: AbortSignal,
-): Promise<void> {
-  const { body } = request
-  for (;;) {
-    cancel.throwIfAborted()
-    collector.alive()
-    const answer = await ask(body)
-    if ('error' in answer) {
-      // The collector may be ending. Wait until that shows, because its own log says more.
-      await sleep(200)
-      cancel.throwIfAborted()
-      collector.alive()
-      throw new UserError(`the collector does not take the recording: ${answer.error}`)
-    }
-    const { status, text } = answer
-    if (status >= 200 && status < 300) return
-    // The memory limiter asks for patience.
-    if (status === 429 || status === 503) await sleep(REFUSED_AGAIN_MS, undefined, { signal: cancel })
-    else {
-      // Reading the request throws an error with the line and the reason; the collector does not know lines.
-      void request.spans
-      throw new UserError(`the collector refuses a request of the recording: HTTP ${status} ${text}`)
-    }
-  }
-}
-
 /** A trace that was removed to make room was never decided, so the table would be wrong. */
 async function refuseEvictions(collector: Running): Promise<void> {
-  const page = await fetch(collector.metrics).then(
-    (response) => response.text(),
-    () => '',
-  )
+  const page = await collector.metrics()
   const count = (name: string) => sumOf(page, `otelcol_processor_tail_sampling_${name}`)
   // The sampler counts an evicted trace only when its wait would have ended (0.161), so this compares what came with what is left.
   const judged = count('global_count_traces_sampled') + count('traces_dropped_too_large')

@@ -8,7 +8,7 @@ import { UserError } from './user-error.ts'
 import { variablesIn, withValue } from './variables.ts'
 
 /** The values to try for one number of a policy file: plain numbers, or times in nanoseconds. */
-export type Range = Readonly<{ variable: string; isTime: boolean; values: readonly number[]; text: string }>
+type Range = Readonly<{ variable: string; isTime: boolean; values: readonly number[]; text: string }>
 
 const MOST_VALUES = 50
 const USUAL_VALUES = 9
@@ -61,7 +61,7 @@ export type SweptRow = Readonly<{
 }>
 export type Swept = Readonly<{ variable: string; traces: number; rows: readonly SweptRow[] }>
 
-export type SweepRequest = Readonly<{
+type SweepRequest = Readonly<{
   /** The text of a checked policy file. */
   list: string
   range: Range

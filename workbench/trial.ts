@@ -1,6 +1,7 @@
 import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { nanosOf, type Span, toAttributes, traceRequest } from '../otlp/json.ts'
+import { postOtlp } from '../otlp/post.ts'
 import type { Complaint, Trial } from './check.ts'
 import { type Launcher, NotStarted, startCollector, UNMASKED } from './collector.ts'
 import { UserError } from './user-error.ts'
@@ -24,11 +25,7 @@ export const trialIn =
     try {
       const collector = await startCollector(launcher, { folder, overlays: [UNMASKED], env, line })
       try {
-        await fetch(`${collector.otlp}/v1/traces`, {
-          method: 'POST',
-          headers: { 'content-type': 'application/json' },
-          body: JSON.stringify(probe()),
-        })
+        await postOtlp(`${collector.otlp}/v1/traces`, probe())
         launcher.cancel.throwIfAborted()
         collector.alive()
       } finally {

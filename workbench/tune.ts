@@ -8,7 +8,7 @@ import type { Findings } from './report.ts'
 import { singlePolicies } from './single-policies.ts'
 import { compare, tabulate } from './table.ts'
 
-export type Question = Readonly<{
+type Question = Readonly<{
   recording: string
   /** Paths of checked policy files, each with the name to show. */
   a: Readonly<{ path: string; shown: string }>

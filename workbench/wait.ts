@@ -1,5 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
+/** How long a server may take to answer. A busy machine answers late. */
+export const ANSWER_LIMIT_MS = 10_000
+
+/** The HTTP status that a server answers; undefined if it does not answer. */
+export const statusOf = (address: string): Promise<number | undefined> =>
+  fetch(address, { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) }).then(
+    async ({ status, body }) => {
+      await body?.cancel()
+      return status
+    },
+    () => undefined,
+  )
+
+/** Whether a server answers with success. */
+export const isWell = async (address: string): Promise<boolean> => {
+  const status = await statusOf(address)
+  return status !== undefined && status >= 200 && status < 300
+}
+
 type Patience = Readonly<{
   withinMs: number
   /** Between two questions. */

@@ -31,7 +31,7 @@ export type Why = Readonly<{
 }>
 
 /** One trace of a recording: only its spans, in the requests that they came in. */
-export type Found = Readonly<{ id: string; requests: readonly Request[] }>
+type Found = Readonly<{ id: string; requests: readonly Request[] }>
 
 /** How many other ids an error shows. */
 const SHOWN_IDS = 3
@@ -94,7 +94,7 @@ function onlyTrace({ atMs, body }: Request, begins: string, isMeant: (id: string
   return spans.length > 0 ? { atMs, spans, body: Buffer.from(JSON.stringify(only)) } : undefined
 }
 
-export type Question = Readonly<{
+type Question = Readonly<{
   /** The text of a policy file. */
   list: string
   /** The variables of the list, e.g. `SLOW_CALL: 200ms`. */

@@ -25,7 +25,7 @@ import {
 /** More than the slowest backend can write at one time. */
 const KILLED_AT_PER_SECOND = 2 * TRACES_PER_SECOND
 
-export type Drill = Readonly<{ name: string; run: (tools: DrillTools, size: Size) => Promise<Outcome> }>
+type Drill = Readonly<{ name: string; run: (tools: DrillTools, size: Size) => Promise<Outcome> }>
 
 /** Kills the collector at random moments while it works, and starts it again on the same disk. */
 async function killed(tools: DrillTools, { seed, kills }: Size): Promise<Outcome> {
@@ -357,8 +357,18 @@ export function drillsOver(backends: readonly Backend[]): readonly Drill[] {
         perSecond: 4 * TRACES_PER_SECOND,
       }),
   })
+  // The longest come first, because several may run at the same time.
   return [
     { name: 'kill', run: killed },
+    { name: 'long-runs', run: longRuns },
+    ...backends
+      .filter(({ start }) => start)
+      .map(
+        (backend): Drill => ({
+          name: `${backend.id}-killed`,
+          run: (tools, size) => backendKilled(tools, size, backend),
+        }),
+      ),
     ...backends.flatMap((disturbed) => {
       const drill = (how: string, disturbance: Disturbance, real: readonly string[] = []): Drill => ({
         name: `${disturbed.id}-${how}`,
@@ -371,14 +381,6 @@ export function drillsOver(backends: readonly Backend[]): readonly Drill[] {
         drill('hangs', behaving({ kind: 'hangs' })),
       ]
     }),
-    ...backends
-      .filter(({ start }) => start)
-      .map(
-        (backend): Drill => ({
-          name: `${backend.id}-killed`,
-          run: (tools, size) => backendKilled(tools, size, backend),
-        }),
-      ),
     overflow('queue-full', { overlay: smallQueue(first?.exporter ?? '') }),
     overflow('disk-full', { started: smallDisk, overlay: SAYS_ALL }),
     { name: 'sigterm', run: again('sigterm', 3, stopAndStart) },
@@ -386,7 +388,6 @@ export function drillsOver(backends: readonly Backend[]): readonly Drill[] {
     { name: 'clocks', run: clocks },
     { name: 'burst', run: burst },
     { name: 'odd', run: odd },
-    { name: 'long-runs', run: longRuns },
   ]
 }
 

@@ -5,7 +5,7 @@ import { type Random, randomOf } from '../../random/random.ts'
 import { type Kind, MUST_KEEP, makeTrace, requestOf } from '../traffic.ts'
 
 /** A request that no client should send. */
-export type Odd = Readonly<{
+type Odd = Readonly<{
   name: string
   method: string
   path: string
@@ -160,16 +160,17 @@ function turned(body: Buffer, random: Random, bits: number): Buffer {
   return copy
 }
 
+const post = (name: string, type: string, body: Buffer, more: Partial<Odd> = {}): Odd => ({
+  name,
+  method: 'POST',
+  path: '/v1/traces',
+  body,
+  ...more,
+  headers: { 'content-type': type, ...more.headers },
+})
+
 /** Requests that are malformed as a whole, one of each. */
 function oddAtAll(json: Buffer, protobuf: Buffer): readonly Odd[] {
-  const post = (name: string, type: string, body: Buffer, more: Partial<Odd> = {}): Odd => ({
-    name,
-    method: 'POST',
-    path: '/v1/traces',
-    body,
-    ...more,
-    headers: { 'content-type': type, ...more.headers },
-  })
   const zipped = (name: string, body: Buffer, encoding = 'gzip') =>
     post(name, JSON_TYPE, body, { headers: { 'content-encoding': encoding } })
   const padded = Buffer.concat([json, Buffer.alloc(TOO_LARGE_BYTES, ' ')])
@@ -202,13 +203,6 @@ const KINDS: readonly Kind[] = [...MUST_KEEP, 'routine']
 export function* oddRequests(seed: number, count: number): Generator<Odd> {
   const valid = (number: number) =>
     makeTrace(anyOf(KINDS, randomOf('odd kind', seed, number)), randomOf('odd', seed, number)).spans
-  const post = (name: string, type: string, body: Buffer): Odd => ({
-    name,
-    method: 'POST',
-    path: '/v1/traces',
-    headers: { 'content-type': type },
-    body,
-  })
   const whole = oddAtAll(requestOf(0, valid(-1)).body, protobufOf(valid(-2)))
   yield* whole
   const bends = Object.entries(BENDS)

@@ -188,16 +188,8 @@ export async function withSetup<T>(
       const client = startClient(`${collector().otlp}/v1/traces`, scenario, cancel)
       ends.push(client.stop)
 
-      const counter = async (name: string, target?: Target) => {
-        const page = await fetch(collector().metrics, { signal: AbortSignal.timeout(60_000) }).then(
-          (answer) => answer.text(),
-          (error) => {
-            collector().alive() // If it has ended, its last words say more.
-            throw error
-          },
-        )
-        return sumOf(page, name, target && `exporter="${target.exporter}"`)
-      }
+      const counter = async (name: string, target?: Target) =>
+        sumOf(await collector().metrics(), name, target && `exporter="${target.exporter}"`)
       const settle = async () => {
         await client.settle()
         await sleep(DECIDED_AFTER_MS, undefined, { signal: cancel })

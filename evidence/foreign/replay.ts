@@ -10,6 +10,7 @@ import {
   type Span,
   type TraceRequest,
 } from '../../otlp/json.ts'
+import { postOtlp } from '../../otlp/post.ts'
 import { type Launcher, startCollector, withScratch } from '../../workbench/collector.ts'
 import { UserError } from '../../workbench/user-error.ts'
 
@@ -115,11 +116,7 @@ export const outcomeOf = (launcher: Launcher, sending: Sending, policyFile: stri
   })
 
 async function send(address: string, request: TraceRequest): Promise<void> {
-  const response = await fetch(address, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(request),
-  })
+  const response = await postOtlp(address, request)
   const answer = await response.text()
   if (!response.ok) throw new UserError(`the collector refuses a request: HTTP ${response.status} ${answer}`)
 }

@@ -1,10 +1,9 @@
 import { createReadStream, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { parse, stringify } from 'yaml'
 import type { TraceRequest } from '../../otlp/json.ts'
 import { type Launcher, startCollector, withScratch } from '../../workbench/collector.ts'
-import { startPosting } from '../../workbench/post.ts'
+import { postPatiently, startPosting } from '../../workbench/post.ts'
 import { lines } from '../../workbench/recording.ts'
 import { UserError } from '../../workbench/user-error.ts'
 
@@ -51,22 +50,10 @@ export const redacted = (launcher: Launcher, requests: readonly TraceRequest[]):
     const waiting = requests.values()
     const sender = async () => {
       for (const request of waiting) {
-        await accepted(Buffer.from(JSON.stringify(request)))
+        const body = Buffer.from(JSON.stringify(request))
+        const refused = await postPatiently(collector, posting, body, launcher.cancel)
+        if (refused !== undefined) throw new UserError(`the Collector refused a request: ${refused}`)
         sent++
-      }
-    }
-    const accepted = async (body: Buffer) => {
-      for (;;) {
-        const answer = await posting.post(body)
-        launcher.cancel.throwIfAborted()
-        collector.alive()
-        if ('status' in answer && answer.status === 200) return
-        // The memory limiter asks for patience.
-        if ('status' in answer && answer.status === 503) await sleep(200, undefined, { signal: launcher.cancel })
-        else
-          throw new UserError(
-            `the Collector refused a request: ${'error' in answer ? answer.error : `HTTP ${answer.status} ${answer.text.slice(0, 300)}`}`,
-          )
       }
     }
     try {

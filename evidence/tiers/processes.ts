@@ -17,7 +17,7 @@ export type Tiers = Readonly<{
   list: (samplers: readonly Member[]) => void
 }>
 
-export type TiersAsked = Readonly<{
+type TiersAsked = Readonly<{
   folder: string
   gateways: number
   samplers: number

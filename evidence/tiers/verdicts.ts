@@ -23,7 +23,7 @@ service: { pipelines: { traces/file: { receivers: [forward/stored], exporters: [
 export type Kept = Readonly<{ policy: string; spans: number }>
 
 /** What is in a file that `KEPT_TO_FILE` wrote, by trace id. */
-export async function keptIn(file: string): Promise<ReadonlyMap<string, Kept>> {
+async function keptIn(file: string): Promise<ReadonlyMap<string, Kept>> {
   const kept = new Map<string, Kept>()
   if (!existsSync(file)) return kept
   for await (const line of createInterface({ input: createReadStream(file) })) {

@@ -6,7 +6,7 @@ const Decision = z.object({ buy: Side.nullish(), sell: Side.nullish(), mood: z.n
 
 export type Decision = z.infer<typeof Decision>
 
-export type Reading = { readable: true; decision: Decision; repaired: boolean } | { readable: false; why: string }
+type Reading = { readable: true; decision: Decision; repaired: boolean } | { readable: false; why: string }
 
 /** Each opening brace costs one walk through the reply. Real replies hold a few; this limits the cost of a hostile one. */
 const MAX_BRACES = 100

@@ -1,5 +1,5 @@
-export const SEASONS = ['spring', 'summer', 'autumn', 'winter'] as const
-export type Season = (typeof SEASONS)[number]
+const SEASONS = ['spring', 'summer', 'autumn', 'winter'] as const
+type Season = (typeof SEASONS)[number]
 
 /** Long enough for prices to follow the weather, short enough for a winter in every five minutes of `make up`. */
 const TICKS_PER_SEASON = 12

@@ -18,7 +18,7 @@ const LARDER = 8
 const MEAL_CHEERS = 0.04
 const HUNGER_HURTS = 0.06
 
-export type Change = Readonly<{ world: World; amounts: Goods }>
+type Change = Readonly<{ world: World; amounts: Goods }>
 
 const clampMood = (mood: number) => Math.round(Math.min(1, Math.max(0.1, mood)) * 1000) / 1000
 

@@ -3,7 +3,7 @@ import type { Reply } from './reply.ts'
 import type { ChatRequest, Problem } from './request.ts'
 
 /** Writes the replies to the client: `begin`, then `text` for each part of a choice, then `end`. A plain answer is sent whole, at the end. */
-export type Answer = Readonly<{ begin: () => void; text: (choice: number, text: string) => void; end: () => void }>
+type Answer = Readonly<{ begin: () => void; text: (choice: number, text: string) => void; end: () => void }>
 
 export function answerTo(
   { model, body, promptTokens }: ChatRequest,

@@ -11,7 +11,7 @@ const PER_PROMPT_TOKEN = 0.0002
 const PER_OUTPUT_TOKEN = 0.008
 const JITTER = 0.2
 
-export type Timing = Readonly<{ prefillSeconds: number; decodeSeconds: number }>
+type Timing = Readonly<{ prefillSeconds: number; decodeSeconds: number }>
 
 /** How long the model thinks in world time. A slow answer takes 2.5 to 5 s over the same work, as on a GPU that is shared. */
 export function timingOf(
@@ -26,7 +26,7 @@ export function timingOf(
 }
 
 /** Waits in world time. Throws when the signal fires. */
-export type Pause = (seconds: number, signal: AbortSignal) => Promise<void>
+type Pause = (seconds: number, signal: AbortSignal) => Promise<void>
 
 export const pauseWith =
   (timeFactor: number): Pause =>

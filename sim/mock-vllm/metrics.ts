@@ -14,9 +14,9 @@ const SPENT = {
   interToken: 'inter_token_latency_seconds',
   e2e: 'e2e_request_latency_seconds',
 }
-export type Spent = Readonly<Record<keyof typeof SPENT, number>>
+type Spent = Readonly<Record<keyof typeof SPENT, number>>
 
-export type Metrics = Readonly<{
+type Metrics = Readonly<{
   type: string
   text: () => Promise<string>
   finished: (model: string, finish: string, tokens: Readonly<{ prompt: number; output: number }>, spent: Spent) => void

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { roll } from '../../random/random.ts'
 
-export type Json = string | number | boolean | null | readonly Json[] | Readonly<{ [key: string]: Json }>
+type Json = string | number | boolean | null | readonly Json[] | Readonly<{ [key: string]: Json }>
 type Schema = Readonly<Record<string, unknown>>
 type Place = Readonly<{ root: Schema; key: readonly (string | number)[]; depth: number }>
 

@@ -8,7 +8,7 @@ import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 const NAME = 'vllm.llm_engine'
 const propagator = new W3CTraceContextPropagator()
 
-export type Tracing = Readonly<{ tracer: Tracer; shutdown: () => Promise<void> }>
+type Tracing = Readonly<{ tracer: Tracer; shutdown: () => Promise<void> }>
 
 /**
  * Spans to OTLP/HTTP, configured by the standard environment. No diag logger is set: without a collector the spans are

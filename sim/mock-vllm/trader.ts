@@ -2,8 +2,8 @@ import { roll } from '../../random/random.ts'
 import type { Kind } from './faults.ts'
 import type { State } from './request.ts'
 
-export type Side = Readonly<{ good: string; price: number; quantity: number }>
-export type Decision = Readonly<{ buy: Side | null; sell: Side | null; mood: number }>
+type Side = Readonly<{ good: string; price: number; quantity: number }>
+type Decision = Readonly<{ buy: Side | null; sell: Side | null; mood: number }>
 
 /** What prices drift back to; without an anchor, bids that build on the last price run away in either direction. */
 const USUAL_PRICE = 1

@@ -11,7 +11,7 @@ import { tempo } from './tempo.ts'
 /** Every backend with a file in collector/backends/. */
 export const BACKENDS: readonly Backend[] = [tempo, phoenix, annotations, jaeger, langfuse, otlp]
 
-export type ServedBackend = Backend & Readonly<{ server: BackendServer }>
+type ServedBackend = Backend & Readonly<{ server: BackendServer }>
 
 /** The backends whose servers this project runs. */
 export const served = (backends: readonly Backend[]): readonly ServedBackend[] =>

@@ -1,3 +1,5 @@
+import PQueue from 'p-queue'
+
 const LOOKUPS_AT_ONCE = 8
 
 /**
@@ -11,8 +13,5 @@ export async function lookUpMissing(
 ): Promise<void> {
   const missing = keys.filter((key) => !stored.has(key)).map((key) => key.split(' ')[0] ?? '')
   const ids = [...new Set(missing)].filter((id) => /^[0-9a-f]{32}$/.test(id))
-  const lane = async () => {
-    for (let id = ids.pop(); id !== undefined; id = ids.pop()) await lookUp(id)
-  }
-  await Promise.all(Array.from({ length: LOOKUPS_AT_ONCE }, lane))
+  await new PQueue({ concurrency: LOOKUPS_AT_ONCE }).addAll(ids.map((id) => () => lookUp(id)))
 }

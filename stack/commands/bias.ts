@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { biasOf, biasReport, isUnbiased } from '../../evidence/bias.ts'
 import { BEGINNING } from '../../evidence/traffic.ts'
+import type { Caller } from '../../workbench/collector.ts'
 import { launcherFor } from '../collectors.ts'
 import type { Result } from '../measured.ts'
 import { SHIPPED_POLICY } from '../policy.ts'
@@ -9,15 +10,13 @@ import { ROOT, type Settings } from '../settings.ts'
 import { wholeNumber } from '../whole-number.ts'
 import { pricesOf } from '../workbench.ts'
 
-type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
-
 export type Salted = Readonly<{ seed: string | number; traces: number; salts: number }>
 
 /** Estimates all traces from the kept traces alone, with many salts, and compares the estimate with all traces. */
 export async function runBias(
   settings: Settings,
   { seed, traces, salts }: Salted,
-  options: Options,
+  options: Caller,
   weigh?: (weight: number) => number,
 ): Promise<Result> {
   const size = { seed: wholeNumber('SEED', seed), traces, salts, priceOf: pricesOf(BEGINNING) }

@@ -1,12 +1,14 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { execa } from 'execa'
+import PQueue from 'p-queue'
 import { drillReport, holds, type Outcome } from '../../evidence/drills/balance.ts'
 import { drillsOver } from '../../evidence/drills/drills.ts'
 import type { Backend as DrillTarget, DrillTools, RunningBackend, Size } from '../../evidence/drills/setup.ts'
 import { tierDrills } from '../../evidence/drills/tiers.ts'
+import type { Caller } from '../../workbench/collector.ts'
 import { UserError } from '../../workbench/user-error.ts'
-import { waitFor } from '../../workbench/wait.ts'
+import { isWell, waitFor } from '../../workbench/wait.ts'
 import type { Backend, BackendServer } from '../backends/backend.ts'
 import { BACKENDS, collectorFile, exporterOf, served } from '../backends/backends.ts'
 import { otlp } from '../backends/otlp.ts'
@@ -15,11 +17,9 @@ import type { MeasuredName, Result } from '../measured.ts'
 import { build, type Programs } from '../native.ts'
 import { SHIPPED_POLICY } from '../policy.ts'
 import { portsOfItsOwn } from '../ports.ts'
-import { ANSWER_LIMIT_MS, startLimitMs } from '../service.ts'
+import { startLimitMs } from '../service.ts'
 import { ROOT, type Settings } from '../settings.ts'
 import { wholeNumber } from '../whole-number.ts'
-
-type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
 /** Enough to test that no backend affects another: the backends that run here, and one that is somewhere else. */
 const DRILLED = BACKENDS.filter(({ id, server }) => server !== undefined || id === otlp.id)
@@ -44,7 +44,7 @@ export type Asked = Omit<Size, 'seed' | 'kills'> &
 export async function runDrills(
   settings: Settings,
   { only, seed, kills, atOnce = 1, ...more }: Asked,
-  options: Options,
+  options: Caller,
 ): Promise<Result & Readonly<{ outcomes: readonly Outcome[] }>> {
   const size = { ...more, seed: wholeNumber('SEED', seed), kills: wholeNumber('KILLS', kills) }
   const recipes = served(DRILLED).map(({ server }) => server.recipe)
@@ -69,33 +69,26 @@ export async function runDrills(
       `DRILL=${unknown}: there is no drill of this name. There are ${all.map(({ name }) => name).join(', ')}; ${Object.keys(groups).join(' and ')} are all drills with one Collector and with two tiers.`,
     )
   const wanted = Object.entries(groups).flatMap(([group, drills]) => drills.filter(({ name }) => isWanted(name, group)))
-  const outcomes = new Map<string, Outcome>()
-  const waiting = [...wanted]
-  const runner = async () => {
-    for (let drill = waiting.shift(); drill; drill = waiting.shift()) {
-      const { name, run } = drill
-      const began = Date.now()
-      options.say(`  ${name} …`)
-      const outcome = await run(tools, size)
-      const verdict = holds(outcome) ? 'balances' : 'DOES NOT BALANCE'
-      options.say(`  ${name}: ${verdict} after ${Math.round((Date.now() - began) / 1000)} s`)
-      outcomes.set(name, outcome)
-    }
+  const queue = new PQueue({ concurrency: atOnce })
+  const timed = async ({ name, run }: (typeof wanted)[number]) => {
+    const began = Date.now()
+    options.say(`  ${name} …`)
+    const outcome = await run(tools, size)
+    const verdict = holds(outcome) ? 'balances' : 'DOES NOT BALANCE'
+    options.say(`  ${name}: ${verdict} after ${Math.round((Date.now() - began) / 1000)} s`)
+    return outcome
   }
-  const runs = Array.from({ length: atOnce }, () =>
-    runner().catch((error) => {
-      over.abort(error)
-      throw error
-    }),
-  )
-  await Promise.allSettled(runs)
-  await Promise.all(runs)
-  const told = wanted.flatMap(({ name }) => outcomes.get(name) ?? [])
+  const told = await queue.addAll(wanted.map((drill) => () => timed(drill))).catch(async (error) => {
+    over.abort(error)
+    queue.clear()
+    await queue.onIdle()
+    throw error
+  })
   return { report: (format) => drillReport(told, format), holds: told.every(holds), outcomes: told }
 }
 
 /** A backend for drills, from its record in this stack, with the real server if this project runs one. */
-function drillBackend(settings: Settings, programs: Programs, backend: Backend, options: Options): DrillTarget {
+function drillBackend(settings: Settings, programs: Programs, backend: Backend, options: Caller): DrillTarget {
   const { id, endpointVariable, server } = backend
   return {
     id,
@@ -116,7 +109,7 @@ async function startServer(
   { id, endpointVariable, environment }: Backend,
   { service, stored }: BackendServer,
   folder: string,
-  { cancel }: Options,
+  { cancel }: Caller,
 ): Promise<RunningBackend> {
   const own: Settings = { ...settings, state: folder, ports: await portsOfItsOwn() }
   mkdirSync(folder, { recursive: true })
@@ -131,13 +124,7 @@ async function startServer(
   const start = async () => {
     child = launch()
     const started = child
-    const isReady = async () => {
-      const answers = await fetch(ready ?? '', { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) }).then(
-        ({ ok }) => ok,
-        () => false,
-      )
-      return answers ? 'ready' : started.exitCode !== null && 'ended'
-    }
+    const isReady = async () => ((await isWell(ready ?? '')) ? 'ready' : started.exitCode !== null && 'ended')
     const withinMs = startLimitMs(settings)
     if ((await waitFor(isReady, { withinMs, cancel })) === 'ready') return
     throw new UserError(

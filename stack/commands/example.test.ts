@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { after, test } from 'node:test'
 import { UserError } from '../../workbench/user-error.ts'
@@ -8,7 +7,6 @@ import { ownSettings } from '../own-stack.ts'
 import { example } from './example.ts'
 
 const settings = await ownSettings()
-after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 const asked = (name: string) => {
   const said: string[] = []

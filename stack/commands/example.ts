@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { spanKey } from '../../evidence/drills/balance.ts'
 import { exploreFixed } from '../../grafana/source/links.ts'
 import { GEN_AI, OTHER } from '../../vocabulary/attributes.ts'
+import type { Caller } from '../../workbench/collector.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { waitFor } from '../../workbench/wait.ts'
 import { chosenBackends, served } from '../backends/backends.ts'
@@ -26,8 +27,6 @@ import { phoenixSpans, prometheus, type Span, tempoSearch, tempoTrace } from '..
 import { hasGrafana } from '../remembered.ts'
 import { ROOT, type Settings, url } from '../settings.ts'
 
-type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
-
 /** A trace is judged some seconds after its root has ended, and then stored. */
 const PATIENCE_MS = 30_000
 /** The traces of one run are stored within a few seconds; after this long without another one, there are no more. */
@@ -43,7 +42,7 @@ async function tracesOf(settings: Settings, run: string): Promise<ReadonlyMap<st
 }
 
 /** Runs one example against the running stack, and says where it is seen. Throws `UserError` when the stack is not up. */
-export async function example(settings: Settings, name: string, { cancel, say }: Options): Promise<void> {
+export async function example(settings: Settings, name: string, { cancel, say }: Caller): Promise<void> {
   exampleOf(name) // Refuses a name that no example has, before anything is asked or installed.
   await refuseMissingStack(settings)
   const programs = await install(settings, [name], { cancel, say })
@@ -117,7 +116,7 @@ async function phoenixProject(settings: Settings, name: string): Promise<string>
  * Runs examples against a stack of their own that keeps every trace, and holds what is stored to examples/expect.yaml.
  * Returns whether all are as expected.
  */
-export async function examples(names: readonly string[], { cancel, say }: Options): Promise<boolean> {
+export async function examples(names: readonly string[], { cancel, say }: Caller): Promise<boolean> {
   for (const name of names) exampleOf(name)
   const settings = await ownSettings({ VLLM_PRESET: 'calm' }) // The mock's mistakes would change what an example does.
   const programs = await install(settings, names, { cancel, say })

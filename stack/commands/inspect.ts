@@ -1,4 +1,5 @@
 import { diff } from 'node:util'
+import type { Caller } from '../../workbench/collector.ts'
 import { millisecondsOf } from '../../workbench/duration.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { waitFor } from '../../workbench/wait.ts'
@@ -32,7 +33,7 @@ export type Asked = Readonly<{
   /** How far back, such as 10m. */
   since: string
 }>
-type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void; arrivalMs?: number }>
+type Options = Caller & Readonly<{ arrivalMs?: number }>
 
 /**
  * Says for one service, or for all that arrived, what works and what is missing, with the fix. Returns whether boards and

@@ -10,7 +10,7 @@ import { isTight, judge, knownLeaksTable, type Leaks, leakReport, readKnownLeaks
 import { recordedTraces } from '../../evidence/leak/recorded.ts'
 import { redacted } from '../../evidence/leak/redactor.ts'
 import { searcherFor } from '../../evidence/leak/search.ts'
-import { sumOf, withScratch } from '../../workbench/collector.ts'
+import { type Caller, sumOf, withScratch } from '../../workbench/collector.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { waitFor } from '../../workbench/wait.ts'
 import { BACKENDS, chosenBackends, exporterOf, served } from '../backends/backends.ts'
@@ -24,8 +24,6 @@ import { bytesFrom, phoenixProjects, phoenixSpans } from '../queries.ts'
 import { type PortName, ROOT, type Settings, url } from '../settings.ts'
 import { wholeNumber } from '../whole-number.ts'
 
-type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
-
 export const KNOWN_LEAKS = 'evidence/leak/known-leaks.yaml'
 const POLICY = 'collector/policies/keep-everything.yaml'
 /** How many bodies of the corpus are in one request. */
@@ -35,7 +33,7 @@ const BODIES_AT_ONCE = 10
  * Sends secrets of every kind through a scratch stack, then searches for them in every output: in the answers of the
  * backends, Prometheus and the collector, and in every file that they wrote. Throws `UserError` when it cannot.
  */
-export const findLeaks = (settings: Settings, size: CorpusSize, options: Options): Promise<Leaks> =>
+export const findLeaks = (settings: Settings, size: CorpusSize, options: Caller): Promise<Leaks> =>
   withScratch((state) => leaksOf(settings, state, size, options))
 
 /** `shapes` is the number of recorded messages that each kind of secret is planted into; all, if it is left out. */
@@ -44,7 +42,7 @@ type CorpusSize = Readonly<{ seed: number; count: number; shapes?: number; polic
 const HARMLESS = { ids: 20_000, numbers: 100_000, pictures: { count: 2, bytes: 3_000_000 } }
 
 /** Sends what is not private, and what real SDKs sent, through the redactor alone, and compares. Throws `UserError` when it cannot. */
-export async function findHarm(settings: Settings, seed: number, options: Options): Promise<Harms> {
+export async function findHarm(settings: Settings, seed: number, options: Caller): Promise<Harms> {
   const launcher = await launcherFor(settings, options, 'native')
   const [harmless, recorded] = [[...makeHarmless({ seed, ...HARMLESS })], recordedTraces()]
   const arrived = await redacted(launcher, [...harmless, ...[...recorded.values()].flat()])
@@ -55,7 +53,7 @@ export async function findHarm(settings: Settings, seed: number, options: Option
 export async function runLeak(
   settings: Settings,
   { seed, count }: Readonly<{ seed: string | number; count: string | number }>,
-  options: Options,
+  options: Caller,
 ): Promise<Result> {
   const size = { seed: wholeNumber('SEED', seed), count: wholeNumber('N', count) }
   options.say('  sending what is not private')
@@ -70,7 +68,7 @@ export async function runLeak(
   return { report, holds: isTight(leaks) && isHarmless(harms) }
 }
 
-async function leaksOf(settings: Settings, state: string, size: CorpusSize, { cancel, say }: Options): Promise<Leaks> {
+async function leaksOf(settings: Settings, state: string, size: CorpusSize, { cancel, say }: Caller): Promise<Leaks> {
   const knownLeaks = readKnownLeaks(readFileSync(resolve(ROOT, KNOWN_LEAKS), 'utf8'), KNOWN_LEAKS)
   // What arrives while the corpus is sent is searched at the end: until then nobody knows what to search for.
   const taken: Readonly<{ path: string; body: Buffer }>[] = []

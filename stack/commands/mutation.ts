@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import { readCases } from '../../evidence/cases.ts'
 import { type Mutant, madeTraffic, missed, mutationReport, tryMutants } from '../../evidence/mutation.ts'
 import { checkPolicyFile } from '../../workbench/check.ts'
-import { withScratch } from '../../workbench/collector.ts'
+import { type Caller, withScratch } from '../../workbench/collector.ts'
 import { readRecording } from '../../workbench/recording.ts'
 import { trialIn } from '../../workbench/trial.ts'
 import { launcherFor } from '../collectors.ts'
@@ -12,8 +12,6 @@ import { SHIPPED_POLICY } from '../policy.ts'
 import { ROOT, type Settings } from '../settings.ts'
 import { COMMITTED_RECORDING } from '../workbench.ts'
 
-type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
-
 export const CASES = resolve(ROOT, 'evidence/cases')
 /** How many generated traces are sent to mutants that no case finds. */
 const OTHER_TRACES = 3000
@@ -21,7 +19,7 @@ const OTHER_TRACES = 3000
 const SPEED = 10
 
 /** Makes every mutant of the shipped list and reports what finds it. Throws `UserError` when a case cannot be read. */
-export async function runMutation(settings: Settings, options: Options): Promise<Result> {
+export async function runMutation(settings: Settings, options: Caller): Promise<Result> {
   const cases = readCases(CASES)
   const launcher = await launcherFor(settings, options)
   const check = ({ text }: Mutant) =>

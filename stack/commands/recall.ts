@@ -2,13 +2,12 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { quietAgents, quietReport } from '../../evidence/quiet.ts'
 import { isKept, recallData, recallOf, recallReport } from '../../evidence/recall.ts'
+import type { Caller } from '../../workbench/collector.ts'
 import { launcherFor } from '../collectors.ts'
 import type { Result } from '../measured.ts'
 import { SHIPPED_POLICY } from '../policy.ts'
 import { ROOT, type Settings } from '../settings.ts'
 import { wholeNumber } from '../whole-number.ts'
-
-type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
 export type Sent = Readonly<{ seed: string | number; count: string | number }>
 
@@ -19,7 +18,7 @@ const QUIET = { agents: 300, runs: 60 }
 export async function runRecall(
   settings: Settings,
   { seed, count }: Sent,
-  options: Options,
+  options: Caller,
   policy = SHIPPED_POLICY,
 ): Promise<Result> {
   const sent = { seed: wholeNumber('SEED', seed), count: wholeNumber('COUNT', count) }

@@ -1,5 +1,5 @@
 import { relative, resolve } from 'node:path'
-import type { Command } from '../../workbench/collector.ts'
+import type { Caller, Command } from '../../workbench/collector.ts'
 import { record, type World } from '../../workbench/record.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { launcherFor } from '../collectors.ts'
@@ -8,15 +8,13 @@ import { tsx } from '../service.ts'
 import { ROOT, type Settings } from '../settings.ts'
 import { RECORDINGS } from '../workbench.ts'
 
-type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
-
 export type Recorded = Readonly<{ seed: string; ticks: string; preset: string; timeFactor: string }>
 
 /** Records a run of the simulator and returns the path. Throws `UserError` for a wrong number. */
 export async function makeRecording(
   settings: Settings,
   run: Recorded,
-  options: Options,
+  options: Caller,
   folder = resolve(ROOT, RECORDINGS),
 ): Promise<string> {
   const { seed, ticks, preset, timeFactor } = run

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { execa } from 'execa'
+import { nanosOf, toAttributes, traceRequest } from '../../otlp/json.ts'
+import { postOtlp } from '../../otlp/post.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 import { onInterrupt } from '../../sim/interrupt.ts'
 import { sumOf } from '../../workbench/collector.ts'
@@ -140,26 +142,21 @@ function ownCollectorLine({ copy, project, settings }: Stage, ports: readonly nu
 /** Sends a failed call with an address in it to this port, in a trace of its own, and answers which one. */
 async function sendCall({ settings }: Stage, port: number | undefined): Promise<string> {
   const traceId = randomBytes(16).toString('hex')
-  const now = BigInt(Date.now()) * 1_000_000n
   const span = {
     traceId,
     spanId: randomBytes(8).toString('hex'),
     name: 'chat',
-    startTimeUnixNano: String(now),
-    endTimeUnixNano: String(now + 1n),
+    startTimeUnixNano: nanosOf(Date.now()),
+    endTimeUnixNano: nanosOf(Date.now() + 1),
     status: { code: 2 },
-    attributes: [
-      { key: 'gen_ai.operation.name', value: { stringValue: 'chat' } },
-      { key: 'prompt', value: { stringValue: 'write to somebody@example.com soon' } },
-    ],
+    attributes: toAttributes({
+      'gen_ai.operation.name': 'chat',
+      prompt: 'write to somebody@example.com soon',
+    }),
   }
   await recovered(async () => {
-    const { status } = await fetch(`http://127.0.0.1:${port}/v1/traces`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${settings.env.OTLP_TOKEN ?? ''}` },
-      body: JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] }),
-      signal: AbortSignal.timeout(5000),
-    })
+    const headers = { authorization: `Bearer ${settings.env.OTLP_TOKEN ?? ''}` }
+    const { status } = await postOtlp(`http://127.0.0.1:${port}/v1/traces`, traceRequest([span]), headers)
     if (status !== 200) throw new Error(`OTLP is answered with HTTP ${status}`)
   })
   return traceId

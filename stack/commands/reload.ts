@@ -1,19 +1,19 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { classified, classLists, study } from '../../workbench/classes.ts'
-import type { Launcher } from '../../workbench/collector.ts'
+import type { Caller, Launcher } from '../../workbench/collector.ts'
+import { drawIn } from '../../workbench/draw.ts'
 import { readRecording, timeFactorOf } from '../../workbench/recording.ts'
 import { comfortableSpeed, replayEach } from '../../workbench/replay.ts'
 import { compare, type Diff } from '../../workbench/table.ts'
 import { UserError } from '../../workbench/user-error.ts'
-import { waitFor } from '../../workbench/wait.ts'
+import { ANSWER_LIMIT_MS, waitFor } from '../../workbench/wait.ts'
 import { reloadCollector } from '../boot.ts'
 import { launcherFor } from '../collectors.ts'
 import { reloadDocker } from '../docker.ts'
 import { activePolicy, checkPolicy, policyBefore, putInForce, shownAs, slowCall } from '../policy.ts'
 import { remembered } from '../remembered.ts'
-import type { LastWords } from '../service.ts'
-import { ANSWER_LIMIT_MS, startLimitMs } from '../service.ts'
+import { type LastWords, startLimitMs } from '../service.ts'
 import { ROOT, type Settings, url } from '../settings.ts'
 import { type Instance, judges, titleOf } from '../tiers.ts'
 import { changeWaits, waitsIn } from '../waits.ts'
@@ -31,11 +31,7 @@ type ReloadRequest = Readonly<{
 /** Checks a policy file and puts it in force in the running stack. Throws `UserError` as `reload` does, and when no stack is up. */
 export async function reloadStack(
   settings: Settings,
-  {
-    policy,
-    recording,
-    ...options
-  }: Readonly<{ policy: string; recording?: string; cancel: AbortSignal; say: (line: string) => void }>,
+  { policy, recording, ...options }: Caller & Readonly<{ policy: string; recording?: string }>,
 ): Promise<void> {
   const boot = remembered(settings)?.boot
   if (!boot)
@@ -227,16 +223,12 @@ function shown(diff: Diff, recording: string): readonly string[] {
     ['bytes', String(diff.bytes.before), String(diff.bytes.after)],
     ['USD', diff.usd.before.toFixed(6), diff.usd.after.toFixed(6)],
   ]
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? []
-  const drawn = rows.map((row) =>
-    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0))),
-  )
   return [
     ...(losses.length > 0 ? [`\nWARNING: ${losses.length} traces that must be kept are lost with this list:`] : []),
     ...losses.slice(0, SHOWN_LOSSES).map(({ trace, classes }) => `  ${trace}  ${classes.join(', ')}`),
     ...(more > 0 ? [`  … and ${more} more; all of them: make tune A=… B=… RECORDING=${recording}`] : []),
     '',
-    ...drawn.map((row) => `  ${row.join('  ').trimEnd()}`),
+    drawIn('text')(rows).replace(/^/gm, '  '),
     '',
   ]
 }

@@ -1,6 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { compareVerdicts, type Verdicts } from '../../evidence/tiers/verdicts.ts'
+import type { Caller } from '../../workbench/collector.ts'
 import { drawIn } from '../../workbench/draw.ts'
 import { lowerBound } from '../../workbench/table.ts'
 import { withVariables } from '../../workbench/variables.ts'
@@ -24,15 +25,13 @@ import { needsProc } from '../scale/throttle.ts'
 import { ROOT, type Settings } from '../settings.ts'
 import { wholeNumber } from '../whole-number.ts'
 
-type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
-
 /** What is aimed at. */
 const AIMS = { secondTierUs: 20, doubling: 0.9, cpuSpread: 0.1, planError: 0.25 } as const
 
 /** Measures two tiers against one Collector: verdicts, cost, throughput, endurance, and whether the plan is right. */
 export async function runScale(
   { count, minutes, seed }: Readonly<{ count: string; minutes: string; seed: string }>,
-  options: Options,
+  options: Caller,
 ): Promise<Result> {
   needsProc()
   const size = {
@@ -92,7 +91,7 @@ export async function runScale(
 
 type Size = Readonly<{ mustKeep: number; minutes: number; seed: number }>
 
-async function measure(settings: Settings, size: Size, options: Options) {
+async function measure(settings: Settings, size: Size, options: Caller) {
   const lab = await makeLab(settings, options)
   const list = withVariables(readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8'), {})
   const verdicts = await compareVerdicts(lab, { list, ...size })

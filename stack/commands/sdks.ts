@@ -2,18 +2,17 @@ import { resolve } from 'node:path'
 import { readRecordings } from '../../evidence/foreign/recordings.ts'
 import { scatteredOutcome } from '../../evidence/foreign/scattered.ts'
 import { sdksReport, sdksSummary, verdictsOf } from '../../evidence/foreign/verdicts.ts'
+import type { Caller } from '../../workbench/collector.ts'
 import { launcherFor } from '../collectors.ts'
 import type { Result } from '../measured.ts'
 import { SHIPPED_POLICY } from '../policy.ts'
 import { ROOT, type Settings } from '../settings.ts'
 
-type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
-
 /** Any number does; the same one gives the same delays. */
 const SEED = 7
 
 /** Sends the recordings of real SDKs through the shipped configuration, and says for each SDK what it gets. */
-export async function runSdks(settings: Settings, options: Options): Promise<Result> {
+export async function runSdks(settings: Settings, options: Caller): Promise<Result> {
   const recordings = readRecordings()
   // The recordings are read from files of the collector, which a container does not share.
   const launcher = await launcherFor(settings, options, 'native')

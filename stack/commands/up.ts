@@ -1,3 +1,4 @@
+import type { Caller } from '../../workbench/collector.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { chosenBackends } from '../backends/backends.ts'
 import { bootNative } from '../boot.ts'
@@ -12,7 +13,7 @@ import { type Settings, url } from '../settings.ts'
 import { collectors, receivers } from '../tiers.ts'
 import { VIEWER_SIZE } from './viewer.ts'
 
-type Options = Readonly<{ policy: string; boot: Boot | undefined; cancel: AbortSignal; say: (line: string) => void }>
+type Options = Caller & Readonly<{ policy: string; boot: Boot | undefined }>
 
 /** Starts everything and waits until it works. Throws `UserError` before anything is started when it cannot. */
 export async function up(settings: Settings, { policy, boot: wanted, cancel, say }: Options): Promise<void> {

@@ -5,9 +5,9 @@ import { resolve } from 'node:path'
 import { execa } from 'execa'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { Entry } from '../../sim/ledger.ts'
-import { sumOf } from '../../workbench/collector.ts'
+import { type Caller, sumOf } from '../../workbench/collector.ts'
 import { UserError } from '../../workbench/user-error.ts'
-import { waitFor } from '../../workbench/wait.ts'
+import { isWell, waitFor } from '../../workbench/wait.ts'
 import type { Backend, Tick } from '../backends/backend.ts'
 import { chosenBackends, exporterOf, served } from '../backends/backends.ts'
 import { freePorts } from '../ports.ts'
@@ -20,14 +20,12 @@ import { judges } from '../tiers.ts'
 /** How long one backend may take to show what was sent. With the shipped waits it takes 8 to 9 s; on a busy machine, more than a minute. */
 const PATIENCE_MS = 180_000
 
-type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
-
 /**
  * Sends one marked tick and finds it in each backend and in Prometheus. The prompts of the tick hold an e-mail address that
  * nobody has; then this searches all of them for the address. The fox is made to buy its own mushrooms, so every policy that
  * keeps errors keeps the tick. Throws `UserError` at the first check that fails.
  */
-export async function verify(settings: Settings, { cancel, say }: Options): Promise<void> {
+export async function verify(settings: Settings, { cancel, say }: Caller): Promise<void> {
   const canary = `canary-${randomBytes(6).toString('hex')}@example.com`
   const backends = chosenBackends(settings)
   const elsewhere = backends.filter(({ server }) => !server)
@@ -134,11 +132,7 @@ async function play(settings: Settings, canary: string, cancel: AbortSignal) {
     stdout: 'ignore',
   })
   try {
-    const isUp = () =>
-      fetch(`http://127.0.0.1:${port}/health`).then(
-        ({ ok }) => ok,
-        () => false,
-      )
+    const isUp = () => isWell(`http://127.0.0.1:${port}/health`)
     if (!(await waitFor(isUp, { withinMs: startLimitMs(settings), cancel })))
       throw new UserError('BAD  the mock model server did not start')
     const sim = await execa(file, args, { env, extendEnv: false, reject: false, cancelSignal: cancel })

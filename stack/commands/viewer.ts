@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { extname, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { dashboardsFor } from '../../grafana/source/dashboards.ts'
+import type { Caller } from '../../workbench/collector.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { holder, isFree } from '../ports.ts'
 import { type PortName, ROOT, type Settings, url } from '../settings.ts'
@@ -26,7 +27,7 @@ const QUESTIONS: readonly [PortName, RegExp][] = [
  * Shows the boards of grafana/dashboards in a browser, without a Grafana, until cancelled. Make builds `viewer/` before.
  * Throws `UserError` when the stack is not up or the port is taken.
  */
-export async function view(settings: Settings, { cancel, say }: { cancel: AbortSignal; say: (line: string) => void }) {
+export async function view(settings: Settings, { cancel, say }: Caller) {
   for (const [name, ready] of Object.entries({ PROMETHEUS_PORT: '/-/ready', TEMPO_PORT: '/ready' })) {
     const at = url(settings, name as PortName, ready)
     const answer = await fetch(at, { signal: AbortSignal.timeout(5000) }).catch(() => undefined)

@@ -3,7 +3,7 @@ import type { Span } from '../queries.ts'
 import { isCallSpan, type Trace } from './stored.ts'
 
 /** A model call inside another one. Their tokens are equal, or only the inner one has some. */
-export type Double = Readonly<{ outer: Span; inner: Span; tokens: 'both' | 'inner' }>
+type Double = Readonly<{ outer: Span; inner: Span; tokens: 'both' | 'inner' }>
 
 const tokensOf = ({ attributes }: Span) =>
   [attributes[GEN_AI.INPUT_TOKENS] ?? 0, attributes[GEN_AI.OUTPUT_TOKENS] ?? 0].join()

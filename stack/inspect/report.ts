@@ -1,7 +1,7 @@
 import { type Line, NAMES } from './line.ts'
 
 /** The end of the command: a board or a policy cannot see a service, or all are seen. */
-export type Verdict = 'blind' | 'seen'
+type Verdict = 'blind' | 'seen'
 
 const MARKS = { ok: 'ok  ', note: 'note', blind: 'BAD ', untold: '?   ' } as const
 const WIDTH = Math.max(...NAMES.map((name) => name.length)) + 1

@@ -1,5 +1,5 @@
 /** Names that differ in an id only. */
-export type Template = Readonly<{ template: string; names: readonly string[] }>
+type Template = Readonly<{ template: string; names: readonly string[] }>
 
 /** Fewer may be kinds: "step 1" to "step 4", or the models that an agent asks. */
 const IDS_FROM = 5

@@ -2,12 +2,11 @@ import { cpSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync 
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { execa } from 'execa'
+import type { Caller } from '../../workbench/collector.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { dockerEngine } from '../docker-engine.ts'
 import { build, readRecipes } from '../native.ts'
 import { ROOT, type Settings } from '../settings.ts'
-
-type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
 /** How long one command of the stack may take: the first one builds the image of the simulator. */
 const COMMAND_MS = 900_000
@@ -102,7 +101,7 @@ export async function copyRepository(folder: string): Promise<string> {
 }
 
 /** The engine and Compose. Where only Compose is missing, the one that the tests use is lent to Docker. */
-export async function findEngine(settings: Settings, folder: string, options: Options): Promise<Settings> {
+export async function findEngine(settings: Settings, folder: string, options: Caller): Promise<Settings> {
   const found = await dockerEngine(settings.env)
   if ('version' in found) return settings
   const mend = 'On Debian: apt install docker.io; then make rehearse.'

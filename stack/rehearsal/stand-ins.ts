@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, realpathSync, rmSync } from 'nod
 import { homedir, platform } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { execa } from 'execa'
+import type { Caller } from '../../workbench/collector.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { build, type Programs } from '../native.ts'
 import { ROOT, type Settings } from '../settings.ts'
@@ -18,8 +19,6 @@ export const IMAGES = [
   'NODE_IMAGE',
 ] as const
 export type Image = (typeof IMAGES)[number]
-
-type Options = Readonly<{ cancel: AbortSignal; say: (line: string) => void }>
 
 const PARTS: Readonly<Record<Image, readonly string[]>> = {
   OTELCOL_IMAGE: ['collector-tiers'],
@@ -41,7 +40,7 @@ export async function makeStandIn(
   settings: Settings,
   image: Image,
   { name, scratch }: Readonly<{ name: string; scratch: string }>,
-  options: Options,
+  options: Caller,
 ): Promise<void> {
   if (platform() !== 'linux')
     throw new UserError(

@@ -6,7 +6,7 @@ import { cpuSeconds } from './throttle.ts'
 
 const KB = 1024
 /** The plan draws straight lines through these. */
-export const MEASURED_AT = [
+const MEASURED_AT = [
   { kilobytes: 1, kept: 0.1 },
   { kilobytes: 1, kept: 0.3 },
   { kilobytes: 4, kept: 0.1 },

@@ -1,7 +1,14 @@
 import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type Member, startTiers, type Tiers } from '../../evidence/tiers/processes.ts'
-import { type Launcher, type Running, startCollector, sumOf, withScratch } from '../../workbench/collector.ts'
+import {
+  type Caller,
+  type Launcher,
+  type Running,
+  startCollector,
+  sumOf,
+  withScratch,
+} from '../../workbench/collector.ts'
 import { waitFor } from '../../workbench/wait.ts'
 import { chosenBackends, collectorFile, served } from '../backends/backends.ts'
 import { launcherFor, tiersLauncher } from '../collectors.ts'
@@ -10,18 +17,9 @@ import { SHIPPED_POLICY } from '../policy.ts'
 import { collectorEnvironment } from '../services.ts'
 import { ROOT, type Settings } from '../settings.ts'
 
-export type Lab = Readonly<{
-  settings: Settings
-  one: Launcher
-  tiers: Launcher
-  cancel: AbortSignal
-  say: (line: string) => void
-}>
+export type Lab = Caller & Readonly<{ settings: Settings; one: Launcher; tiers: Launcher }>
 
-export async function makeLab(
-  settings: Settings,
-  options: Readonly<{ cancel: AbortSignal; say: (line: string) => void }>,
-): Promise<Lab> {
+export async function makeLab(settings: Settings, options: Caller): Promise<Lab> {
   return {
     settings,
     ...options,
@@ -33,7 +31,7 @@ export async function makeLab(
 /** Every trace has a root, and all of it is in one request. */
 const WAITS = { DECISION_WAIT: '5s', DECISION_WAIT_AFTER_ROOT: '1s' }
 
-export type Running2 = Tiers & Readonly<{ one: Running | undefined; sinkBytes: () => number }>
+type Running2 = Tiers & Readonly<{ one: Running | undefined; sinkBytes: () => number }>
 type Asked = Readonly<{
   gateways: number
   samplers: number
@@ -88,7 +86,7 @@ export const runningOf = (members: readonly Member[]): readonly Running[] => mem
 
 /** The sum of a counter over several processes. */
 export async function total(some: readonly Running[], name: string, label = ''): Promise<number> {
-  const pages = await Promise.all(some.map(async ({ metrics }) => (await fetch(metrics)).text()))
+  const pages = await Promise.all(some.map(({ metrics }) => metrics()))
   return pages.reduce((sum, page) => sum + sumOf(page, name, label), 0)
 }
 
@@ -111,7 +109,7 @@ async function doneBy(judges: readonly Running[]) {
 
 /** Sends these spans, and waits until they are judged and what is kept is with both backends. Returns the share that was kept. */
 export async function sendAndSettle(
-  { cancel }: Lab,
+  { cancel }: Pick<Lab, 'cancel'>,
   to: readonly Running[],
   judges: readonly Running[],
   content: Content,

@@ -25,7 +25,7 @@ export function cpuSeconds(pid: number): number {
 export const residentBytes = (pid: number): number =>
   Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024
 
-export type Throttle = Readonly<{ end: () => void }>
+type Throttle = Readonly<{ end: () => void }>
 
 /**
  * Gives each process at most this share of a core: it is stopped when it has used more, and goes on when it has not. This needs no
