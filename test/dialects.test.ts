@@ -153,6 +153,11 @@ const DIALECTS: Readonly<Record<string, Made>> = {
     sent: { [KIND]: 'LLM', 'llm.model_name': 'm', metadata: '{"ls_provider":"amazon-bedrock"}' },
     becomes: { [PROVIDER]: 'aws.bedrock' },
   },
+  'claude-code: a call, whose tokens are counted from its record': {
+    scope: 'com.anthropic.claude_code.tracing',
+    sent: { ...CALL, 'span.type': 'llm_request', ttft_ms: 250n, [IN]: 240n },
+    becomes: { [IN]: 240, 'gen_ai.response.time_to_first_chunk': 0.25 },
+  },
   'claude-code: only the span that ran a tool says that it failed': {
     scope: 'com.anthropic.claude_code.tracing',
     parent: true,
@@ -796,6 +801,7 @@ test('spans that carry sums, and the other side of a call, are not counted', () 
     'by hand: a turn',
     'pydantic-ai 1: a run',
     'the other side of a call is no second call',
+    'claude-code: a call, whose tokens are counted from its record',
   ])
     assert.equal(sum(outcome, { 'service.name': `s${ALL.findIndex(([name]) => name === title)}` }), 0, title)
 })
