@@ -74,6 +74,12 @@ export const DIALECTS = {
   OUTPUT_TOKENS_SENT: 'woodland.usage.output_tokens.sent',
   /** The name of the model as it was sent, where the name of its provider stood before it. */
   REQUEST_MODEL_SENT: 'woodland.request.model.sent',
+  /** "none" where it was sent in the place of the model that answered. */
+  RESPONSE_MODEL_SENT: 'woodland.response.model.sent',
+  /** The name of the operation as it was sent, where the conventions have another. */
+  OPERATION_NAME_SENT: 'woodland.operation.name.sent',
+  /** The name of the provider as it was sent, where the conventions spell it otherwise. */
+  PROVIDER_NAME_SENT: 'woodland.provider.name.sent',
   /** No home in the conventions; many SDKs write it. */
   TOTAL_TOKENS: 'gen_ai.usage.total_tokens',
   LITELLM_OPERATION: 'litellm.operation',

@@ -124,6 +124,11 @@ test('a call inside a call counts twice: its tokens too if they are equal', () =
     line('counted twice', { traces: [[root, call, inner]] }).found,
     /inner inside by hand; .*tokens, which count twice \(1\)/,
   )
+  const anthropic = { ...inner, scopeName: 'com.anthropic.sdk.typescript' }
+  assert.match(
+    line('counted twice', { traces: [[root, call, anthropic]] }).fix.join(),
+    /ANTHROPIC_OPEN_TELEMETRY=false/,
+  )
   const empty = { ...call, attributes: { 'gen_ai.operation.name': 'chat' } }
   assert.match(line('counted twice', { traces: [[root, empty, inner]] }).found, /tokens are counted once/)
   const other = { ...inner, attributes: { ...CALL, 'gen_ai.usage.input_tokens': 11 } }

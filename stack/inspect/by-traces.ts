@@ -132,7 +132,9 @@ function countedTwice(traces: readonly Trace[], service: string): Line {
     `${some(found.length, 'call')} inside another call: ${few(pairs.map(([pair]) => pair))}; ${what}`,
     outer && inner && /openai_agents/.test(outer.scopeName)
       ? 'Traceloop.init(…, block_instruments={Instruments.OPENAI})   # from traceloop.sdk.instruments import Instruments'
-      : `Two instrumentations see one call. Switch one of the two off: do not call instrument() of ${inner?.scopeName}.`,
+      : inner?.scopeName.startsWith('com.anthropic.sdk.')
+        ? "export ANTHROPIC_OPEN_TELEMETRY=false   # Anthropic's SDK makes spans of its own as soon as a program has OpenTelemetry"
+        : `Two instrumentations see one call. Switch one of the two off: do not call instrument() of ${inner?.scopeName}.`,
   )
 }
 
