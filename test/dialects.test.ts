@@ -357,6 +357,16 @@ const DIALECTS: Readonly<Record<string, Made>> = {
       [OUT]: 2,
     },
   },
+  'OpenInference: one model is asked, and a dated one answers': {
+    sent: {
+      [KIND]: 'LLM',
+      'llm.model_name': 'gpt-4o-2024-08-06',
+      'llm.request.model_name': 'gpt-4o',
+      'llm.response.model_name': 'gpt-4o-2024-08-06',
+      'llm.token_count.completion': 2n,
+    },
+    becomes: { [REQUEST]: 'gpt-4o', 'gen_ai.response.model': 'gpt-4o-2024-08-06' },
+  },
   'OpenInference: a slash in a name is not a provider': {
     sent: { [KIND]: 'LLM', 'llm.model_name': 'Qwen/Qwen2.5-3B-Instruct' },
     becomes: { [REQUEST]: 'Qwen/Qwen2.5-3B-Instruct' },
@@ -497,6 +507,150 @@ const DIALECTS: Readonly<Record<string, Made>> = {
       'gen_ai.conversation.id': 's',
     },
   },
+  'OpenLIT: a call that failed has a name and nothing else': {
+    scope: 'openlit.instrumentation.anthropic',
+    name: 'chat claude-sonnet-4-5',
+    kind: 3,
+    sent: {},
+    failed: true,
+    becomes: { [OP]: 'chat', [REQUEST]: 'claude-sonnet-4-5', [PROVIDER]: 'anthropic', 'error.type': '_OTHER' },
+  },
+  'OpenLIT: the first chunk is that of a stream': {
+    scope: 'openlit.instrumentation.openai',
+    sent: { ...CALL, 'gen_ai.request.stream': true, 'gen_ai.server.time_to_first_token': 0.25 },
+    becomes: { 'gen_ai.response.time_to_first_chunk': 0.25 },
+  },
+  'OpenLIT: without a stream there is no first chunk': {
+    scope: 'openlit.instrumentation.openai',
+    sent: { ...CALL, 'gen_ai.request.stream': false, 'gen_ai.server.time_to_first_token': 0.25 },
+    becomes: { 'gen_ai.response.time_to_first_chunk': undefined },
+  },
+  'OpenLIT: the decorated function around a run is the workflow': {
+    scope: 'openlit',
+    name: 'answer',
+    sent: { 'function.args': '()', 'gen_ai.output.messages': '4' },
+    becomes: { [OP]: 'invoke_workflow', [KIND]: 'CHAIN', 'input.value': '()', 'output.value': '4' },
+  },
+  'OpenLIT: a decorated function within a run is a step': {
+    scope: 'openlit',
+    name: 'add',
+    parent: true,
+    sent: { 'function.args': '(2, 2)' },
+    becomes: { [OP]: undefined, [KIND]: 'CHAIN' },
+  },
+  'Logfire, OpenAI Agents: a tool': {
+    scope: 'logfire.openai_agents',
+    parent: true,
+    sent: { 'logfire.msg_template': 'Function: {name}', name: 'add', input: '{"a":1}', output: '2' },
+    becomes: {
+      [OP]: 'execute_tool',
+      'gen_ai.tool.name': 'add',
+      'gen_ai.tool.call.arguments': '{"a":1}',
+      'gen_ai.tool.call.result': '2',
+      [KIND]: 'TOOL',
+    },
+  },
+  'Logfire, OpenAI Agents: an agent': {
+    scope: 'logfire.openai_agents',
+    parent: true,
+    sent: { 'logfire.msg_template': 'Agent run: {name!r}', name: 'owl', 'gen_ai.system': 'openai' },
+    becomes: { [OP]: 'invoke_agent', [AGENT]: 'owl', [KIND]: 'AGENT' },
+  },
+  'Logfire, OpenAI Agents: a turn within the run of an agent is no second run': {
+    scope: 'logfire.openai_agents',
+    parent: true,
+    sent: { 'logfire.msg_template': 'Turn {turn} for agent owl', agent_name: 'owl', 'gen_ai.system': 'openai' },
+    becomes: { [OP]: undefined, [KIND]: 'CHAIN' },
+  },
+  'Logfire, OpenAI Agents: a call that failed': {
+    scope: 'logfire.openai_agents',
+    parent: true,
+    sent: {
+      'logfire.msg_template': 'Responses API with {gen_ai.request.model!r}',
+      [REQUEST]: 'gpt-4o',
+      'gen_ai.system': 'openai',
+    },
+    failed: true,
+    becomes: { [OP]: 'chat', [PROVIDER]: 'openai', 'error.type': '_OTHER' },
+  },
+  'Logfire: a span that somebody opened around a run is the workflow': {
+    scope: 'logfire',
+    sent: { 'logfire.span_type': 'span', 'logfire.msg': 'answer' },
+    becomes: { [OP]: 'invoke_workflow', [KIND]: 'CHAIN' },
+  },
+  'Logfire: what was reasoned is in the text of the usage': {
+    scope: 'logfire.openai',
+    sent: { ...CALL, [OUT]: 40n, 'gen_ai.usage.raw': '{"output_tokens_details":{"reasoning_tokens":8}}' },
+    becomes: { [OUT]: 40, [REASONING]: 8 },
+  },
+  'LangSmith: the chain of an agent, with a word of its own as the operation': {
+    scope: 'langsmith',
+    sent: {
+      'langsmith.span.kind': 'chain',
+      'langsmith.trace.name': 'owl',
+      'langsmith.metadata.lc_agent_name': 'owl',
+      [OP]: 'chain',
+      'gen_ai.system': 'langchain',
+      'gen_ai.prompt': '{}',
+    },
+    becomes: { [OP]: 'invoke_agent', [AGENT]: 'owl', [KIND]: 'AGENT', [PROVIDER]: undefined, 'input.value': '{}' },
+  },
+  'LangSmith: the template of a prompt is no call': {
+    scope: 'langsmith',
+    parent: true,
+    sent: { 'langsmith.span.kind': 'prompt', [OP]: 'chat' },
+    becomes: { [OP]: 'prompt', 'woodland.operation.name.sent': 'chat', [KIND]: 'CHAIN' },
+  },
+  'LangSmith: the parts of the tokens': {
+    scope: 'langsmith',
+    sent: {
+      'langsmith.span.kind': 'llm',
+      [OP]: 'chat',
+      [IN]: 160n,
+      [OUT]: 40n,
+      'langsmith.metadata.usage_metadata':
+        '{"input_tokens":160,"input_token_details":{"cache_read":64},"output_token_details":{"reasoning":8}}',
+    },
+    becomes: { [READ]: 64, [REASONING]: 8, 'woodland.usage.input_tokens.sent': undefined },
+  },
+  'LangSmith: a tool that failed has the status OK, and an exception': {
+    scope: 'langsmith',
+    parent: true,
+    sent: { 'langsmith.span.kind': 'tool', [OP]: 'execute_tool', 'gen_ai.tool.name': 'add' },
+    events: [
+      {
+        name: 'exception',
+        attributes: { 'exception.type': 'Exception', 'exception.message': "ValueError('broken')Traceback" },
+      },
+    ],
+    becomes: { 'error.type': 'ValueError' },
+    status: 2,
+  },
+  'MCP: a request is a step, which Phoenix shows as one': {
+    scope: 'mcp-python-sdk',
+    kind: 3,
+    sent: { 'mcp.method.name': 'tools/list' },
+    becomes: { [OP]: undefined, [KIND]: 'CHAIN', [AGENT]: undefined },
+  },
+  "Anthropic's own spans: why a call ended, and what it wrote to its cache": {
+    scope: 'com.anthropic.sdk.python',
+    kind: 3,
+    sent: {
+      [OP]: 'chat',
+      [PROVIDER]: 'anthropic',
+      [REQUEST]: 'claude',
+      [IN]: 160n,
+      [READ]: 64n,
+      'gen_ai.usage.cache_write.input_tokens': 16n,
+      'anthropic.message.stop_reason': 'end_turn',
+    },
+    becomes: {
+      [IN]: 160,
+      [WRITE]: 16,
+      'woodland.usage.input_tokens.sent': undefined,
+      'gen_ai.response.finish_reasons': ['end_turn'],
+    },
+  },
   'Langfuse: the parts of the input are beside it': {
     sent: {
       'langfuse.observation.type': 'generation',
@@ -630,6 +784,29 @@ const SHAPES: Readonly<Record<string, Made>> = {
       'gen_ai.usage.cache_creation_input_tokens': 20n,
     },
     becomes: { [IN]: 180, 'woodland.usage.input_tokens.sent': undefined },
+  },
+  'Bedrock by botocore: input without its cache': {
+    scope: 'opentelemetry.instrumentation.botocore.bedrock-runtime',
+    sent: {
+      [OP]: 'chat',
+      'gen_ai.system': 'aws.bedrock',
+      [REQUEST]: 'claude',
+      [IN]: 80n,
+      [OUT]: 40n,
+      [READ]: 64n,
+      [WRITE]: 16n,
+    },
+    becomes: { [IN]: 160, 'woodland.usage.input_tokens.sent': 80 },
+  },
+  'Anthropic by OpenLIT: input without its cache': {
+    scope: 'openlit.instrumentation.anthropic',
+    sent: { ...CALL, [PROVIDER]: 'anthropic', [IN]: 80n, [OUT]: 40n, [READ]: 64n, [WRITE]: 16n },
+    becomes: { [IN]: 160, 'woodland.usage.input_tokens.sent': 80 },
+  },
+  'OpenAI by OpenLIT: the cache is in the input': {
+    scope: 'openlit.instrumentation.openai',
+    sent: { ...CALL, [IN]: 160n, [OUT]: 40n, [READ]: 64n, [WRITE]: 0n },
+    becomes: { [IN]: 160, 'woodland.usage.input_tokens.sent': undefined },
   },
   'more read from a cache than there is input': {
     sent: { ...CALL, [IN]: 5n, [READ]: 900n },
