@@ -626,6 +626,34 @@ const DIALECTS: Readonly<Record<string, Made>> = {
     becomes: { 'error.type': 'ValueError' },
     status: 2,
   },
+  'LiveKit: a tool that failed has no status': {
+    scope: 'livekit-agents',
+    parent: true,
+    sent: {
+      [OP]: 'execute_tool',
+      'gen_ai.tool.name': 'add',
+      'lk.function_tool.is_error': true,
+      'error.type': 'tool_error',
+    },
+    becomes: { [KIND]: 'TOOL', 'error.type': 'tool_error' },
+    status: 2,
+  },
+  'LiveKit: the provider is the address of its server': {
+    scope: 'livekit-agents',
+    sent: { ...CALL, [PROVIDER]: 'api.openai.com', 'gen_ai.usage.reasoning_tokens': 8n },
+    becomes: { [PROVIDER]: 'openai', 'woodland.provider.name.sent': 'api.openai.com', 'woodland.dialect': 'livekit' },
+  },
+  'LiveKit: an address that is no known provider stays': {
+    scope: 'livekit-agents',
+    sent: { ...CALL, [PROVIDER]: '127.0.0.1:9901' },
+    becomes: { [PROVIDER]: '127.0.0.1:9901', 'woodland.provider.name.sent': undefined },
+  },
+  'LiveKit: a step has a kind in Phoenix': {
+    scope: 'livekit-agents',
+    parent: true,
+    sent: { [REQUEST]: 'gpt-4o', [PROVIDER]: 'api.openai.com', 'lk.pii.response.text': 'hi' },
+    becomes: { [OP]: undefined, [KIND]: 'CHAIN', 'output.value': 'hi' },
+  },
   'MCP: a request is a step, which Phoenix shows as one': {
     scope: 'mcp-python-sdk',
     kind: 3,
