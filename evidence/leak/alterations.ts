@@ -12,6 +12,7 @@ export function valuesIn(requests: readonly TraceRequest[]): Values {
   const spans = new Map<string, Placed[]>()
   for (const { span, scope, resource } of requests.flatMap((request) => [...eachSpan(request)])) {
     const values: Placed[] = []
+    // With a colon, because an attribute may be called name, too.
     const text = (place: string, stringValue = '') => void values.push({ place, value: { stringValue } })
     const all = (
       where: string,
@@ -23,13 +24,13 @@ export function valuesIn(requests: readonly TraceRequest[]): Values {
     }
     all('resource', resource)
     all('scope', scope)
-    text('scope name', scope?.name)
-    text('scope version', scope?.version)
-    text('span name', span.name)
+    text('scope:name', scope?.name)
+    text('scope:version', scope?.version)
+    text('span:name', span.name)
     text('status message', span.status?.message)
     all('span', span)
     for (const [index, event] of (span.events ?? []).entries()) {
-      text(`event ${index} name`, event.name)
+      text(`event ${index}:name`, event.name)
       all(`event ${index}`, event)
     }
     spans.set(`${span.traceId}/${span.spanId}`, values)

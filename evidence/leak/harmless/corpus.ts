@@ -148,6 +148,6 @@ export function familyOf(place: string): string | undefined {
   if (where === 'span' && ['ids', 'numbers', 'texts'].includes(group)) return `${group}: ${family}`
   if (where === 'span' && key in USED) return 'attributes that this project uses'
   if (where === 'span' && key in OTHERS) return 'attributes of other SDKs'
-  if (/^(?:span name|status message|event 0)/.test(place)) return 'ids: in names, events and errors'
+  if (/^(?:span:name|status message|event 0)/.test(place)) return 'ids: in names, events and errors'
   return undefined
 }
