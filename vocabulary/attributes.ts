@@ -80,9 +80,6 @@ export const DIALECTS = {
   OPERATION_NAME_SENT: 'woodland.operation.name.sent',
   /** The name of the provider as it was sent, where the conventions spell it otherwise. */
   PROVIDER_NAME_SENT: 'woodland.provider.name.sent',
-  /** What stood there before a dialect wrote an operation or a provider of the conventions in its place. */
-  OPERATION_SENT: 'woodland.operation.name.sent',
-  PROVIDER_SENT: 'woodland.provider.name.sent',
   /** No home in the conventions; many SDKs write it. */
   TOTAL_TOKENS: 'gen_ai.usage.total_tokens',
   LITELLM_OPERATION: 'litellm.operation',
