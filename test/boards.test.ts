@@ -380,8 +380,12 @@ test('Tempo holds exactly the kept traces', async () => {
 
 test('the first board shows the agents of other SDKs beside the simulator, with exact tokens and cost', async () => {
   const panel = (column: string) => asked.find((one) => nameOf(one) === `${TABLE} / ${column}`) as Asked
+  const inColumn = (column: string, service: string) => answer(panel(column), '.*', Date.now() / 1000, service)
   const shown = async (column: string, service: string) =>
-    (await answer(panel(column), '.*', Date.now() / 1000, service)).reduce((sum, { value }) => sum + value, 0)
+    (await inColumn(column, service)).reduce((sum, { value }) => sum + value, 0)
+  /** The agents that have a number there. */
+  const agentsIn = async (column: string, service: string) =>
+    (await inColumn(column, service)).filter(({ value }) => value > 0).map(agentOf)
   const own = await shown('in', packageJson.name)
   const recordings = readRecordings().filter(({ expected }) => expected.notSent.tokens === undefined)
   const otlp = url(settings, 'OTLP_HTTP_PORT', '/v1/traces')
@@ -407,6 +411,9 @@ test('the first board shows the agents of other SDKs beside the simulator, with 
       assert.equal(await shown('out', service), output, service)
       const cost = await shown('cost', service)
       assert.ok(Math.abs(cost - usd) <= COST * usd, `${service}: ${cost}, and not ${usd}`)
+      // It ran once, before the first scrape, and so it has no rate.
+      const worked = new Set([...(await agentsIn('turns', service)), ...(await agentsIn('calls', service))])
+      assert.deepEqual((await agentsIn('p95', service)).sort(), [...worked].sort(), service)
     })
   }
   assert.ok(priced >= 12, `${priced} of ${recordings.length}`)

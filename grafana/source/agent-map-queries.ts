@@ -1,8 +1,8 @@
 import { CALL_OPERATIONS, GEN_AI } from '../../vocabulary/attributes.ts'
-import { counted } from './counting.ts'
+import { counted, quantile } from './counting.ts'
 import { filledIn } from './links.ts'
 import { series, serviceGraph, spans } from './metrics.ts'
-import { CHOSEN, OPERATIONS, quantile } from './queries.ts'
+import { CHOSEN, OPERATIONS } from './queries.ts'
 
 /**
  * What the agent map asks: who calls which model and which tool, counted from every span before sampling. Grafana's node graph wants
@@ -32,7 +32,7 @@ const AN_HOUR = '* 100 * 3600 / $__range_s'
 const spent = (...kinds: readonly Kind[]) =>
   `sum ${by(...kinds)} (sum_over_time(${series.charged}{${named('agent', 'model')}}[$__range]))`
 const p95 = (operation: string, ...kinds: readonly Kind[]) =>
-  `(${quantile(0.95, series.duration, `${operation}, ${named(...kinds)}`, '$__range', kinds.map((kind) => `, ${LABELS[kind]}`).join(''))} >= 0)`
+  `(${quantile(0.95, series.duration, `${operation}, ${named(...kinds)}`, 'range', kinds.map((kind) => `, ${LABELS[kind]}`).join(''))} >= 0)`
 type Counted = Readonly<{ operation: string; kinds: readonly Kind[]; of: readonly Kind[] }>
 const selector = ({ operation, kinds }: Counted, more = '') => `${spans.every}{${operation}, ${named(...kinds)}${more}}`
 const times = (what: Counted, more = '') => counted(selector(what, more), 'range', by(...what.of))

@@ -69,6 +69,7 @@ const emptyIs = (text: string): ValueMapping[] => [
 const neutral = new FieldColorBuilder().mode(FieldColorModeId.Fixed).fixedColor('text')
 const paletteByName = new FieldColorBuilder().mode(FieldColorModeId.PaletteClassicByName)
 const paletteInTurn = new FieldColorBuilder().mode(FieldColorModeId.PaletteClassic)
+const shades = (colour: string) => new FieldColorBuilder().mode(FieldColorModeId.Shades).fixedColor(colour)
 const byThreshold = new FieldColorBuilder().mode(FieldColorModeId.Thresholds)
 
 const steps = (...all: readonly Threshold[]) =>
@@ -119,6 +120,8 @@ type Drawn = Look &
     colours?: Readonly<Record<string, string>>
     /** Others have the next one of Grafana's: for few series that must differ, and two names can have one colour. */
     coloursInTurn?: boolean
+    /** All are shades of one colour: where names are not known before, and none may look like an agent. */
+    shadesOf?: string
     max?: number
     softMin?: number
     softMax?: number
@@ -143,6 +146,7 @@ export const overTime = (
     doubling,
     colours = {},
     coloursInTurn,
+    shadesOf,
     max,
     softMin,
     softMax,
@@ -159,7 +163,7 @@ export const overTime = (
     .datasource(targets.some((target) => target instanceof TempoQuery) ? tempoRef : prometheusRef)
     .unit(unit)
     .noValue(none ?? NO_TRAFFIC)
-    .colorScheme(coloursInTurn ? paletteInTurn : paletteByName)
+    .colorScheme(shadesOf ? shades(shadesOf) : coloursInTurn ? paletteInTurn : paletteByName)
     .lineWidth({ lines: 2, areas: 1, bars: 0 }[as])
     .lineInterpolation(LineInterpolation.Linear)
     .showPoints(VisibilityMode.Never)

@@ -1,5 +1,5 @@
 import { CALL_OPERATIONS } from '../../vocabulary/attributes.ts'
-import { counted, orNamed } from './counting.ts'
+import { counted, orNamed, QUANTILE_WINDOW, quantile } from './counting.ts'
 import { filledIn } from './links.ts'
 import { series } from './metrics.ts'
 
@@ -30,11 +30,6 @@ const perHour = (rate: string) => `${rate} * 3600`
 const sumInRange = (name: string, selector: string, by: string) =>
   `sum ${by} (sum_over_time(${name}{${selector}}[$__range]))`
 const spent = (by: string) => sumInRange(series.charged, A, by)
-export const quantile = (q: number, histogram: string, selector: string, window: string, by = '') =>
-  `histogram_quantile(${q}, sum by (le${by}) (rate(${histogram}_bucket{${selector}}[${window}])))`
-
-/** An agent has some twelve turns a minute. Of so few, the p95 is the slowest one, and a line of it jumps. */
-export const QUANTILE_WINDOW = '5m'
 
 /** A turn of an agent, or a call of a model by any of the names that the conventions have for it. */
 export const OPERATIONS = {
@@ -86,7 +81,7 @@ export const byArm = {
   refused: `${refusedOfArm} / ${turnsOfArm}`,
   tokensPerTurn: `sum ${BY_ARM} (${tokensOfArm}) / ${turnsOfArm}`,
   costPerAccepted: `sum ${BY_ARM} (${tokensOfArm} * on (gen_ai_price_key, gen_ai_token_type) group_left () ${series.price}) / (${turnsOfArm} - ${refusedOfArm})`,
-  p95: quantile(0.95, series.sentDuration, sentOf('invoke_agent'), '$__range', ', experiment_variant'),
+  p95: quantile(0.95, series.sentDuration, sentOf('invoke_agent'), 'range', ', experiment_variant'),
 }
 
 export const unpricedTokens = `${sumInRange(series.unpriced, A, '')} or vector(0)`
@@ -105,18 +100,17 @@ const FAILED = ', status_code="STATUS_CODE_ERROR"'
 const failed = (operation: Operation) => `(${inRangeByAgent(operation, FAILED)} or 0 * (${asked}))`
 export const failedShareInRangeByAgent = `(${failed('invoke_agent')} + ${failed('chat')}) / (${asked})`
 
-export const durationInRange = (q: number, operation: Operation) =>
-  quantile(q, series.duration, of(operation), '$__range')
+export const durationInRange = (q: number, operation: Operation) => quantile(q, series.duration, of(operation), 'range')
 /** Of an agent that sends no turns, the calls. */
 export const durationInRangeByAgent = (q: number) =>
   agents(
-    `(${quantile(q, series.duration, of('invoke_agent'), '$__range', ', gen_ai_agent_name')} or ${quantile(q, series.duration, of('chat'), '$__range', ', gen_ai_agent_name')})`,
+    `(${quantile(q, series.duration, of('invoke_agent'), 'range', ', gen_ai_agent_name')} or ${quantile(q, series.duration, of('chat'), 'range', ', gen_ai_agent_name')})`,
   )
 export const durationByAgent = (q: number, operation: Operation) =>
   agents(quantile(q, series.duration, of(operation), QUANTILE_WINDOW, ', gen_ai_agent_name'))
 /** Only its exemplars are shown: the line would be an estimate from kept traces. */
-export const keptDurationByAgent = (q: number, operation: Operation) =>
-  quantile(q, series.kept, of(operation), '$__rate_interval', ', gen_ai_agent_name')
+export const keptDurationByAgent = (operation: Operation) =>
+  `histogram_quantile(0.95, sum by (le, gen_ai_agent_name) (rate(${series.kept}_bucket{${of(operation)}}[$__rate_interval])))`
 export const firstChunkByAgent = (q: number) =>
   agents(quantile(q, series.firstChunk, A, QUANTILE_WINDOW, ', gen_ai_agent_name'))
 

@@ -1,5 +1,5 @@
 import type { Board } from '../board.ts'
-import { AGENT_COLOURS, CHECK_COLOURS, REFUSAL_COLOURS } from '../colours.ts'
+import { AGENT_COLOURS, CHECK_COLOURS, LINE_COLOURS, REFUSAL_COLOURS } from '../colours.ts'
 import { questionsPanel } from '../cookbook.ts'
 import { oneAgentVariable, serviceVariable } from '../datasources.ts'
 import { allAgentsBoard, boardLink, exploreTraces, link } from '../links.ts'
@@ -87,7 +87,7 @@ export const oneAgent: Board = {
     ),
     overTime(
       'How long are its prompts and replies?',
-      { unit: 'short', step: STEP },
+      { unit: 'short', step: STEP, colours: LINE_COLOURS },
       line('in', own.tokensPerCall('input'), 'read'),
       line('out', own.tokensPerCall('output'), 'written'),
     ).description(
@@ -95,7 +95,7 @@ export const oneAgent: Board = {
     ),
     overTime(
       'How long are its turns?',
-      { unit: 'suffix: s', decimals: 2, doubling: true, step: STEP, none: NO_TURNS },
+      { unit: 'suffix: s', decimals: 2, doubling: true, step: STEP, none: NO_TURNS, colours: LINE_COLOURS },
       line('p95', ask.durationByAgent(0.95, 'invoke_agent'), 'p95'),
       line('p50', ask.durationByAgent(0.5, 'invoke_agent'), 'p50'),
     )
@@ -139,7 +139,7 @@ export const oneAgent: Board = {
       'The newest hundred such turns whose trace was kept, slowest first. Open one: the widest bar in the waterfall is the reason.',
     ),
     turnsTable('Which of its turns were costly?', own.turnsByTokens(costlyTurn), 'Tokens', OF_ONE).description(
-      `The newest hundred kept turns with more than ${costlyTurn} tokens, the longest first. Open one and see which call has the long prompt; its text is easier to read in Phoenix: click its start time.`,
+      `The newest hundred kept turns with more than ${costlyTurn} tokens, the longest first. Open one and see which call has the long prompt; where Phoenix runs, its text is easier to read there: click the start time.`,
     ),
     turnsTable('Which of its turns failed?', ask.failedTurns, 'Start time', OF_ONE).description(
       'The newest hundred of its turns that ended in an error and whose trace was kept. Open one and read the place_order span: it says what was wrong with the reply.',
