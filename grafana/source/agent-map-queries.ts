@@ -2,7 +2,7 @@ import { CALL_OPERATIONS, GEN_AI } from '../../vocabulary/attributes.ts'
 import { counted, quantile } from './counting.ts'
 import { filledIn } from './links.ts'
 import { series, serviceGraph, spans } from './metrics.ts'
-import { CHOSEN, OPERATIONS } from './queries.ts'
+import { CHOSEN, FAILED, NEWEST, OPERATIONS } from './queries.ts'
 
 /**
  * What the agent map asks: who calls which model and which tool, counted from every span before sampling. Grafana's node graph wants
@@ -24,7 +24,6 @@ const named = (...kinds: readonly Kind[]) => [CHOSEN, ...kinds.map((kind) => `${
 const CALL = OPERATIONS.chat
 const TOOL = 'gen_ai_operation_name="execute_tool"'
 const TURN = OPERATIONS.invoke_agent
-const FAILED = ', status_code="STATUS_CODE_ERROR"'
 const MINUTES = '($__range_s / 60)'
 /** USD in the range, as US cents an hour: Grafana writes two decimals here, and agents cost little. */
 const AN_HOUR = '* 100 * 3600 / $__range_s'
@@ -169,7 +168,6 @@ export const table = {
   cost: callee('model', `${spent('agent', 'model')} ${AN_HOUR}`),
 }
 
-const NEWEST = 'with (most_recent=true)'
 const SELECTED = `select(${Object.values(ATTRIBUTES)
   .map((name) => `span.${name}`)
   .join(', ')}, span.error.type)`

@@ -17,7 +17,7 @@ export const NO_AGENT = '(no agent name)'
 export const CHOSEN_AGENTS = 'gen_ai_agent_name=~"$agent"'
 export const CHOSEN = `service_name=~"$service", ${CHOSEN_AGENTS}`
 const A = CHOSEN
-const SENT = `job=~"(.*/)?($service)", ${CHOSEN_AGENTS}`
+export const SENT = `job=~"(.*/)?($service)", ${CHOSEN_AGENTS}`
 const BY_AGENT = 'by (gen_ai_agent_name)'
 const refused = `${series.decisions}{${SENT}, outcome!="accepted"}`
 const decided = `${series.decisions}{${SENT}}`
@@ -96,7 +96,8 @@ export const turnsInRangeByAgent = inRangeByAgent('invoke_agent')
 export const callsInRangeByAgent = inRangeByAgent('chat')
 /** Of turns and calls, because some SDKs write an error on one of them only. */
 const asked = `(${turnsInRangeByAgent} or 0 * ${callsInRangeByAgent}) + (${callsInRangeByAgent} or 0 * ${turnsInRangeByAgent})`
-const FAILED = ', status_code="STATUS_CODE_ERROR"'
+/** What an error adds to a selector of spans. */
+export const FAILED = ', status_code="STATUS_CODE_ERROR"'
 const failed = (operation: Operation) => `(${inRangeByAgent(operation, FAILED)} or 0 * (${asked}))`
 export const failedShareInRangeByAgent = `(${failed('invoke_agent')} + ${failed('chat')}) / (${asked})`
 
@@ -130,7 +131,7 @@ export const alertStarts = (board: string, panel: string) =>
   `label_join((ALERTS{alertstate="firing"} unless ALERTS{alertstate="firing"} offset 15s) * on (alertname) group_left (summary) ${series.aboutAlert}{board="${board}", panel="${panel}"}, "about", " ", "alertname", "service_name", "gen_ai_agent_name", "gen_ai_request_model", "exporter", "job")`
 
 const turns = 'span.gen_ai.operation.name = "invoke_agent" && span.gen_ai.agent.name'
-const NEWEST = 'with (most_recent=true)'
+export const NEWEST = 'with (most_recent=true)'
 /** The policy that kept a trace; the Collector writes it on the scope of each span. */
 const KEPT_BY = 'instrumentation.tailsampling.policy'
 
@@ -140,7 +141,7 @@ export const failedTurns = `{ ${turns} =~ "$agent" && status = error } | select(
 
 // In links Grafana fills in only variables in braces.
 const CLICKED = filledIn('__field.labels.gen_ai_agent_name')
-const CHOSEN_NOW = filledIn('agent:pipe')
+export const CHOSEN_NOW = filledIn('agent:pipe')
 export const turnsOfClicked = `{ ${turns} = "${CLICKED}" } ${NEWEST}`
 export const slowTurnsOfClicked = (longerThan: string) =>
   `{ ${turns} = "${CLICKED}" && duration > ${longerThan} } ${NEWEST}`

@@ -1,6 +1,6 @@
 import { CLICKED_SERIES, counted, countedOrNone, likeTempo, perMinute } from './counting.ts'
 import { collector, fromAgents, series, spans, tempo, toBackends } from './metrics.ts'
-import { OPERATIONS } from './queries.ts'
+import { FAILED as ERROR_STATUS, NEWEST, OPERATIONS } from './queries.ts'
 import { settings } from './settings.ts'
 
 /**
@@ -45,8 +45,8 @@ export const secondsByPolicy = policyRow(
 const root = 'nestedSetParent < 0'
 /** The first policy that voted for a trace is written on it, so each kept trace is counted once. */
 export const recordedByPolicy = `{ ${root} } | count_over_time() by (${POLICY})`
-export const tracesOfPolicy = `{ ${root} && ${POLICY} = "${CLICKED_SERIES}" } with (most_recent=true)`
-export const keptTraces = `{ ${root} } | select(${POLICY}) with (most_recent=true)`
+export const tracesOfPolicy = `{ ${root} && ${POLICY} = "${CLICKED_SERIES}" } ${NEWEST}`
+export const keptTraces = `{ ${root} } | select(${POLICY}) ${NEWEST}`
 
 const accepted = fromAgents(collector.acceptedSpans)
 /** Each backend is sent every kept span: what the one has that got most was stored. */
@@ -77,7 +77,7 @@ export const storedTurnsByOutcome = `{ span.gen_ai.operation.name = "invoke_agen
 const byAgent = (counter: string, selector: string) =>
   counted(`${counter}{${ofAgents.slice(1, -1)}, ${selector}}`, 'range', BY_AGENT)
 const total = (counter: string, selector: string) => counted(`${counter}{${ofAgents.slice(1, -1)}, ${selector}}`)
-const FAILED = `${TURN}, status_code="STATUS_CODE_ERROR"`
+const FAILED = `${TURN}${ERROR_STATUS}`
 const CALL = OPERATIONS.chat
 const off = (estimate: string, truth: string) => `(${estimate}) / (${truth}) - 1`
 const orNone = (few: string, all: string) => `(${few} or 0 * ${all})`
@@ -115,4 +115,4 @@ export const offInTotal = {
 
 const masked = 'span.redaction.masked.count > 0'
 export const maskedByAgent = `{ ${masked} && ${AGENT} != nil } | sum_over_time(span.redaction.masked.count) by (${AGENT})`
-export const maskedOfClicked = `{ ${masked} && ${AGENT} = "${CLICKED_SERIES}" } | select(span.redaction.masked.count) with (most_recent=true)`
+export const maskedOfClicked = `{ ${masked} && ${AGENT} = "${CLICKED_SERIES}" } | select(span.redaction.masked.count) ${NEWEST}`

@@ -3,23 +3,11 @@ import type { Board } from '../board.ts'
 import { AGENT_COLOURS, CHECK_COLOURS, MODEL_COLOUR, REFUSAL_COLOURS } from '../colours.ts'
 import { agentVariable, serviceVariable } from '../datasources.ts'
 import { agentBoard, boardLink, exploreTraces, link } from '../links.ts'
-import {
-  CREATURES_ONLY,
-  column,
-  figure,
-  heat,
-  key,
-  line,
-  NO_TURNS,
-  overTime,
-  rows,
-  sideBySide,
-  table,
-  tinted,
-  width,
-} from '../panels.ts'
+import { CREATURES_ONLY, figure, NO_TURNS, overTime } from '../panels.ts'
 import * as ask from '../queries.ts'
 import { settings } from '../settings.ts'
+import { column, heat, key, sideBySide, table, tinted, width } from '../tables.ts'
+import { line, rows } from '../targets.ts'
 import { turnsTable } from '../turns.ts'
 
 // An agent decides every 5 s: a shorter step holds so few turns that a rate jumps.

@@ -1,9 +1,11 @@
 import type { Board } from '../board.ts'
 import { AGENT_COLOURS, LATE_COLOURS, LINE_COLOURS, OFF_COLOURS, POLICY_COLOURS, VERDICT_COLOURS } from '../colours.ts'
 import { boardLink, exploreTraces, link } from '../links.ts'
-import { column, countOverTime, figure, key, line, NO_TRAFFIC, overTime, sideBySide, table, tinted } from '../panels.ts'
+import { figure, NO_TRAFFIC, overTime } from '../panels.ts'
 import * as ask from '../sampling-queries.ts'
 import { settings } from '../settings.ts'
+import { column, key, sideBySide, table, tinted } from '../tables.ts'
+import { countOverTime, line } from '../targets.ts'
 import { besideTempo, calculated, stored } from '../tempo-rows.ts'
 
 // A tick comes every 5 s: in less than a minute there are too few traces for a rate to be calm.
