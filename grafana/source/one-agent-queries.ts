@@ -9,7 +9,8 @@ export const mood = `avg by (gen_ai_agent_name) (${series.mood}{${A}})`
 export const tokensPerCall = (type: 'input' | 'output') =>
   `sum(rate(${series.seen}{${CHOSEN}, gen_ai_token_type="${type}"}[$__rate_interval])) / sum(rate(${series.duration}_count{${of('chat')}}[$__rate_interval]))`
 export const callsPerTurn = `${counted(`${series.duration}_count{${of('chat')}}`)} / ${counted(`${series.duration}_count{${of('invoke_agent')}}`)}`
-export const retriesPerMinute = `(sum(rate(${series.retries}{${A}}[$__rate_interval])) or 0 * sum(rate(${series.decisions}{${A}}[$__rate_interval]))) * 60`
+/** Over the range: in the shortest interval there is mostly none, and then one. */
+export const retriesPerMinute = `(${counted(`${series.retries}{${A}}`)} or 0 * ${counted(`${series.decisions}{${A}}`)}) / ($__range_s / 60)`
 const tools = `gen_ai_operation_name="execute_tool", ${CHOSEN}`
 export const toolsInRange = counted(`${spans.every}{${tools}}`, 'range', 'by (gen_ai_tool_name)')
 export const toolErrorsInRange = `${counted(`${spans.every}{${tools}${FAILED}}`, 'range', 'by (gen_ai_tool_name)')} or 0 * ${toolsInRange}`

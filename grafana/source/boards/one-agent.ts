@@ -50,7 +50,7 @@ const figures = [
     width: 8,
     none: CREATURES_ONLY,
   }).description(
-    'HTTP requests that had to be sent again for this agent. Now and then is nothing; a steady rate means that the model server refuses or drops it, and every retry is a wait.',
+    'HTTP requests that had to be sent again for this agent, as a mean over the range. Now and then is nothing; a steady rate means that the model server refuses or drops it, and every retry is a wait.',
   ),
 ]
 
