@@ -44,7 +44,13 @@ let askedAt: number
 type Answer = Readonly<{ labels: Readonly<Record<string, string>>; value: number }>
 
 /** Runs the queries that Grafana would run, with all agents chosen. For lines over time, returns their last value. */
-async function answer({ target }: Asked, agents = '.*', at = askedAt, service = '.*'): Promise<readonly Answer[]> {
+async function answer(
+  { target }: Asked,
+  agents = '.*',
+  at = askedAt,
+  service = '.*',
+  range = RANGE,
+): Promise<readonly Answer[]> {
   const { expr, query = '', instant, metricsQueryType } = target
   if (expr) {
     const filled = expr
@@ -52,7 +58,7 @@ async function answer({ target }: Asked, agents = '.*', at = askedAt, service = 
       .replaceAll('$service', service)
       .replaceAll('$__rate_interval', '1m')
       .replaceAll('$__range_s', String(RANGE_SECONDS))
-      .replaceAll('$__range', RANGE)
+      .replaceAll('$__range', range)
     return instant
       ? prometheus(settings, filled, at)
       : prometheusRange(settings, filled, { from: at - 60, to: at, step: 5 })
@@ -376,6 +382,17 @@ test('Tempo holds exactly the kept traces', async () => {
     (await answer(stored)).reduce((sum, { value }) => sum + value, 0),
     kept.value,
   )
+})
+
+test('an agent that was idle over the range is no row and no node, though Prometheus still has its series', async () => {
+  const panels = [
+    'Which agent stands out?',
+    'Who calls whom?',
+    'Which tools does it use?',
+    'Do kept traces tell the truth?',
+  ]
+  for (const one of asked.filter(({ panel }) => panels.includes(panel)))
+    assert.deepEqual(await answer(one, '.*', Date.now() / 1000, '.*', '10s'), [], nameOf(one))
 })
 
 test('the first board shows the agents of other SDKs beside the simulator, with exact tokens and cost', async () => {

@@ -1,5 +1,5 @@
 import { CALL_OPERATIONS, GEN_AI } from '../../vocabulary/attributes.ts'
-import { counted, quantile } from './counting.ts'
+import { counted, quantile, some } from './counting.ts'
 import { filledIn } from './links.ts'
 import { series, serviceGraph, spans } from './metrics.ts'
 import { CHOSEN, FAILED, NEWEST, OPERATIONS } from './queries.ts'
@@ -29,16 +29,15 @@ const MINUTES = '($__range_s / 60)'
 const AN_HOUR = '* 100 * 3600 / $__range_s'
 
 const spent = (...kinds: readonly Kind[]) =>
-  `sum ${by(...kinds)} (sum_over_time(${series.charged}{${named('agent', 'model')}}[$__range]))`
+  some(`sum ${by(...kinds)} (sum_over_time(${series.charged}{${named('agent', 'model')}}[$__range]))`)
 const p95 = (operation: string, ...kinds: readonly Kind[]) =>
   `(${quantile(0.95, series.duration, `${operation}, ${named(...kinds)}`, 'range', kinds.map((kind) => `, ${LABELS[kind]}`).join(''))} >= 0)`
 type Counted = Readonly<{ operation: string; kinds: readonly Kind[]; of: readonly Kind[] }>
 const selector = ({ operation, kinds }: Counted, more = '') => `${spans.every}{${operation}, ${named(...kinds)}${more}}`
-const times = (what: Counted, more = '') => counted(selector(what, more), 'range', by(...what.of))
-/** Zero for each of which there is a series. */
-const none = (what: Counted) => `0 * sum ${by(...what.of)} (last_over_time(${selector(what)}[$__range]))`
-/** Zero also where nothing failed, and where nothing was called in the range. */
-const failedShare = (what: Counted) => `(${times(what, FAILED)} or ${none(what)}) / clamp_min(${times(what)}, 1)`
+const times = (what: Counted, more = '') => some(counted(selector(what, more), 'range', by(...what.of)))
+/** Zero for each that was called in the range. */
+const none = (what: Counted) => `0 * ${times(what)}`
+const failedShare = (what: Counted) => `(${times(what, FAILED)} or ${none(what)}) / ${times(what)}`
 
 const calls: Counted = { operation: CALL, kinds: ['agent', 'model'], of: ['agent', 'model'] }
 const tools: Counted = { operation: TOOL, kinds: ['agent', 'tool'], of: ['agent', 'tool'] }

@@ -17,6 +17,12 @@ export const counted = (counter: string, window: Window = 'range', by = '') => {
   return `sum ${by} ((increase(${within}) and ${before}) or (last_over_time(${within}) unless ${before}))`
 }
 
+/**
+ * Without what is zero. Prometheus goes on to have the series of an agent that ran an hour ago, and it would be a row of zeros in a table
+ * of the last quarter of an hour.
+ */
+export const some = (expr: string) => `(${expr} > 0)`
+
 /** The same, and 0 when there is nothing to count. */
 export const countedOrNone = (counter: string, window: Window = 'range') => `${counted(counter, window)} or vector(0)`
 

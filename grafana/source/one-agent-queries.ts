@@ -1,4 +1,4 @@
-import { counted } from './counting.ts'
+import { counted, some } from './counting.ts'
 import { series, spans } from './metrics.ts'
 import { CHOSEN_AGENTS as A, CHOSEN, FAILED, NEWEST, of } from './queries.ts'
 
@@ -12,8 +12,8 @@ export const callsPerTurn = `${counted(`${series.duration}_count{${of('chat')}}`
 /** Over the range: in the shortest interval there is mostly none, and then one. */
 export const retriesPerMinute = `(${counted(`${series.retries}{${A}}`)} or 0 * ${counted(`${series.decisions}{${A}}`)}) / ($__range_s / 60)`
 const tools = `gen_ai_operation_name="execute_tool", ${CHOSEN}`
-export const toolsInRange = counted(`${spans.every}{${tools}}`, 'range', 'by (gen_ai_tool_name)')
-export const toolErrorsInRange = `${counted(`${spans.every}{${tools}${FAILED}}`, 'range', 'by (gen_ai_tool_name)')} or 0 * ${toolsInRange}`
+export const toolsInRange = some(counted(`${spans.every}{${tools}}`, 'range', 'by (gen_ai_tool_name)'))
+export const toolErrorsInRange = `${some(counted(`${spans.every}{${tools}${FAILED}}`, 'range', 'by (gen_ai_tool_name)'))} or 0 * ${toolsInRange}`
 
 const turns = 'span.gen_ai.operation.name = "invoke_agent" && span.gen_ai.agent.name =~ "$agent"'
 const WITH = `select(span.gen_ai.agent.name, span.woodland.tokens, instrumentation.tailsampling.policy) ${NEWEST}`

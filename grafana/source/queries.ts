@@ -1,5 +1,5 @@
 import { CALL_OPERATIONS } from '../../vocabulary/attributes.ts'
-import { counted, orNamed, QUANTILE_WINDOW, quantile } from './counting.ts'
+import { counted, orNamed, QUANTILE_WINDOW, quantile, some } from './counting.ts'
 import { filledIn } from './links.ts'
 import { series } from './metrics.ts'
 
@@ -43,7 +43,7 @@ const used = (type: 'input' | 'output') => `${A}, gen_ai_token_type="${type}"`
 export const costPerHour = perHour(`sum(${series.cost}{${A}})`)
 export const costPerHourByAgent = agents(perHour(`sum ${BY_AGENT} (${series.cost}{${A}})`))
 export const spentInRange = spent('')
-export const spentInRangeByAgent = agents(spent(BY_AGENT))
+export const spentInRangeByAgent = some(agents(spent(BY_AGENT)))
 
 /** What is added up for the alerts on budgets: any 24 hours, not since midnight. An agent's budget is for all its services. */
 export const spentInADay = `sum(${series.spent.day}{${CHOSEN_AGENTS}})`
@@ -54,8 +54,9 @@ export const leastBudgetLeft = `min(${budgetLeft})`
 
 const BY_MODEL = 'by (gen_ai_request_model)'
 export const costPerHourByModel = models(perHour(`sum ${BY_MODEL} (${series.cost}{${A}})`))
-export const spentInRangeByModel = models(spent(BY_MODEL))
-export const tokensInRangeByModel = (type: 'input' | 'output') => models(sumInRange(series.used, used(type), BY_MODEL))
+export const spentInRangeByModel = some(models(spent(BY_MODEL)))
+export const tokensInRangeByModel = (type: 'input' | 'output') =>
+  some(models(sumInRange(series.used, used(type), BY_MODEL)))
 export const callsPerMinuteByModel = models(
   `sum ${BY_MODEL} (rate(${series.duration}_count{${of('chat')}}[$__rate_interval])) * 60`,
 )
@@ -88,10 +89,11 @@ export const unpricedTokens = `${sumInRange(series.unpriced, A, '')} or vector(0
 
 export const tokensPerMinuteByAgent = (type: 'input' | 'output') =>
   agents(`sum ${BY_AGENT} (rate(${series.seen}{${used(type)}}[$__rate_interval])) * 60`)
-export const tokensInRangeByAgent = (type: 'input' | 'output') => agents(sumInRange(series.used, used(type), BY_AGENT))
+export const tokensInRangeByAgent = (type: 'input' | 'output') =>
+  some(agents(sumInRange(series.used, used(type), BY_AGENT)))
 
 const inRangeByAgent = (operation: Operation, more = '') =>
-  agents(counted(`${series.duration}_count{${of(operation)}${more}}`, 'range', BY_AGENT))
+  some(agents(counted(`${series.duration}_count{${of(operation)}${more}}`, 'range', BY_AGENT)))
 export const turnsInRangeByAgent = inRangeByAgent('invoke_agent')
 export const callsInRangeByAgent = inRangeByAgent('chat')
 /** Of turns and calls, because some SDKs write an error on one of them only. */
@@ -103,10 +105,11 @@ export const failedShareInRangeByAgent = `(${failed('invoke_agent')} + ${failed(
 
 export const durationInRange = (q: number, operation: Operation) => quantile(q, series.duration, of(operation), 'range')
 /** Of an agent that sends no turns, the calls. */
-export const durationInRangeByAgent = (q: number) =>
-  agents(
-    `(${quantile(q, series.duration, of('invoke_agent'), 'range', ', gen_ai_agent_name')} or ${quantile(q, series.duration, of('chat'), 'range', ', gen_ai_agent_name')})`,
-  )
+export const durationInRangeByAgent = (q: number) => {
+  const seconds = (operation: Operation) =>
+    `(${quantile(q, series.duration, of(operation), 'range', ', gen_ai_agent_name')} >= 0)`
+  return agents(`(${seconds('invoke_agent')} or ${seconds('chat')})`)
+}
 export const durationByAgent = (q: number, operation: Operation) =>
   agents(quantile(q, series.duration, of(operation), QUANTILE_WINDOW, ', gen_ai_agent_name'))
 /** Only its exemplars are shown: the line would be an estimate from kept traces. */
@@ -118,7 +121,7 @@ export const firstChunkByAgent = (q: number) =>
 const decidedInRange = (by = '') => counted(decided, 'range', by)
 const refusedInRange = (by = '') => counted(refused, 'range', by)
 export const refusedShareInRange = `(${refusedInRange()} or 0 * ${decidedInRange()}) / ${decidedInRange()}`
-export const refusedShareInRangeByAgent = `(${refusedInRange(BY_AGENT)} or 0 * ${decidedInRange(BY_AGENT)}) / ${decidedInRange(BY_AGENT)}`
+export const refusedShareInRangeByAgent = `(${refusedInRange(BY_AGENT)} or 0 * ${decidedInRange(BY_AGENT)}) / ${some(decidedInRange(BY_AGENT))}`
 /** For a step of a minute, so that one refusal is one. */
 export const refusedByKind = counted(refused, 'rate_interval', 'by (outcome)')
 export const refusedInRangeByAgentAndKind = `round(${refusedInRange('by (gen_ai_agent_name, outcome)')})`
