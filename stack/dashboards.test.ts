@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { parse } from 'yaml'
-import { writeDashboards } from '../grafana/source/dashboards.ts'
+import { portsOfBoards, writeDashboards } from '../grafana/source/dashboards.ts'
 import { composeEnvironment } from './docker.ts'
 import type { Programs } from './native.ts'
-import { services } from './services.ts'
+import { linked, services } from './services.ts'
 import { ROOT, readSettings, type Settings } from './settings.ts'
 
 /** A stack whose Phoenix has another port than in .env. */
@@ -43,6 +43,17 @@ test('Grafana in Docker reads the same folder', (context) => {
   const folder = mount.source.replace(/\$\{STACK_STATE:-[^}]+\}/, STACK_STATE)
   writeDashboards(resolve(settings.state, 'dashboards'), settings.ports)
   assert.deepEqual([...new Set(addressesIn(folder))], ['http://127.0.0.1:7006'])
+})
+
+test('without Phoenix, boards have no link to it, and make boards leaves them so', (context) => {
+  const settings = moved(context)
+  const folder = resolve(settings.state, 'dashboards')
+  assert.equal(portsOfBoards(folder), undefined, 'nothing runs')
+  writeDashboards(folder, linked(settings))
+  assert.deepEqual(portsOfBoards(folder), { PHOENIX_PORT: 7006 })
+  writeDashboards(folder, linked({ ...settings, env: { ...settings.env, BACKENDS: 'tempo' } }))
+  assert.deepEqual(addressesIn(folder), [])
+  assert.deepEqual(portsOfBoards(folder), {})
 })
 
 test('a board that was removed is also removed from the folder', (context) => {

@@ -14,7 +14,7 @@ import { holder, isFree } from './ports.ts'
 import { pricesToday } from './prices.ts'
 import { isRecording, senderEnvironment, tlsFiles } from './receiver-options.ts'
 import { type LastWords, startLimitMs } from './service.ts'
-import { collectorEnvironment, dashboards, recordings } from './services.ts'
+import { collectorEnvironment, dashboards, linked, recordings } from './services.ts'
 import { ROOT, type Settings, url } from './settings.ts'
 import { collectors, titleOf } from './tiers.ts'
 import { startWithWaits, waitsIn } from './waits.ts'
@@ -177,7 +177,7 @@ export async function bootDocker(
     startWithWaits(settings)
   }
 
-  writeDashboards(dashboards(settings), settings.ports)
+  writeDashboards(dashboards(settings), linked(settings))
   writeFileSync(dataMark(settings), `${name}\n`)
   // A service that does not become healthy ends the wait by itself.
   const up = ['up', '--detach', '--wait', '--wait-timeout', String((2 * startLimitMs(settings)) / 1000)]

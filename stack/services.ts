@@ -58,6 +58,10 @@ export const collectorArguments = (settings: Settings, files: readonly string[] 
 /** The folder of recordings of live traffic. */
 export const recordings = (settings: Settings): string => resolve(settings.state, 'recordings')
 
+/** The ports of this stack that boards have links to. */
+export const linked = (settings: Settings): { PHOENIX_PORT?: number } =>
+  chosenBackends(settings).some(({ id }) => id === 'phoenix') ? { PHOENIX_PORT: settings.ports.PHOENIX_PORT } : {}
+
 /** The folder of the boards that Grafana reads, with links to the ports of this stack. `make up` writes them, in both boots. */
 export const dashboards = (settings: Settings): string => resolve(settings.state, 'dashboards')
 
@@ -159,7 +163,7 @@ export function services(settings: Settings, programs: Programs): readonly Servi
           name: 'grafana',
           ports: ['GRAFANA_PORT'],
           command: () => {
-            writeDashboards(dashboards(settings), settings.ports)
+            writeDashboards(dashboards(settings), linked(settings))
             return {
               file: grafana.binary,
               args: ['server', '--homepath', grafana.home, '--config', resolve(ROOT, 'grafana/grafana.ini')],

@@ -44,7 +44,13 @@ let askedAt: number
 type Answer = Readonly<{ labels: Readonly<Record<string, string>>; value: number }>
 
 /** Runs the queries that Grafana would run, with all agents chosen. For lines over time, returns their last value. */
-async function answer({ target }: Asked, agents = '.*', at = askedAt, service = '.*'): Promise<readonly Answer[]> {
+async function answer(
+  { target }: Asked,
+  agents = '.*',
+  at = askedAt,
+  service = '.*',
+  range = RANGE,
+): Promise<readonly Answer[]> {
   const { expr, query = '', instant, metricsQueryType } = target
   if (expr) {
     const filled = expr
@@ -52,7 +58,7 @@ async function answer({ target }: Asked, agents = '.*', at = askedAt, service = 
       .replaceAll('$service', service)
       .replaceAll('$__rate_interval', '1m')
       .replaceAll('$__range_s', String(RANGE_SECONDS))
-      .replaceAll('$__range', RANGE)
+      .replaceAll('$__range', range)
     return instant
       ? prometheus(settings, filled, at)
       : prometheusRange(settings, filled, { from: at - 60, to: at, step: 5 })
@@ -378,10 +384,25 @@ test('Tempo holds exactly the kept traces', async () => {
   )
 })
 
+test('an agent that was idle over the range is no row and no node, though Prometheus still has its series', async () => {
+  const panels = [
+    'Which agent stands out?',
+    'Who calls whom?',
+    'Which tools does it use?',
+    'Do kept traces tell the truth?',
+  ]
+  for (const one of asked.filter(({ panel }) => panels.includes(panel)))
+    assert.deepEqual(await answer(one, '.*', Date.now() / 1000, '.*', '10s'), [], nameOf(one))
+})
+
 test('the first board shows the agents of other SDKs beside the simulator, with exact tokens and cost', async () => {
   const panel = (column: string) => asked.find((one) => nameOf(one) === `${TABLE} / ${column}`) as Asked
+  const inColumn = (column: string, service: string) => answer(panel(column), '.*', Date.now() / 1000, service)
   const shown = async (column: string, service: string) =>
-    (await answer(panel(column), '.*', Date.now() / 1000, service)).reduce((sum, { value }) => sum + value, 0)
+    (await inColumn(column, service)).reduce((sum, { value }) => sum + value, 0)
+  /** The agents that have a number there. */
+  const agentsIn = async (column: string, service: string) =>
+    (await inColumn(column, service)).filter(({ value }) => value > 0).map(agentOf)
   const own = await shown('in', packageJson.name)
   const recordings = readRecordings().filter(({ expected }) => expected.notSent.tokens === undefined)
   const otlp = url(settings, 'OTLP_HTTP_PORT', '/v1/traces')
@@ -407,6 +428,9 @@ test('the first board shows the agents of other SDKs beside the simulator, with 
       assert.equal(await shown('out', service), output, service)
       const cost = await shown('cost', service)
       assert.ok(Math.abs(cost - usd) <= COST * usd, `${service}: ${cost}, and not ${usd}`)
+      // It ran once, before the first scrape, and so it has no rate.
+      const worked = new Set([...(await agentsIn('turns', service)), ...(await agentsIn('calls', service))])
+      assert.deepEqual((await agentsIn('p95', service)).sort(), [...worked].sort(), service)
     })
   }
   assert.ok(priced >= 12, `${priced} of ${recordings.length}`)

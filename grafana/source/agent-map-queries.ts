@@ -1,8 +1,8 @@
 import { CALL_OPERATIONS, GEN_AI } from '../../vocabulary/attributes.ts'
-import { counted } from './counting.ts'
+import { counted, quantile, some } from './counting.ts'
 import { filledIn } from './links.ts'
 import { series, serviceGraph, spans } from './metrics.ts'
-import { CHOSEN, OPERATIONS, quantile } from './queries.ts'
+import { CHOSEN, FAILED, NEWEST, OPERATIONS } from './queries.ts'
 
 /**
  * What the agent map asks: who calls which model and which tool, counted from every span before sampling. Grafana's node graph wants
@@ -24,22 +24,20 @@ const named = (...kinds: readonly Kind[]) => [CHOSEN, ...kinds.map((kind) => `${
 const CALL = OPERATIONS.chat
 const TOOL = 'gen_ai_operation_name="execute_tool"'
 const TURN = OPERATIONS.invoke_agent
-const FAILED = ', status_code="STATUS_CODE_ERROR"'
 const MINUTES = '($__range_s / 60)'
 /** USD in the range, as US cents an hour: Grafana writes two decimals here, and agents cost little. */
 const AN_HOUR = '* 100 * 3600 / $__range_s'
 
 const spent = (...kinds: readonly Kind[]) =>
-  `sum ${by(...kinds)} (sum_over_time(${series.charged}{${named('agent', 'model')}}[$__range]))`
+  some(`sum ${by(...kinds)} (sum_over_time(${series.charged}{${named('agent', 'model')}}[$__range]))`)
 const p95 = (operation: string, ...kinds: readonly Kind[]) =>
-  `(${quantile(0.95, series.duration, `${operation}, ${named(...kinds)}`, '$__range', kinds.map((kind) => `, ${LABELS[kind]}`).join(''))} >= 0)`
+  `(${quantile(0.95, series.duration, `${operation}, ${named(...kinds)}`, 'range', kinds.map((kind) => `, ${LABELS[kind]}`).join(''))} >= 0)`
 type Counted = Readonly<{ operation: string; kinds: readonly Kind[]; of: readonly Kind[] }>
 const selector = ({ operation, kinds }: Counted, more = '') => `${spans.every}{${operation}, ${named(...kinds)}${more}}`
-const times = (what: Counted, more = '') => counted(selector(what, more), 'range', by(...what.of))
-/** Zero for each of which there is a series. */
-const none = (what: Counted) => `0 * sum ${by(...what.of)} (last_over_time(${selector(what)}[$__range]))`
-/** Zero also where nothing failed, and where nothing was called in the range. */
-const failedShare = (what: Counted) => `(${times(what, FAILED)} or ${none(what)}) / clamp_min(${times(what)}, 1)`
+const times = (what: Counted, more = '') => some(counted(selector(what, more), 'range', by(...what.of)))
+/** Zero for each that was called in the range. */
+const none = (what: Counted) => `0 * ${times(what)}`
+const failedShare = (what: Counted) => `(${times(what, FAILED)} or ${none(what)}) / ${times(what)}`
 
 const calls: Counted = { operation: CALL, kinds: ['agent', 'model'], of: ['agent', 'model'] }
 const tools: Counted = { operation: TOOL, kinds: ['agent', 'tool'], of: ['agent', 'tool'] }
@@ -169,7 +167,6 @@ export const table = {
   cost: callee('model', `${spent('agent', 'model')} ${AN_HOUR}`),
 }
 
-const NEWEST = 'with (most_recent=true)'
 const SELECTED = `select(${Object.values(ATTRIBUTES)
   .map((name) => `span.${name}`)
   .join(', ')}, span.error.type)`

@@ -5,7 +5,7 @@ import type { Dashboard, DashboardLink, Panel } from '@grafana/grafana-foundatio
 import { render } from './board.ts'
 import { boards } from './boards.ts'
 import * as colours from './colours.ts'
-import { QUANTILE_WINDOW } from './queries.ts'
+import { QUANTILE_WINDOW } from './counting.ts'
 
 type Target = {
   refId: string
@@ -79,6 +79,19 @@ test('a colour that means an agent means nothing else on any board', () => {
   for (const [name, palette] of Object.entries(others))
     for (const [what, colour] of Object.entries(palette))
       assert.ok(!hues.some((hue) => colour.includes(hue)), `${name}: ${what} is ${colour}`)
+})
+
+test('where agents have colours, a line that is about none has a colour that none has', () => {
+  for (const board of boards.filter(({ uid }) => uid !== 'pipeline'))
+    for (const { title, type, targets, fieldConfig } of (JSON.parse(JSON.stringify(render(board))) as Json).panels) {
+      if (type !== 'timeseries') continue
+      const own = (fieldConfig?.overrides ?? []).flatMap(({ matcher, properties }) =>
+        properties.some(({ id }) => id === 'color') ? [matcher.options] : [],
+      )
+      for (const { legendFormat = '{{}}' } of targets)
+        if (!legendFormat.includes('{{')) assert.ok(own.includes(legendFormat), `${title}: ${legendFormat}`)
+        else if (legendFormat.includes('model')) assert.equal(fieldConfig?.defaults.color?.mode, 'shades', title)
+    }
 })
 
 test('stages are compared over two minutes at least, because kept spans come in bursts', () => {

@@ -37,7 +37,7 @@ export const REFUSAL_COLOURS: Readonly<Record<string, string>> = {
 }
 
 /** Around a node of the agent map: what it is, and the part of it that failed. */
-export const KIND_COLOURS: Readonly<Record<string, string>> = {
+export const KIND_COLOURS = {
   arc__agent: CYAN,
   arc__model: BROWN,
   arc__tool: TEAL,
@@ -76,6 +76,17 @@ export const OFF_COLOURS: Readonly<Record<string, string>> = {
   turns: CYAN,
   'failed turns': RASPBERRY,
   'time of the model': BROWN,
+}
+
+/** Of models, as on the agent map, and of one or two lines that are about no agent. */
+export const MODEL_COLOUR = KIND_COLOURS.arc__model
+export const LINE_COLOURS: Readonly<Record<string, string>> = {
+  p95: CYAN,
+  p50: SLATE,
+  read: CYAN,
+  written: RASPBERRY,
+  waiting: CYAN,
+  collector: CYAN,
 }
 
 export const LATE_COLOURS: Readonly<Record<string, string>> = {

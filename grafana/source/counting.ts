@@ -1,18 +1,34 @@
 import { filledIn } from './links.ts'
 
+/** An agent has some twelve turns a minute. Of so few, the p95 is the slowest one, and a line of it jumps. */
+export const QUANTILE_WINDOW = '5m'
+
+/** Two of Grafana's own, and ours. */
+type Window = 'range' | 'rate_interval' | typeof QUANTILE_WINDOW
+
 /**
  * How often something was counted within a window. A counter that was born within it counts from zero: `increase` alone
  * would miss the first failure of a kind, because that is what gives the counter its name.
  */
-export const counted = (counter: string, window: 'range' | 'rate_interval' = 'range', by = '') => {
-  const within = `${counter}[$__${window}]`
-  const before = `last_over_time(${within} offset $__${window})`
+export const counted = (counter: string, window: Window = 'range', by = '') => {
+  const long = window === QUANTILE_WINDOW ? window : `$__${window}`
+  const within = `${counter}[${long}]`
+  const before = `last_over_time(${within} offset ${long})`
   return `sum ${by} ((increase(${within}) and ${before}) or (last_over_time(${within}) unless ${before}))`
 }
 
+/**
+ * Without what is zero. Prometheus goes on to have the series of an agent that ran an hour ago, and it would be a row of zeros in a table
+ * of the last quarter of an hour.
+ */
+export const some = (expr: string) => `(${expr} > 0)`
+
 /** The same, and 0 when there is nothing to count. */
-export const countedOrNone = (counter: string, window: 'range' | 'rate_interval' = 'range') =>
-  `${counted(counter, window)} or vector(0)`
+export const countedOrNone = (counter: string, window: Window = 'range') => `${counted(counter, window)} or vector(0)`
+
+/** Counted, and not a rate: an agent that ran once, for a moment, has one turn and no pace. */
+export const quantile = (q: number, histogram: string, selector: string, window: Window, by = '') =>
+  `histogram_quantile(${q}, ${counted(`${histogram}_bucket{${selector}}`, window, `by (le${by})`)})`
 
 /** Per minute, at the pace of the last moments. */
 export const perMinute = (counter: string, by = '') => `sum ${by} (rate(${counter}[$__rate_interval])) * 60`

@@ -2,12 +2,11 @@ import { DIALECTS, GEN_AI } from '../../vocabulary/attributes.ts'
 import { counted } from './counting.ts'
 import { filledIn } from './links.ts'
 import { series } from './metrics.ts'
-import { CHOSEN_AGENTS } from './queries.ts'
+import { CHOSEN, CHOSEN_NOW, NEWEST, SENT } from './queries.ts'
 
 /** What the board of evaluations asks: pass rates from counts before sampling, and the runs that failed from kept traces. */
 
-const A = `service_name=~"$service", ${CHOSEN_AGENTS}`
-const evaluated = (outcome: string) => `${series.evaluations}{${A}, outcome=~"${outcome}"}`
+const evaluated = (outcome: string) => `${series.evaluations}{${CHOSEN}, outcome=~"${outcome}"}`
 
 export const BY_EVALUATION = 'by (gen_ai_evaluation_name)'
 export const BY_AGENT = 'by (gen_ai_agent_name, gen_ai_evaluation_name)'
@@ -24,7 +23,6 @@ const rate = (outcome: string, by: string) => `sum ${by} (rate(${evaluated(outco
 export const passRateOverTime = (by: string) =>
   `(${rate('pass', by)} or 0 * ${rate('pass|fail', by)}) / ${rate('pass|fail', by)}`
 
-const SENT = `job=~"(.*/)?($service)", ${CHOSEN_AGENTS}`
 /** From the histogram that agents send themselves: the Collector counts evaluations, and cannot add up the scores of events. */
 const scores = (of: 'sum' | 'count', by: string) => counted(`${series.score}_${of}{${SENT}}`, 'range', by)
 export const meanScore = (by: string) => `${scores('sum', by)} / ${scores('count', by)}`
@@ -32,13 +30,10 @@ export const openTurns = (by = '') => `sum ${by} (${series.activeTurns}{${SENT}}
 export const oldestTurn = (by = '') => `max ${by} (${series.oldestTurn}{${SENT}})`
 
 const AGENT = `span.${GEN_AI.AGENT} =~ `
-const NEWEST = 'with (most_recent=true)'
 const SHOWN = `select(span.${GEN_AI.AGENT}, span.${DIALECTS.EVALUATIONS_FAILED}, instrumentation.tailsampling.policy) ${NEWEST}`
 const FAILED = `span.${DIALECTS.EVALUATION_OUTCOME} = "fail"`
 export const failedRuns = `{ ${FAILED} && ${AGENT}"$agent" } | ${SHOWN}`
 
-// In links Grafana fills in only variables in braces.
-const CHOSEN = filledIn('agent:pipe')
-export const failedRunsOfChosen = `{ ${FAILED} && ${AGENT}"${CHOSEN}" } ${NEWEST}`
-export const failedRunsOfClicked = `{ span.${DIALECTS.EVALUATIONS_FAILED} = "${filledIn('__field.labels.gen_ai_evaluation_name')}" && ${AGENT}"${CHOSEN}" } ${NEWEST}`
-export const failedRunsOfRow = `{ span.${DIALECTS.EVALUATIONS_FAILED} = "${filledIn('__data.fields.Evaluation')}" && ${AGENT}"${CHOSEN}" } ${NEWEST}`
+export const failedRunsOfChosen = `{ ${FAILED} && ${AGENT}"${CHOSEN_NOW}" } ${NEWEST}`
+export const failedRunsOfClicked = `{ span.${DIALECTS.EVALUATIONS_FAILED} = "${filledIn('__field.labels.gen_ai_evaluation_name')}" && ${AGENT}"${CHOSEN_NOW}" } ${NEWEST}`
+export const failedRunsOfRow = `{ span.${DIALECTS.EVALUATIONS_FAILED} = "${filledIn('__data.fields.Evaluation')}" && ${AGENT}"${CHOSEN_NOW}" } ${NEWEST}`

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { renderAlerts } from './alert-rules.ts'
@@ -6,9 +6,8 @@ import { render } from './board.ts'
 import { boards } from './boards.ts'
 import { renderCatalogueRules } from './catalogue-rules.ts'
 import { readRecipes, renderCookbook } from './cookbook.ts'
-import { writeDashboards } from './dashboards.ts'
+import { portsOfBoards, writeDashboards } from './dashboards.ts'
 import { renderKustomization } from './kustomization.ts'
-import { portOf } from './links.ts'
 import { generatedRules } from './rules.ts'
 
 const ROOM = fileURLToPath(new URL('..', import.meta.url))
@@ -74,7 +73,8 @@ const main = () => {
   for (const path of changed) console.log(`${files.has(path) ? 'written' : 'removed'}: ${shown(path)}`)
   if (changed.length === 0) console.log(`${files.size} files are as the source says`)
   // A running Grafana reads its own copy, which make up has made.
-  if (existsSync(LIVE)) writeDashboards(LIVE, { PHOENIX_PORT: portOf('PHOENIX_PORT', process.env) })
+  const ports = portsOfBoards(LIVE)
+  if (ports) writeDashboards(LIVE, ports)
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -64,13 +64,15 @@ const SETTINGS = parseEnv(readFileSync(join(import.meta.dirname, '..', '..', '.e
 
 type Port = 'GRAFANA_PORT' | 'PHOENIX_PORT'
 
-/** The port of a server that ships with this project: the one in .env, unless the environment given here has another. */
-export const portOf = (port: Port, env: Readonly<Record<string, string | undefined>> = {}) =>
-  Number(env[port] || SETTINGS[port])
-
-/** Where such a server answers. What is committed has the ports of .env; make up writes boards with those of the stack. */
-export const onThisMachine = (port: Port, path: string, env = {}): string =>
-  `http://127.0.0.1:${portOf(port, env)}${path}`
+/**
+ * Where a server that ships with this project answers: at the port of .env, unless the environment given here has another.
+ * What is committed has the ports of .env; make up writes boards with those of the stack.
+ */
+export const onThisMachine = (
+  port: Port,
+  path: string,
+  env: Readonly<Record<string, string | undefined>> = {},
+): string => `http://127.0.0.1:${env[port] || SETTINGS[port]}${path}`
 
 /** Phoenix's page of the trace of a row in a table of spans. */
 export const phoenixTrace = onThisMachine(

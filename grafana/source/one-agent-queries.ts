@@ -1,20 +1,20 @@
-import { counted } from './counting.ts'
+import { counted, some } from './counting.ts'
 import { series, spans } from './metrics.ts'
-import { CHOSEN_AGENTS as A, of } from './queries.ts'
+import { CHOSEN_AGENTS as A, CHOSEN, FAILED, NEWEST, of } from './queries.ts'
 
 /** What the board of one agent asks beyond what all boards ask. */
 
 export const pebbles = `sum by (gen_ai_agent_name) (${series.pebbles}{${A}})`
 export const mood = `avg by (gen_ai_agent_name) (${series.mood}{${A}})`
 export const tokensPerCall = (type: 'input' | 'output') =>
-  `sum(rate(${series.seen}{service_name=~"$service", ${A}, gen_ai_token_type="${type}"}[$__rate_interval])) / sum(rate(${series.duration}_count{${of('chat')}}[$__rate_interval]))`
+  `sum(rate(${series.seen}{${CHOSEN}, gen_ai_token_type="${type}"}[$__rate_interval])) / sum(rate(${series.duration}_count{${of('chat')}}[$__rate_interval]))`
 export const callsPerTurn = `${counted(`${series.duration}_count{${of('chat')}}`)} / ${counted(`${series.duration}_count{${of('invoke_agent')}}`)}`
-export const retriesPerMinute = `(sum(rate(${series.retries}{${A}}[$__rate_interval])) or 0 * sum(rate(${series.decisions}{${A}}[$__rate_interval]))) * 60`
-const tools = `gen_ai_operation_name="execute_tool", service_name=~"$service", ${A}`
-export const toolsInRange = counted(`${spans.every}{${tools}}`, 'range', 'by (gen_ai_tool_name)')
-export const toolErrorsInRange = `${counted(`${spans.every}{${tools}, status_code="STATUS_CODE_ERROR"}`, 'range', 'by (gen_ai_tool_name)')} or 0 * ${toolsInRange}`
+/** Over the range: in the shortest interval there is mostly none, and then one. */
+export const retriesPerMinute = `(${counted(`${series.retries}{${A}}`)} or 0 * ${counted(`${series.decisions}{${A}}`)}) / ($__range_s / 60)`
+const tools = `gen_ai_operation_name="execute_tool", ${CHOSEN}`
+export const toolsInRange = some(counted(`${spans.every}{${tools}}`, 'range', 'by (gen_ai_tool_name)'))
+export const toolErrorsInRange = `${some(counted(`${spans.every}{${tools}${FAILED}}`, 'range', 'by (gen_ai_tool_name)'))} or 0 * ${toolsInRange}`
 
 const turns = 'span.gen_ai.operation.name = "invoke_agent" && span.gen_ai.agent.name =~ "$agent"'
-const WITH =
-  'select(span.gen_ai.agent.name, span.woodland.tokens, instrumentation.tailsampling.policy) with (most_recent=true)'
+const WITH = `select(span.gen_ai.agent.name, span.woodland.tokens, instrumentation.tailsampling.policy) ${NEWEST}`
 export const turnsByTokens = (tokens: number) => `{ ${turns} && span.woodland.tokens > ${tokens} } | ${WITH}`

@@ -1,5 +1,6 @@
 import { counted, countedOrNone, named, perMinute, renamed, sinceItGrew } from './counting.ts'
 import { collector, fromAgents, logRecords, model, sdk, tempo, toBackends } from './metrics.ts'
+import { NEWEST } from './queries.ts'
 
 /** What the board of the pipeline asks: one stage after the other, in the direction in which spans flow. */
 const all = (name: string) => `${name}{}`
@@ -99,4 +100,4 @@ export const writtenPerSecond = perSecond(all(model.generationTokens))
 export const answersByStatus = perMinute(`${model.answers}{handler="/v1/chat/completions"}`, 'by (status)')
 export const abortedPerMinute = perMinute(`${model.finished}{finished_reason="abort"}`)
 
-export const newestTraces = '{ nestedSetParent < 0 } with (most_recent=true)'
+export const newestTraces = `{ nestedSetParent < 0 } ${NEWEST}`

@@ -1,5 +1,5 @@
 import { CALL_OPERATIONS } from '../../vocabulary/attributes.ts'
-import { counted, orNamed } from './counting.ts'
+import { counted, orNamed, QUANTILE_WINDOW, quantile, some } from './counting.ts'
 import { filledIn } from './links.ts'
 import { series } from './metrics.ts'
 
@@ -17,7 +17,7 @@ export const NO_AGENT = '(no agent name)'
 export const CHOSEN_AGENTS = 'gen_ai_agent_name=~"$agent"'
 export const CHOSEN = `service_name=~"$service", ${CHOSEN_AGENTS}`
 const A = CHOSEN
-const SENT = `job=~"(.*/)?($service)", ${CHOSEN_AGENTS}`
+export const SENT = `job=~"(.*/)?($service)", ${CHOSEN_AGENTS}`
 const BY_AGENT = 'by (gen_ai_agent_name)'
 const refused = `${series.decisions}{${SENT}, outcome!="accepted"}`
 const decided = `${series.decisions}{${SENT}}`
@@ -30,11 +30,6 @@ const perHour = (rate: string) => `${rate} * 3600`
 const sumInRange = (name: string, selector: string, by: string) =>
   `sum ${by} (sum_over_time(${name}{${selector}}[$__range]))`
 const spent = (by: string) => sumInRange(series.charged, A, by)
-export const quantile = (q: number, histogram: string, selector: string, window: string, by = '') =>
-  `histogram_quantile(${q}, sum by (le${by}) (rate(${histogram}_bucket{${selector}}[${window}])))`
-
-/** An agent has some twelve turns a minute. Of so few, the p95 is the slowest one, and a line of it jumps. */
-export const QUANTILE_WINDOW = '5m'
 
 /** A turn of an agent, or a call of a model by any of the names that the conventions have for it. */
 export const OPERATIONS = {
@@ -48,7 +43,7 @@ const used = (type: 'input' | 'output') => `${A}, gen_ai_token_type="${type}"`
 export const costPerHour = perHour(`sum(${series.cost}{${A}})`)
 export const costPerHourByAgent = agents(perHour(`sum ${BY_AGENT} (${series.cost}{${A}})`))
 export const spentInRange = spent('')
-export const spentInRangeByAgent = agents(spent(BY_AGENT))
+export const spentInRangeByAgent = some(agents(spent(BY_AGENT)))
 
 /** What is added up for the alerts on budgets: any 24 hours, not since midnight. An agent's budget is for all its services. */
 export const spentInADay = `sum(${series.spent.day}{${CHOSEN_AGENTS}})`
@@ -59,8 +54,9 @@ export const leastBudgetLeft = `min(${budgetLeft})`
 
 const BY_MODEL = 'by (gen_ai_request_model)'
 export const costPerHourByModel = models(perHour(`sum ${BY_MODEL} (${series.cost}{${A}})`))
-export const spentInRangeByModel = models(spent(BY_MODEL))
-export const tokensInRangeByModel = (type: 'input' | 'output') => models(sumInRange(series.used, used(type), BY_MODEL))
+export const spentInRangeByModel = some(models(spent(BY_MODEL)))
+export const tokensInRangeByModel = (type: 'input' | 'output') =>
+  some(models(sumInRange(series.used, used(type), BY_MODEL)))
 export const callsPerMinuteByModel = models(
   `sum ${BY_MODEL} (rate(${series.duration}_count{${of('chat')}}[$__rate_interval])) * 60`,
 )
@@ -86,44 +82,46 @@ export const byArm = {
   refused: `${refusedOfArm} / ${turnsOfArm}`,
   tokensPerTurn: `sum ${BY_ARM} (${tokensOfArm}) / ${turnsOfArm}`,
   costPerAccepted: `sum ${BY_ARM} (${tokensOfArm} * on (gen_ai_price_key, gen_ai_token_type) group_left () ${series.price}) / (${turnsOfArm} - ${refusedOfArm})`,
-  p95: quantile(0.95, series.sentDuration, sentOf('invoke_agent'), '$__range', ', experiment_variant'),
+  p95: quantile(0.95, series.sentDuration, sentOf('invoke_agent'), 'range', ', experiment_variant'),
 }
 
 export const unpricedTokens = `${sumInRange(series.unpriced, A, '')} or vector(0)`
 
 export const tokensPerMinuteByAgent = (type: 'input' | 'output') =>
   agents(`sum ${BY_AGENT} (rate(${series.seen}{${used(type)}}[$__rate_interval])) * 60`)
-export const tokensInRangeByAgent = (type: 'input' | 'output') => agents(sumInRange(series.used, used(type), BY_AGENT))
+export const tokensInRangeByAgent = (type: 'input' | 'output') =>
+  some(agents(sumInRange(series.used, used(type), BY_AGENT)))
 
 const inRangeByAgent = (operation: Operation, more = '') =>
-  agents(counted(`${series.duration}_count{${of(operation)}${more}}`, 'range', BY_AGENT))
+  some(agents(counted(`${series.duration}_count{${of(operation)}${more}}`, 'range', BY_AGENT)))
 export const turnsInRangeByAgent = inRangeByAgent('invoke_agent')
 export const callsInRangeByAgent = inRangeByAgent('chat')
 /** Of turns and calls, because some SDKs write an error on one of them only. */
 const asked = `(${turnsInRangeByAgent} or 0 * ${callsInRangeByAgent}) + (${callsInRangeByAgent} or 0 * ${turnsInRangeByAgent})`
-const FAILED = ', status_code="STATUS_CODE_ERROR"'
+/** What an error adds to a selector of spans. */
+export const FAILED = ', status_code="STATUS_CODE_ERROR"'
 const failed = (operation: Operation) => `(${inRangeByAgent(operation, FAILED)} or 0 * (${asked}))`
 export const failedShareInRangeByAgent = `(${failed('invoke_agent')} + ${failed('chat')}) / (${asked})`
 
-export const durationInRange = (q: number, operation: Operation) =>
-  quantile(q, series.duration, of(operation), '$__range')
+export const durationInRange = (q: number, operation: Operation) => quantile(q, series.duration, of(operation), 'range')
 /** Of an agent that sends no turns, the calls. */
-export const durationInRangeByAgent = (q: number) =>
-  agents(
-    `(${quantile(q, series.duration, of('invoke_agent'), '$__range', ', gen_ai_agent_name')} or ${quantile(q, series.duration, of('chat'), '$__range', ', gen_ai_agent_name')})`,
-  )
+export const durationInRangeByAgent = (q: number) => {
+  const seconds = (operation: Operation) =>
+    `(${quantile(q, series.duration, of(operation), 'range', ', gen_ai_agent_name')} >= 0)`
+  return agents(`(${seconds('invoke_agent')} or ${seconds('chat')})`)
+}
 export const durationByAgent = (q: number, operation: Operation) =>
   agents(quantile(q, series.duration, of(operation), QUANTILE_WINDOW, ', gen_ai_agent_name'))
 /** Only its exemplars are shown: the line would be an estimate from kept traces. */
-export const keptDurationByAgent = (q: number, operation: Operation) =>
-  quantile(q, series.kept, of(operation), '$__rate_interval', ', gen_ai_agent_name')
+export const keptDurationByAgent = (operation: Operation) =>
+  `histogram_quantile(0.95, sum by (le, gen_ai_agent_name) (rate(${series.kept}_bucket{${of(operation)}}[$__rate_interval])))`
 export const firstChunkByAgent = (q: number) =>
   agents(quantile(q, series.firstChunk, A, QUANTILE_WINDOW, ', gen_ai_agent_name'))
 
 const decidedInRange = (by = '') => counted(decided, 'range', by)
 const refusedInRange = (by = '') => counted(refused, 'range', by)
 export const refusedShareInRange = `(${refusedInRange()} or 0 * ${decidedInRange()}) / ${decidedInRange()}`
-export const refusedShareInRangeByAgent = `(${refusedInRange(BY_AGENT)} or 0 * ${decidedInRange(BY_AGENT)}) / ${decidedInRange(BY_AGENT)}`
+export const refusedShareInRangeByAgent = `(${refusedInRange(BY_AGENT)} or 0 * ${decidedInRange(BY_AGENT)}) / ${some(decidedInRange(BY_AGENT))}`
 /** For a step of a minute, so that one refusal is one. */
 export const refusedByKind = counted(refused, 'rate_interval', 'by (outcome)')
 export const refusedInRangeByAgentAndKind = `round(${refusedInRange('by (gen_ai_agent_name, outcome)')})`
@@ -136,7 +134,7 @@ export const alertStarts = (board: string, panel: string) =>
   `label_join((ALERTS{alertstate="firing"} unless ALERTS{alertstate="firing"} offset 15s) * on (alertname) group_left (summary) ${series.aboutAlert}{board="${board}", panel="${panel}"}, "about", " ", "alertname", "service_name", "gen_ai_agent_name", "gen_ai_request_model", "exporter", "job")`
 
 const turns = 'span.gen_ai.operation.name = "invoke_agent" && span.gen_ai.agent.name'
-const NEWEST = 'with (most_recent=true)'
+export const NEWEST = 'with (most_recent=true)'
 /** The policy that kept a trace; the Collector writes it on the scope of each span. */
 const KEPT_BY = 'instrumentation.tailsampling.policy'
 
@@ -146,7 +144,7 @@ export const failedTurns = `{ ${turns} =~ "$agent" && status = error } | select(
 
 // In links Grafana fills in only variables in braces.
 const CLICKED = filledIn('__field.labels.gen_ai_agent_name')
-const CHOSEN_NOW = filledIn('agent:pipe')
+export const CHOSEN_NOW = filledIn('agent:pipe')
 export const turnsOfClicked = `{ ${turns} = "${CLICKED}" } ${NEWEST}`
 export const slowTurnsOfClicked = (longerThan: string) =>
   `{ ${turns} = "${CLICKED}" && duration > ${longerThan} } ${NEWEST}`

@@ -1,6 +1,6 @@
-import { CLICKED_SERIES, counted, countedOrNone, likeTempo, perMinute } from './counting.ts'
+import { CLICKED_SERIES, counted, countedOrNone, likeTempo, perMinute, some } from './counting.ts'
 import { collector, fromAgents, series, spans, tempo, toBackends } from './metrics.ts'
-import { OPERATIONS } from './queries.ts'
+import { FAILED as ERROR_STATUS, NEWEST, OPERATIONS } from './queries.ts'
 import { settings } from './settings.ts'
 
 /**
@@ -45,8 +45,8 @@ export const secondsByPolicy = policyRow(
 const root = 'nestedSetParent < 0'
 /** The first policy that voted for a trace is written on it, so each kept trace is counted once. */
 export const recordedByPolicy = `{ ${root} } | count_over_time() by (${POLICY})`
-export const tracesOfPolicy = `{ ${root} && ${POLICY} = "${CLICKED_SERIES}" } with (most_recent=true)`
-export const keptTraces = `{ ${root} } | select(${POLICY}) with (most_recent=true)`
+export const tracesOfPolicy = `{ ${root} && ${POLICY} = "${CLICKED_SERIES}" } ${NEWEST}`
+export const keptTraces = `{ ${root} } | select(${POLICY}) ${NEWEST}`
 
 const accepted = fromAgents(collector.acceptedSpans)
 /** Each backend is sent every kept span: what the one has that got most was stored. */
@@ -62,37 +62,37 @@ export const spansStored = `max(sum ${BY_EXPORTER} (rate(${toBackends(collector.
 export const AGENT = 'span.gen_ai.agent.name'
 const agentRow = (expr: string) => likeTempo(expr, 'gen_ai_agent_name', AGENT)
 const ofAgents = '{gen_ai_agent_name!=""}'
-export const spansByAgent = agentRow(counted(`${spans.every}${ofAgents}`, 'range', BY_AGENT))
+export const spansByAgent = agentRow(some(counted(`${spans.every}${ofAgents}`, 'range', BY_AGENT)))
 export const bytesPerSpanByAgent = agentRow(
-  `0 * ${counted(`${spans.every}${ofAgents}`, 'range', BY_AGENT)} + scalar(${bytesPerSpan})`,
+  `0 * ${some(counted(`${spans.every}${ofAgents}`, 'range', BY_AGENT))} + scalar(${bytesPerSpan})`,
 )
 export const storedSpansByAgent = `{ ${AGENT} != nil } | count_over_time() by (${AGENT})`
 
 export const ERROR = 'span.error.type'
 const TURN = OPERATIONS.invoke_agent
-const turnsByKind = counted(`${spans.every}{${TURN}}`, 'range', 'by (error_type)')
+const turnsByKind = some(counted(`${spans.every}{${TURN}}`, 'range', 'by (error_type)'))
 export const turnsByOutcome = `sum without (error_type) (label_replace(label_replace(${turnsByKind}, "error_type", "nil", "error_type", ""), "${ERROR}", "\\"$1\\"", "error_type", "(.+)"))`
 export const storedTurnsByOutcome = `{ span.gen_ai.operation.name = "invoke_agent" } | count_over_time() by (${ERROR})`
 
 const byAgent = (counter: string, selector: string) =>
-  counted(`${counter}{${ofAgents.slice(1, -1)}, ${selector}}`, 'range', BY_AGENT)
+  some(counted(`${counter}{${ofAgents.slice(1, -1)}, ${selector}}`, 'range', BY_AGENT))
 const total = (counter: string, selector: string) => counted(`${counter}{${ofAgents.slice(1, -1)}, ${selector}}`)
-const FAILED = `${TURN}, status_code="STATUS_CODE_ERROR"`
+const FAILED = `${TURN}${ERROR_STATUS}`
 const CALL = OPERATIONS.chat
 const off = (estimate: string, truth: string) => `(${estimate}) / (${truth}) - 1`
 const orNone = (few: string, all: string) => `(${few} or 0 * ${all})`
 
 const turns = byAgent(spans.every, TURN)
-const turnsEstimated = byAgent(spans.keptWeighted, TURN)
+const turnsEstimated = orNone(byAgent(spans.keptWeighted, TURN), turns)
 const failed = orNone(byAgent(spans.every, FAILED), turns)
 const failedEstimated = orNone(byAgent(spans.keptWeighted, FAILED), turns)
-const cost = `sum ${BY_AGENT} (sum_over_time(${series.charged}${ofAgents}[$__range]))`
+const cost = some(`sum ${BY_AGENT} (sum_over_time(${series.charged}${ofAgents}[$__range]))`)
 const BY_MODEL_TOO = 'by (gen_ai_agent_name, gen_ai_request_model)'
 const callsByModel = (counter: string) =>
   counted(`${counter}{${ofAgents.slice(1, -1)}, ${CALL}}`, 'range', BY_MODEL_TOO)
 const costByModel = `sum ${BY_MODEL_TOO} (sum_over_time(${series.charged}{}[$__range]))`
 /** As many calls as kept traces speak for, at what a call of that agent and model did cost. */
-const costEstimated = `sum ${BY_AGENT} (${callsByModel(spans.keptWeighted)} / (${callsByModel(spans.every)} > 0) * ${costByModel})`
+const costEstimated = `sum ${BY_AGENT} (${callsByModel(spans.keptWeighted)} / ${some(callsByModel(spans.every))} * ${costByModel})`
 
 /**
  * Twice the standard error of the estimated turns, as a share, if all of them were kept by chance alone: one in ten, say. Those that
@@ -115,4 +115,4 @@ export const offInTotal = {
 
 const masked = 'span.redaction.masked.count > 0'
 export const maskedByAgent = `{ ${masked} && ${AGENT} != nil } | sum_over_time(span.redaction.masked.count) by (${AGENT})`
-export const maskedOfClicked = `{ ${masked} && ${AGENT} = "${CLICKED_SERIES}" } | select(span.redaction.masked.count) with (most_recent=true)`
+export const maskedOfClicked = `{ ${masked} && ${AGENT} = "${CLICKED_SERIES}" } | select(span.redaction.masked.count) ${NEWEST}`

@@ -1,6 +1,7 @@
 import { MappingType } from '@grafana/grafana-foundation-sdk/dashboard'
 import type { PanelBuilder as TablePanel } from '@grafana/grafana-foundation-sdk/table'
-import { type Column, countNow, rows, sorted, width, written } from './panels.ts'
+import { type Column, sorted, width, written } from './tables.ts'
+import { countNow, rows } from './targets.ts'
 
 /** A column that is worked out from two others. */
 type Calculated = Readonly<{ name: string; left: string; operator: '-' | '/' | '*'; right: string }> &

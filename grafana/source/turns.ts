@@ -1,6 +1,7 @@
 import { AGENT_COLOURS } from './colours.ts'
 import { phoenixTrace } from './links.ts'
-import { sorted, spans, table, tinted, written } from './panels.ts'
+import { sorted, table, tinted, written } from './tables.ts'
+import { spans } from './targets.ts'
 
 /** Columns in their order. Tempo adds what the question filters by; those are left out. */
 const COLUMNS = {

@@ -6,6 +6,7 @@ import { dashboardsFor } from '../../grafana/source/dashboards.ts'
 import type { Caller } from '../../workbench/collector.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { holder, isFree } from '../ports.ts'
+import { linked } from '../services.ts'
 import { type PortName, ROOT, type Settings, url } from '../settings.ts'
 import { tracePage } from './explain.ts'
 
@@ -75,7 +76,7 @@ async function answer(settings: Settings, request: IncomingMessage, response: Se
   }
   if (method !== 'GET') return end(response, 405, 'this server is read-only: use GET')
   if (pathname === '/boards.json')
-    return end(response, 200, `[${[...dashboardsFor(settings.ports).values()].join(',')}]`)
+    return end(response, 200, `[${[...dashboardsFor(linked(settings)).values()].join(',')}]`)
   const trace = /^\/trace\/(\w+)$/.exec(pathname)?.[1]
   if (trace) {
     const page = await tracePage(settings, trace).catch((error: Error) => error)

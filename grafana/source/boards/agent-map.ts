@@ -3,8 +3,9 @@ import type { Board } from '../board.ts'
 import { AGENT_COLOURS, KIND_COLOURS } from '../colours.ts'
 import { agentVariable, serviceVariable } from '../datasources.ts'
 import { agentBoard, boardLink, clickedBoard, exploreTraces } from '../links.ts'
-import { column, key, nodeGraph, sideBySide, table, tinted, width } from '../panels.ts'
+import { nodeGraph } from '../node-graph.ts'
 import * as all from '../queries.ts'
+import { column, key, sideBySide, table, tinted, width } from '../tables.ts'
 
 /** US cents, because an agent costs little and Grafana writes two decimals in a node. */
 const CENTS = '¢/h'

@@ -1,25 +1,13 @@
 import { HideSeriesConfigBuilder, LineStyleBuilder } from '@grafana/grafana-foundation-sdk/common'
 import type { Board } from '../board.ts'
-import { AGENT_COLOURS, CHECK_COLOURS, REFUSAL_COLOURS } from '../colours.ts'
+import { AGENT_COLOURS, CHECK_COLOURS, MODEL_COLOUR, REFUSAL_COLOURS } from '../colours.ts'
 import { agentVariable, serviceVariable } from '../datasources.ts'
 import { agentBoard, boardLink, exploreTraces, link } from '../links.ts'
-import {
-  CREATURES_ONLY,
-  column,
-  figure,
-  heat,
-  key,
-  line,
-  NO_TURNS,
-  overTime,
-  rows,
-  sideBySide,
-  table,
-  tinted,
-  width,
-} from '../panels.ts'
+import { CREATURES_ONLY, figure, NO_TURNS, overTime } from '../panels.ts'
 import * as ask from '../queries.ts'
 import { settings } from '../settings.ts'
+import { column, heat, key, sideBySide, table, tinted, width } from '../tables.ts'
+import { line, rows } from '../targets.ts'
 import { turnsTable } from '../turns.ts'
 
 // An agent decides every 5 s: a shorter step holds so few turns that a rate jumps.
@@ -134,7 +122,7 @@ const duration = (title: string, operation: ask.Operation, links: readonly [titl
     },
     line('p95', ask.durationByAgent(0.95, operation), AGENT),
     line('p50', ask.durationByAgent(0.5, operation), AGENT),
-    line('kept', ask.keptDurationByAgent(0.95, operation), `${AGENT} kept`).exemplar(true),
+    line('kept', ask.keptDurationByAgent(operation), `${AGENT} kept`).exemplar(true),
   )
     .overrideByQuery('kept', [{ id: 'custom.hideFrom', value: HIDDEN }])
     .overrideByQuery('p50', [
@@ -273,7 +261,7 @@ export const costAndLatencyByAgent: Board = {
     ),
     overTime(
       'Who answers?',
-      { unit: 'suffix:/min', decimals: 0, as: 'bars', step: STEP, width: 8 },
+      { unit: 'suffix:/min', decimals: 0, as: 'bars', step: STEP, width: 8, shadesOf: MODEL_COLOUR },
       line('calls', ask.callsPerMinuteByModel, '{{gen_ai_request_model}}'),
     ).description(
       'Calls per minute by model. The fallback model is asked when a call of the first one failed for good. If its part grows, look at what the model server answers on the Pipeline board; its answers are poorer, and you pay for both.',

@@ -3,8 +3,10 @@ import { AGENT_COLOURS, CHECK_COLOURS } from '../colours.ts'
 import { agentVariable, serviceVariable } from '../datasources.ts'
 import * as ask from '../evaluations-queries.ts'
 import { agentBoard, boardLink, exploreTraces, link } from '../links.ts'
-import { column, figure, key, line, overTime, sideBySide, table, tinted, width } from '../panels.ts'
+import { figure, overTime } from '../panels.ts'
 import { settings } from '../settings.ts'
+import { column, key, sideBySide, table, tinted, width } from '../tables.ts'
+import { line } from '../targets.ts'
 import { turnsTable } from '../turns.ts'
 
 const NONE = 'nobody evaluates these runs'
@@ -68,7 +70,7 @@ export const evaluations: Board = {
     ),
     sideBySide(
       table('Which prompt does better?', { none: NONE }).description(
-        'The same by version of the prompt and arm of the experiment, as the spans say. Prefer the one that passes more, when both have some hundred evaluations: with fewer, some points are chance. In Phoenix, filter by annotations to read the runs.',
+        'The same by version of the prompt and arm of the experiment, as the spans say. Prefer the one that passes more, when both have some hundred evaluations: with fewer, some points are chance. With the backends phoenix and annotations, Phoenix filters runs by what was said of them.',
       ),
       [evaluation, key('gen_ai_prompt_version', 'Prompt', width(70)), key('experiment_variant', 'Arm', width(90))],
       rates(ask.BY_ARM),
@@ -109,7 +111,7 @@ export const evaluations: Board = {
       'Oldest',
     ),
     turnsTable('Which runs failed an evaluation?', ask.failedRuns, 'Start time').description(
-      'The newest hundred spans with an evaluation that failed, whose trace was kept. Open one: its events say which evaluation and why. make explain TRACE=… says it in words; its start time leads to Phoenix.',
+      'The newest hundred spans with an evaluation that failed, whose trace was kept. Open one: its events say which evaluation and why. make explain TRACE=… says it in words; where Phoenix runs, its start time leads there.',
     ),
   ],
 }

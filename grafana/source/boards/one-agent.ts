@@ -1,12 +1,14 @@
 import type { Board } from '../board.ts'
-import { AGENT_COLOURS, CHECK_COLOURS, REFUSAL_COLOURS } from '../colours.ts'
+import { AGENT_COLOURS, CHECK_COLOURS, LINE_COLOURS, REFUSAL_COLOURS } from '../colours.ts'
 import { questionsPanel } from '../cookbook.ts'
 import { oneAgentVariable, serviceVariable } from '../datasources.ts'
 import { allAgentsBoard, boardLink, exploreTraces, link } from '../links.ts'
 import * as own from '../one-agent-queries.ts'
-import { CREATURES_ONLY, column, figure, key, line, NO_TURNS, overTime, sideBySide, table, width } from '../panels.ts'
+import { CREATURES_ONLY, figure, NO_TURNS, overTime } from '../panels.ts'
 import * as ask from '../queries.ts'
 import { settings } from '../settings.ts'
+import { column, key, sideBySide, table, width } from '../tables.ts'
+import { line } from '../targets.ts'
 import { turnsTable } from '../turns.ts'
 
 const STEP = '30s'
@@ -48,7 +50,7 @@ const figures = [
     width: 8,
     none: CREATURES_ONLY,
   }).description(
-    'HTTP requests that had to be sent again for this agent. Now and then is nothing; a steady rate means that the model server refuses or drops it, and every retry is a wait.',
+    'HTTP requests that had to be sent again for this agent, as a mean over the range. Now and then is nothing; a steady rate means that the model server refuses or drops it, and every retry is a wait.',
   ),
 ]
 
@@ -87,7 +89,7 @@ export const oneAgent: Board = {
     ),
     overTime(
       'How long are its prompts and replies?',
-      { unit: 'short', step: STEP },
+      { unit: 'short', step: STEP, colours: LINE_COLOURS },
       line('in', own.tokensPerCall('input'), 'read'),
       line('out', own.tokensPerCall('output'), 'written'),
     ).description(
@@ -95,7 +97,7 @@ export const oneAgent: Board = {
     ),
     overTime(
       'How long are its turns?',
-      { unit: 'suffix: s', decimals: 2, doubling: true, step: STEP, none: NO_TURNS },
+      { unit: 'suffix: s', decimals: 2, doubling: true, step: STEP, none: NO_TURNS, colours: LINE_COLOURS },
       line('p95', ask.durationByAgent(0.95, 'invoke_agent'), 'p95'),
       line('p50', ask.durationByAgent(0.5, 'invoke_agent'), 'p50'),
     )
@@ -139,7 +141,7 @@ export const oneAgent: Board = {
       'The newest hundred such turns whose trace was kept, slowest first. Open one: the widest bar in the waterfall is the reason.',
     ),
     turnsTable('Which of its turns were costly?', own.turnsByTokens(costlyTurn), 'Tokens', OF_ONE).description(
-      `The newest hundred kept turns with more than ${costlyTurn} tokens, the longest first. Open one and see which call has the long prompt; its text is easier to read in Phoenix: click its start time.`,
+      `The newest hundred kept turns with more than ${costlyTurn} tokens, the longest first. Open one and see which call has the long prompt; where Phoenix runs, its text is easier to read there: click the start time.`,
     ),
     turnsTable('Which of its turns failed?', ask.failedTurns, 'Start time', OF_ONE).description(
       'The newest hundred of its turns that ended in an error and whose trace was kept. Open one and read the place_order span: it says what was wrong with the reply.',

@@ -1,8 +1,10 @@
 import type { Board } from '../board.ts'
 import { boardLink, exploreTraces } from '../links.ts'
-import { column, figure, key, line, overTime, sideBySide, table, width } from '../panels.ts'
+import { figure, overTime } from '../panels.ts'
 import * as ask from '../pipeline-queries.ts'
 import { settings } from '../settings.ts'
+import { column, key, sideBySide, table, width } from '../tables.ts'
+import { line } from '../targets.ts'
 
 const STEP = '30s'
 const EXPORTER = '{{exporter}}'

@@ -1,9 +1,11 @@
 import type { Board } from '../board.ts'
-import { AGENT_COLOURS, LATE_COLOURS, OFF_COLOURS, POLICY_COLOURS, VERDICT_COLOURS } from '../colours.ts'
+import { AGENT_COLOURS, LATE_COLOURS, LINE_COLOURS, OFF_COLOURS, POLICY_COLOURS, VERDICT_COLOURS } from '../colours.ts'
 import { boardLink, exploreTraces, link } from '../links.ts'
-import { column, countOverTime, figure, key, line, NO_TRAFFIC, overTime, sideBySide, table, tinted } from '../panels.ts'
+import { figure, NO_TRAFFIC, overTime } from '../panels.ts'
 import * as ask from '../sampling-queries.ts'
 import { settings } from '../settings.ts'
+import { column, key, sideBySide, table, tinted } from '../tables.ts'
+import { countOverTime, line } from '../targets.ts'
 import { besideTempo, calculated, stored } from '../tempo-rows.ts'
 
 // A tick comes every 5 s: in less than a minute there are too few traces for a rate to be calm.
@@ -211,14 +213,14 @@ export const sampling: Board = {
     ),
     overTime(
       'How many traces wait?',
-      { unit: 'short', decimals: 0, width: 8, height: 7 },
+      { unit: 'short', decimals: 0, width: 8, height: 7, colours: LINE_COLOURS },
       line('waiting', ask.waiting, 'waiting'),
     ).description(
       `Traces in the memory of the sampler at each scrape. It swings with the ticks. A steady climb means that roots stay away and each trace waits the full ${decisionWait}; then memory climbs with it.`,
     ),
     overTime(
       'How much memory is held?',
-      { unit: 'bytes', width: 8, height: 7 },
+      { unit: 'bytes', width: 8, height: 7, colours: LINE_COLOURS },
       line('memory', ask.memory, 'collector'),
     ).description(
       `Resident memory of the process: waiting traces, queues and counters. From ${settings.refusesAtMiB} MiB of heap on the memory limiter refuses spans, and senders must try again. If it climbs with the traces that wait, lower num_traces or the waits; if alone, look at the number of series.`,
