@@ -50,9 +50,7 @@ test('after a power failure that left half a queue file, the Collector starts, a
     body: JSON.stringify(traceRequest([span])),
   })
   assert.equal(answer.status, 200)
-  await eventually(async () =>
-    assert.ok(sumOf(await (await fetch(collector.metrics)).text(), 'otelcol_exporter_queue_size') > 0),
-  )
+  await eventually(async () => assert.ok(sumOf(await collector.metrics(), 'otelcol_exporter_queue_size') > 0))
   await collector.stop()
   const queues = join(folder, 'queue')
   const [queue = ''] = readdirSync(queues)
