@@ -100,7 +100,7 @@ async function inDocker(settings: Settings, { cancel }: Caller): Promise<Launche
     return {
       file: 'docker',
       args: [
-        ...['run', '--rm', ...publish, '--user', user],
+        ...['run', '--rm', '--security-opt', 'label=disable', ...publish, '--user', user],
         ...mount(shipped, 'readonly'),
         ...mount(folder),
         ...overlays.filter(isElsewhere).flatMap((file) => mount(file, 'readonly')),

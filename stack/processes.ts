@@ -11,6 +11,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
+import { platform } from 'node:os'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
@@ -98,8 +99,30 @@ function readMark(settings: Settings, name: string): Mark | undefined {
 }
 
 /** When a process was started, as the system reports it. Empty when there is none, or only a zombie. */
-async function born(pid: number): Promise<string> {
-  const { stdout, failed } = await execa('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], { reject: false })
+const born = (pid: number) => (platform() === 'linux' ? bornOnLinux(pid) : bornByPs(pid))
+
+/**
+ * In ticks since the boot: that stays the same when the clock is set, in every time zone and language, and needs no `ps`, which small
+ * images do not have.
+ */
+function bornOnLinux(pid: number): string {
+  const read = (file: string) => {
+    try {
+      return readFileSync(`/proc/${file}`, 'utf8')
+    } catch {
+      return ''
+    }
+  }
+  // The name of the program is in brackets and may hold spaces. A Z is an ended program; if it has more than one thread, the others
+  // have not ended and still hold its ports.
+  const fields = read(`${pid}/stat`).split(') ').at(-1)?.split(' ') ?? []
+  const [state, threads, ticks] = [fields[0], Number(fields[17]), fields[19]]
+  return !ticks || (state === 'Z' && threads < 2) ? '' : `${read('sys/kernel/random/boot_id').trim()} ${ticks}`
+}
+
+async function bornByPs(pid: number): Promise<string> {
+  const env = { LC_ALL: 'C', TZ: 'UTC' }
+  const { stdout, failed } = await execa('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], { reject: false, env })
   const [, stat, date] = /^\s*(\S+)\s+(.*\S)/.exec(stdout) ?? []
   // Z is an ended program; with l, some of its threads have not ended and still hold its ports.
   return failed || (stat?.startsWith('Z') && !stat.includes('l')) ? '' : (date ?? '')

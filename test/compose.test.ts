@@ -184,7 +184,7 @@ test('every service has limits for memory and logs, gains no privileges, and res
     assert.ok(Number(it.mem_limit) > 0, `${name} has no memory limit`)
     bytes += Number(it.mem_limit)
     assert.deepEqual(it.logging, { driver: 'json-file', options: { 'max-size': '5m', 'max-file': '2' } }, name)
-    assert.deepEqual(it.security_opt, ['no-new-privileges:true'], name)
+    assert.deepEqual(it.security_opt, ['no-new-privileges:true', 'label=disable'], name)
     assert.ok(!it.privileged && it.network_mode !== 'host', name)
     // The collector gets SIGHUP, and after that unless-stopped does not restart it any more. queue-owner ends by itself.
     const restart = { collector: 'always', 'queue-owner': 'no' }[name] ?? 'unless-stopped'
@@ -619,6 +619,7 @@ test('the workbench starts the pinned image with the files and the ports of this
   assert.deepEqual(before.slice(0, 2), ['run', '--rm'], 'the container is removed')
   const given = (flag: string) => before.flatMap((word, index) => (word === flag ? [before[index + 1] ?? ''] : []))
   assert.deepEqual(given('--publish'), ['127.0.0.1:14318:14318', '127.0.0.1:18888:18888'])
+  assert.deepEqual(given('--security-opt'), ['label=disable'], 'with SELinux, it may read the files of this repository')
   assert.deepEqual(given('--user'), [`1234:${process.getgid?.()}`], 'the results belong to this user')
 
   const mounts = given('--mount').map((mount) => Object.fromEntries(mount.split(',').map((part) => part.split('='))))

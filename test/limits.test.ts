@@ -6,7 +6,16 @@ import { after, before, describe, test } from 'node:test'
 import { Client, credentials, status as grpcStatus, type ServiceError } from '@grpc/grpc-js'
 import { parse } from 'yaml'
 import { spanKey } from '../evidence/drills/balance.ts'
-import { type AnyValue, fromAttributes, integer, nanosOf, type Span, text, traceRequest } from '../otlp/json.ts'
+import {
+  type AnyValue,
+  fromAttributes,
+  integer,
+  nanosOf,
+  type Span,
+  text,
+  toAttributes,
+  traceRequest,
+} from '../otlp/json.ts'
 import { encode } from '../otlp/protobuf.ts'
 import { BACKENDS, collectorFile, served } from '../stack/backends/backends.ts'
 import { eventually, ownSettings, startStack } from '../stack/own-stack.ts'
@@ -335,6 +344,48 @@ describe('in the real stack', () => {
     await eventually(async () =>
       assert.equal(
         await calls('traces_span_metrics', 'service_name="odd-tokens"', 'woodland_limit="token_count"'),
+        odd.length,
+      ),
+    )
+  })
+
+  test('a time that is no time does not hide the traces beside it from the search of Tempo', async () => {
+    const now = BigInt(Date.now()) * 1_000_000n
+    const one = (service: string, start: bigint, end: bigint) => ({
+      resource: { attributes: toAttributes({ 'service.name': service }) },
+      scopeSpans: [
+        {
+          spans: [
+            {
+              traceId: randomBytes(16).toString('hex'),
+              spanId: randomBytes(8).toString('hex'),
+              name: 'run',
+              startTimeUnixNano: String(start),
+              endTimeUnixNano: String(end),
+            },
+          ],
+        },
+      ],
+    })
+    const [high, low] = [2n ** 64n - 1n, 2n ** 63n]
+    const odd = [
+      [now, high],
+      [now, low],
+      [high, high],
+      [0n, high],
+    ] as const
+    const resourceSpans = [...odd.map(([start, end]) => one('odd-times', start, end)), one('beside', now, now + 1n)]
+    const headers = { 'content-type': 'application/json' }
+    const to = url(settings, 'OTLP_HTTP_PORT', '/v1/traces')
+    assert.ok((await fetch(to, { method: 'POST', headers, body: JSON.stringify({ resourceSpans }) })).ok)
+    const query = new URLSearchParams({ q: '{ resource.service.name = "beside" }' })
+    await eventually(async () => {
+      const answer = await fetch(url(settings, 'TEMPO_PORT', `/api/search?${query}`))
+      assert.equal(((await answer.json()) as { traces: unknown[] }).traces.length, 1)
+    }, 30)
+    await eventually(async () =>
+      assert.equal(
+        await calls('traces_span_metrics', 'service_name="odd-times"', 'woodland_limit="span_time"'),
         odd.length,
       ),
     )

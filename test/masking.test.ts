@@ -19,7 +19,8 @@ import { ownSettings, quiet } from '../stack/own-stack.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { startCollector, withScratch } from '../workbench/collector.ts'
 
-type Case = Readonly<{ case: string; in: unknown; out?: unknown }>
+/** `key` is the key of the attribute. */
+type Case = Readonly<{ case: string; in: unknown; out?: unknown; key?: string }>
 const table = parse(readFileSync(resolve(ROOT, 'evidence/leak/masking.yaml'), 'utf8'), {
   intAsBigInt: true,
 }) as readonly Case[]
@@ -80,14 +81,14 @@ before(async () => {
     const overlays = [resolve(ROOT, 'collector/overlays/record.yaml')]
     const env = { POLICY_FILE: resolve(ROOT, 'collector/policies/keep-everything.yaml'), RECORDING_FILE: recording }
     const collector = await startCollector(launcher, { folder, overlays, env })
-    const spans = cases.flatMap(({ in: value }, index) =>
+    const spans = cases.flatMap(({ in: value, key = KEY }, index) =>
       [[], [WITHOUT_VALUE, ...QUOTED]].map((more, twin) => ({
         traceId: idOf(index + twin * cases.length),
         spanId: idOf(index).slice(16),
         name: 'chat',
         startTimeUnixNano: '1795223772000000000',
         endTimeUnixNano: '1795223772500000000',
-        attributes: [{ key: KEY, value: toValue(value) }, ...more],
+        attributes: [{ key, value: toValue(value) }, ...more],
       })),
     )
     const answer = await postOtlp(`${collector.otlp}/v1/traces`, traceRequest(spans))
@@ -117,7 +118,7 @@ describe('what is private is masked alone, and all else comes out as it went in'
   const names = [...new Set(cases.map(({ case: name }) => name))]
   for (const name of names)
     test(name, () => {
-      for (const [index, { case: own, in: value, out = value }] of cases.entries()) {
+      for (const [index, { case: own, in: value, out = value, key = KEY }] of cases.entries()) {
         if (own !== name) continue
         const [span, twin] = [index, index + cases.length].map((at) => stored.get(idOf(at)))
         const isQuoted = ({ key }: { key: string }) => key.startsWith('quoted.')
@@ -127,11 +128,11 @@ describe('what is private is masked alone, and all else comes out as it went in'
         )
         assert.deepEqual(twin?.attributes?.filter(isQuoted), QUOTED)
         assert.deepEqual(
-          sorted(attributeOf(span?.attributes, KEY)),
+          sorted(attributeOf(span?.attributes, key)),
           sorted(toValue(out)),
           JSON.stringify(sorted(toValue(value))),
         )
-        const others = (span?.attributes ?? []).filter(({ key }) => key !== KEY)
+        const others = (span?.attributes ?? []).filter((one) => one.key !== key)
         const count = out === value ? [] : [{ key: 'redaction.masked.count', value: { intValue: '1' } }]
         assert.deepEqual(others, count, `the count of masked values of ${JSON.stringify(sorted(toValue(value)))}`)
       }

@@ -234,6 +234,34 @@ test('a histogram with fewer counts than bounds is dropped, and its neighbours a
   await shows('malformed', (samples) => assert.equal(valueAt(samples, 'its_size_count'), 6))
 })
 
+const ODD = ['NaN', 'Infinity', '-Infinity', 1e300] as const
+for (const odd of ODD)
+  test(`a value that cannot be added up (${odd}) is dropped, and the total goes on`, async () => {
+    const service = `odd ${odd}`
+    const step = (n: number) => ({ start: at(n - 1).at, at: at(n).at })
+    const of = (value: number, n: number) => [
+      counter('its.count', [number({}, value, step(n))], 'delta'),
+      histogram('its.size', [buckets({}, [1, 1], [10], value, step(n))], 'delta'),
+      exponential('its.powers', [powers({}, [2], { scale: 0, offset: 0 }, value, step(n))], 'delta'),
+    ]
+    for (const [index, value] of [2.5, odd as number, 4.5].entries()) await send(service, of(value, index + 1))
+    await shows(service, (samples) => {
+      assert.equal(valueAt(samples, 'its_count_total'), 7)
+      assert.equal(valueAt(samples, 'its_size_sum'), 7)
+      assert.equal(valueAt(samples, 'its_powers_sum'), 7)
+    })
+  })
+
+test('whole numbers near the end of 64 bits are dropped, so no total becomes negative', async () => {
+  const huge = (n: number) => {
+    const { asDouble: _, ...point } = number({}, 1, { start: at(n - 1).at, at: at(n).at })
+    return counter('its.count', [{ ...point, asInt: String(2n ** 62n) }], 'delta')
+  }
+  for (const n of [1, 2, 3]) await send('huge', [huge(n)])
+  await send('huge', [counter('its.count', [number({}, 3, { start: at(3).at, at: at(4).at })], 'delta')])
+  await shows('huge', (samples) => assert.equal(valueAt(samples, 'its_count_total'), 3))
+})
+
 test('more than 500 sets of labels in one export are one series with the right total', async () => {
   const many = Array.from({ length: 501 }, (_, n) => number({ 'gen_ai.agent.name': `agent ${n}` }, 2, at(1)))
   await send('ids', [counter('its.count', many, 'cumulative'), counter('its.other', many.slice(1), 'cumulative')])

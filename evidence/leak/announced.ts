@@ -12,6 +12,7 @@ const WORDS = {
       'passwd',
       'pwd',
       'PWD',
+      'Pwd',
       'db_password',
       'DB_PASSWORD',
       'userPassword',
@@ -44,6 +45,7 @@ const WORDS = {
       'session_token',
       'id_token',
       'csrf_token',
+      'security_token',
     ],
     spoken: ['access token', 'refresh_token'],
   },
@@ -81,6 +83,11 @@ const kind = (name: string, { keys, spoken }: Words, make: (random: Random) => s
 export const ANNOUNCED: readonly Kind[] = [
   ...Object.entries(WORDS).map(([name, words]) =>
     kind(name, words, (random) => token(ALNUM, between(14, 33, random), random)),
+  ),
+  kind(
+    'token of a setting',
+    { keys: ['GITHUB_TOKEN', 'NPM_TOKEN', 'deploy_token', 'githubToken'], spoken: ['access token'] },
+    (random) => token(ALNUM, between(20, 33, random), random),
   ),
   kind('API key of small letters', WORDS['API key'], (random) => from(LOWER, 32, random)),
   {

@@ -83,11 +83,12 @@ function fill<Body>(
   return fields.map((field, index) => {
     const { kind, encoding } = combination(turn, index, field.takes)
     const secret = unseen(kind, random, seen)
-    const spelled = encoding.encode(secret, kind)
+    const encoded = encoding.encode(secret, kind)
+    const spelled = encoded?.key && field.takes === 'value' && field.hasNoKey ? undefined : encoded
     const used = spelled ? encoding.name : 'plain'
     const written: Spelled = spelled ?? { text: textOf(secret), needles: [secret.marker] }
     if (field.takes === 'value')
-      field.put(body, 'text' in written ? string(written.text) : written.value, at(KEYS, turn))
+      field.put(body, 'text' in written ? string(written.text) : written.value, written.key ?? at(KEYS, turn))
     else if ('text' in written)
       field.put(body, field.takes === 'key' && random.below(2) === 0 ? `user.${written.text}` : written.text)
     return { kind: kind.name, encoding: used, field: field.name, needles: written.needles }

@@ -1,8 +1,14 @@
-import { type AnyValue, toValue } from '../../otlp/json.ts'
+import { type AnyValue, text as string, toValue } from '../../otlp/json.ts'
 import type { Kind, Secret } from './kinds.ts'
 
 /** One way to write a secret, and what to search for afterwards. */
-export type Spelled = Readonly<{ needles: readonly string[] } & ({ text: string } | { value: AnyValue })>
+export type Spelled = Readonly<
+  {
+    needles: readonly string[]
+    /** The key of the attribute, if that is what announces the secret. */
+    key?: string
+  } & ({ text: string } | { value: AnyValue })
+>
 
 export type Encoding = Readonly<{
   name: string
@@ -149,6 +155,18 @@ export const ENCODINGS: readonly Encoding[] = [
       encode: byPart(joinedBy(joint)),
     }),
   ),
+  {
+    name: 'under its key',
+    structured: true,
+    encode: ({ announced, marker }) =>
+      announced && { key: `user.${announced.key}`, value: string(marker), needles: [marker] },
+  },
+  {
+    name: 'in a list under its key',
+    structured: true,
+    encode: ({ announced, marker }) =>
+      announced && { key: `http.request.header.${announced.key}`, value: toValue([marker, 'ok']), needles: [marker] },
+  },
   {
     name: 'in a list',
     structured: true,

@@ -69,7 +69,7 @@ export type Logs = {
 /** What a field holds: any value, a key, or other text. */
 export type Takes = 'value' | 'key' | 'text'
 type Put<Body> =
-  | { takes: 'value'; put: (body: Body, value: AnyValue, key: string) => void }
+  | { takes: 'value'; hasNoKey?: true; put: (body: Body, value: AnyValue, key: string) => void }
   | { takes: 'key' | 'text'; put: (body: Body, text: string) => void }
 export type Signal = 'traces' | 'metrics' | 'logs'
 /** A field of OTLP in which a sender can write any text. */
@@ -252,9 +252,15 @@ export const LOG_SLOTS: readonly Field<Logs>[] = [
     body.scopeLogs[0].schemaUrl = text
   }),
   ...ofLogs.attributes('log record', plain),
-  ofLogs.value('log body', (body, value) => {
-    plain(body).body = value
-  }),
+  {
+    name: 'log body',
+    signal: 'logs',
+    takes: 'value',
+    hasNoKey: true,
+    put: (body, value) => {
+      plain(body).body = value
+    },
+  },
   ofLogs.text('log severity', (body, text) => {
     plain(body).severityText = text
   }),

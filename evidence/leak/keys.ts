@@ -150,6 +150,25 @@ export const KEYS: readonly Kind[] = [
         random,
       ),
   },
+  {
+    name: 'signature of an address',
+    make: (random) =>
+      oneOf(
+        [
+          after('https://acorn.example/file?X-Amz-Signature=', random.hex(64)),
+          after('https://acorn.example/file?sv=2024&sig=', token(ALNUM, 43, random)),
+        ],
+        random,
+      ),
+  },
+  {
+    name: 'password in SQL',
+    make: (random) => ({
+      before: `${oneOf(['ALTER USER fox WITH PASSWORD', 'CREATE USER fox IDENTIFIED BY'], random)} '`,
+      marker: token(ALNUM, 14, random),
+      after: "'",
+    }),
+  },
   { name: 'Google key', make: (random) => after('AIza', token(ALNUM, 35, random)) },
   { name: 'Hugging Face token', make: (random) => after('hf_', token(LOWER + UPPER, 34, random)) },
   {

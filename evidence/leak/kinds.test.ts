@@ -12,7 +12,7 @@ const TRIES = 80
 
 const read = (name: string) =>
   parse(readFileSync(resolve(import.meta.dirname, '../../collector/privacy', `${name}.yaml`), 'utf8'))
-const patterns = (read('patterns') as readonly string[]).map((text) => ({ text, regex: new RegExp(text) }))
+const patterns = (read('patterns') as readonly string[]).map((text) => ({ text, regex: new RegExp(text, 'u') }))
 
 /** RE2 looks for each of these by its first letter or digit; apart from that, they are one pattern. */
 const family = (text: string) =>

@@ -186,6 +186,32 @@ export const PERSONAL: readonly Kind[] = [
     },
   },
   {
+    name: 'Brazilian CNPJ',
+    make: (random) =>
+      whole(
+        `${digits(2, random)}.${digits(3, random)}.${digits(3, random)}/000${digits(1, random)}-${digits(2, random)}`,
+      ),
+  },
+  {
+    name: 'phone, after its word',
+    make: (random) => {
+      const number = `${areaCode(random)}${oneOf(['', ' ', '/'], random)}${digits(7, random)}`
+      const key = oneOf(['phone', 'Phone', 'phone_number', 'telephone', 'mobile'], random)
+      if (random.below(3) === 0) return after('Tel: ', number)
+      return { ...after(`${key}: `, number), announced: { key, spoken: 'phone number' } }
+    },
+  },
+  {
+    name: 'social security number, after its word',
+    make: (random) => {
+      const key = oneOf(['ssn', 'SSN'], random)
+      return {
+        ...after(`${key}: `, `${between(100, 665, random)}${digits(6, random)}`),
+        announced: { key, spoken: 'SSN' },
+      }
+    },
+  },
+  {
     name: 'IPv4 address',
     make: (random) =>
       whole(

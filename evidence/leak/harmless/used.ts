@@ -127,7 +127,7 @@ export const USED: Readonly<Record<string, Make>> = {
   'woodland.attempt': int(1, 2),
   'woodland.parse.repaired': yes,
   'woodland.reason': ERRORS,
-  'woodland.limit': oneOf('attribute_cut', 'token_count'),
+  'woodland.limit': oneOf('attribute_cut', 'token_count', 'span_time'),
   'woodland.side': oneOf('buy', 'sell'),
   'openinference.span.kind': oneOf('LLM', 'AGENT', 'CHAIN', 'TOOL'),
   'agent.name': AGENTS,
