@@ -35,3 +35,7 @@ test('two stacks have no port in common, nor one of their tiers', async () => {
     'of nine gateways and nine samplers, with ten ports each',
   )
 })
+
+test('a program can have many stacks, one after the other', async () => {
+  for (let stack = 0; stack < 60; stack++) assert.ok((await portsOfItsOwn()).TIERS_PORT > 0)
+})

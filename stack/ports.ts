@@ -36,28 +36,31 @@ const PORTS_OF_TIERS = 200
 const mark = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = createSocket('udp4').unref()
-    socket.once('error', () => resolve(false))
+    socket.once('error', () => {
+      socket.close()
+      resolve(false)
+    })
     socket.bind({ port, address: '127.0.0.1', exclusive: true }, () => resolve(true))
   })
 
 /** Returns this many free ports. No program on this machine is given one of them again while this one runs. */
-export const freePorts = (count: number): Promise<number[]> => choose(count, () => randomInt(LOWEST, HIGHEST))
-
-async function choose(count: number, any: () => number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const ports: number[] = []
   while (ports.length < count) {
-    const port = any()
+    const port = randomInt(LOWEST, HIGHEST)
     if ((await isFree(port)) && (await mark(port))) ports.push(port)
   }
   return ports
 }
 
+/** Blocks of ports for gateways and samplers. There are few, so a program takes them in turn, and marks none. */
+const BLOCKS = Math.floor((LOWEST - LOWEST_OF_TIERS) / PORTS_OF_TIERS)
+let block = randomInt(BLOCKS)
+
 /** A free port for each port of a stack. */
 export async function portsOfItsOwn(): Promise<Settings['ports']> {
   const free = await freePorts(PORT_NAMES.length)
   const ports = Object.fromEntries(PORT_NAMES.map((name, index) => [name, free[index] ?? 0])) as Settings['ports']
-  // More ports follow this one, so it is the first of a whole block.
-  const blocks = Math.floor((LOWEST - LOWEST_OF_TIERS) / PORTS_OF_TIERS)
-  const [TIERS_PORT = 0] = await choose(1, () => LOWEST_OF_TIERS + PORTS_OF_TIERS * randomInt(blocks))
-  return { ...ports, TIERS_PORT }
+  block = (block + 1) % BLOCKS
+  return { ...ports, TIERS_PORT: LOWEST_OF_TIERS + PORTS_OF_TIERS * block }
 }
