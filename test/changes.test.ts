@@ -273,7 +273,7 @@ test('a new panel', async () => {
     '    questionsPanel(',
     `    overTime(
       'How often does it ask the model?',
-      { unit: 'suffix:/min', step: STEP, width: 24 },
+      { unit: 'suffix:/min', step: STEP, width: 24, colours: { calls: LINE_COLOURS.p95 ?? '' } },
       line('calls', own.repliesPerMinute, 'calls'),
     ).description(
       'Model calls of this agent in a minute. If it falls to nothing while others go on, it waits: look at its newest turns.',
@@ -291,28 +291,32 @@ test('a new panel', async () => {
 })
 
 test('a new kind of secret', async () => {
-  const secret = `dapi${'0123456789abcdef'.repeat(2)}`
+  const secret = `HRKU-AA${'0123456789abcdef'.repeat(2)}`
   const asTempo = (url: string) => ({ TEMPO_OTLP_ENDPOINT: url })
   insert(
     'evidence/leak/keys.ts',
     "  { name: 'npm token'",
-    "  { name: 'Databricks token', make: (random) => after('dapi', random.hex(32)) },\n",
+    "  { name: 'Heroku key', make: (random) => after('HRKU-AA', random.hex(32)) },\n",
   )
   const tests = ['evidence/leak/kinds.test.ts', 'evidence/leak/corpus.test.ts', 'evidence/leak/leak.test.ts']
-  await fails(/no pattern of patterns\.yaml finds Databricks token/, 'tsx', '--test', tests[0] ?? '')
+  await fails(/no pattern of patterns\.yaml finds Heroku key/, 'tsx', '--test', tests[0] ?? '')
   const unmasked = await received('tempo', asTempo, { note: `It is ${secret}.` })
   assert.ok(unmasked.text.includes(secret), 'without its pattern it is not masked')
 
-  insert('collector/privacy/patterns.yaml', "- 'f_", "- 'dapi[0-9a-f]{32}'\n")
+  insert('collector/privacy/patterns.yaml', "- 'f_", "- 'HRKU-AA[0-9a-f]{32}'\n")
   insert(
     'collector/privacy/exact.yaml',
     '- replace_pattern(cache["text"], "hf_',
-    '- replace_pattern(cache["text"], "dapi[0-9a-f]{32}", "\\uFDD1$0\\uFDD9")\n',
+    '- replace_pattern(cache["text"], "HRKU-AA[0-9a-f]{32}", "\\uFDD1$0\\uFDD9")\n',
   )
-  insert('evidence/leak/harmless/used.ts', "  'order.id': built(", "  'job.name': oneOf('dapi-load', 'dapibus'),\n")
-  const { text } = await received('tempo', asTempo, { note: `It is ${secret}.`, 'job.name': 'dapi-load' })
+  insert(
+    'evidence/leak/harmless/used.ts',
+    "  'order.id': built(",
+    "  'job.name': oneOf('HRKU-load', 'HRKU-AArdvark'),\n",
+  )
+  const { text } = await received('tempo', asTempo, { note: `It is ${secret}.`, 'job.name': 'HRKU-load' })
   assert.match(text, /It is \*\*\*\*\./)
-  assert.match(text, /dapi-load/)
+  assert.match(text, /HRKU-load/)
   assert.ok(!text.includes(secret), 'it is masked')
   await isDone('kind of secret', '', ...tests, 'evidence/leak/harmless/*.test.ts')
 })
@@ -363,7 +367,7 @@ export const aardvark: Backend = {
   const tests = ['stack/backends/*.test.ts', 'evidence/leak/masked-exits.test.ts']
   await fails(/aardvark\.yaml/, 'tsx', '--test', 'stack/backends/backends.test.ts')
   insert('stack/backends/backends.ts', 'import { annotations }', "import { aardvark } from './aardvark.ts'\n")
-  insert('stack/backends/backends.ts', ']\n\nexport type ServedBackend', ', aardvark')
+  insert('stack/backends/backends.ts', ']\n\ntype ServedBackend', ', aardvark')
   await fails(
     /AARDVARK_ENDPOINT of aardvark is missing in the service collector/,
     'tsx',

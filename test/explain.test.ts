@@ -475,7 +475,9 @@ describe('traces of other SDKs, after the Collector', () => {
       for (const { summary, body } of its) {
         assert.ok(textReport(summary).split('\n').length <= 20)
         const hasRoot = [...eachSpan(body)].some(({ span }) => !span.parentSpanId)
-        assert.deepEqual(summary.defects.length > 0, !hasRoot, summary.trace)
+        // In some SDKs a part ends after the whole. That is said, and the trace is whole.
+        const isBroken = summary.defects.some(({ kind }) => kind !== 'ends late')
+        assert.equal(isBroken, !hasRoot, summary.trace)
         assert.equal(summary.policies.length, 1)
         const agents = [expected.agent].flat()
         // The name of a service stands for an agent that no span names.
@@ -487,11 +489,12 @@ describe('traces of other SDKs, after the Collector', () => {
         assert.ok(summary.turns.length > 0)
         const models = summary.graph.filter(({ to }) => to.kind === 'model').map(({ to }) => to.name)
         // A call that failed may be one without a model.
-        const named =
-          expected.notSent['model of failed calls'] && summary.failures.some(({ fatal }) => fatal)
-            ? 'a model without a name'
-            : expected.model
-        if (expected.model) assert.deepEqual([...new Set(models)], [named])
+        const unnamed = expected.notSent['model of failed calls'] ? ['a model without a name'] : []
+        if (expected.model)
+          assert.ok(
+            models.every((name) => [expected.model, ...unnamed].includes(name)),
+            models.join(),
+          )
         // A provider that calls itself "local" has no price in the catalogue.
         if (expected.provider !== 'local') assert.ok(summary.usage.every(({ usd }) => usd !== undefined))
       }

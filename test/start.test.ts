@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { globSync, readFileSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { BACKENDS, collectorFile } from '../stack/backends/backends.ts'
@@ -8,18 +8,6 @@ import { ownSettings } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { type Launcher, startCollector, withScratch } from '../workbench/collector.ts'
-
-test('collector/README.md names every variable that a file of collector/ reads, and no other', () => {
-  const text = (file: string) => readFileSync(resolve(ROOT, file), 'utf8')
-  const files = globSync('collector/{*.yaml,*/*.yaml}', { cwd: ROOT })
-  const read = files.flatMap((file) => [...text(file).matchAll(/\$\{env:([A-Z_]+)/g)].map(([, name]) => name ?? ''))
-  const rows = text('collector/README.md')
-    .split('\n')
-    .filter((line) => /^\| `[A-Z]/.test(line))
-    .map((line) => line.split('|')[1] ?? '')
-  const told = rows.flatMap((row) => [...row.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name ?? ''))
-  assert.deepEqual(told.toSorted(), [...new Set(read)].sort())
-})
 
 /** These share statements between contexts, so they cannot name one, and the Collector says at its start that it adds the name. */
 const SHARED = /"otelcol.component.id": "transform\/(?:unpack|repack|tokens|dialects|cut|jaeger)"/

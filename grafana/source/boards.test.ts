@@ -89,7 +89,8 @@ test('where agents have colours, a line that is about none has a colour that non
         properties.some(({ id }) => id === 'color') ? [matcher.options] : [],
       )
       for (const { legendFormat = '{{}}' } of targets)
-        if (!legendFormat.includes('{{')) assert.ok(own.includes(legendFormat), `${title}: ${legendFormat}`)
+        if (!legendFormat.includes('{{'))
+          assert.ok(own.includes(legendFormat), `${title}: the line ${legendFormat} needs a colour, as in LINE_COLOURS`)
         else if (legendFormat.includes('model')) assert.equal(fieldConfig?.defaults.color?.mode, 'shades', title)
     }
 })
