@@ -416,8 +416,13 @@ test('the first board shows the agents of other SDKs beside the simulator, with 
   )
   let priced = 0
   for (const { service, expected } of recordings) {
-    const { input = 0, output = 0, cache_read = 0 } = expected.tokens
-    const usage = { input_tokens: input, output_tokens: output, cache_read_tokens: cache_read }
+    const { input = 0, output = 0, cache_read = 0, cache_creation = 0 } = expected.tokens
+    const usage = {
+      input_tokens: input,
+      output_tokens: output,
+      cache_read_tokens: cache_read,
+      cache_write_tokens: cache_creation,
+    }
     // The catalogue has no price for what your own server answers: the example of the Vercel AI SDK calls its provider local.
     // Without a provider, it finds the model by its name, and so do we.
     const from = expected.provider === undefined ? {} : { providerId: expected.provider }
