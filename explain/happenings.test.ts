@@ -14,6 +14,13 @@ const turn = (agent: string, more: Partial<Sketch> = {}): Sketch => ({
   ...more,
 })
 
+test('of many failures, the text has those of the agent that is asked for', () => {
+  const all = ['squirrel', 'rabbit', 'fox'].map((agent) => turn(agent, { error: 'timeout' }))
+  const spans = [{ id: 'tick', does: 'invoke_workflow' }, ...all]
+  assert.match(textReport(told(spans, 'fox')), /^failed +fox: timeout/m)
+  assert.match(textReport(told(spans)), /^failed +squirrel: timeout/m)
+})
+
 test('a failure is told where it began, and those that were dealt with are told apart', () => {
   const { failures, turns } = told([
     { id: 'tick', does: 'invoke_workflow' },

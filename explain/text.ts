@@ -94,8 +94,10 @@ function words({ wordsOf, words: { asked, answered } }: Summary): readonly Row[]
 const failureText = ({ agent, where, error, message, fatal }: Failure) =>
   `${agent === undefined ? '' : `${cut(agent, 30)}: `}${error} in ${cut(where, 40)}${message === undefined ? '' : ` (${cut(message, 60)})`}${fatal ? '' : ', which was dealt with'}`
 
-function failed({ failures }: Summary): readonly Row[] {
-  const fatal = failures.toSorted((one, other) => Number(other.fatal) - Number(one.fatal))
+/** What was fatal comes first, and of that what befell the agent that the reader asks about. */
+function failed({ failures, wordsOf }: Summary): readonly Row[] {
+  const rank = ({ fatal, agent }: Failure) => 2 * Number(fatal) + Number(agent === wordsOf)
+  const fatal = failures.toSorted((one, other) => rank(other) - rank(one))
   const left = fatal.length - MOST_FAILURES
   return fatal
     .slice(0, MOST_FAILURES)
