@@ -1,28 +1,23 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { toValue, traceRequest } from '../otlp/json.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { otlpSink } from '../stack/otlp-sink.ts'
-import { eventually, ownSettings } from '../stack/own-stack.ts'
-import { ROOT, type Settings } from '../stack/settings.ts'
+import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
+import { ROOT } from '../stack/settings.ts'
 import { type Running, startCollector } from '../workbench/collector.ts'
 
-let settings: Settings
-let folder: string
 let collector: Running
 let sink: Awaited<ReturnType<typeof otlpSink>>
 const arrived: Buffer[] = []
 
 before(async () => {
-  settings = await ownSettings()
-  folder = mkdtempSync(resolve(tmpdir(), 'wood-bytes-'))
+  const settings = await ownSettings()
   sink = await otlpSink((_, body) => arrived.push(body))
-  const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: console.error }, 'native')
+  const launcher = await launcherFor(settings, quiet, 'native')
   collector = await startCollector(launcher, {
-    folder,
+    folder: settings.state,
     overlays: [resolve(ROOT, 'collector/backends/phoenix.yaml')],
     env: {
       POLICY_FILE: resolve(ROOT, 'collector/policies/keep-everything.yaml'),
@@ -34,7 +29,6 @@ before(async () => {
 after(async () => {
   await collector?.stop()
   sink?.close()
-  for (const made of [folder, settings.state]) rmSync(made, { recursive: true, force: true })
 })
 
 /** JavaScript cannot write a byte that is no part of a character, so this stands for one. */

@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict'
-import { rmSync } from 'node:fs'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { makeBodies } from '../stack/load.ts'
-import { ownSettings } from '../stack/own-stack.ts'
+import { ownSettings, quiet } from '../stack/own-stack.ts'
 import { flow } from '../stack/scale/flow.ts'
 import { type Lab, makeLab, runningOf, total, withTiers } from '../stack/scale/lab.ts'
 import { residentBytes, throttle } from '../stack/scale/throttle.ts'
-import type { Settings } from '../stack/settings.ts'
 
-const cancel = new AbortController().signal
+const { cancel } = quiet
 /** Of a core, so that a load which one sender can make is more than a gateway can take. */
 const SHARE = 0.4
 const TOO_MUCH = { spansPerSecond: 6000, seconds: 15, atOnce: 400, cancel }
@@ -19,14 +17,11 @@ const [RECOVERED_WITHIN_SECONDS, QUICK_MS] = [30, 2000]
 /** The container of a gateway has 1280 MiB. */
 const MOST_BYTES = 1024 ** 3
 
-let settings: Settings
 let lab: Lab
 
 before(async () => {
-  settings = await ownSettings({ BOOT: 'native' })
-  lab = await makeLab(settings, { cancel, say: () => {} })
+  lab = await makeLab(await ownSettings({ BOOT: 'native' }), quiet)
 })
-after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 test('a gateway that gets several times what it can do refuses with a time to try again, answers what it takes, and recovers', async () => {
   const bodies = makeBodies({ bytes: 1024, kept: 0.1 })

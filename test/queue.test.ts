@@ -1,30 +1,25 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, statSync, truncateSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { toValue, traceRequest } from '../otlp/json.ts'
+import { postOtlp } from '../otlp/post.ts'
 import { launcherFor } from '../stack/collectors.ts'
-import { eventually, ownSettings } from '../stack/own-stack.ts'
+import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { type Launcher, startCollector, sumOf } from '../workbench/collector.ts'
 
 let settings: Settings
-let folder: string
 let launcher: Launcher
 before(async () => {
   settings = await ownSettings()
-  folder = mkdtempSync(join(tmpdir(), 'wood-queue-'))
-  launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: console.error }, 'native')
-})
-after(() => {
-  for (const made of [folder, settings.state]) rmSync(made, { recursive: true, force: true })
+  launcher = await launcherFor(settings, quiet, 'native')
 })
 
 /** With a backend that does not answer, so that its queue fills. */
 const start = () =>
   startCollector(launcher, {
-    folder,
+    folder: settings.state,
     overlays: [resolve(ROOT, 'collector/backends/tempo.yaml')],
     env: {
       POLICY_FILE: resolve(ROOT, 'collector/policies/keep-everything.yaml'),
@@ -43,16 +38,11 @@ test('after a power failure that left half a queue file, the Collector starts, a
     endTimeUnixNano: '1795223772500000000',
     attributes: [{ key: 'input.value', value: toValue('x'.repeat(100_000)) }],
   }
-  const headers = { 'content-type': 'application/json' }
-  const answer = await fetch(`${collector.otlp}/v1/traces`, {
-    method: 'POST',
-    headers,
-    body: JSON.stringify(traceRequest([span])),
-  })
+  const answer = await postOtlp(`${collector.otlp}/v1/traces`, traceRequest([span]))
   assert.equal(answer.status, 200)
   await eventually(async () => assert.ok(sumOf(await collector.metrics(), 'otelcol_exporter_queue_size') > 0))
   await collector.stop()
-  const queues = join(folder, 'queue')
+  const queues = join(settings.state, 'queue')
   const [queue = ''] = readdirSync(queues)
   truncateSync(join(queues, queue), Math.floor(statSync(join(queues, queue)).size / 2))
   const again = await start()

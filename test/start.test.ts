@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
-import { rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { BACKENDS, collectorFile } from '../stack/backends/backends.ts'
 import { launcherFor } from '../stack/collectors.ts'
-import { ownSettings } from '../stack/own-stack.ts'
+import { ownSettings, quiet } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { type Launcher, startCollector, withScratch } from '../workbench/collector.ts'
@@ -17,9 +16,8 @@ let launcher: Launcher
 
 before(async () => {
   settings = await ownSettings({ ...Object.assign({}, ...BACKENDS.map(({ needs }) => needs)), BOOT: 'native' })
-  launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: () => {} }, 'native')
+  launcher = await launcherFor(settings, quiet, 'native')
 })
-after(() => rmSync(settings.state, { recursive: true, force: true }))
 
 for (const overlays of [[], ['high-volume'], ['token', 'record']])
   test(`with every backend and ${overlays.join(' and ') || 'no overlay'}, the Collector starts without a warning`, async () => {
