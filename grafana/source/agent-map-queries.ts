@@ -98,22 +98,38 @@ const KINDS = Object.keys(LABELS) as readonly Kind[]
 const circle = (kind: Kind, what: Counted) =>
   KINDS.map((part) => node(kind, `arc__${part}`, part === kind ? `0.999 + ${none(what)}` : none(what)))
 
-/** Agents stand in the middle, tools on their left and models on their right, each kind in the middle of its column. */
-const COLUMNS: Readonly<Record<Kind, number>> = { tool: -360, agent: 0, model: 360 }
-/** Between two nodes of a column, in pixels: a circle, its two lines of text, and some room. */
+/** Between two nodes below each other, in pixels: a circle, its two lines of text, and some room. */
 export const ROW = 106
+/** Between two nodes of a kind beside each other: the width of a name. */
+const BESIDE = 150
+/** Between the middles of two kinds: room for lines. */
+const APART = 360
+/** So many rows are seen at once. What has more nodes has several columns. */
+const ROWS = 7
+const columnsOf = (all: string) => `scalar(ceil(count(${all}) / ${ROWS}))`
+/** How far the last column of a kind is from its first. */
+const breadth = (all: string) => `${BESIDE} * (${columnsOf(all)} - 1)`
+/** Agents stand in the middle, tools on their left and models on their right: where the first column of a kind is. */
+const first: Readonly<Record<Kind, (all: string) => string>> = {
+  tool: (all) => `-${APART} - ${breadth(agentsThere)} / 2 - ${breadth(all)}`,
+  agent: (all) => `-${breadth(all)} / 2`,
+  model: () => `${APART} + ${breadth(agentsThere)} / 2`,
+}
 const place = (kind: Kind, all: string) => [
-  node(kind, 'fixedx', `${COLUMNS[kind]} + 0 * (${all})`),
-  node(kind, 'half', `${ROW / 2} * (scalar(count(${all})) - 1) + 0 * (${all})`),
+  node(kind, 'first', `${first[kind](all)} + 0 * (${all})`),
+  node(kind, 'columns', `${columnsOf(all)} + 0 * (${all})`),
+  node(kind, 'breadth', `${BESIDE} * ${columnsOf(all)} + 0 * (${all})`),
+  node(kind, 'half', `${ROW / 2} * (scalar(ceil(count(${all}) / ${columnsOf(all)})) - 1) + 0 * (${all})`),
 ]
 
+const withCost = (kind: Kind, counts: string) => (kind === 'tool' ? counts : `${counts} or 0 * ${spent(kind)}`)
+const agentsThere = withCost('agent', none(asked))
+
 const nodesOf = (kind: Kind, what: Counted, seconds: string) => {
-  const hasCost = kind !== 'tool'
-  const withCost = (counts: string) => (hasCost ? `${counts} or 0 * ${spent(kind)}` : counts)
-  const [all, there] = [withCost(times(what)), withCost(none(what))]
+  const [all, there] = [withCost(kind, times(what)), withCost(kind, none(what))]
   return together(
     written(kind, all),
-    ...(hasCost ? [node(kind, 'mainstat', `${spent(kind)} ${AN_HOUR}`)] : []),
+    ...(kind !== 'tool' ? [node(kind, 'mainstat', `${spent(kind)} ${AN_HOUR}`)] : []),
     radius(kind, there),
     node(kind, 'secondarystat', seconds),
     node(kind, 'arc__failed', failedShare(what)),

@@ -29,8 +29,9 @@ export const nodeGraph = (
     /** Of the parts of the circle around a node. */
     colours: Readonly<Record<string, string>>
     /**
-     * Each question for nodes is a column of the picture, with nodes so many pixels apart. The fields fixedx and half say where it
-     * stands, and how far its first node is above the middle. Without it, Grafana finds a place for each node.
+     * The nodes of each question stand together, by name in rows, which are so many pixels apart. The fields first, columns, breadth and
+     * half say where the first column stands, how many there are, how many pixels they take, and how far the first row is above the middle.
+     * Without it, Grafana finds a place for each node.
      */
     row?: number
   }>,
@@ -56,7 +57,7 @@ export const nodeGraph = (
     const named = (name: string) => ({ id: 'byRefId', options: `/^(merge-)*${name}/` })
     const filter = named(what)
     if (row !== undefined && what === 'nodes')
-      for (const refId of Object.keys(questions.nodes)) inColumn(panel, named(refId), row)
+      for (const refId of Object.keys(questions.nodes)) inRows(panel, named(refId), row)
     panel.withTransformation({ id: 'merge', filter, options: {} })
     const indexByName = Object.fromEntries(Object.keys(names[what]).map((name, index) => [name, index]))
     panel.withTransformation({ id: 'organize', filter, options: { renameByName: names[what], indexByName } })
@@ -64,8 +65,8 @@ export const nodeGraph = (
   return panel
 }
 
-/** Places the nodes of one question below each other, by name. */
-const inColumn = (panel: NodeGraphPanel, filter: { id: string; options: string }, row: number) => {
+/** Places the nodes of one question, row by row. */
+const inRows = (panel: NodeGraphPanel, filter: { id: string; options: string }, row: number) => {
   const calculated = (alias: string, left: string, operator: string, right: string) => ({
     id: 'calculateField',
     filter,
@@ -75,6 +76,16 @@ const inColumn = (panel: NodeGraphPanel, filter: { id: string; options: string }
     .withTransformation({ id: 'merge', filter, options: {} })
     .withTransformation({ id: 'sortBy', filter, options: { sort: [{ field: 'title' }] } })
     .withTransformation({ id: 'calculateField', filter, options: { mode: 'index', alias: 'index' } })
-    .withTransformation(calculated('below', 'index', '*', String(row)))
+    .withTransformation(calculated('before', 'index', '/', 'columns'))
+    .withTransformation({
+      id: 'calculateField',
+      filter,
+      options: { mode: 'unary', unary: { operator: 'floor', fieldName: 'before' }, alias: 'rows' },
+    })
+    .withTransformation(calculated('below', 'rows', '*', String(row)))
     .withTransformation(calculated('fixedy', 'below', '-', 'half'))
+    // What is left of the division says which column it is.
+    .withTransformation(calculated('part', 'before', '-', 'rows'))
+    .withTransformation(calculated('beside', 'part', '*', 'breadth'))
+    .withTransformation(calculated('fixedx', 'beside', '+', 'first'))
 }

@@ -59,7 +59,7 @@ const calls = sideBySide(
     'The lines of the map as rows, over the range, most costly first. Cost is in US cents an hour; tools have none of their own. A high p95 of one agent alone means long prompts, of all agents a busy model. Failed: the share that ended in an error; for place_order that is a refused order. Click an agent to open its board.',
   ),
   [
-    key('gen_ai_agent_name', 'Agent', ...tinted(AGENT_COLOURS), width(100), {
+    key('gen_ai_agent_name', 'Agent', ...tinted(AGENT_COLOURS), width(200), {
       id: 'links',
       value: [{ title: 'The board of this agent', url: agentBoard('__value.text') }],
     }),
@@ -84,9 +84,9 @@ const between = sideBySide(
     'An agent, and the nearest one above it in the trace, also through tools, requests and other services. Estimated from kept traces: each counts for as many as the sampler says that it stands for, so small numbers are rough. An agent that is missing here is called by none, or does not pass on traceparent.',
   ),
   [
-    key('woodland_caller_agent_name', 'Agent', ...tinted(AGENT_COLOURS), width(140)),
+    key('woodland_caller_agent_name', 'Agent', ...tinted(AGENT_COLOURS), width(200)),
     key('woodland_caller_service_name', 'of service', { id: 'custom.minWidth', value: 120 }),
-    key('gen_ai_agent_name', 'calls', ...tinted(AGENT_COLOURS), width(140)),
+    key('gen_ai_agent_name', 'calls', ...tinted(AGENT_COLOURS), width(200)),
     key('service_name', 'of the service', { id: 'custom.minWidth', value: 120 }),
   ],
   [column('calls', 'A minute', ask.callsBetween, 'short', 1, width(100))],
