@@ -21,7 +21,7 @@ export const table = (
 type Property = { id: string; value: unknown }
 
 // Nine columns fit a board on a 1280 pixel screen with the menu open; Grafana's own minimum is 150.
-const NARROW = 70
+export const narrow: Property = { id: 'custom.minWidth', value: 70 }
 
 /** A number that a row does not have, such as the refusals of an agent that sends none. */
 const DASH: Property = {
@@ -29,12 +29,12 @@ const DASH: Property = {
   value: [{ type: 'special', options: { match: 'null+nan', result: { text: '–', index: 0 } } }],
 }
 
-/** How a table column is written. */
-export const written = (unit: string, decimals: number): Property[] => [
-  { id: 'custom.minWidth', value: NARROW },
+/** How a table column is written. Without decimals, large numbers have three digits: 1.13 Mil. */
+export const written = (unit: string, decimals?: number): Property[] => [
+  narrow,
   DASH,
   { id: 'unit', value: unit },
-  { id: 'decimals', value: decimals },
+  ...(decimals === undefined ? [] : [{ id: 'decimals', value: decimals }]),
 ]
 
 export const width = (pixels: number): Property => ({ id: 'custom.width', value: pixels })
@@ -54,7 +54,7 @@ export const column = (
   name: string,
   expr: string,
   unit: string,
-  decimals: number,
+  decimals: number | undefined,
   ...properties: readonly Property[]
 ): Column => ({ refId, name, expr, properties: [...written(unit, decimals), ...properties] })
 
@@ -89,7 +89,7 @@ export const sorted = (name: string, descending = true) =>
 /** Each name in a column in its colour. */
 export const tinted = (colours: Readonly<Record<string, string>>): Property[] => [
   { id: 'custom.cellOptions', value: { type: 'color-text' } },
-  { id: 'custom.minWidth', value: NARROW },
+  narrow,
   {
     id: 'mappings',
     value: [

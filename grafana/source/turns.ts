@@ -1,6 +1,6 @@
 import { AGENT_COLOURS } from './colours.ts'
 import { phoenixTrace } from './links.ts'
-import { sorted, table, tinted, written } from './tables.ts'
+import { narrow, sorted, table, tinted, width, written } from './tables.ts'
 import { spans } from './targets.ts'
 
 /** Columns in their order. Tempo adds what the question filters by; those are left out. */
@@ -41,9 +41,15 @@ export const turnsTable = (
       },
     })
     .overrideByName('Agent', tinted(AGENT_COLOURS))
-    .overrideByName('Tokens', written('locale', 0))
+    .overrideByName('Duration', [width(85)])
+    .overrideByName('Tokens', [...written('locale', 0), width(75)])
+    .overrideByName('Kept by', [width(215)])
+    .overrideByName('Error', [narrow])
+    .overrideByName('Failed', [narrow])
+    .overrideByName('Turn', [width(145)])
     // Not on the turn itself: its own link, to the trace in Tempo, would be lost.
     .overrideByName('Start time', [
+      width(160),
       { id: 'links', value: [{ title: 'Read it in Phoenix', url: phoenixTrace, targetBlank: true }] },
     ])
     .sortBy([sorted(sortBy)])

@@ -59,23 +59,23 @@ const figures = [
 
 const byAgent = sideBySide(
   table('Which agent stands out?', { width: 24, height: 10 }).description(
-    'One row for each agent, over the chosen range, most costly first; only the budget looks back 24 hours. Look for the row that differs: many tokens in means long prompts or many rounds, more calls than turns means rounds and retries, a high p95 alone means waiting. Failed: turns and calls that ended in an error. p50 and p95 are those of a turn; of an agent that sends no turns, those of a call. Refused: the market of the creatures said no. (no agent name): set gen_ai.agent.name; make inspect SERVICE=… says where it is missing.',
+    'One row for each agent, over the chosen range, most costly first; only the budget, of which is written what is left, looks back 24 hours. In and out are tokens. Look for the row that differs: many in means long prompts or many rounds, more calls than turns means rounds and retries, a high p95 alone means waiting. Failed: turns and calls that ended in an error. p50 and p95 are those of a turn; of an agent that sends no turns, those of a call. Refused: the market of the creatures said no. (no agent name): set gen_ai.agent.name; make inspect SERVICE=… says where it is missing.',
   ),
   [
-    key('gen_ai_agent_name', 'Agent', ...tinted(colours), {
+    key('gen_ai_agent_name', 'Agent', ...tinted(colours), width(160), {
       id: 'links',
       value: [{ title: 'The board of this agent', url: agentBoard('__value.text') }],
     }),
   ],
   [
     column('cost', 'Cost', ask.spentInRangeByAgent, 'currencyUSD', 4),
-    column('budget', 'Budget left', ask.budgetLeftByAgent, 'percentunit', 0),
+    column('budget', 'Budget', ask.budgetLeftByAgent, 'percentunit', 0),
     column('turns', 'Turns', ask.turnsInRangeByAgent, 'locale', 0),
     column('calls', 'Calls', ask.callsInRangeByAgent, 'locale', 0),
     column('failed', 'Failed', ask.failedShareInRangeByAgent, 'percentunit', 1),
     column('refused', 'Refused', ask.refusedShareInRangeByAgent, 'percentunit', 1),
-    column('in', 'Tokens in', ask.tokensInRangeByAgent('input'), 'locale', 0),
-    column('out', 'Tokens out', ask.tokensInRangeByAgent('output'), 'locale', 0),
+    column('in', 'In', ask.tokensInRangeByAgent('input'), 'short', undefined),
+    column('out', 'Out', ask.tokensInRangeByAgent('output'), 'short', undefined),
     column('p50', 'p50', ask.durationInRangeByAgent(0.5), 'suffix: s', 2),
     column('p95', 'p95', ask.durationInRangeByAgent(0.95), 'suffix: s', 2),
   ],
@@ -154,7 +154,7 @@ const firstChunk = overTime(
 const refusals = overTime(
   'What is being refused?',
   {
-    unit: 'short',
+    unit: 'locale',
     decimals: 0,
     as: 'bars',
     step: '1m',
@@ -185,37 +185,30 @@ const refusalsByAgent = heat(
 )
 
 const models = sideBySide(
-  table('What does each model cost?', { height: 6 }).description(
+  table('What does each model cost?', { width: 24, height: 6 }).description(
     'One row for each model that was asked: its pace now, its cost, and its tokens in and out in the range. A model with tokens but without a cost has no price: see the alert ModelWithoutPrice. If the fallback model costs more than usual, the first one fails: see who answers.',
   ),
+  [key('gen_ai_request_model', 'Model', width(380))],
   [
-    key(
-      'gen_ai_request_model',
-      'Model',
-      { id: 'custom.minWidth', value: 110 },
-      { id: 'custom.cellOptions', value: { type: 'auto', wrapText: true } },
-    ),
-  ],
-  [
-    column('now', 'Per hour', ask.costPerHourByModel, 'currencyUSD', 3, width(75)),
-    column('cost', 'Cost', ask.spentInRangeByModel, 'currencyUSD', 4, width(75)),
-    column('in', 'In', ask.tokensInRangeByModel('input'), 'locale', 0, width(75)),
-    column('out', 'Out', ask.tokensInRangeByModel('output'), 'locale', 0, width(75)),
+    column('now', 'Per hour', ask.costPerHourByModel, 'currencyUSD', 3),
+    column('cost', 'Cost', ask.spentInRangeByModel, 'currencyUSD', 4),
+    column('in', 'In', ask.tokensInRangeByModel('input'), 'locale', 0),
+    column('out', 'Out', ask.tokensInRangeByModel('output'), 'locale', 0),
   ],
   'Cost',
 )
 
 const arms = sideBySide(
-  table('Which way of asking does better?', { height: 6, none: CREATURES_ONLY }).description(
+  table('Which way of asking does better?', { width: 24, height: 5, none: CREATURES_ONLY }).description(
     'The same question is asked in two ways; chance decides for each turn (experiment.variant). Prefer the one that is refused less, unless an accepted turn costs more with it. In a quarter of an hour five points of refusals are chance; look at a day. Costs are at the prices of now.',
   ),
-  [key('experiment_variant', 'Asked', { id: 'custom.minWidth', value: 60 })],
+  [key('experiment_variant', 'Asked')],
   [
     column('turns', 'Turns', ask.byArm.turns, 'locale', 0),
     column('refused', 'Refused', ask.byArm.refused, 'percentunit', 1),
     column('tokens', 'Tokens', ask.byArm.tokensPerTurn, 'locale', 0),
-    column('accepted', '$ / accepted', ask.byArm.costPerAccepted, 'currencyUSD', 6, width(100)),
-    column('p95', 'p95', ask.byArm.p95, 'suffix: s', 1, width(64)),
+    column('accepted', '$ / accepted', ask.byArm.costPerAccepted, 'currencyUSD', 6),
+    column('p95', 'p95', ask.byArm.p95, 'suffix: s', 1),
   ],
 )
 

@@ -14,10 +14,15 @@ const NO_TURNS_SENT = 'no agent sends open turns'
 const STEP = '1m'
 const { passRateFall, stuckTurnSeconds } = settings
 
-const evaluation = key('gen_ai_evaluation_name', 'Evaluation', {
-  id: 'links',
-  value: [{ title: 'Runs that failed it', url: exploreTraces(ask.failedRunsOfRow) }],
-})
+const evaluation = key(
+  'gen_ai_evaluation_name',
+  'Evaluation',
+  { id: 'custom.minWidth', value: 105 },
+  {
+    id: 'links',
+    value: [{ title: 'Runs that failed it', url: exploreTraces(ask.failedRunsOfRow) }],
+  },
+)
 const agent = key('gen_ai_agent_name', 'Agent', ...tinted(AGENT_COLOURS), {
   id: 'links',
   value: [{ title: 'The board of this agent', url: agentBoard('__value.text') }],
@@ -61,7 +66,7 @@ export const evaluations: Board = {
       `Age of the turn that has been open for longest (gen_ai.agent.oldest_turn). Red: more than ${stuckTurnSeconds} s, and TurnStuck fires. Its trace is judged without its root then, so look at what has already come of it.`,
     ),
     sideBySide(
-      table('Which evaluation fails?', { none: NONE }).description(
+      table('Which evaluation fails?', { width: 10, none: NONE }).description(
         'One row for each evaluation in the range, by the share that passed. Click a name to open the kept runs that failed it. All: with those that have a score only.',
       ),
       [evaluation],
@@ -69,7 +74,7 @@ export const evaluations: Board = {
       'Failed',
     ),
     sideBySide(
-      table('Which prompt does better?', { none: NONE }).description(
+      table('Which prompt does better?', { width: 14, none: NONE }).description(
         'The same by version of the prompt and arm of the experiment, as the spans say. Prefer the one that passes more, when both have some hundred evaluations: with fewer, some points are chance. With the backends phoenix and annotations, Phoenix filters runs by what was said of them.',
       ),
       [evaluation, key('gen_ai_prompt_version', 'Prompt', width(70)), key('experiment_variant', 'Arm', width(90))],
@@ -78,7 +83,7 @@ export const evaluations: Board = {
     ),
     overTime(
       'Does a pass rate fall?',
-      { unit: 'percentunit', max: 1, step: STEP, none: NONE, colours: CHECK_COLOURS },
+      { unit: 'percentunit', max: 1, step: STEP, width: 10, none: NONE, colours: CHECK_COLOURS },
       line('rate', ask.passRateOverTime(ask.BY_EVALUATION), '{{gen_ai_evaluation_name}}'),
     )
       .dataLinks([link('Runs that failed this evaluation', exploreTraces(ask.failedRunsOfClicked))])
@@ -86,7 +91,7 @@ export const evaluations: Board = {
         `Share of evaluations that passed, by name. PassRateFalls fires when half an hour is ${passRateFall} points below the day. Compare the time of the fall with changes of prompt and model; click the line to open runs that failed.`,
       ),
     sideBySide(
-      table('Whose runs fail?', { none: NONE }).description(
+      table('Whose runs fail?', { width: 14, none: NONE }).description(
         'One row for each agent and evaluation. One agent alone is a matter of its prompt or tools; all agents at once are a matter of the model. The score is the mean of the metric gen_ai.evaluation.score, for agents that send it; an evaluation without labels has nothing else. Click an agent for its board.',
       ),
       [agent, evaluation],

@@ -108,7 +108,7 @@ export const oneAgent: Board = {
     overTime(
       'What is it refused for?',
       {
-        unit: 'short',
+        unit: 'locale',
         decimals: 0,
         as: 'bars',
         step: '1m',
@@ -128,8 +128,8 @@ export const oneAgent: Board = {
       ),
       [key('gen_ai_tool_name', 'Tool', width(210))],
       [
-        column('calls', 'Calls', own.toolsInRange, 'short', 0),
-        column('errors', 'Errors', own.toolErrorsInRange, 'short', 0),
+        column('calls', 'Calls', own.toolsInRange, 'locale', 0),
+        column('errors', 'Errors', own.toolErrorsInRange, 'locale', 0),
       ],
     ),
     turnsTable(

@@ -11,16 +11,16 @@ const EXPORTER = '{{exporter}}'
 const { queuePercent, refusesAtMiB } = settings
 
 const figures = [
-  figure('Not answering', ask.targetsDown, { unit: 'short', decimals: 0, redAbove: 1 }).description(
+  figure('Not answering', ask.targetsDown, { unit: 'locale', decimals: 0, redAbove: 1 }).description(
     'Servers that Prometheus asks for metrics and that did not answer last time. If it is red, the table below names the server; see its log (make logs) and start it again (make up). A backend that has no metrics, such as Phoenix, shows in the queue and the failures of its exporter.',
   ),
-  figure('Lost by the agents', ask.lostByAgentsInRange, { unit: 'short', decimals: 0, redAbove: 1 }).description(
+  figure('Lost by agents', ask.lostByAgentsInRange, { unit: 'locale', decimals: 0, redAbove: 1 }).description(
     'Spans in the range that the SDK of an agent gave up: its queue was full, or no collector took them in time. They are in no number of the collector. If it is red, look whether the collector answered then; if it did, raise OTEL_BSP_MAX_QUEUE_SIZE.',
   ),
-  figure('Spans refused', ask.refusedInRange, { unit: 'short', decimals: 0, redAbove: 1 }).description(
+  figure('Refused', ask.refusedInRange, { unit: 'locale', decimals: 0, redAbove: 1 }).description(
     'Spans in the range that the collector did not take: refused because it was short of memory, or failed because a processor could not mask them. Senders try again, so they are not lost yet. If it is red, see memory below, then the log of the collector.',
   ),
-  figure('Never delivered', ask.notDeliveredInRange, { unit: 'short', decimals: 0, redAbove: 1 }).description(
+  figure('Never delivered', ask.notDeliveredInRange, { unit: 'locale', decimals: 0, redAbove: 1 }).description(
     'Kept spans in the range that a backend refused for good (a 4xx other than 429, or a 500) or that no longer fitted into the queue. They are lost to that backend only. If it is red, see below which exporter it is, and read the log of that backend.',
   ),
   figure('Fullest queue', ask.queueFill, {
@@ -30,13 +30,13 @@ const figures = [
   }).description(
     `How full the fullest of the queues on disk is; each backend has one. It fills only while its backend is down or slow, and empties by itself. If it is red (over ${queuePercent} %), start that backend again: what waits is kept for ever and sent later, but a full queue turns new spans away.`,
   ),
-  figure('Discarded by Tempo', ask.discardedInRange, { unit: 'short', decimals: 0, redAbove: 1 }).description(
+  figure('Tempo discards', ask.discardedInRange, { unit: 'locale', decimals: 0, redAbove: 1 }).description(
     'Spans in the range that Tempo took in and threw away, because a trace was too large or there were too many live ones. If it is red, the panel below names the reason; the limit of that name stands in the Tempo manual under overrides.',
   ),
-  figure('Values cut by Tempo', ask.truncatedInRange, { unit: 'short', decimals: 0 }).description(
+  figure('Values cut', ask.truncatedInRange, { unit: 'locale', decimals: 0 }).description(
     `Attribute names or values in the range that Tempo cut, in the middle of a character if need be: longer than max_attribute_bytes in grafana/tempo.yaml (${settings.largestAttributeMiB} MiB). The collector cuts values first, at the same length and with a mark, so this is zero. If it is not, a key was that long, or the two limits differ.`,
   ),
-  figure('Requests in line', ask.waitingNow, { unit: 'short', decimals: 0 }).description(
+  figure('Requests in line', ask.waitingNow, { unit: 'locale', decimals: 0 }).description(
     'Requests that wait in the model server because its batch is full. Now and then a few is normal: all agents ask at once. If it stays above zero, every turn gets slower: fewer agents, shorter prompts or a larger server.',
   ),
 ]
@@ -44,22 +44,22 @@ const figures = [
 const stages = sideBySide(
   // Kept spans come in bursts: over less than two minutes a backend that works well would show 0 a minute.
   table('How far do spans get?', { height: 12, step: '2m' }).description(
-    'One stage below the other; a minute is the mean of the last two. Between 4 and 5 it gets fewer by design: that is sampling. Find the first stage whose last move is long ago while the one above still moves: the fault lies between the two. All long ago: the agents have stopped.',
+    'One stage below the other; a minute is the mean of the last two. Idle: how long ago it last moved. Between 4 and 5 it gets fewer by design: that is sampling. Find the first stage that is idle for long while the one above still moves: the fault lies between the two. All idle: the agents have stopped.',
   ),
   [key('stage', 'Stage', width(215))],
   [
     column('pace', 'A minute', ask.stagePerMinute, 'locale', 0),
     column('range', 'In range', ask.stageInRange, 'locale', 0),
-    column('age', 'Last moved', ask.stageAge, 's', 0),
+    column('age', 'Idle', ask.stageAge, 's', 0),
   ],
   'Stage',
 )
 
 const targets = sideBySide(
-  table('Who answers Prometheus?', { height: 7, none: 'no server is asked' }).description(
+  table('Who answers Prometheus?', { width: 14, height: 7, none: 'no server is asked' }).description(
     `Each server that is asked for metrics every ${settings.scrapeInterval}. Down, or a last answer long ago: see its log. Slow (seconds): the machine is busy, or there are too many series. Samples that only grow: something puts a name or an id into a label.`,
   ),
-  [key('job', 'Server', width(75)), key('instance', 'Address', width(122))],
+  [key('job', 'Server', width(75)), key('instance', 'Address', { id: 'custom.minWidth', value: 122 })],
   [
     column(
       'up',
@@ -113,7 +113,7 @@ export const pipeline: Board = {
     targets,
     overTime(
       'How full are the queues?',
-      { unit: 'percentunit', height: 7, softMax: 0.01, coloursInTurn: true },
+      { unit: 'percentunit', width: 10, height: 7, softMax: 0.01, coloursInTurn: true },
       line('fill', ask.queueFillByExporter, EXPORTER),
     ).description(
       'Spans that wait on disk for a backend, as a share of what fits. Flat at zero is right. A slope: that backend is down or slower than the stream; a fall after it: it is catching up. The queues of the other backends must not move.',
@@ -121,7 +121,7 @@ export const pipeline: Board = {
     overTime(
       'Where are spans lost?',
       {
-        unit: 'short',
+        unit: 'locale',
         decimals: 0,
         as: 'bars',
         height: 9,
@@ -147,7 +147,7 @@ export const pipeline: Board = {
     overTime(
       'What does Tempo not keep whole?',
       {
-        unit: 'short',
+        unit: 'locale',
         decimals: 0,
         as: 'bars',
         height: 9,
@@ -171,7 +171,7 @@ export const pipeline: Board = {
     ),
     overTime(
       'How busy is the model server?',
-      { unit: 'short', decimals: 0, colours: { waiting: 'dark-red' } },
+      { unit: 'locale', decimals: 0, colours: { waiting: 'dark-red' } },
       line('running', ask.runningByModel, '{{model_name}}'),
       line('waiting', ask.waitingNow, 'waiting'),
     ).description(
@@ -215,7 +215,7 @@ export const pipeline: Board = {
       'Tokens that the model server reads and writes, all models. Writing tokens is what keeps it busy. If both fall while requests wait, it has reached its limit; if they fall together with requests, agents ask less.',
     ),
     overTime(
-      'How much does Tempo take in?',
+      'What does Tempo take in?',
       { unit: 'binBps', step: '1m', width: 8, height: 7 },
       line('bytes', ask.tempoBytesPerSecond, 'Tempo'),
     ).description(
@@ -230,7 +230,7 @@ export const pipeline: Board = {
       `Resident memory of the collector and of Tempo. The collector refuses data from ${refusesAtMiB} MiB of heap on (memory_limiter). Ups and downs are normal; a slope that never falls is not: in the collector look for waiting traces and full queues, in Tempo for long queries.`,
     ),
     overTime(
-      'How many cores are busy?',
+      'How busy are cores?',
       { unit: 'short', decimals: 3, step: '1m', width: 8, height: 7, coloursInTurn: true },
       line('collector', ask.collectorCores, 'collector'),
       line('tempo', ask.tempoCores, 'Tempo'),
@@ -240,7 +240,7 @@ export const pipeline: Board = {
     overTime(
       'Which log records arrive, and are they stored?',
       {
-        unit: 'short',
+        unit: 'locale',
         decimals: 0,
         as: 'bars',
         width: 24,

@@ -4,7 +4,7 @@ import { boardLink, exploreTraces, link } from '../links.ts'
 import { figure, NO_TRAFFIC, overTime } from '../panels.ts'
 import * as ask from '../sampling-queries.ts'
 import { settings } from '../settings.ts'
-import { column, key, sideBySide, table, tinted } from '../tables.ts'
+import { column, key, sideBySide, table, tinted, width } from '../tables.ts'
 import { countOverTime, line } from '../targets.ts'
 import { besideTempo, calculated, stored } from '../tempo-rows.ts'
 
@@ -13,34 +13,34 @@ const STEP = '1m'
 const { decisionWait, decisionWaitAfterRoot, waitingTraces } = settings
 
 const figures = [
-  figure('Traces seen', ask.tracesInRange, { unit: 'short', decimals: 0 }).description(
+  figure('Traces seen', ask.tracesInRange, { unit: 'locale', decimals: 0 }).description(
     'Traces that the sampler has judged in the range, each once. If it is zero while agents work, look at the Pipeline board: nothing arrives, or it waits for its root span.',
   ),
   figure('Traces kept', ask.keptShareInRange, { unit: 'percentunit', decimals: 1 }).description(
     'Share of the judged traces that were stored. The shipped list keeps about a third of ordinary traffic. If it climbs towards 100 %, something fails in every tick, or a threshold is too low: see which policy it is.',
   ),
-  figure('Spans dropped', ask.spansThrownAwayShare, { unit: 'percentunit', decimals: 1 }).description(
+  figure('Dropped', ask.spansThrownAwayShare, { unit: 'percentunit', decimals: 1 }).description(
     'Share of the spans received that were sent to no backend: what sampling saves. It follows the traces kept; where the two differ, kept traces are longer or shorter than others. Metrics still count all of them.',
   ),
-  figure('Not stored a day', ask.bytesNotStoredPerDay, { unit: 'bytes', decimals: 1, step: STEP }).description(
+  figure('Daily drop', ask.bytesNotStoredPerDay, { unit: 'bytes', decimals: 1, step: STEP }).description(
     'What keeping everything would add in a day, at the pace of now: spans thrown away times the mean size of a span as Tempo receives it. Blocks on disk are smaller, as they are packed. If that is little, you can keep more.',
   ),
-  figure('Dropped too early', ask.evictedInRange, { unit: 'short', decimals: 0, redAbove: 1 }).description(
+  figure('Pushed out', ask.evictedInRange, { unit: 'locale', decimals: 0, redAbove: 1 }).description(
     'Traces that were pushed out before they could be judged, because num_traces in collector/config.yaml were waiting already. Nothing is known of them but their metrics. If it is red, raise num_traces, and the memory with it.',
   ),
-  figure('Late spans lost', ask.lostLateInRange, { unit: 'short', decimals: 0, redAbove: 1 }).description(
+  figure('Late spans lost', ask.lostLateInRange, { unit: 'locale', decimals: 0, redAbove: 1 }).description(
     'Spans that came after their trace had been dropped. One of them may have been the reason to keep it. If it is red, a process sends later than the sampler waits: shorten its batch delay, or raise decision_wait_after_root_received.',
   ),
-  figure('Policy errors', ask.evaluationErrorsInRange, { unit: 'short', decimals: 0, redAbove: 1 }).description(
+  figure('Vote errors', ask.evaluationErrorsInRange, { unit: 'locale', decimals: 0, redAbove: 1 }).description(
     'Conditions of a policy that failed on a trace instead of answering. With error_mode ignore, as in the shipped list, this stays 0 and the log of the collector warns instead: look there too. If it is red, run make tune with the list in force.',
   ),
-  figure('Waiting for a verdict', ask.waiting, { unit: 'short', decimals: 0 }).description(
+  figure('Not judged yet', ask.waiting, { unit: 'locale', decimals: 0 }).description(
     `Traces in the memory of the sampler now. A few is normal: a trace waits ${decisionWaitAfterRoot} after its root span. If it grows, roots do not arrive, and each trace waits ${decisionWait}; near num_traces (${waitingTraces}) the oldest are pushed out.`,
   ),
 ]
 
 const verdicts = overTime(
-  'How many traces are kept, and how many dropped?',
+  'How many traces are kept?',
   { unit: 'suffix:/min', decimals: 0, as: 'bars', step: STEP, colours: VERDICT_COLOURS },
   line('kept', ask.keptPerMinute, 'kept'),
   line('dropped', ask.droppedPerMinute, 'dropped'),
@@ -52,7 +52,7 @@ const verdicts = overTime(
 
 const recorded = overTime(
   'Why are traces kept?',
-  { unit: 'short', decimals: 0, as: 'bars', none: 'nothing kept', colours: POLICY_COLOURS },
+  { unit: 'locale', decimals: 0, as: 'bars', none: 'nothing kept', colours: POLICY_COLOURS },
   countOverTime('kept', ask.recordedByPolicy),
 )
   .dataLinks([link('Traces kept for this', exploreTraces(ask.tracesOfPolicy))])
@@ -61,13 +61,13 @@ const recorded = overTime(
   )
 
 const policies = besideTempo(
-  table('What does each policy contribute?', { height: 10, none: 'nothing judged' }).description(
+  table('What does each policy contribute?', { width: 24, height: 10, none: 'nothing judged' }).description(
     'Every policy votes on every trace, so votes overlap. Recorded: it was the first to vote, so without it at most these would be lost. Alone: at least so many had no other vote. A policy with many votes but none alone can go; make tune counts it exactly. Time is what one vote takes.',
   ),
   {
     attribute: ask.POLICY,
     name: 'Policy',
-    pixels: 210,
+    pixels: 240,
     colours: POLICY_COLOURS,
     traceql: ask.recordedByPolicy,
     columns: [
@@ -81,13 +81,13 @@ const policies = besideTempo(
 )
 
 const kinds = besideTempo(
-  table('Which turns were thrown away?', { height: 10 }).description(
+  table('Which turns were thrown away?', { width: 14 }).description(
     'Turns by how they ended, in the range. Fine turns may go. Kinds that the list promises to keep (self_buy, parse_error) show 100 %, give or take one turn at either edge of the range; if not, spans were late or lost: see the figures above. Others are kept by luck: write a policy for a kind that you miss.',
   ),
   {
     attribute: ask.ERROR,
     name: 'Ended as',
-    pixels: 130,
+    pixels: 150,
     words: { nil: 'fine' },
     traceql: ask.storedTurnsByOutcome,
     columns: [
@@ -101,13 +101,13 @@ const kinds = besideTempo(
 )
 
 const agents = besideTempo(
-  table('What was thrown away of each agent?').description(
+  table('What was thrown away of each agent?', { width: 24 }).description(
     'Spans of each agent in the range: all of them, those in Tempo, and the rest, with the bytes that the rest would have taken (at the mean size of a stored span). An agent that is kept much more than others fails more; one that is kept less is the one you know least about.',
   ),
   {
     attribute: ask.AGENT,
     name: 'Agent',
-    pixels: 100,
+    pixels: 200,
     colours: AGENT_COLOURS,
     traceql: ask.storedSpansByAgent,
     columns: [
@@ -126,7 +126,7 @@ const estimates = sideBySide(
   table('Do kept traces tell the truth?', { width: 24, height: 9, none: NO_TRAFFIC }).description(
     'What was counted before sampling; ≈ what kept traces alone say, each weighted as the sampler wrote on it: once when kept for a reason, ten times when one in ten. Off: how far that is from the truth. ± chance: as far as turns may be off by chance, 19 times of 20; above 100 % there are too few to tell. If they stay off by more, the list has no sample, a rate limit or a drop rule. Cost is the estimated number of calls, at what a call of that agent and model really cost.',
   ),
-  [key('gen_ai_agent_name', 'Agent', ...tinted(AGENT_COLOURS))],
+  [key('gen_ai_agent_name', 'Agent', ...tinted(AGENT_COLOURS), width(140))],
   [
     column('turns', 'Turns', ask.truth.turns, 'locale', 0),
     column('turnsE', '≈ turns', ask.estimated.turns, 'locale', 0),
@@ -154,13 +154,13 @@ export const sampling: Board = {
     recorded,
     policies,
     kinds,
-    agents,
     overTime(
-      'How many spans arrive, and how many are stored?',
+      'How many spans are stored?',
       {
         unit: 'suffix:/s',
         decimals: 1,
         step: STEP,
+        width: 10,
         colours: { received: VERDICT_COLOURS.dropped, stored: VERDICT_COLOURS.kept },
       },
       line('received', ask.spansAccepted, 'received'),
@@ -168,6 +168,7 @@ export const sampling: Board = {
     ).description(
       'Spans a second: into the collector, and on to the backend that takes most. The gap is what sampling saves. If stored meets received, everything is kept; if stored falls to zero while spans arrive, nothing is worth keeping or no backend takes it: see the Pipeline board.',
     ),
+    agents,
     estimates,
     overTime(
       'How far off are estimates from kept traces?',
@@ -186,7 +187,7 @@ export const sampling: Board = {
     ),
     overTime(
       'Whose values were masked?',
-      { unit: 'short', decimals: 0, as: 'bars', none: 'nothing masked in kept spans', colours: AGENT_COLOURS },
+      { unit: 'locale', decimals: 0, as: 'bars', none: 'nothing masked in kept spans', colours: AGENT_COLOURS },
       countOverTime('masked', ask.maskedByAgent),
     )
       .dataLinks([link('Spans of this agent with masked values', exploreTraces(ask.maskedOfClicked))])
@@ -196,7 +197,7 @@ export const sampling: Board = {
     overTime(
       'What came too late?',
       {
-        unit: 'short',
+        unit: 'locale',
         decimals: 0,
         as: 'bars',
         step: '30s',
@@ -213,7 +214,7 @@ export const sampling: Board = {
     ),
     overTime(
       'How many traces wait?',
-      { unit: 'short', decimals: 0, width: 8, height: 7, colours: LINE_COLOURS },
+      { unit: 'locale', decimals: 0, width: 8, height: 7, colours: LINE_COLOURS },
       line('waiting', ask.waiting, 'waiting'),
     ).description(
       `Traces in the memory of the sampler at each scrape. It swings with the ticks. A steady climb means that roots stay away and each trace waits the full ${decisionWait}; then memory climbs with it.`,
