@@ -99,7 +99,7 @@ const circle = (kind: Kind, what: Counted) =>
   KINDS.map((part) => node(kind, `arc__${part}`, part === kind ? `0.999 + ${none(what)}` : none(what)))
 
 /** Between two nodes below each other, in pixels: a circle, its two lines of text, and some room. */
-export const ROW = 106
+export const ROW = 112
 /** Between two nodes of a kind beside each other: the width of a name. */
 const BESIDE = 150
 /** Between the middles of two kinds: room for lines. */

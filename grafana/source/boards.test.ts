@@ -36,6 +36,13 @@ const UNITS = [
   'suffix: pebbles',
 ]
 const PANEL_TYPES = ['stat', 'timeseries', 'table', 'text', 'nodeGraph']
+/** By the width of a panel: how many letters of its title Grafana shows, as counted in pictures. */
+const TITLE_LETTERS: Readonly<Record<number, Readonly<Record<'plain' | 'noted', number>>>> = {
+  6: { plain: 17, noted: 11 },
+  8: { plain: 26, noted: 19 },
+  10: { plain: 36, noted: 29 },
+  12: { plain: 46, noted: 39 },
+}
 /** Its units are options of the panel, and a table has one for each column. */
 const WITHOUT_UNIT = ['table', 'nodeGraph']
 /** Asks nothing, so it has no unit and cannot be empty. */
@@ -136,6 +143,16 @@ for (const board of boards) {
     const titles = panels.map(({ title }) => title)
     assert.equal(new Set(titles).size, titles.length, 'titles are unique')
     assert.ok(panels.length <= 24, 'more panels than anyone reads')
+  })
+
+  test(`${board.uid}: titles fit on a screen of 1280 pixels with the menu open, beside the note about counters without _total`, () => {
+    for (const { title = '', gridPos, targets } of panels) {
+      const noted = targets.some(({ expr = '' }) =>
+        expr.match(COUNTERS)?.some((name) => /^otelcol_(?!.*_bucket$)/.test(name)),
+      )
+      const letters = TITLE_LETTERS[gridPos?.w ?? 0]?.[noted ? 'noted' : 'plain'] ?? 90
+      assert.ok(title.length <= letters, `${title}: ${title.length} letters, and ${letters} are seen`)
+    }
   })
 
   test(`${board.uid}: panel ids are unique and above zero, and refs unique within a panel`, () => {

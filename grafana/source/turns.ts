@@ -46,7 +46,7 @@ export const turnsTable = (
     .overrideByName('Kept by', [width(215)])
     .overrideByName('Error', [narrow])
     .overrideByName('Failed', [narrow])
-    .overrideByName('Turn', [width(145)])
+    .overrideByName('Turn', [{ id: 'custom.minWidth', value: 145 }])
     // Not on the turn itself: its own link, to the trace in Tempo, would be lost.
     .overrideByName('Start time', [
       width(160),

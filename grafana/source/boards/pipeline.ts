@@ -20,7 +20,7 @@ const figures = [
   figure('Refused', ask.refusedInRange, { unit: 'locale', decimals: 0, redAbove: 1 }).description(
     'Spans in the range that the collector did not take: refused because it was short of memory, or failed because a processor could not mask them. Senders try again, so they are not lost yet. If it is red, see memory below, then the log of the collector.',
   ),
-  figure('Never delivered', ask.notDeliveredInRange, { unit: 'locale', decimals: 0, redAbove: 1 }).description(
+  figure('Undelivered', ask.notDeliveredInRange, { unit: 'locale', decimals: 0, redAbove: 1 }).description(
     'Kept spans in the range that a backend refused for good (a 4xx other than 429, or a 500) or that no longer fitted into the queue. They are lost to that backend only. If it is red, see below which exporter it is, and read the log of that backend.',
   ),
   figure('Fullest queue', ask.queueFill, {
@@ -44,7 +44,7 @@ const figures = [
 const stages = sideBySide(
   // Kept spans come in bursts: over less than two minutes a backend that works well would show 0 a minute.
   table('How far do spans get?', { height: 12, step: '2m' }).description(
-    'One stage below the other; a minute is the mean of the last two. Idle: how long ago it last moved. Between 4 and 5 it gets fewer by design: that is sampling. Find the first stage that is idle for long while the one above still moves: the fault lies between the two. All idle: the agents have stopped.',
+    'One stage below the other; a minute is the mean of the last two. Idle: how long ago it last moved. Between 4 and 5 it gets fewer by design: that is sampling, and where little is kept, 5 and 6 are idle for minutes. Find the first stage that is idle for long while the one above still moves: the fault lies between the two. All idle: the agents have stopped.',
   ),
   [key('stage', 'Stage', width(215))],
   [
@@ -171,7 +171,7 @@ export const pipeline: Board = {
     ),
     overTime(
       'How busy is the model server?',
-      { unit: 'locale', decimals: 0, colours: { waiting: 'dark-red' } },
+      { unit: 'locale', decimals: 0, coloursInTurn: true, colours: { waiting: 'dark-red' } },
       line('running', ask.runningByModel, '{{model_name}}'),
       line('waiting', ask.waitingNow, 'waiting'),
     ).description(

@@ -28,7 +28,7 @@ const figures = [
   figure('Pushed out', ask.evictedInRange, { unit: 'locale', decimals: 0, redAbove: 1 }).description(
     'Traces that were pushed out before they could be judged, because num_traces in collector/config.yaml were waiting already. Nothing is known of them but their metrics. If it is red, raise num_traces, and the memory with it.',
   ),
-  figure('Late spans lost', ask.lostLateInRange, { unit: 'locale', decimals: 0, redAbove: 1 }).description(
+  figure('Lost, late', ask.lostLateInRange, { unit: 'locale', decimals: 0, redAbove: 1 }).description(
     'Spans that came after their trace had been dropped. One of them may have been the reason to keep it. If it is red, a process sends later than the sampler waits: shorten its batch delay, or raise decision_wait_after_root_received.',
   ),
   figure('Vote errors', ask.evaluationErrorsInRange, { unit: 'locale', decimals: 0, redAbove: 1 }).description(
