@@ -145,6 +145,12 @@ for (const board of boards) {
     assert.ok(panels.length <= 24, 'more panels than anyone reads')
   })
 
+  test(`${board.uid}: a mean or share of what may be absent shows single values, which make no line`, () => {
+    for (const { title, type, fieldConfig, targets } of panels)
+      if (type === 'timeseries' && targets.some(({ expr = '' }) => /rate_interval\]\)+ \/ sum/.test(expr)))
+        assert.equal(fieldConfig?.defaults.custom.showPoints, 'always', title)
+  })
+
   test(`${board.uid}: titles fit on a screen of 1280 pixels with the menu open, beside the note about counters without _total`, () => {
     for (const { title = '', gridPos, targets } of panels) {
       const noted = targets.some(({ expr = '' }) =>

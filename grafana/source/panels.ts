@@ -111,6 +111,8 @@ type Drawn = Look &
     max?: number
     softMin?: number
     softMax?: number
+    /** Each value is a point, too: where there is nothing in between, a line of one value would not be seen. */
+    points?: boolean
     /** Lines may fall below zero. */
     signed?: boolean
     /** The words for an empty answer. */
@@ -136,6 +138,7 @@ export const overTime = (
     max,
     softMin,
     softMax,
+    points,
     signed,
     none,
     most,
@@ -152,7 +155,7 @@ export const overTime = (
     .colorScheme(shadesOf ? shades(shadesOf) : coloursInTurn ? paletteInTurn : paletteByName)
     .lineWidth({ lines: 2, areas: 1, bars: 0 }[as])
     .lineInterpolation(LineInterpolation.Linear)
-    .showPoints(VisibilityMode.Never)
+    .showPoints(points ? VisibilityMode.Always : VisibilityMode.Never)
     .legend(
       new VizLegendOptionsBuilder()
         .displayMode(LegendDisplayMode.List)

@@ -46,10 +46,11 @@ export const turnsTable = (
     .overrideByName('Kept by', [width(215)])
     .overrideByName('Error', [narrow])
     .overrideByName('Failed', [narrow])
-    .overrideByName('Turn', [{ id: 'custom.minWidth', value: 145 }])
+    // Tempo gives it a width. Zero lets it take its part of what is left.
+    .overrideByName('Turn', [width(0), { id: 'custom.minWidth', value: 138 }])
     // Not on the turn itself: its own link, to the trace in Tempo, would be lost.
     .overrideByName('Start time', [
-      width(160),
+      width(150),
       { id: 'links', value: [{ title: 'Read it in Phoenix', url: phoenixTrace, targetBlank: true }] },
     ])
     .sortBy([sorted(sortBy)])

@@ -261,7 +261,7 @@ export const costAndLatencyByAgent: Board = {
     ),
     overTime(
       'Which checks pass?',
-      { unit: 'percentunit', max: 1, step: STEP, width: 8, none: CREATURES_ONLY, colours: CHECK_COLOURS },
+      { unit: 'percentunit', max: 1, step: STEP, points: true, width: 8, none: CREATURES_ONLY, colours: CHECK_COLOURS },
       line('score', ask.scoreByCheck, '{{gen_ai_evaluation_name}}'),
     ).description(
       'Share of turns that pass each check: readable, allowed, affordable, traded. Readable falls first when a model is too small; allowed when it forgets the rules; traded when nobody wants its price. The board of an agent has the same for it alone.',

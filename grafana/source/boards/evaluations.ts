@@ -83,7 +83,7 @@ export const evaluations: Board = {
     ),
     overTime(
       'Does a pass rate fall?',
-      { unit: 'percentunit', max: 1, step: STEP, width: 10, none: NONE, colours: CHECK_COLOURS },
+      { unit: 'percentunit', max: 1, step: STEP, points: true, width: 10, none: NONE, colours: CHECK_COLOURS },
       line('rate', ask.passRateOverTime(ask.BY_EVALUATION), '{{gen_ai_evaluation_name}}'),
     )
       .dataLinks([link('Runs that failed this evaluation', exploreTraces(ask.failedRunsOfClicked))])

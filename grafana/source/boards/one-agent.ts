@@ -82,14 +82,14 @@ export const oneAgent: Board = {
     ),
     overTime(
       'Which checks does it pass?',
-      { unit: 'percentunit', max: 1, step: STEP, width: 8, none: CREATURES_ONLY, colours: CHECK_COLOURS },
+      { unit: 'percentunit', max: 1, step: STEP, points: true, width: 8, none: CREATURES_ONLY, colours: CHECK_COLOURS },
       line('score', ask.scoreByCheck, '{{gen_ai_evaluation_name}}'),
     ).description(
       'Share of its turns that pass each check: readable, allowed, affordable, traded. Readable falls first when a model is too small; traded falls when prices are off.',
     ),
     overTime(
       'How long are its prompts and replies?',
-      { unit: 'short', step: STEP, colours: LINE_COLOURS },
+      { unit: 'short', step: STEP, points: true, colours: LINE_COLOURS },
       line('in', own.tokensPerCall('input'), 'read'),
       line('out', own.tokensPerCall('output'), 'written'),
     ).description(
