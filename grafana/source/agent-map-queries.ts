@@ -43,11 +43,14 @@ const calls: Counted = { operation: CALL, kinds: ['agent', 'model'], of: ['agent
 const tools: Counted = { operation: TOOL, kinds: ['agent', 'tool'], of: ['agent', 'tool'] }
 const ofModels: Counted = { ...calls, of: ['model'] }
 const ofTools: Counted = { ...tools, of: ['tool'] }
-const asked: Counted = {
-  operation: `gen_ai_operation_name=~"${[...CALL_OPERATIONS, 'invoke_agent', 'execute_tool'].join('|')}"`,
+const anyOf = (...operations: readonly string[]): Counted => ({
+  operation: `gen_ai_operation_name=~"${operations.join('|')}"`,
   kinds: ['agent'],
   of: ['agent'],
-}
+})
+const asked = anyOf(...CALL_OPERATIONS, 'invoke_agent', 'execute_tool')
+/** What the lines from an agent add up to: its turns are none of them. */
+const called = anyOf(...CALL_OPERATIONS, 'execute_tool')
 /** Coding agents send their calls as log records: they have a cost and no spans. */
 const callsOrNone = `(${times(calls)} or 0 * ${spent('agent', 'model')})`
 
@@ -126,9 +129,9 @@ const withCost = (kind: Kind, counts: string) => (kind === 'tool' ? counts : `${
 const agentsThere = withCost('agent', none(asked))
 
 const nodesOf = (kind: Kind, what: Counted, seconds: string) => {
-  const [all, there] = [withCost(kind, times(what)), withCost(kind, none(what))]
+  const there = withCost(kind, none(what))
   return together(
-    written(kind, all),
+    written(kind, `${times(kind === 'agent' ? called : what)} or ${there}`),
     ...(kind !== 'tool' ? [node(kind, 'mainstat', `${spent(kind)} ${AN_HOUR}`)] : []),
     radius(kind, there),
     node(kind, 'secondarystat', seconds),

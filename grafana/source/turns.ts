@@ -43,7 +43,7 @@ export const turnsTable = (
     .overrideByName('Agent', tinted(AGENT_COLOURS))
     .overrideByName('Duration', [width(85)])
     .overrideByName('Tokens', [...written('locale', 0), width(75)])
-    .overrideByName('Kept by', [width(215)])
+    .overrideByName('Kept by', [width(210)])
     .overrideByName('Error', [narrow])
     .overrideByName('Failed', [narrow])
     // Tempo gives it a width. Zero lets it take its part of what is left.
