@@ -159,6 +159,19 @@ test('the agent map counts the calls of each agent to each model as the ledger d
   )
 })
 
+test('on the agent map, the calls of an agent are those of its lines', async () => {
+  const lines = (await stats('Who calls whom?', 'edges')).filter(({ labels }) => labels.stat === 'mainstat')
+  const agents = (await stats('Who calls whom?', 'nodes')).filter(
+    ({ labels }) => labels.stat === 'detail__calls' && labels.subtitle === 'agent',
+  )
+  const counted = ({ value }: { value: number }) => Math.round((value * RANGE_SECONDS) / 60)
+  assert.ok(agents.length > 0)
+  assert.deepEqual(
+    sumBy(agents, ({ labels }) => `${labels.title}`, counted),
+    sumBy(lines, ({ labels }) => `${labels.from}`, counted),
+  )
+})
+
 test('with one agent chosen, a panel shows no other agent', async () => {
   let named = 0
   for (const one of asked.filter(({ board }) => board !== 'pipeline' && board !== 'sampling')) {
