@@ -17,6 +17,7 @@ const WORDS = {
       'DB_PASSWORD',
       'userPassword',
       'SMTP_PASS',
+      'smtp_pass',
       'passcode',
       'PASSCODE',
     ],
@@ -127,10 +128,44 @@ export const ANNOUNCED: readonly Kind[] = [
     make: (random) =>
       after(
         oneOf(
-          ['deploy --api-key ', 'psql --password ', 'login --token ', 'curl -s -u maria:', 'curl --user maria:'],
+          [
+            'deploy --api-key ',
+            'psql --password ',
+            'login --token ',
+            'curl -s -u maria:',
+            'curl --user maria:',
+            'sshpass -p ',
+            'mysql -h db -p',
+            'docker login -u ci -p ',
+            'redis-cli -h cache -a ',
+          ],
           random,
         ),
         token(ALNUM, 20, random),
+      ),
+  },
+  {
+    name: 'file with credentials',
+    make: (random) => {
+      const [before, end] = oneOf(
+        [
+          ['machine wood.example login maria password ', ''],
+          ['//registry.wood.example/:_auth=', ''],
+          ['{"auths": {"wood.example": {"auth": "', '=="}}}'],
+          ['password: |\n  ', ''],
+          ['ConvertTo-SecureString "', '" -AsPlainText'],
+        ],
+        random,
+      )
+      return { before, marker: token(ALNUM, 22, random), after: end }
+    },
+  },
+  {
+    name: 'hash of a password',
+    make: (random) =>
+      after(
+        oneOf(['$2b$12$', `$6$${token(ALNUM, 8, random)}$`, `$1$${token(ALNUM, 8, random)}$`], random),
+        token(ALNUM, 53, random),
       ),
   },
   {

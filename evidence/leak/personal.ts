@@ -207,7 +207,7 @@ export const PERSONAL: readonly Kind[] = [
       const key = oneOf(['ssn', 'SSN'], random)
       return {
         ...after(`${key}: `, `${between(100, 665, random)}${digits(6, random)}`),
-        announced: { key, spoken: 'SSN' },
+        announced: { key, spoken: oneOf(['SSN', 'social security number'], random) },
       }
     },
   },
