@@ -64,7 +64,11 @@ export async function startStack(
     await haltNative(settings, say)
     rmSync(settings.state, { recursive: true, force: true })
   }
-  process.once('SIGINT', () => void end().then(() => process.exit(130)))
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)
+    process.once(signal, () => void end().then(() => process.exit(code)))
   await bootNative(settings, { policy, only, cancel: new AbortController().signal, say }).catch(async (error) => {
     await end()
     throw error
