@@ -176,6 +176,7 @@ export const KEYS: readonly Kind[] = [
     make: (random) => after(oneOf(['sk_live_', 'rk_live_', 'sk_test_'], random), token(ALNUM, 24, random)),
   },
   { name: 'npm token', make: (random) => after('npm_', token(ALNUM, 36, random)) },
+  { name: 'signing secret of a webhook', make: (random) => after('whsec_', token(ALNUM, 32, random)) },
   { name: 'SendGrid key', make: (random) => after('SG.', `${token(ALNUM, 22, random)}.${token(ALNUM, 43, random)}`) },
   {
     name: 'private key',
