@@ -49,7 +49,7 @@ const anyOf = (...operations: readonly string[]): Counted => ({
   of: ['agent'],
 })
 const asked = anyOf(...CALL_OPERATIONS, 'invoke_agent', 'execute_tool')
-/** What the lines from an agent add up to: its turns are none of them. */
+/** The calls that the lines of an agent stand for. Its own turns have no line, so they are left out. */
 const called = anyOf(...CALL_OPERATIONS, 'execute_tool')
 /** Coding agents send their calls as log records: they have a cost and no spans. */
 const callsOrNone = `(${times(calls)} or 0 * ${spent('agent', 'model')})`
