@@ -40,7 +40,7 @@ export async function bootNative(
   const wanted = services(settings, programs).filter(({ name }) => isWanted(name))
 
   const absent: Service[] = []
-  for (const service of wanted) if ((await runningPid(settings, service.name)) === undefined) absent.push(service)
+  for (const service of wanted) if (runningPid(settings, service.name) === undefined) absent.push(service)
   const running = wanted.filter((service) => !absent.includes(service)).map(({ name }) => name)
   if (running.length > 0)
     say(`  already running, with the settings of its start: ${running.join(', ')} (to change them, make down first)`)
@@ -110,7 +110,7 @@ async function untilReady(settings: Settings, { name, ready }: Service, cancel: 
   const look = async () => {
     // Without an address to ask, all that can be seen from here is that it is still alive after a moment.
     if (!ready) await sleep(1500, undefined, { signal: cancel })
-    if ((await runningPid(settings, name)) === undefined) {
+    if (runningPid(settings, name) === undefined) {
       throw new UserError(
         `${name} ended before it was ready. Its last log lines:\n${lastLines(settings, name, 15)}\nThe whole log: ${logFile(settings, name)}`,
       )
@@ -128,7 +128,7 @@ async function untilReady(settings: Settings, { name, ready }: Service, cancel: 
 }
 
 async function stopService(settings: Settings, { name, graceMs, beforeStop }: Service): Promise<void> {
-  if (beforeStop && (await runningPid(settings, name)) !== undefined) await beforeStop().catch(() => {})
+  if (beforeStop && runningPid(settings, name) !== undefined) await beforeStop().catch(() => {})
   await stop(settings, name, graceMs)
 }
 
@@ -144,7 +144,7 @@ export async function haltNative(settings: Settings, say: Caller['say']): Promis
       known
         .filter(({ name }) => wave.includes(name))
         .map(async (service) => {
-          if ((await runningPid(settings, service.name)) === undefined) return stop(settings, service.name, 0)
+          if (runningPid(settings, service.name) === undefined) return stop(settings, service.name, 0)
           await stopService(settings, service)
           say(`  ${service.name} stopped`)
         }),
@@ -166,7 +166,7 @@ export async function statusNative(
   // A Grafana that only make up knew of (GRAFANA_HOME) may still run.
   const others = started(settings).filter((name) => !known.some((service) => service.name === name))
   for (const { name, ready } of [...known, ...others.map((name) => ({ name, ready: undefined }))]) {
-    const pid = await runningPid(settings, name)
+    const pid = runningPid(settings, name)
     const isReady = pid !== undefined && (!ready || (await isWell(ready)))
     const state = pid === undefined ? 'not running' : `running (pid ${pid})${isReady ? '' : ', not ready'}`
     rows.push({ name, state, log: existsSync(logFile(settings, name)) ? logFile(settings, name) : '' })
@@ -176,8 +176,8 @@ export async function statusNative(
 
 /** Makes a running collector read its policy again. It decides at once on the traces that it holds. Its process stays, or ends. */
 export async function reloadCollector(settings: Settings, name = 'collector'): Promise<LastWords> {
-  const pid = await runningPid(settings, name)
+  const pid = runningPid(settings, name)
   if (pid === undefined) throw new UserError(`${titleOf(name)} is not running here. To start the stack: make up.`)
   signal(pid, 'SIGHUP')
-  return async () => ((await runningPid(settings, name)) === pid ? undefined : lastLines(settings, name, 5))
+  return async () => (runningPid(settings, name) === pid ? undefined : lastLines(settings, name, 5))
 }

@@ -9,6 +9,7 @@ import type { Entry } from '../sim/ledger.ts'
 import type { Caller } from '../workbench/collector.ts'
 import { bootNative, haltNative } from './boot.ts'
 import { portsOfItsOwn } from './ports.ts'
+import { killAll } from './processes.ts'
 import { prometheus } from './queries.ts'
 import { senderEnvironment } from './receiver-options.ts'
 import { tsx } from './service.ts'
@@ -27,11 +28,15 @@ export const quiet: Caller = { cancel: new AbortController().signal, say: () => 
 /** How many tests that mostly wait for a collector of their own run at the same time. */
 export const WAITING_AT_ONCE = { concurrency: 3 }
 
-/** The folders of these stacks, which go with this program. */
+/** The folders and servers of these stacks go with this program, however it ends (Node's test runner exits on a signal without a wait). */
 const folders: string[] = []
+const running = new Set<Settings>()
 process.once('exit', () => {
+  for (const settings of running) killAll(settings)
   for (const folder of folders) rmSync(folder, { recursive: true, force: true })
 })
+const interrupted = () => process.exit(130)
+const terminated = () => process.exit(143)
 
 /** A stack of its own for a test or a measurement: free ports, a temporary folder, and only the environment it names. */
 export async function ownSettings(extra: Readonly<Record<string, string>> = {}): Promise<Settings> {
@@ -62,13 +67,12 @@ export async function startStack(
   const say = (line: string) => void said.push(line)
   const end = async () => {
     await haltNative(settings, say)
+    running.delete(settings)
     rmSync(settings.state, { recursive: true, force: true })
   }
-  for (const [signal, code] of [
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-  ] as const)
-    process.once(signal, () => void end().then(() => process.exit(code)))
+  running.add(settings)
+  // Not once: a second signal would end the program in the middle of its exit.
+  process.off('SIGINT', interrupted).on('SIGINT', interrupted).off('SIGTERM', terminated).on('SIGTERM', terminated)
   await bootNative(settings, { policy, only, cancel: new AbortController().signal, say }).catch(async (error) => {
     await end()
     throw error

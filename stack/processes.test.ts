@@ -31,19 +31,19 @@ const SHELLS = {
 for (const [what, changed] of Object.entries(SHELLS))
   test(`a process that was started in one shell is found and ended in one with ${what}`, async () => {
     await start(settings, 'sleeper', sleeper)
-    const pid = await runningPid(settings, 'sleeper')
+    const pid = runningPid(settings, 'sleeper')
     assert.ok(pid)
     Object.assign(process.env, changed)
-    assert.equal(await runningPid(settings, 'sleeper'), pid)
+    assert.equal(runningPid(settings, 'sleeper'), pid)
     await stop(settings, 'sleeper', 5_000)
-    assert.equal(await runningPid(settings, 'sleeper'), undefined)
+    assert.equal(runningPid(settings, 'sleeper'), undefined)
   })
 
 test('a later process with the same pid is not ours', async () => {
   await start(settings, 'sleeper', sleeper)
-  const pid = (await runningPid(settings, 'sleeper')) ?? 0
+  const pid = runningPid(settings, 'sleeper') ?? 0
   process.kill(pid, 'SIGKILL')
-  for (let tries = 0; tries < 200 && (await runningPid(settings, 'sleeper')); tries++)
+  for (let tries = 0; tries < 200 && runningPid(settings, 'sleeper'); tries++)
     await new Promise((done) => setTimeout(done, 20))
-  assert.equal(await runningPid(settings, 'sleeper'), undefined)
+  assert.equal(runningPid(settings, 'sleeper'), undefined)
 })

@@ -14,7 +14,7 @@ import {
 import { platform } from 'node:os'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { execa } from 'execa'
+import { execaSync } from 'execa'
 import { UserError } from '../workbench/user-error.ts'
 import { waitFor } from '../workbench/wait.ts'
 import type { Settings } from './settings.ts'
@@ -51,13 +51,13 @@ export async function start(settings: Settings, name: string, { file, args, env,
   })
   child.unref()
   const pid = child.pid as number
-  writeFileSync(markFile(settings, name), JSON.stringify({ pid, born: await born(pid) }))
+  writeFileSync(markFile(settings, name), JSON.stringify({ pid, born: born(pid) }))
 }
 
-export async function runningPid(settings: Settings, name: string): Promise<number | undefined> {
+export function runningPid(settings: Settings, name: string): number | undefined {
   const mark = readMark(settings, name)
   // A process that ended before it was asked for its time of birth has none.
-  return mark?.born && (await born(mark.pid)) === mark.born ? mark.pid : undefined
+  return mark?.born && born(mark.pid) === mark.born ? mark.pid : undefined
 }
 
 /** Names of the services that have been started here and not stopped since. */
@@ -68,14 +68,22 @@ export const started = (settings: Settings): readonly string[] =>
 
 /** Sends SIGTERM to a process, and SIGKILL after `graceMs`. Never sends a signal to a process that is not ours. */
 export async function stop(settings: Settings, name: string, graceMs: number): Promise<void> {
-  const pid = await runningPid(settings, name)
+  const pid = runningPid(settings, name)
   if (pid !== undefined) {
     signal(pid, 'SIGTERM')
-    const isGone = async () => (await runningPid(settings, name)) === undefined
+    const isGone = async () => runningPid(settings, name) === undefined
     if (!(await waitFor(isGone, { withinMs: graceMs, everyMs: 50 }))) signal(pid, 'SIGKILL')
-    while ((await runningPid(settings, name)) !== undefined) await sleep(20)
+    while (runningPid(settings, name) !== undefined) await sleep(20)
   }
   rmSync(markFile(settings, name), { force: true })
+}
+
+/** Ends everything that was started here, and waits for nothing: a program that exits cannot. */
+export function killAll(settings: Settings): void {
+  for (const name of started(settings)) {
+    const pid = runningPid(settings, name)
+    if (pid !== undefined) signal(pid, 'SIGKILL')
+  }
 }
 
 export function signal(pid: number, name: NodeJS.Signals): void {
@@ -120,9 +128,9 @@ function bornOnLinux(pid: number): string {
   return !ticks || (state === 'Z' && threads < 2) ? '' : `${read('sys/kernel/random/boot_id').trim()} ${ticks}`
 }
 
-async function bornByPs(pid: number): Promise<string> {
+function bornByPs(pid: number): string {
   const env = { LC_ALL: 'C', TZ: 'UTC' }
-  const { stdout, failed } = await execa('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], { reject: false, env })
+  const { stdout, failed } = execaSync('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], { reject: false, env })
   const [, stat, date] = /^\s*(\S+)\s+(.*\S)/.exec(stdout) ?? []
   // Z is an ended program; with l, some of its threads have not ended and still hold its ports.
   return failed || (stat?.startsWith('Z') && !stat.includes('l')) ? '' : (date ?? '')

@@ -128,7 +128,7 @@ const text = async (name: 'COLLECTOR_EXPORTER_PORT' | 'COLLECTOR_COUNTED_PORT') 
   (await fetch(url(settings, name, '/metrics'))).text()
 
 test(`five services count exactly while a sixth sends ${FLOOD_MS / 1000} s of new names`, async () => {
-  const pid = await runningPid(settings, 'collector')
+  const pid = runningPid(settings, 'collector')
   const memory = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
   let steps = 1
   for (const service of GOOD) await goodStep(service, steps)

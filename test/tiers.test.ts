@@ -348,7 +348,7 @@ describe('make up TIERS=2x3', () => {
     const deadly = async (name: string) => {
       told.push(name)
       const lastWords = await reloadCollector(settings, name)
-      if (name === 'sampler-2') signal((await runningPid(settings, name)) ?? 0, 'SIGKILL')
+      if (name === 'sampler-2') signal(runningPid(settings, name) ?? 0, 'SIGKILL')
       return lastWords
     }
     await assert.rejects(

@@ -81,7 +81,7 @@ async function loss(settings: Settings): Promise<void> {
 async function memory(settings: Settings): Promise<void> {
   const each = await Promise.all(
     started(settings).map(async (name) => {
-      const { stdout } = await execa('ps', ['-o', 'rss=', '-p', String(await runningPid(settings, name))])
+      const { stdout } = await execa('ps', ['-o', 'rss=', '-p', String(runningPid(settings, name))])
       return [name, Number(stdout) / 1024] as const
     }),
   )
