@@ -218,11 +218,13 @@ describe('in the real stack', () => {
     })
   const metrics = async () => (await fetch(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'))).text()
   /** How many spans the Collector counted under this name with all of these labels. */
-  const calls = async (name: 'traces_span_metrics' | 'traces_kept', ...labels: readonly string[]) => {
+  const counted = async (metric: string, ...labels: readonly string[]) => {
     const page = await (await fetch(url(settings, 'COLLECTOR_COUNTED_PORT', '/metrics'))).text()
     const lines = page.split('\n').filter((line) => labels.every((label) => line.includes(label)))
-    return sumOf(lines.join('\n'), `${name}_calls_total`)
+    return sumOf(lines.join('\n'), metric)
   }
+  const calls = (name: 'traces_span_metrics' | 'traces_kept', ...labels: readonly string[]) =>
+    counted(`${name}_calls_total`, ...labels)
 
   for (const protocol of ['HTTP', 'gRPC'] as const)
     for (const [count, bytes, megabytes] of [
@@ -350,7 +352,7 @@ describe('in the real stack', () => {
     )
   })
 
-  test('a time that is no time does not hide the traces beside it from the search of Tempo', async () => {
+  test('a time that is no time adds no seconds, and does not hide the traces beside it from the search of Tempo', async () => {
     const now = BigInt(Date.now()) * 1_000_000n
     const one = (service: string, start: bigint, end: bigint) => ({
       resource: { attributes: toAttributes({ 'service.name': service }) },
@@ -374,6 +376,7 @@ describe('in the real stack', () => {
       [now, low],
       [high, high],
       [0n, high],
+      [0n, now],
     ] as const
     const resourceSpans = [...odd.map(([start, end]) => one('odd-times', start, end)), one('beside', now, now + 1n)]
     const headers = { 'content-type': 'application/json' }
@@ -390,6 +393,7 @@ describe('in the real stack', () => {
         odd.length,
       ),
     )
+    assert.equal(await counted('traces_span_metrics_duration_seconds_sum', 'service_name="odd-times"'), 0)
   })
 })
 
