@@ -131,6 +131,11 @@ export const ENCODINGS: readonly Encoding[] = [
     name: 'JSON in Python',
     encode: structured((fields) => python([{ function: { arguments: JSON.stringify(fields), name: 'login' } }])),
   },
+  {
+    name: 'headers in JSON',
+    encode: ({ announced, marker }) =>
+      announced && { text: JSON.stringify({ Accept: ['*/*'], [announced.key]: [marker, 'x'] }), needles: [marker] },
+  },
   { name: 'as a number in JSON', encode: asNumber((number) => `{"order": ${number}, "qty": 2}`) },
   {
     name: 'as numbers in JSON in JSON',
