@@ -226,6 +226,16 @@ describe('in the real stack', () => {
   const calls = (name: 'traces_span_metrics' | 'traces_kept', ...labels: readonly string[]) =>
     counted(`${name}_calls_total`, ...labels)
 
+  const areInEveryBackend = async (spans: readonly Span[]) => {
+    const keys = spans.map(({ traceId, spanId }) => spanKey(traceId, spanId))
+    for (const { id, server } of HERE)
+      await eventually(async () => {
+        const stored = await server.stored(settings)(keys)
+        const missing = keys.filter((key) => stored.get(key) !== 1)
+        assert.equal(missing.length, 0, `${id}: ${missing.length} of ${spans.length} missing`)
+      })
+  }
+
   for (const protocol of ['HTTP', 'gRPC'] as const)
     for (const [count, bytes, megabytes] of [
       [500, 15_000, 7.5],
@@ -236,13 +246,7 @@ describe('in the real stack', () => {
         const body = bodyOf(spans)
         assert.ok(body.length > megabytes * 0.98e6)
         assert.deepEqual((await send(settings, protocol, body)).ok, true)
-        const keys = spans.map(({ traceId, spanId }) => spanKey(traceId, spanId))
-        for (const { id, server } of HERE)
-          await eventually(async () => {
-            const stored = await server.stored(settings)(keys)
-            const missing = keys.filter((key) => stored.get(key) !== 1)
-            assert.equal(missing.length, 0, `${id}: ${missing.length} of ${count} missing`)
-          })
+        await areInEveryBackend(spans)
         const stored = await wholeTrace(spans)
         const value = stored.find(({ spanId }) => spanId === spans[7]?.spanId)?.attributes['gen_ai.input.messages']
         assert.ok(value === `7 ${prompt(bytes)}`, 'the prompt was altered')
@@ -350,6 +354,12 @@ describe('in the real stack', () => {
         odd.length,
       ),
     )
+  })
+
+  test('a span of a kind that has no letter is in every backend', async () => {
+    const spans = traceOf(1, () => ({ 'openinference.span.kind': text('12.5') }))
+    assert.ok((await send(settings, 'HTTP', bodyOf(spans))).ok)
+    await areInEveryBackend(spans)
   })
 
   test('a time that is no time adds no seconds, and does not hide the traces beside it from the search of Tempo', async () => {
