@@ -340,6 +340,86 @@ const DIALECTS: Readonly<Record<string, Made>> = {
     sent: { ...CALL, 'gen_ai.system': 'openai', [IN]: 160n, [OUT]: 40n, 'gen_ai.usage.cached_tokens': 64n },
     becomes: { [IN]: 160, [READ]: 64 },
   },
+  'llamaindex: the name of a method is a call, and its events tell the rest': {
+    scope: 'llamaindex.opentelemetry.tracer',
+    name: 'OpenAI.achat',
+    parent: true,
+    sent: { 'llamaindex.run_id': 'r' },
+    events: [
+      {
+        name: 'LLMChatStartEvent',
+        attributes: {
+          messages: '[]',
+          'model_dict.model_name': 'gpt-4o-mini',
+          'model_dict.class_name': 'Azure_OpenAI_LLM',
+        },
+      },
+      {
+        name: 'LLMChatEndEvent',
+        attributes: {
+          'response.raw.model': 'gpt-4o-mini-2024-07-18',
+          'response.raw.choices': '[{"finish_reason": "stop", "index": 0}]',
+          'response.raw.usage.prompt_tokens': 160n,
+          'response.raw.usage.completion_tokens': 40n,
+          'response.raw.usage.prompt_tokens_details.cached_tokens': 64n,
+          'response.raw.usage.completion_tokens_details.reasoning_tokens': 'null',
+          'response.message.blocks': '[{"text":"hi"}]',
+        },
+      },
+    ],
+    becomes: {
+      [OP]: 'chat',
+      [KIND]: 'LLM',
+      [REQUEST]: 'gpt-4o-mini',
+      'gen_ai.response.model': 'gpt-4o-mini-2024-07-18',
+      [PROVIDER]: 'azure.ai.openai',
+      [IN]: 160,
+      [OUT]: 40,
+      [READ]: 64,
+      [REASONING]: undefined,
+      'gen_ai.response.finish_reasons': ['stop'],
+      'input.value': '[]',
+      'output.value': '[{"text":"hi"}]',
+    },
+  },
+  'llamaindex: a tool is named where Python shows its call': {
+    scope: 'llamaindex.opentelemetry.tracer',
+    name: 'FunctionTool.acall',
+    parent: true,
+    failed: true,
+    sent: {
+      'llamaindex.step.input_summary': "ToolCall(tool_name='add', tool_kwargs={'a': 2}, tool_id='call_1')",
+    },
+    becomes: {
+      [OP]: 'execute_tool',
+      'gen_ai.tool.name': 'add',
+      'gen_ai.tool.call.arguments': "{'a': 2}",
+      'gen_ai.tool.call.id': 'call_1',
+    },
+  },
+  'llamaindex: an engine that chats is no call': {
+    scope: 'llamaindex.opentelemetry.tracer',
+    name: 'SimpleChatEngine.chat',
+    parent: true,
+    sent: { 'llamaindex.run_id': 'r' },
+    becomes: { [OP]: undefined, [KIND]: 'CHAIN' },
+  },
+  'pydantic-ai: version 1 has the answer at the end of its events': {
+    scope: 'pydantic-ai',
+    parent: true,
+    sent: {
+      ...CALL,
+      events:
+        '[{"content": "hello", "event.name": "gen_ai.user.message"}, {"index": 0, "message": {"content": "hi"}, "gen_ai.system": "openai", "event.name": "gen_ai.choice"}]',
+    },
+    becomes: { 'output.value': '{"content": "hi"}' },
+  },
+  'pydantic-ai: what runs several tools is no operation': {
+    scope: 'pydantic-ai',
+    parent: true,
+    sent: { tools: ['add'] },
+    becomes: { [OP]: undefined, [KIND]: 'CHAIN' },
+  },
   'spring-ai: a tool has the operation of a framework': {
     sent: {
       'spring.ai.kind': 'tool_call',
