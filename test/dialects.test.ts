@@ -589,6 +589,12 @@ const DIALECTS: Readonly<Record<string, Made>> = {
       'output.value': '2',
     },
   },
+  'Strands for JavaScript: the loop of calls and tools is no call': {
+    scope: 'strands-agents',
+    parent: true,
+    sent: { 'agent_loop.cycle_id': 'cycle-1' },
+    becomes: { [OP]: undefined, [KIND]: 'CHAIN' },
+  },
   'Semantic Kernel: the reason why a call ended, as Python shows it': {
     sent: { ...CALL, 'gen_ai.system': 'openai', 'gen_ai.response.finish_reason': 'FinishReason.TOOL_CALLS' },
     becomes: { 'gen_ai.response.finish_reasons': ['tool_calls'] },
