@@ -420,6 +420,28 @@ const DIALECTS: Readonly<Record<string, Made>> = {
     sent: { tools: ['add'] },
     becomes: { [OP]: undefined, [KIND]: 'CHAIN' },
   },
+  'span-kind: a call that failed has its model in JSON, and LangChain knows the agent': {
+    parent: true,
+    failed: true,
+    sent: {
+      'gen_ai.span.kind': 'LLM',
+      'gen_ai.request.parameters': '{"model": "gpt-4o-mini", "stream": true}',
+      ls_provider: 'openai',
+      lc_agent_name: 'owl',
+    },
+    becomes: { [OP]: 'chat', [KIND]: 'LLM', [REQUEST]: 'gpt-4o-mini', [PROVIDER]: 'openai', [AGENT]: 'owl' },
+    status: 2,
+  },
+  'span-kind: a tool': {
+    parent: true,
+    sent: { 'gen_ai.span.kind': 'TOOL', 'gen_ai.tool.name': 'add', 'input.value': '{"a":1}', 'output.value': '2' },
+    becomes: { [OP]: 'execute_tool', 'gen_ai.tool.call.arguments': '{"a":1}', 'gen_ai.tool.call.result': '2' },
+  },
+  'span-kind: a chain is a workflow only where it is the whole run': {
+    parent: true,
+    sent: { 'gen_ai.span.kind': 'CHAIN' },
+    becomes: { [OP]: undefined, [KIND]: 'CHAIN' },
+  },
   'spring-ai: a tool has the operation of a framework': {
     sent: {
       'spring.ai.kind': 'tool_call',
