@@ -442,6 +442,15 @@ const DIALECTS: Readonly<Record<string, Made>> = {
     sent: { 'gen_ai.span.kind': 'CHAIN' },
     becomes: { [OP]: undefined, [KIND]: 'CHAIN' },
   },
+  'OpenLLMetry of before 0.50 with LangChain: who answers is known to LangChain': {
+    sent: {
+      'llm.request.type': 'chat',
+      'gen_ai.system': 'Langchain',
+      [REQUEST]: 'gpt-4o-mini',
+      'traceloop.association.properties.ls_provider': 'openai',
+    },
+    becomes: { [OP]: 'chat', [PROVIDER]: 'openai' },
+  },
   'spring-ai: a tool has the operation of a framework': {
     sent: {
       'spring.ai.kind': 'tool_call',
