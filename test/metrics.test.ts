@@ -193,6 +193,70 @@ test('an exponential histogram has buckets that end where its values are', async
   })
 })
 
+test('exponential histograms of labels that are taken away add up, whatever their scales', async () => {
+  const of = (calls: number, { scale, offset }: { scale: number; offset: number }, host: string) =>
+    powers({ 'server.address': host }, [calls], { scale, offset }, calls, at(calls))
+  for (const calls of [1, 2])
+    await send('scales', [
+      exponential(
+        'gen_ai.client.operation.duration',
+        // 1 to 2 s, and 4 to 4.76 s.
+        [of(calls, { scale: 0, offset: 0 }, 'a'), of(calls + 1, { scale: 2, offset: 8 }, 'b')],
+        'cumulative',
+        's',
+      ),
+    ])
+  await shows('scales', (samples) => {
+    const upTo = (le: string) => valueAt(samples, 'gen_ai_client_operation_duration_seconds_bucket', { le })
+    assert.deepEqual(['0.64', '1.28', '2.56', '5.12', '+Inf'].map(upTo), [0, 0, 2, 5, 5])
+    assert.equal(valueAt(samples, 'gen_ai_client_operation_duration_seconds_sum'), 5)
+    assert.ok(samples.every(({ labels }) => !('woodland_apart' in labels)))
+  })
+})
+
+test('whole numbers and fractions add up, as Python sends them', async () => {
+  const whole = (labels: object, value: number, times: Parameters<typeof number>[2]) => {
+    const { asDouble: _, ...point } = number({ ...labels }, 1, times)
+    return { ...point, asInt: String(value) }
+  }
+  const times = (n: number) => ({ start: at(n - 1).at, at: at(n).at })
+  const total = (n: number) => ({ start: begun, at: at(n).at })
+  for (const [n, value, sum] of [
+    [1, 5, 5],
+    [2, 2.5, 7.5],
+    [3, 4, 11.5],
+    [4, 0, 11.5],
+    [5, 0.5, 12],
+  ] as const) {
+    const make = (one: number) => (Number.isInteger(one) ? whole : number)
+    await send('mixed', [
+      counter('its.steps', [make(value)({}, value, times(n))], 'delta'),
+      counter('its.cost', [make(sum)({}, sum, total(n))], 'cumulative'),
+    ])
+  }
+  const both = [whole({ host: 'a' }, 5, at(1)), number({ host: 'b' }, 7.5, at(1))]
+  await send('mixed', [counter('its.sum', both, 'cumulative'), gauge('its.level', both)])
+  await shows('mixed', (samples) => {
+    assert.equal(valueAt(samples, 'its_steps_total'), 12)
+    assert.equal(valueAt(samples, 'its_cost_total'), 12)
+    assert.equal(valueAt(samples, 'its_sum_total'), 12.5)
+    assert.equal(valueAt(samples, 'its_level'), 7.5)
+  })
+})
+
+test('a counter that goes down, and a sum that is neither steps nor a total, are dropped and counted', async () => {
+  const filtered = async () =>
+    sumOf(await collector.metrics(), 'otelcol_processor_filter_datapoints_filtered', 'filter/malformed')
+  const before = await filtered()
+  const step = (n: number) => ({ start: at(n - 1).at, at: at(n).at })
+  for (const [n, value] of [1000, -5, 3].entries())
+    await send('down', [counter('its.count', [number({}, value, step(n + 1))], 'delta')])
+  const { name, sum } = counter('its.other', [number({}, 7, at(1))], 'delta')
+  await send('down', [{ name, sum: { ...(sum as object), aggregationTemporality: 0 } }])
+  await shows('down', (samples) => assert.equal(valueAt(samples, 'its_count_total'), 1003))
+  assert.equal((await filtered()) - before, 2)
+})
+
 test('two workers that name no instance add up, and so does one that was started again', async () => {
   for (const step of [1, 2, 3])
     for (const [worker, value] of [
@@ -264,9 +328,18 @@ test('whole numbers near the end of 64 bits are dropped, so no total becomes neg
 
 test('more than 500 sets of labels in one export are one series with the right total', async () => {
   const many = Array.from({ length: 501 }, (_, n) => number({ 'gen_ai.agent.name': `agent ${n}` }, 2, at(1)))
-  await send('ids', [counter('its.count', many, 'cumulative'), counter('its.other', many.slice(1), 'cumulative')])
+  const scales = many.map((_, n) =>
+    powers({ 'gen_ai.agent.name': `agent ${n}` }, [2], { scale: n % 5, offset: n }, 2, at(1)),
+  )
+  await send('ids', [
+    counter('its.count', many, 'cumulative'),
+    counter('its.other', many.slice(1), 'cumulative'),
+    exponential('its.powers', scales, 'cumulative'),
+  ])
   await shows('ids', (samples) => {
     assert.equal(valueAt(samples, 'its_count_total', { otel_metric_overflow: 'true' }), 1002)
+    assert.equal(valueAt(samples, 'its_powers_count', { otel_metric_overflow: 'true' }), 1002)
+    assert.equal(valueAt(samples, 'its_powers_sum', { otel_metric_overflow: 'true' }), 1002)
     assert.equal(samples.filter(({ name }) => name === 'its_other_total').length, 500)
   })
 })
