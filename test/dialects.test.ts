@@ -1082,6 +1082,10 @@ const SHAPES: Readonly<Record<string, Made>> = {
       'woodland.usage.output_tokens.sent': undefined,
     },
   },
+  'OpenAI by OpenLLMetry with the new name of the provider: an old name of the cache': {
+    sent: { ...CALL, [IN]: 100n, [OUT]: 10n, 'gen_ai.usage.cache_read_input_tokens': 64n },
+    becomes: { [IN]: 100, [READ]: 64, 'woodland.usage.input_tokens.sent': undefined },
+  },
   'Anthropic raw: input without its cache': {
     sent: {
       'gen_ai.system': 'anthropic',

@@ -206,6 +206,7 @@ test('a stop text ends the answer before it, and is told, streamed or not', asyn
 test('what vLLM serves and this mock does not is refused at once, in the words of vLLM', async () => {
   const { client } = await serve()
   for (const [name, asked] of [
+    ['Messages', client.post('/messages', { body: { model: MODEL, max_tokens: 9, messages: [] } })],
     ['Embeddings', client.embeddings.create({ model: MODEL, input: 'x' })],
     ['Responses', client.responses.create({ model: MODEL, input: 'x' })],
     ['Completions', client.completions.create({ model: MODEL, prompt: 'x' })],

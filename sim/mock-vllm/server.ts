@@ -50,6 +50,7 @@ const RETRY_SECONDS = { rate_limit: 1, server_error: 0.5 }
 const OTHER_APIS: Readonly<Record<string, string>> = {
   '/v1/completions': 'Completions',
   '/v1/responses': 'Responses',
+  '/v1/messages': 'Messages',
   '/v1/embeddings': 'Embeddings',
 }
 
