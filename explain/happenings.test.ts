@@ -142,7 +142,7 @@ test('evaluations of events and of agents written by hand; a score alone is neit
     turn('fox', {
       events: [
         event('allowed', 'pass', 1),
-        event('tone', 'incorrect', 0.2),
+        event('tone', 'Incorrect.\n', 0.2),
         event('length', undefined, 0.7),
         event('mood', 'grumpy'),
       ],
@@ -159,11 +159,12 @@ test('evaluations of events and of agents written by hand; a score alone is neit
     evaluations.map(({ name, label, score, passed }) => [name, label, score, passed]),
     [
       ['allowed', 'pass', 1, true],
-      ['tone', 'incorrect', 0.2, false],
+      ['tone', 'Incorrect.\n', 0.2, false],
       ['length', undefined, 0.7, undefined],
       ['mood', 'grumpy', undefined, undefined],
       ['task_success', undefined, 0.4, undefined],
       ['grounded', 'Hallucinated', 0.1, false],
+      ['polite', 'yes', undefined, true],
     ],
   )
   assert.deepEqual([evaluations[0]?.agent, evaluations[0]?.explanation], ['fox', 'because'])

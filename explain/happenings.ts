@@ -8,6 +8,7 @@ import {
   handWrittenEvaluations,
   OTHER,
   WOODLAND,
+  wordOf,
 } from '../vocabulary/attributes.ts'
 import { errorOf, modelOf, type Scene, textOf, toolOf } from './roles.ts'
 import { isRequest } from './time.ts'
@@ -211,7 +212,7 @@ export const evaluationsOf = (scenes: readonly Scene[]): readonly Evaluation[] =
 
 function labelled(given: Plain, why?: Plain): Pick<Evaluation, 'label' | 'passed' | 'explanation'> {
   const label = textOf(given)
-  const word = label?.toLowerCase() ?? ''
+  const word = wordOf(label ?? '')
   const passed = PASS.has(word) ? true : FAIL.has(word) ? false : undefined
   return { label, passed, explanation: textOf(why) }
 }

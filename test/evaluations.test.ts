@@ -128,7 +128,7 @@ test('each event of a span counts once, by evaluation, outcome, agent, prompt ve
   const asked = { ...TURN, 'gen_ai.prompt.version': '2', 'experiment.variant': 'careful', outcome: 'of the span' }
   const events = [
     event({ [NAME]: 'allowed', [LABEL]: 'fail', [SCORE]: 0 }),
-    event({ [NAME]: 'readable', [LABEL]: 'Pass', [SCORE]: 1 }),
+    event({ [NAME]: 'readable', [LABEL]: ' Pass.\n', [SCORE]: 1 }),
     event({ [NAME]: 'tone', [SCORE]: 0.7 }),
     event({ [NAME]: 'mood', [LABEL]: 'grumpy' }),
     event({ [NAME]: 'no evaluation' }, 'gen_ai.choice'),
@@ -164,6 +164,8 @@ test('attributes of agents written by hand count alike, and one name in two plac
     'eval.score.task_success': 0.1,
     'eval.label.task_success': 'incorrect',
     'eval.label.a': 'correct',
+    // A model that judges may give no score, and may end its word with a new line.
+    'eval.label.c': 'FAIL\n',
   }
   await sendAll('by-hand', [{ attributes: alone }, { attributes: third }])
   const about = (name: string, outcome: string) =>
@@ -172,13 +174,14 @@ test('attributes of agents written by hand count alike, and one name in two plac
     [about('task_success', 'fail')]: 2,
     [about('a', 'pass')]: 1,
     [about('b', 'scored')]: 1,
+    [about('c', 'fail')]: 1,
   })
 })
 
 test('log records count too, of older and newer senders, and other records do not', async () => {
   await sendRecords(
     'records',
-    record({ [NAME]: 'helpful', [LABEL]: 'thumbs_down', 'gen_ai.agent.name': 'fox', 'gen_ai.prompt.version': '1' }),
+    record({ [NAME]: 'helpful', [LABEL]: 'thumbs_down\n', 'gen_ai.agent.name': 'fox', 'gen_ai.prompt.version': '1' }),
     record({ [NAME]: 'helpful', [LABEL]: 'thumbs up', 'event.name': 'gen_ai.evaluation.result' }, {}),
     record({ [NAME]: 'helpful', [LABEL]: 'fail', outcome: 'x' }, { eventName: 'gen_ai.choice' }),
   )
@@ -195,6 +198,7 @@ test('a run that failed an evaluation is kept and says which; one that passed is
     event({ [NAME]: 'polite', [LABEL]: 'no' }),
   ])
   const byHand = await send('kept', { ...TURN, 'eval.score.task': 0, 'eval.label.task': 'failed', 'eval.score.x': 1 })
+  const labelOnly = await send('kept', { ...TURN, 'eval.label.task': 'fail' })
   assert.deepEqual((await kept(failed)).attributes[FAILED], ['allowed', 'polite'])
   const { attributes, events } = await kept(failed)
   assert.equal(attributes[OUTCOME], 'fail')
@@ -208,6 +212,7 @@ test('a run that failed an evaluation is kept and says which; one that passed is
   )
   assert.deepEqual((await kept(byHand)).attributes[FAILED], ['task'])
   assert.equal((await kept(byHand)).attributes[OUTCOME], 'fail')
+  assert.deepEqual((await kept(labelOnly)).attributes[FAILED], ['task'])
 
   // One in ten is kept as a sample, and none for its evaluation.
   const passed = await Promise.all(

@@ -112,13 +112,22 @@ export const EVALUATION_LABELS = {
   ]),
 } as const
 
-/** Agents written by hand have evaluations as attributes of a span: a score, and perhaps a label, each with the name after it. */
+/** The word of a label as it is compared: a model that judges may end it with a full stop or a new line. */
+export const wordOf = (label: string): string => label.replace(/^[ \t\r\n.!]+|[ \t\r\n.!]+$/g, '').toLowerCase()
+
+/** Agents written by hand have evaluations as attributes of a span: a score, a label, or both, each with the name after it. */
 const [SCORE, LABEL] = ['eval.score.', 'eval.label.']
-export const handWrittenEvaluations = <T>(attributes: Readonly<Record<string, T>>) =>
-  Object.entries(attributes).flatMap(([key, score]) => {
-    const name = key.startsWith(SCORE) ? key.slice(SCORE.length) : ''
-    return name && typeof score === 'number' ? [{ name, score, label: attributes[LABEL + name] }] : []
-  })
+export const handWrittenEvaluations = <T>(attributes: Readonly<Record<string, T>>) => {
+  const names = Object.keys(attributes).flatMap((key) =>
+    key.startsWith(SCORE) || key.startsWith(LABEL) ? [key.slice(SCORE.length)] : [],
+  )
+  return [...new Set(names)]
+    .map((name) => {
+      const score = attributes[SCORE + name]
+      return { name, score: typeof score === 'number' ? score : undefined, label: attributes[LABEL + name] }
+    })
+    .filter(({ score, label }) => score !== undefined || label !== undefined)
+}
 
 /** Where the time of a request went, in seconds, as vLLM writes it on its span. */
 export const VLLM = {
