@@ -44,6 +44,18 @@ const PROVIDER = 'gen_ai.provider.name'
 const CALL = { [OP]: 'chat', [REQUEST]: 'm', [PROVIDER]: 'openai' }
 
 const DIALECTS: Readonly<Record<string, Made>> = {
+  'Sentry: a call of the Responses API': {
+    sent: { 'gen_ai.system': 'openai', [OP]: 'responses', [REQUEST]: 'gpt-4o', [IN]: 7n, [OUT]: 8n },
+    becomes: { [OP]: 'chat', [IN]: 7, [KIND]: 'LLM', 'woodland.operation.name.sent': 'responses' },
+  },
+  'Sentry: a call of the Vercel AI SDK': {
+    sent: { 'gen_ai.system': 'google.generative-ai', [OP]: 'stream_text', [REQUEST]: 'gemini-2.5-flash', [IN]: 7n },
+    becomes: { [OP]: 'chat', [PROVIDER]: 'gcp.gemini' },
+  },
+  'Sentry: embeddings': {
+    sent: { 'gen_ai.system': 'openai', [OP]: 'embed_many', [REQUEST]: 'text-embedding-3-small', [IN]: 7n },
+    becomes: { [OP]: 'embeddings', [KIND]: 'EMBEDDING' },
+  },
   'genkit: a call, whose keys have colons and whose tokens are in JSON': {
     scope: 'genkit-tracer',
     parent: true,
