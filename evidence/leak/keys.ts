@@ -169,7 +169,13 @@ export const KEYS: readonly Kind[] = [
       after: "'",
     }),
   },
-  { name: 'Google key', make: (random) => after('AIza', token(ALNUM, 35, random)) },
+  {
+    name: 'Google key',
+    make: (random) =>
+      random.below(2) === 0
+        ? after('AIza', token(ALNUM, 35, random))
+        : after('AQ.', `Ab8RN6${token(ALNUM, 46, random)}`),
+  },
   { name: 'Hugging Face token', make: (random) => after('hf_', token(LOWER + UPPER, 34, random)) },
   {
     name: 'Stripe key',
