@@ -52,6 +52,14 @@ const DIALECTS: Readonly<Record<string, Made>> = {
     sent: { 'gen_ai.system': 'google.generative-ai', [OP]: 'stream_text', [REQUEST]: 'gemini-2.5-flash', [IN]: 7n },
     becomes: { [OP]: 'chat', [PROVIDER]: 'gcp.gemini' },
   },
+  'Sentry: the time to the first token': {
+    sent: { 'gen_ai.system': 'openai', [OP]: 'chat', [REQUEST]: 'gpt-4o', 'gen_ai.response.time_to_first_token': 0.5 },
+    becomes: { 'gen_ai.response.time_to_first_chunk': 0.5 },
+  },
+  "Azure's SDKs: the names that its providers had at first": {
+    sent: { 'gen_ai.system': 'az.ai.inference', [OP]: 'chat', [REQUEST]: 'gpt-4o', [IN]: 7n },
+    becomes: { [PROVIDER]: 'azure.ai.inference' },
+  },
   'Sentry: embeddings': {
     sent: { 'gen_ai.system': 'openai', [OP]: 'embed_many', [REQUEST]: 'text-embedding-3-small', [IN]: 7n },
     becomes: { [OP]: 'embeddings', [KIND]: 'EMBEDDING' },
