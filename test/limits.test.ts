@@ -19,7 +19,7 @@ import {
 import { encode } from '../otlp/protobuf.ts'
 import { BACKENDS, collectorFile, served } from '../stack/backends/backends.ts'
 import { eventually, ownSettings, startStack } from '../stack/own-stack.ts'
-import { phoenixData, tempoTrace } from '../stack/queries.ts'
+import { phoenixData, phoenixSpans, tempoTrace } from '../stack/queries.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
 import { sumOf } from '../workbench/collector.ts'
 
@@ -360,6 +360,16 @@ describe('in the real stack', () => {
     const spans = traceOf(1, () => ({ 'openinference.span.kind': text('12.5') }))
     assert.ok((await send(settings, 'HTTP', bodyOf(spans))).ok)
     await areInEveryBackend(spans)
+  })
+
+  test('a kind that is no text does not hide the spans beside it in Phoenix', async () => {
+    const kinds: readonly AnyValue[] = [integer(5), { arrayValue: { values: [text('LLM')] } }, text('LLM')]
+    const spans = traceOf(kinds.length, (index) => ({ 'openinference.span.kind': kinds[index] ?? {} }))
+    assert.ok((await send(settings, 'gRPC', bodyOf(spans, 'odd-kinds'))).ok)
+    await eventually(async () => {
+      const stored = await phoenixSpans(settings, 'odd-kinds')
+      assert.deepEqual(stored.map((span) => span.span_kind).toSorted(), ['LLM', 'UNKNOWN', 'UNKNOWN'])
+    })
   })
 
   test('a time that is no time adds no seconds, and does not hide the traces beside it from the search of Tempo', async () => {
