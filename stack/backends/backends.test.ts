@@ -36,6 +36,7 @@ const NAMED_IN: readonly (readonly [glob: string, why: string])[] = [
   ['sim/last-turn.ts', 'an agent may read its last turn, in the source of traces'],
   ['sim/{config,main}.ts', 'the address of that source is an option'],
   ['**/*.test.ts', 'a test says what one backend must show'],
+  ['test/dialect-cases.ts', 'Langfuse is an SDK, too, and has cases'],
 ]
 
 /** `otlp` is also the name of the protocol, so it is everywhere. */
