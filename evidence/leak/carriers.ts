@@ -142,7 +142,8 @@ export function* carried({ seed, shapes: limit }: Readonly<{ seed: number; shape
       yield {
         signal: 'traces',
         spans: 1,
-        hasMessages: carrier.key === 'gen_ai.input.messages',
+        // Messages as the conventions write them. Phoenix shows others as a text.
+        hasMessages: carrier.key === 'gen_ai.input.messages' && carrier.text.includes('"parts"'),
         traceIds: [...eachSpan(request)].map(({ span }) => span.traceId),
         body: JSON.stringify(request),
         items: [{ kind: kind.name, encoding: AS_SENT, field: carrier.name, needles: [secret.marker] }],
