@@ -8,6 +8,7 @@ import { parse } from 'yaml'
 import { readRecordings } from '../evidence/foreign/recordings.ts'
 import { render } from '../grafana/source/board.ts'
 import { boards } from '../grafana/source/boards.ts'
+import { OF_THE_CONVENTIONS } from '../grafana/source/catalogue.ts'
 import { isPerToken } from '../grafana/source/prices.ts'
 import { postOtlp } from '../otlp/post.ts'
 import packageJson from '../package.json' with { type: 'json' }
@@ -438,7 +439,8 @@ test('the first board shows the agents of other SDKs beside the simulator, with 
     }
     // The catalogue has no price for what your own server answers: the example of the Vercel AI SDK calls its provider local.
     // Without a provider, it finds the model by its name, and so do we.
-    const from = expected.provider === undefined ? {} : { providerId: expected.provider }
+    const { provider } = expected
+    const from = provider === undefined ? {} : { providerId: OF_THE_CONVENTIONS[provider] ?? provider }
     const usd = calcPrice(usage, expected.model ?? '', from)?.total_price ?? 0
     priced += usd > 0 ? 1 : 0
     await eventually(async () => {
