@@ -128,11 +128,11 @@ test('the spend of each agent is shown with its budget', async () => {
 })
 
 test('Phoenix has the same cost for the kept calls, by agent and model', async () => {
-  const [kept] = await prometheus(
-    settings,
-    'sum(otelcol_processor_tail_sampling_global_count_traces_sampled{sampled="true"})',
-  )
   const { calls, answered } = await eventually(async () => {
+    const [kept] = await prometheus(
+      settings,
+      'sum(otelcol_processor_tail_sampling_global_count_traces_sampled{sampled="true"})',
+    )
     const spans = await phoenixSpans(settings, packageJson.name)
     const traces = new Set(spans.map(({ context }) => context.trace_id))
     const calls = spans.filter(
