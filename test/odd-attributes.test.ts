@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { resolve } from 'node:path'
 import { before, test } from 'node:test'
 import { idOf, inTurn, type Outcome, outcomeOf, type Seen } from '../evidence/foreign/replay.ts'
-import { type AnyValue, attributeOf, integer, type Span, text, toValue, traceRequest } from '../otlp/json.ts'
+import { type AnyValue, integer, type Span, text, toValue, traceRequest } from '../otlp/json.ts'
 import { randomOf } from '../random/random.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { ownSettings, quiet } from '../stack/own-stack.ts'
@@ -55,21 +55,17 @@ const TYPES: Readonly<Record<string, (value: AnyValue) => boolean>> = {
 
 const random = randomOf(5, 1)
 const sent = Object.entries({ ...DIALECTS, ...SHAPES }).flatMap(([title, one]) => {
-  const { body } = sentOf(one, random, 'odd')
-  const [from] = body.resourceSpans
-  const [scope] = from?.scopeSpans ?? []
+  const { span: like } = sentOf(one, random, 'odd')
   return Object.keys(one.sent).flatMap((key) =>
     ODD.map((value) => {
-      const [like] = scope?.spans ?? []
-      const attributes = (like?.attributes ?? []).map((each) =>
-        each.key === key ? { key, ...(value && { value }) } : each,
-      )
-      const span: Span = { ...(like as Span), traceId: random.hex(32), spanId: random.hex(16), attributes }
-      const resource = { 'service.name': 'odd' }
+      const attributes =
+        like.attributes?.map((each) => (each.key === key ? { key, ...(value && { value }) } : each)) ?? []
+      const span: Span = { ...like, traceId: random.hex(32), spanId: random.hex(16), attributes }
+      const from = { resource: { 'service.name': 'odd' }, scope: { name: one.scope ?? 'lab' } }
       return {
         case: `${title}: ${key} = ${JSON.stringify(value)?.slice(0, 60)}`,
         span,
-        body: traceRequest([span], { resource, scope: { name: one.scope ?? 'lab' } }),
+        body: traceRequest([span], from),
       }
     }),
   )
@@ -94,8 +90,7 @@ test('whatever stands under a key of an SDK, the span arrives, and what a dialec
     const seen: Seen | undefined = outcome.seen.get(idOf(span))
     if (!seen) return [`${title}: does not arrive`]
     return (seen.span.attributes ?? []).flatMap(({ key, value = {} }) => {
-      const isMade =
-        attributeOf(span.attributes, key) === undefined && !span.attributes?.some((each) => each.key === key)
+      const isMade = !span.attributes?.some((each) => each.key === key)
       return isMade && TYPES[key]?.(value) === false ? [`${title}: ${key} becomes ${JSON.stringify(value)}`] : []
     })
   })
