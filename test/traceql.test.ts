@@ -95,14 +95,13 @@ const searches: Readonly<Record<string, Check>> = {
     const query = recipe('slow-calls').query.replace(settingsOfBoards.slowCall, `${ms}ms`)
     return { query, expected: traces(of('call').filter((call) => call.ms > ms)) }
   },
-  'waited-in-the-queue': () => ({
-    query: recipe('waited-in-the-queue').query.replace('0.1', '0.001'),
-    expected: under(
-      isCall,
-      ({ name, attributes }) =>
-        name === 'llm_request' && Number(attributes['gen_ai.latency.time_in_queue'] ?? 0) > 0.001,
-    ),
-  }),
+  'waited-in-the-queue': () => {
+    const waited = (span: Span) => Number(span.attributes['gen_ai.latency.time_in_queue'] ?? 0)
+    const isRequest = ({ name }: Span) => name === 'llm_request'
+    const seconds = inGap(spans.filter(isRequest).map((span) => waited(span) * 1e6)) / 1e6
+    const query = recipe('waited-in-the-queue').query.replace('0.1', String(seconds))
+    return { query, expected: under(isCall, (span) => isRequest(span) && waited(span) > seconds) }
+  },
   'retried-and-saved': () => {
     const children = spans
       .filter((span) => isCall(span) && !span.error)
