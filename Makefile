@@ -96,7 +96,7 @@ check: $(installed) ## run type check, lint and unit tests; needs no servers
 	@tsx --test $$(git ls-files --cached --others --exclude-standard '*.test.ts' ':!test')
 
 test: check ## run everything: make check, then the tests with real servers
-	@tsx --test --test-concurrency=1 $$(git ls-files --cached --others --exclude-standard 'test/*.test.ts')
+	@tsx --test --test-concurrency=2 $$(git ls-files --cached --others --exclude-standard 'test/*.test.ts')
 
 recall: $(installed) ## send traces that must be kept, and count the lost ones: COUNT=… SEED=…
 	@tsx stack/main.ts recall
