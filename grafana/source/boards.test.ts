@@ -88,6 +88,25 @@ test('a colour that means an agent means nothing else on any board', () => {
       assert.ok(!hues.some((hue) => colour.includes(hue)), `${name}: ${what} is ${colour}`)
 })
 
+test('a name in its colour can be read on dark and on light pages', () => {
+  const luminance = (colour: string) => {
+    const [red = 0, green = 0, blue = 0] = [1, 3, 5]
+      .map((at) => Number.parseInt(colour.slice(at, at + 2), 16) / 255)
+      .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+  }
+  const contrast = (one: string, other: string) => {
+    const [dark = 0, light = 0] = [luminance(one), luminance(other)].sort((a, b) => a - b)
+    return (light + 0.05) / (dark + 0.05)
+  }
+  const used = new Set(Object.values(colours).flatMap((palette) => Object.values(palette)))
+  const ownColours = [...used].filter((colour) => /^#[0-9a-f]{6}$/.test(colour))
+  assert.ok(ownColours.length > 5)
+  // The panels of Grafana 13.1, and what WCAG 2.2 asks for large text and graphics.
+  for (const page of ['#181b1f', '#ffffff'])
+    for (const colour of ownColours) assert.ok(contrast(colour, page) >= 3, `${colour} on ${page}`)
+})
+
 test('where agents have colours, a line that is about none has a colour that none has', () => {
   for (const board of boards.filter(({ uid }) => uid !== 'pipeline'))
     for (const { title, type, targets, fieldConfig } of (JSON.parse(JSON.stringify(render(board))) as Json).panels) {

@@ -13,17 +13,18 @@ export const AGENT_COLOURS: Readonly<Record<string, string>> = {
 
 /**
  * What is not an agent has none of their hues, so that a colour means one thing on a board: no yellow, green, orange, blue or purple.
- * What belongs together, as a reply that cannot be read and the policy that keeps it, has one colour.
+ * What belongs together, as a reply that cannot be read and the policy that keeps it, has one colour. Each can be read as a text,
+ * on dark and on light pages.
  */
 const RASPBERRY = '#d6336c'
-const CYAN = '#22b8cf'
+const CYAN = '#1098ad'
 const BROWN = '#8d6e63'
 const TEAL = '#00897b'
-const PINK = '#f48fb1'
+const PINK = '#e8618c'
 const PLUM = '#a8487f'
 const SLATE = '#78909c'
-const LIGHT_SLATE = '#b0bec5'
-const PALE_RED = '#ef9a9a'
+const TAN = '#ad8157'
+const LIGHT_RED = '#e06666'
 const GREY = '#808080'
 
 export const REFUSAL_COLOURS: Readonly<Record<string, string>> = {
@@ -56,11 +57,11 @@ export const POLICY_COLOURS: Readonly<Record<string, string>> = {
   'keep-self-buys': CYAN,
   'keep-failed-calls': PLUM,
   'keep-failed-agents-and-tools': PINK,
-  'keep-failed-evaluations': PALE_RED,
+  'keep-failed-evaluations': LIGHT_RED,
   'keep-slow-calls': TEAL,
   'keep-slow-runs': BROWN,
   'keep-token-heavy': SLATE,
-  'keep-heavy-calls': LIGHT_SLATE,
+  'keep-heavy-calls': TAN,
   'sample-routine-10-percent': GREY,
 }
 
