@@ -17,9 +17,9 @@ export const AGENT_COLOURS: Readonly<Record<string, string>> = {
  * on dark and on light pages.
  */
 const RASPBERRY = '#d6336c'
-const CYAN = '#1098ad'
+const CYAN = '#12a1b8'
 const BROWN = '#8d6e63'
-const TEAL = '#00897b'
+const TEAL = '#00796b'
 const PINK = '#e8618c'
 const PLUM = '#a8487f'
 const SLATE = '#78909c'

@@ -19,7 +19,7 @@ const figures = [
   figure('Traces kept', ask.keptShareInRange, { unit: 'percentunit', decimals: 1 }).description(
     'Share of the judged traces that were stored. The shipped list keeps about a third of ordinary traffic. If it climbs towards 100 %, something fails in every tick, or a threshold is too low: see which policy it is.',
   ),
-  figure('Dropped', ask.spansThrownAwayShare, { unit: 'percentunit', decimals: 1 }).description(
+  figure('Span drop', ask.spansThrownAwayShare, { unit: 'percentunit', decimals: 1 }).description(
     'Share of the spans received that were sent to no backend: what sampling saves. It follows the traces kept; where the two differ, kept traces are longer or shorter than others. Metrics still count all of them.',
   ),
   figure('Daily drop', ask.bytesNotStoredPerDay, { unit: 'bytes', decimals: 1, step: STEP }).description(
