@@ -96,6 +96,7 @@ check: $(installed) ## run type check, lint and unit tests; needs no servers
 	@tsx --test $$(git ls-files --cached --others --exclude-standard '*.test.ts' ':!test')
 
 test: check ## run everything: make check, then the tests with real servers
+	@tsx stack/commands/build-servers.ts
 	@tsx --test --test-concurrency=2 $$(git ls-files --cached --others --exclude-standard 'test/*.test.ts')
 
 recall: $(installed) ## send traces that must be kept, and count the lost ones: COUNT=… SEED=…

@@ -55,7 +55,7 @@ export type Programs = (name: string) => string
 /** Reads a file of recipes. */
 export const readRecipes = (file: string): Recipes => parse(readFileSync(resolve(ROOT, file), 'utf8')).programs
 
-const SHIPPED = readRecipes('stack/native/recipes.yaml')
+export const SHIPPED = readRecipes('stack/native/recipes.yaml')
 const CLOCK_MS = 20_000
 const isGo = (recipe: Recipe): recipe is GoRecipe => 'packages' in recipe
 const isNode = (recipe: Recipe): recipe is NodeRecipe => 'npm' in recipe
@@ -198,9 +198,9 @@ async function buildGo(settings: Settings, { name: part, recipe, folder }: Part<
   })
 }
 
-/** `go list` of the packages of a program downloads the modules that they need, and no others. */
+/** `go list` of the packages of a program downloads the modules that they need, and no others. What is generated has no packages yet. */
 async function fetchModules(settings: Settings, parts: readonly Part<GoRecipe>[], options: Caller): Promise<void> {
-  for (const { name, recipe } of parts) {
+  for (const { name, recipe } of parts.filter(({ recipe }) => !recipe.generate)) {
     const { source, packages, tags } = recipe
     const list = ['list', '-deps', ...(tags ? [`-tags=${tags}`] : []), ...Object.values(packages)]
     await command(settings, `${name}-build`, go(resolve(ROOT, source), list), options)
@@ -241,7 +241,8 @@ async function inScratch(settings: Settings, folder: string, make: (scratch: str
     if (existsSync(folder)) return // Another clone built it in the meantime.
     renameSync(scratch, folder)
   } finally {
-    rmSync(scratch, { recursive: true, force: true })
+    // After Ctrl-C, what pip or go had started may write for some seconds more.
+    rmSync(scratch, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 })
   }
 }
 

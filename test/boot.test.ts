@@ -4,6 +4,7 @@ import {
   chmodSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -58,14 +59,14 @@ const fake = (bin: string, name: string, says: string) => {
 }
 
 /** Builds in a separate process with another PATH and an empty cache, and returns the error. */
-async function buildWith(path: string, part: string): Promise<string> {
+async function buildWith(path: string, ...parts: readonly string[]): Promise<string> {
   const script = `
     import { build } from '${resolve(ROOT, 'stack/native.ts')}'
     import { readSettings } from '${resolve(ROOT, 'stack/settings.ts')}'
     const settings = readSettings()
-    await build({ ...settings, env: { ...settings.env, XDG_CACHE_HOME: '${resolve(folder, 'cache')}' } }, ['${part}'], {
+    await build({ ...settings, env: { ...settings.env, XDG_CACHE_HOME: '${resolve(folder, 'cache')}' } }, ${JSON.stringify(parts)}, {
       cancel: new AbortController().signal, say: () => {} }).catch((error) => console.log(error.message))`
-  const file = resolve(folder, `build-${part}.mts`)
+  const file = resolve(folder, 'build.mts')
   writeFileSync(file, script)
   const { stdout } = await execa(process.execPath, ['--import', import.meta.resolve('tsx'), file], {
     env: { PATH: path },
@@ -86,6 +87,26 @@ test('a Go that is too old is named with both versions', async () => {
   const bin = pathWith('old-go', 'sh')
   fake(bin, 'go', 'go1.19.1')
   assert.match(await buildWith(bin, 'tempo'), /Go 1\.19\.1 is too old: .* needs Go 1\.2\d/)
+})
+
+test('two collectors that are generated are built in one go', async () => {
+  const bin = pathWith('two-go', 'sh', 'touch')
+  // What go does: it says its version, finds no package in a folder without a Go file, generates one, and writes a program.
+  const go = `#!/bin/sh
+case "$1 $2" in
+  env*) echo go1.99.0 ;;
+  list*) set -- *.go; test -e "$1" || { echo "no Go files"; exit 1; } ;;
+  tool*) touch main.go ;;
+  build*) while [ "$1" != -o ]; do shift; done; touch "$2" ;;
+esac
+`
+  writeFileSync(resolve(bin, 'go'), go)
+  chmodSync(resolve(bin, 'go'), 0o755)
+  assert.equal(await buildWith(bin, 'collector', 'collector-tiers'), '')
+  assert.deepEqual(
+    readdirSync(resolve(folder, 'cache/thousand-token-wood')).map((name) => name.replace(/-\d.*/, '')),
+    ['collector', 'collector-tiers'],
+  )
 })
 
 test('without Python, or with an old one, the error says which version Phoenix needs', async () => {
