@@ -29,7 +29,7 @@ const FOREIGN = [
   /^llm(\.token_count(\.[a-z_]+)*)?$/,
   /^gen_ai\.usage\.[a-z_.]*tokens$/,
   /^gen_ai\.latency\.[a-z_]+$/,
-  /^(shard|gen_ai\.system|otel\.(metric\.overflow|scope\.name))$/,
+  /^(shard|woodland\.apart|gen_ai\.system|otel\.(metric\.overflow|scope\.name))$/,
   /^(otelcol|tempo|prometheus|vllm|otel_sdk|traces_span_metrics|traces_kept|traces_service_graph)[a-z_:.]*/,
   /^gen_ai_(price_key|price_usd_per_token|price_usd_per_hour|budget_usd_per_day)$/,
   /^(job|instance|le|alertname|alertstate|severity|outcome|span_kind|status_code|service_name|trace_id)$/,
