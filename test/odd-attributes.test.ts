@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { resolve } from 'node:path'
 import { before, test } from 'node:test'
 import { idOf, inTurn, type Outcome, outcomeOf, type Seen } from '../evidence/foreign/replay.ts'
-import { type AnyValue, integer, type Span, text, toValue, traceRequest } from '../otlp/json.ts'
+import { type AnyValue, type Span, traceRequest } from '../otlp/json.ts'
 import { randomOf } from '../random/random.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { ownSettings, quiet } from '../stack/own-stack.ts'
@@ -22,21 +22,7 @@ import {
   sentOf,
   WRITE,
 } from './dialect-cases.ts'
-
-/** What may stand under any key, because somebody wrote it by hand. */
-const ODD: readonly (AnyValue | undefined)[] = [
-  undefined,
-  integer(7),
-  integer(-5),
-  integer(2n ** 63n - 1n),
-  { doubleValue: 1.5 },
-  { doubleValue: 'NaN' as unknown as number },
-  { boolValue: true },
-  ...['', ' ', '{', 'null', '[null]', '{"a":{"b":[1,"x",null]}}', '12.5', 'abc', '/', 'a/'.repeat(3000)].map(text),
-  toValue([]),
-  toValue(['a', 1, { k: 'v' }]),
-  toValue({ role: 'user' }),
-]
+import { ODD } from './odd-values.ts'
 
 const isText = ({ stringValue = '' }: AnyValue) => stringValue !== ''
 const isCount = ({ intValue, doubleValue }: AnyValue) => {
