@@ -2,7 +2,14 @@ import assert from 'node:assert/strict'
 import { resolve } from 'node:path'
 import { before, test } from 'node:test'
 import { idOf, inTurn, type Outcome, outcomeOf, type Seen } from '../evidence/foreign/replay.ts'
-import { type AnyValue, type Span, traceRequest } from '../otlp/json.ts'
+import {
+  type AnyValue,
+  type Attribute,
+  type Span,
+  type TraceRequest,
+  toAttributes,
+  traceRequest,
+} from '../otlp/json.ts'
 import { randomOf } from '../random/random.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { ownSettings, quiet } from '../stack/own-stack.ts'
@@ -22,7 +29,7 @@ import {
   sentOf,
   WRITE,
 } from './dialect-cases.ts'
-import { ODD } from './odd-values.ts'
+import { ODD, ODD_ATTRIBUTES, SECRET } from './odd-values.ts'
 
 const isText = ({ stringValue = '' }: AnyValue) => stringValue !== ''
 const isCount = ({ intValue, doubleValue }: AnyValue) => {
@@ -57,13 +64,44 @@ const sent = Object.entries({ ...DIALECTS, ...SHAPES }).flatMap(([title, one]) =
   )
 })
 
+/** A call of one token, with something odd on it, on its event, its scope or its resource. */
+type Places = Readonly<{ resource?: readonly Attribute[]; scope?: readonly Attribute[]; span?: readonly Attribute[] }>
+const around = [
+  ...ODD_ATTRIBUTES.flatMap((odd): Places[] => [
+    { resource: [...toAttributes({ 'service.name': 'odd' }), ...odd] },
+    { scope: odd },
+    { span: odd },
+  ]),
+  ...['service.name', 'gen_ai.agent.name'].flatMap((key) =>
+    ODD.map((value): Places => ({ resource: [{ key, ...(value && { value }) }] })),
+  ),
+].map((places: Places) => {
+  const span: Span = {
+    ...{ traceId: random.hex(32), spanId: random.hex(16), name: 'chat' },
+    ...{ startTimeUnixNano: '1795223772818000000', endTimeUnixNano: '1795223772918000000' },
+    attributes: [...toAttributes({ [OP]: 'chat', [REQUEST]: 'around', [IN]: 1n }), ...(places.span ?? [])],
+    events: [{ name: SECRET, attributes: places.span ?? [] }],
+    status: { message: SECRET },
+  }
+  const body: TraceRequest = {
+    resourceSpans: [
+      {
+        resource: { attributes: places.resource ?? [] },
+        scopeSpans: [{ scope: { name: SECRET, attributes: places.scope ?? [] }, spans: [span] }],
+      },
+    ],
+  }
+  return { places, span, body }
+})
+
 let outcome: Outcome
 before(async () => {
   const launcher = await launcherFor(await ownSettings({ BOOT: 'native' }), quiet, 'native')
   outcome = await outcomeOf(
     launcher,
     inTurn(
-      sent.map(({ body }) => body),
+      // First, while there is room for their series: the others fill the share of their service.
+      [...around, ...sent].map(({ body }) => body),
       16,
     ),
     resolve(ROOT, SHIPPED_POLICY),
@@ -90,4 +128,23 @@ test('what is counted of such spans are numbers of zero or more', () => {
     tokens.filter(({ value }) => !(value >= 0 && value < 1e12)),
     [],
   )
+})
+
+test('whatever stands around a call, it arrives and is counted, and nothing private leaves', () => {
+  const lost = around.filter(({ span }) => !outcome.seen.has(idOf(span)))
+  assert.deepEqual(
+    lost.map(({ places }) => JSON.stringify(places).slice(0, 200)),
+    [],
+  )
+  const tokens = outcome.counted.filter(
+    ({ name, labels }) => name === 'gen_ai.usage.tokens' && labels[REQUEST] === 'around',
+  )
+  assert.equal(
+    tokens.reduce((sum, { value }) => sum + value, 0),
+    around.length,
+  )
+  const long = tokens.filter(({ labels }) => Object.values(labels).some((label) => String(label).length > 128))
+  assert.deepEqual(long, [])
+  const at = outcome.text.indexOf(SECRET)
+  assert.equal(at, -1, outcome.text.slice(Math.max(0, at - 300), at + 50))
 })
