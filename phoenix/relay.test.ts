@@ -26,6 +26,7 @@ const ours = relay({
   say: (line) => said.push(line),
   waitMs: 0,
   patienceMs: 1000,
+  overtakenMs: 920,
   clock: () => now,
 }).listen(0, '127.0.0.1')
 await once(ours, 'listening')
@@ -101,6 +102,35 @@ test('a span that never comes does not hold the queue for ever', async () => {
   assert.match(said.join(), /no span for 2 evaluations/)
 })
 
+test('a span whose trace was overtaken by a much later one was refused, and holds up no others', async () => {
+  const early = encode(traceRequest([{ traceId: trace, spanId: 'c'.repeat(16), events: [event] }]))
+  answers = (path) => (path.endsWith('true') ? 404 : 200)
+  now = 200_000
+  assert.equal(await send('/v1/traces', early), 503)
+  answers = () => 200
+  now = 200_900
+  assert.equal(await send('/v1/traces', evaluated), 200)
+  answers = (path) => (path.endsWith('true') ? 404 : 200)
+  assert.equal(await send('/v1/traces', early), 503, 'not so much later')
+  answers = () => 200
+  now = 200_950
+  assert.equal(await send('/v1/traces', plain), 200)
+  answers = (path) => (path.endsWith('true') ? 404 : 200)
+  assert.equal(await send('/v1/traces', early), 503, 'Phoenix was not asked about a trace without evaluations')
+  answers = () => 200
+  assert.equal(await send('/v1/traces', evaluated), 200)
+  now = 200_960
+  answers = (path) => (path.endsWith('true') ? 404 : 200)
+  assert.equal(await send('/v1/traces', early), 200)
+  assert.equal(asked.at(-1)?.path, '/v1/span_annotations?sync=false')
+})
+
+test('of several log records in one request, Phoenix gets those beside one that it refuses', async () => {
+  answers = (_, nth) => (nth === 1 ? 422 : 200)
+  assert.equal(await send('/v1/logs', records(span, span, span)), 400)
+  assert.equal(asked.length, 3)
+})
+
 test('a log record about a span that Phoenix does not have is handed over at once: perhaps its trace was dropped', async () => {
   answers = (path) => (path.endsWith('true') ? 404 : 200)
   assert.equal(await send('/v1/logs', records(span)), 200)
@@ -135,16 +165,16 @@ test('it stays up when Phoenix is not there', async () => {
   lonely.closeAllConnections()
 })
 
-/** One record in protobuf, by the numbers of opentelemetry-proto. */
-function records(spanId: string): Uint8Array {
+/** A record for each of these spans in protobuf, by the numbers of opentelemetry-proto. */
+function records(...spanIds: readonly string[]): Uint8Array {
   const { root } = protobuf.parse(`syntax = "proto3";
     message Logs { repeated A a = 1; } message A { repeated B b = 2; } message B { repeated R r = 2; }
     message R { bytes trace = 9; bytes span = 10; string event = 12; }`)
   const type = root.lookupType('Logs')
-  const record = {
+  const r = spanIds.map((spanId) => ({
     trace: Buffer.from(trace, 'hex'),
     span: Buffer.from(spanId, 'hex'),
     event: 'gen_ai.evaluation.result',
-  }
-  return type.encode(type.fromObject({ a: [{ b: [{ r: [record] }] }] })).finish()
+  }))
+  return type.encode(type.fromObject({ a: [{ b: [{ r }] }] })).finish()
 }

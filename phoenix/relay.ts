@@ -11,6 +11,8 @@ type Options = Readonly<{
   waitMs?: number
   /** How long the evaluations of a kept trace wait for their spans while Phoenix answers. Longer than Phoenix needs for a full queue. */
   patienceMs?: number
+  /** The same when Phoenix already has the spans of a trace that came so much later: then it has refused these. */
+  overtakenMs?: number
   clock?: () => number
 }>
 
@@ -18,6 +20,7 @@ type Options = Readonly<{
 type Outcome = 'taken' | 'unknown' | 'later' | 'refused'
 
 const POLL_MS = 250
+const SLOWEST_POLL_MS = 2000
 /** Phoenix writes to its database one after the other. */
 const PHOENIX_LIMIT_MS = 30_000
 const STATUS = { taken: 200, unknown: 503, later: 503, refused: 400 } as const
@@ -26,9 +29,18 @@ const STATUS = { taken: 200, unknown: 503, later: 503, refused: 400 } as const
  * Takes kept spans and log records over OTLP/HTTP, and writes their evaluations to Phoenix as annotations. It keeps nothing:
  * until Phoenix has all of a request, the answer is 503, and the Collector's queue on disk holds it.
  */
-export function relay({ phoenix, say, waitMs = 5000, patienceMs = 1_800_000, clock = Date.now }: Options): Server {
+export function relay({
+  phoenix,
+  say,
+  waitMs = 5000,
+  patienceMs = 1_800_000,
+  overtakenMs = 60_000,
+  clock = Date.now,
+}: Options): Server {
   /** When a request was first found to be about a span that Phoenix does not have, by its annotations. */
   const missing = new Map<string, number>()
+  /** When the latest of those came whose spans Phoenix has. */
+  let latest = Number.NEGATIVE_INFINITY
 
   async function write(annotations: readonly Annotation[], sync: boolean): Promise<Outcome> {
     for (const kind of ['span', 'trace'] as const) {
@@ -63,35 +75,39 @@ export function relay({ phoenix, say, waitMs = 5000, patienceMs = 1_800_000, clo
   /** A kept trace: its spans come to Phoenix for sure, so wait for them. */
   async function keep(annotations: readonly Annotation[]): Promise<Outcome> {
     const key = JSON.stringify(annotations)
-    const until = clock() + waitMs
+    const came = clock()
     for (;;) {
       const outcome = await write(annotations, true)
+      const since = missing.get(key) ?? came
       if (outcome !== 'unknown') {
+        if (outcome === 'taken' && annotations.length > 0) latest = Math.max(latest, since)
         missing.delete(key)
         return outcome
       }
-      const since = missing.get(key) ?? clock()
       missing.set(key, since)
-      if (clock() - since > patienceMs) {
+      if (clock() - since > patienceMs || latest - since > overtakenMs) {
         missing.delete(key)
         say(
           `Phoenix still has no span for ${annotations.length} evaluations. It gets them now, and drops them if it never has.`,
         )
         return write(annotations, false)
       }
-      if (clock() >= until) return 'unknown'
-      await sleep(POLL_MS)
+      if (clock() >= came + waitMs) return 'unknown'
+      await sleep(Math.min(POLL_MS + (clock() - since) / 10, SLOWEST_POLL_MS))
     }
   }
 
   /** A log record may be about a trace that was dropped. Phoenix waits ten minutes for its span, and then forgets it. */
   async function offer(annotations: readonly Annotation[]): Promise<Outcome> {
+    let all: Outcome = 'taken'
     for (const one of annotations) {
       const outcome = await write([one], true)
       const after = outcome === 'unknown' ? await write([one], false) : outcome
-      if (after !== 'taken') return after
+      // What Phoenix refuses takes nothing away from the records of others in this request.
+      if (after === 'refused') all = after
+      else if (after !== 'taken') return after
     }
-    return 'taken'
+    return all
   }
 
   const handlers: Readonly<Record<string, (body: Buffer) => Promise<Outcome>>> = {

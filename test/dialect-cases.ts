@@ -45,6 +45,14 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
     sent: { 'gen_ai.system': 'openai', [OP]: 'chat', [REQUEST]: 'gpt-4o', 'gen_ai.response.time_to_first_token': 0.5 },
     becomes: { 'gen_ai.response.time_to_first_chunk': 0.5 },
   },
+  'Sentry: the parts of its tokens': {
+    sent: {
+      ...{ 'gen_ai.system': 'anthropic', [OP]: 'chat', [REQUEST]: 'claude-sonnet-4-5', [IN]: 100n, [OUT]: 40n },
+      ...{ 'gen_ai.usage.input_tokens.cached': 64n, 'gen_ai.usage.input_tokens.cache_write': 16n },
+      ...{ 'gen_ai.usage.output_tokens.reasoning': 8n, 'gen_ai.usage.total_tokens': 140n },
+    },
+    becomes: { [IN]: 100, [OUT]: 40, [READ]: 64, [WRITE]: 16, [REASONING]: 8 },
+  },
   "Azure's SDKs: the names that its providers had at first": {
     sent: { 'gen_ai.system': 'az.ai.inference', [OP]: 'chat', [REQUEST]: 'gpt-4o', [IN]: 7n },
     becomes: { [PROVIDER]: 'azure.ai.inference' },
