@@ -1,7 +1,8 @@
 /** The text that Prometheus scrapes. */
 export type Sample = Readonly<{ name: string; labels: Readonly<Record<string, string>>; value: number }>
 
-const SAMPLE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)/
+/** A label may hold other line ends than that of the page: U+2028. */
+const SAMPLE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)/s
 const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)",?/g
 
 /**

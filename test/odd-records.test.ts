@@ -121,6 +121,19 @@ const FIELDS: Readonly<Record<string, readonly unknown[]>> = {
   flags: [4294967295],
   droppedAttributesCount: [4294967295],
 }
+const byLetters = (count: number, value: (n: number) => unknown) =>
+  Object.fromEntries(
+    Array.from({ length: count }, (_, n) => [
+      `many.${[...String(n)].map((digit) => 'abcdefghij'[Number(digit)]).join('')}`,
+      value(n),
+    ]),
+  )
+/** So many that whatever compares each with all others does not come to an end in time. */
+const MANY = {
+  'a list of 150,000 numbers': toAttributes({ vector: Array.from({ length: 150_000 }, (_, n) => n / 7) }),
+  '100 maps of 1000 values': toAttributes(byLetters(100, () => byLetters(1000, (n) => n / 7))),
+  '10,000 private values': toAttributes(byLetters(10_000, (n) => `${n} ${SECRET}`)),
+}
 const CASES: readonly Case[] = [
   ...Object.entries(KINDS).flatMap(([kind, { sent }]) => [
     ...Object.keys(sent).flatMap((key) =>
@@ -145,6 +158,16 @@ const CASES: readonly Case[] = [
       ),
     ),
   ),
+  ...Object.entries(MANY).map(([title, attributes]) => ({
+    title,
+    parts: (row: number) => [
+      part(
+        attributes,
+        oddRecord('any record', row, (record) => record),
+      ),
+      part(NAMED, ...good(row)),
+    ],
+  })),
   ...Object.keys(KINDS).flatMap((kind) =>
     ['service.name', 'gen_ai.agent.name'].flatMap((key) =>
       ODD.map((value) => ({

@@ -9,7 +9,7 @@ export const ODD: readonly (AnyValue | undefined)[] = [
   { doubleValue: 1.5 },
   { doubleValue: 'NaN' as unknown as number },
   { boolValue: true },
-  ...['', ' ', '{', 'null', '[null]', '{"a":{"b":[1,"x",null]}}', '12.5', 'abc', '/', 'a/'.repeat(3000)].map(text),
+  ...['', ' ', '{', 'null', '[null]', '{"a":{"b":[1,"x",null]}}', '12.5', 'abc', '/', 'a\u2028b\u0085\n"\\', 'a/'.repeat(3000)].map(text),
   toValue([]),
   toValue(['a', 1, { k: 'v' }]),
   toValue({ role: 'user' }),
