@@ -1076,6 +1076,24 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
       'gen_ai.tool.call.result': '[{"role":"tool","content":"4"}]',
     },
   },
+  'LoongSuite: the time to the first token is in nanoseconds': {
+    parent: true,
+    sent: { ...CALL, 'gen_ai.span.kind': 'LLM', 'gen_ai.response.time_to_first_token': 29594029n },
+    becomes: { 'gen_ai.response.time_to_first_chunk': 0.029594029 },
+  },
+  "OpenLLMetry for Bedrock: the input is without the cache, and so is the SDK's total": {
+    scope: 'opentelemetry.instrumentation.bedrock',
+    sent: {
+      ...CALL,
+      [PROVIDER]: 'aws.bedrock',
+      [IN]: 80n,
+      [OUT]: 40n,
+      [READ]: 64n,
+      [WRITE]: 16n,
+      'gen_ai.usage.total_tokens': 120n,
+    },
+    becomes: { [IN]: 160, 'woodland.usage.input_tokens.sent': 80 },
+  },
   'Strands in the newer conventions: the name of a framework is no provider under the new key either': {
     scope: 'strands.telemetry.tracer',
     parent: true,
