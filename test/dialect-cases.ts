@@ -1094,6 +1094,18 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
     },
     becomes: { [IN]: 160, 'woodland.usage.input_tokens.sent': 80 },
   },
+  "Mistral's own spans: what failed has no status": {
+    scope: 'mistralai_sdk_tracer',
+    sent: { ...CALL, [PROVIDER]: 'mistral_ai' },
+    becomes: { 'error.type': '_OTHER' },
+    status: 2,
+  },
+  "Mistral's own spans: what went well has the status OK": {
+    scope: 'mistralai_sdk_tracer',
+    sent: { ...CALL, 'gen_ai.response.id': 'c-1' },
+    becomes: { 'error.type': undefined },
+    status: 0,
+  },
   'Strands in the newer conventions: the name of a framework is no provider under the new key either': {
     scope: 'strands.telemetry.tracer',
     parent: true,
