@@ -963,6 +963,168 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
     sent: { [REQUEST]: 'gpt-4o', [PROVIDER]: 'api.openai.com', 'lk.pii.response.text': 'hi' },
     becomes: { [OP]: undefined, [KIND]: 'CHAIN', 'output.value': 'hi' },
   },
+  'Haystack 3: a call in an agent, whose model and tokens are in JSON': {
+    name: 'haystack.agent.step.llm',
+    parent: true,
+    sent: {
+      'haystack.agent.step.llm.input': '{"messages": []}',
+      'haystack.agent.step.llm.output':
+        '{"replies": [{"role": "assistant", "meta": {"model": "gpt-4o-mini", "finish_reason": "stop", "usage": {"completion_tokens": 40, "prompt_tokens": 160, "total_tokens": 200, "completion_tokens_details": {"reasoning_tokens": 8}, "prompt_tokens_details": {"cached_tokens": 64}}}}]}',
+    },
+    becomes: {
+      [OP]: 'chat',
+      [REQUEST]: 'gpt-4o-mini',
+      [IN]: 160,
+      [OUT]: 40,
+      [READ]: 64,
+      [REASONING]: 8,
+      [KIND]: 'LLM',
+      'input.value': '{"messages": []}',
+      'gen_ai.response.finish_reasons': ['stop'],
+      'woodland.dialect': 'haystack',
+    },
+  },
+  'Haystack 2: a component that writes text has what it knows beside its replies': {
+    name: 'haystack.component.run',
+    parent: true,
+    sent: {
+      'haystack.component.type': 'OpenAIGenerator',
+      'haystack.component.input': '{"prompt": "hi"}',
+      'haystack.component.output':
+        '{"replies": ["4"], "meta": [{"model": "gpt-4o", "usage": {"completion_tokens": 4, "prompt_tokens": 16}}]}',
+    },
+    becomes: { [OP]: 'chat', [REQUEST]: 'gpt-4o', [IN]: 16, [OUT]: 4 },
+  },
+  'Haystack 2: text that is embedded': {
+    name: 'haystack.component.run',
+    parent: true,
+    sent: {
+      'haystack.component.type': 'OpenAITextEmbedder',
+      'haystack.component.input': '{"text": "hi"}',
+      'haystack.component.output':
+        '{"embedding": [0.1], "meta": {"model": "text-embedding-3-small", "usage": {"prompt_tokens": 2, "total_tokens": 2}}}',
+    },
+    becomes: { [OP]: 'embeddings', [REQUEST]: 'text-embedding-3-small', [IN]: 2, [KIND]: 'EMBEDDING' },
+  },
+  'Haystack 2: without its content it is no call, because it traces beside every other instrumentation': {
+    name: 'haystack.component.run',
+    parent: true,
+    sent: { 'haystack.component.type': 'OpenAIChatGenerator', 'haystack.component.name': 'owl' },
+    becomes: { [OP]: undefined, [KIND]: 'CHAIN' },
+  },
+  'Haystack: the fallback asks other generators, so it is no call itself': {
+    name: 'haystack.component.run',
+    parent: true,
+    sent: { 'haystack.component.type': 'FallbackChatGenerator', 'haystack.component.input': '{"messages": []}' },
+    becomes: { [OP]: undefined, [KIND]: 'CHAIN' },
+  },
+  'Haystack 3: a tool that failed has no status': {
+    name: 'haystack.agent.step.tool',
+    parent: true,
+    sent: {
+      'haystack.tool.name': 'add',
+      'haystack.agent.step.tool.input': '{"a": 2}',
+      'haystack.agent.step.tool.output': 4n,
+      'haystack.tool.error': true,
+    },
+    becomes: {
+      [OP]: 'execute_tool',
+      'gen_ai.tool.name': 'add',
+      'gen_ai.tool.call.arguments': '{"a": 2}',
+      'gen_ai.tool.call.result': '4',
+      'error.type': '_OTHER',
+    },
+    status: 2,
+  },
+  'Haystack: a pipeline is the whole run': {
+    name: 'haystack.pipeline.run',
+    sent: { 'haystack.pipeline.max_runs_per_component': 100n },
+    becomes: { [OP]: 'invoke_workflow', [KIND]: 'CHAIN' },
+  },
+  'AG2: what was thought, under a word of its own': {
+    scope: 'opentelemetry.instrumentation.ag2',
+    parent: true,
+    sent: { ...CALL, 'ag2.span.type': 'llm', [IN]: 160n, [OUT]: 40n, 'gen_ai.usage.thinking_tokens': 8n },
+    becomes: { [IN]: 160, [OUT]: 40, [REASONING]: 8, [KIND]: 'LLM' },
+  },
+  'AG2: the span that repeats the tokens of a call is no call': {
+    scope: 'opentelemetry.instrumentation.ag2',
+    parent: true,
+    sent: { 'ag2.span.type': 'usage', [PROVIDER]: 'openai', 'gen_ai.response.model': 'm', [IN]: 160n, [OUT]: 40n },
+    becomes: { [OP]: undefined, [KIND]: 'CHAIN' },
+  },
+  'TanStack AI: the loop of calls and tools has their sums': {
+    sent: { 'gen_ai.system': 'openai', [REQUEST]: 'gpt-4o-mini', [IN]: 480n, [OUT]: 80n, 'tanstack.ai.iterations': 2n },
+    becomes: { [OP]: 'invoke_agent', [KIND]: 'AGENT' },
+  },
+  'TanStack AI: a loop that failed says only what it was asked': {
+    sent: {
+      'gen_ai.system': 'openai',
+      [REQUEST]: 'gpt-4o-mini',
+      'langfuse.trace.input': '[]',
+      'langfuse.observation.input': '[]',
+    },
+    failed: true,
+    becomes: { [OP]: 'invoke_agent', 'input.value': '[]' },
+  },
+  'TanStack AI: a tool has no operation': {
+    parent: true,
+    sent: {
+      'gen_ai.tool.name': 'add',
+      'gen_ai.tool.call.id': 'call_1',
+      'gen_ai.input.messages': '[{"role":"tool"}]',
+      'gen_ai.output.messages': '[{"role":"tool","content":"4"}]',
+      'tanstack.ai.tool.outcome': 'error',
+    },
+    failed: true,
+    becomes: {
+      [OP]: 'execute_tool',
+      [KIND]: 'TOOL',
+      'gen_ai.tool.call.arguments': '[{"role":"tool"}]',
+      'gen_ai.tool.call.result': '[{"role":"tool","content":"4"}]',
+    },
+  },
+  'LoongSuite: the time to the first token is in nanoseconds': {
+    parent: true,
+    sent: { ...CALL, 'gen_ai.span.kind': 'LLM', 'gen_ai.response.time_to_first_token': 29594029n },
+    becomes: { 'gen_ai.response.time_to_first_chunk': 0.029594029 },
+  },
+  "OpenLLMetry for Bedrock: the input is without the cache, and so is the SDK's total": {
+    scope: 'opentelemetry.instrumentation.bedrock',
+    sent: {
+      ...CALL,
+      [PROVIDER]: 'aws.bedrock',
+      [IN]: 80n,
+      [OUT]: 40n,
+      [READ]: 64n,
+      [WRITE]: 16n,
+      'gen_ai.usage.total_tokens': 120n,
+    },
+    becomes: { [IN]: 160, 'woodland.usage.input_tokens.sent': 80 },
+  },
+  "Mistral's own spans: what failed has no status": {
+    scope: 'mistralai_sdk_tracer',
+    sent: { ...CALL, [PROVIDER]: 'mistral_ai' },
+    becomes: { 'error.type': '_OTHER' },
+    status: 2,
+  },
+  "Mistral's own spans: what went well has the status OK": {
+    scope: 'mistralai_sdk_tracer',
+    sent: { ...CALL, 'gen_ai.response.id': 'c-1' },
+    becomes: { 'error.type': undefined },
+    status: 0,
+  },
+  'Strands in the newer conventions: the name of a framework is no provider under the new key either': {
+    scope: 'strands.telemetry.tracer',
+    parent: true,
+    sent: { ...CALL, [PROVIDER]: 'strands-agents' },
+    becomes: { [PROVIDER]: undefined, 'woodland.provider.name.sent': 'strands-agents' },
+  },
+  'OpenLLMetry for LlamaIndex: a tool in a task is a tool': {
+    parent: true,
+    sent: { [OP]: 'execute_tool', 'gen_ai.tool.name': 'add', 'traceloop.span.kind': 'task' },
+    becomes: { [KIND]: 'TOOL' },
+  },
   'MCP: a request is a step, which Phoenix shows as one': {
     scope: 'mcp-python-sdk',
     kind: 3,
@@ -1082,8 +1244,58 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
     events: [{ name: 'exception', attributes: { 'exception.type': 'RateLimitError' } }],
     becomes: { 'error.type': 'RateLimitError' },
   },
-  'an exception in a span that went well is no error': {
-    sent: CALL,
+  'a call with an exception and no response has failed': {
+    name: 'completion gpt-4o-mini',
+    sent: { ...CALL, [PROVIDER]: 'open_ai' },
+    events: [{ name: 'exception', attributes: { 'exception.type': 'InternalServerException' } }],
+    becomes: { [PROVIDER]: 'openai', 'error.type': 'InternalServerException' },
+    status: 2,
+  },
+  'LangChain4j: a service is an agent, and fails without a status': {
+    scope: 'io.quarkus.opentelemetry',
+    name: 'langchain4j.aiservices.Owl.answer',
+    sent: {},
+    events: [{ name: 'exception', attributes: { 'exception.type': 'InternalServerException' } }],
+    becomes: { [OP]: 'invoke_agent', [AGENT]: 'Owl', [KIND]: 'AGENT', 'error.type': 'InternalServerException' },
+    status: 2,
+  },
+  'LangChain4j: an older version says nothing of a call that failed but its model': {
+    scope: 'io.quarkus.opentelemetry',
+    name: 'completion gpt-4o-mini',
+    parent: true,
+    sent: { [REQUEST]: 'gpt-4o-mini', 'gen_ai.prompt': 'hi' },
+    events: [{ name: 'exception', attributes: { 'exception.type': 'InternalServerException' } }],
+    becomes: { [OP]: 'chat', 'input.value': 'hi', [KIND]: 'LLM', 'error.type': 'InternalServerException' },
+    status: 2,
+  },
+  'another request of Quarkus is no call': {
+    scope: 'io.quarkus.opentelemetry',
+    name: 'POST /chat/completions',
+    kind: 3,
+    parent: true,
+    sent: { 'http.request.method': 'POST' },
+    becomes: { [OP]: undefined, [KIND]: undefined, 'woodland.dialect': undefined },
+  },
+  'a tool with an exception and no result has failed': {
+    parent: true,
+    sent: { [OP]: 'execute_tool', 'gen_ai.tool.name': 'add' },
+    events: [{ name: 'exception', attributes: { 'exception.type': 'IllegalStateException' } }],
+    becomes: { 'error.type': 'IllegalStateException' },
+    status: 2,
+  },
+  'a tool that has a result dealt with its exception': {
+    parent: true,
+    sent: { [OP]: 'execute_tool', 'gen_ai.tool.name': 'add', 'gen_ai.tool.call.result': '4' },
+    events: [{ name: 'exception', attributes: { 'exception.type': 'IllegalStateException' } }],
+    becomes: { 'error.type': undefined },
+    status: 0,
+  },
+  'LangChain4j: the names of its providers': {
+    sent: { ...CALL, [PROVIDER]: 'google_vertex_ai_gemini' },
+    becomes: { [PROVIDER]: 'gcp.vertex_ai', 'woodland.provider.name.sent': 'google_vertex_ai_gemini' },
+  },
+  'an exception in a call that went well is no error': {
+    sent: { ...CALL, [OUT]: 4n },
     events: [{ name: 'exception', attributes: { 'exception.type': 'RateLimitError' } }],
     becomes: { 'error.type': undefined },
   },
@@ -1166,6 +1378,25 @@ export const SHAPES: Readonly<Record<string, Case>> = {
   'Gemini raw: thoughts beside the output': {
     sent: { ...CALL, [IN]: 100n, [OUT]: 10n, [REASONING]: 50n, 'gen_ai.usage.total_tokens': 160n },
     becomes: { [OUT]: 60, 'woodland.usage.output_tokens.sent': 10 },
+  },
+  'Gemini: only the total says that it thought': {
+    sent: {
+      ...CALL,
+      [OP]: 'generate_content',
+      [PROVIDER]: 'gcp.gen_ai',
+      [IN]: 160n,
+      [OUT]: 32n,
+      'gen_ai.usage.total_tokens': 200n,
+    },
+    becomes: { [OUT]: 40, [REASONING]: 8, 'woodland.usage.output_tokens.sent': 32 },
+  },
+  'another provider whose total is greater has not thought for that': {
+    sent: { ...CALL, [IN]: 160n, [OUT]: 32n, 'gen_ai.usage.total_tokens': 200n },
+    becomes: { [OUT]: 32, [REASONING]: undefined },
+  },
+  'Gemini: a total that is the sum says that it did not think': {
+    sent: { ...CALL, [PROVIDER]: 'gcp.gemini', [IN]: 160n, [OUT]: 40n, [READ]: 64n, 'gen_ai.usage.total_tokens': 200n },
+    becomes: { [OUT]: 40, [REASONING]: undefined },
   },
   'Vercel, Gemini: its total says that thoughts are beside the output': {
     sent: {
