@@ -136,8 +136,8 @@ test('the page about agents and the page of the Collector name the sizes and wai
       `A trace may have ${traceMib} MiB`,
       `An attribute may have ${attributeMib} MiB`,
     ],
-    'collector/README.md': [
-      `\`${withoutRoot}s\`, \`${afterRoot}s\``,
+    'collector/README.md': [`\`${withoutRoot}s\`, \`${afterRoot}s\``],
+    'docs/limits.md': [
       `a request | ${requestMib} MiB`,
       `a trace in the sampler | ${traceMib} MiB`,
       `an attribute | ${attributeMib} MiB`,

@@ -181,7 +181,7 @@ function limits({ groups }: Counted): Line {
   const beyond = groups.filter(({ limit }) => limit !== '')
   if (beyond.length === 0) return ok('limits', 'no attribute was cut, no number of tokens was impossible')
   const kinds = [...new Set(beyond.map(({ limit }) => LIMITS[limit] ?? limit))]
-  return note('limits', `on ${some(sumOf(beyond), 'span')}: ${kinds.join('; ')} (collector/README.md, Limits)`)
+  return note('limits', `on ${some(sumOf(beyond), 'span')}: ${kinds.join('; ')} (docs/limits.md)`)
 }
 
 function metrics({ metrics: { series, processes } }: Counted): Line {
