@@ -148,7 +148,7 @@ test('a log record without a span is about its trace', async () => {
   )
 })
 
-test('what is no OTLP in protobuf is refused with the reason', async () => {
+test('a body that is not OTLP in protobuf is refused with the reason', async () => {
   assert.equal(await send('/v1/traces', Buffer.from('{}'), 'application/json'), 415)
   assert.equal(await send('/v1/traces', Buffer.from([10, 200])), 400)
   assert.equal(await send('/v1/metrics', evaluated), 404)

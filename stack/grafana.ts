@@ -8,7 +8,7 @@ const isHome = (folder: string) =>
 
 /**
  * A Grafana on this machine: `GRAFANA_HOME`, or else the `grafana` on PATH with the first folder that
- * contains its defaults and its pages. Undefined when there is none; then the stack runs without it.
+ * contains its defaults and its pages. Undefined when no Grafana is found; then the stack runs without it.
  */
 export function findGrafana(env: Readonly<Record<string, string | undefined>>): Grafana | undefined {
   const binary = env.GRAFANA_HOME

@@ -106,7 +106,7 @@ function readMark(settings: Settings, name: string): Mark | undefined {
   return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined
 }
 
-/** When a process was started, as the system reports it. Empty when there is none, or only a zombie. */
+/** When a process was started, as the system reports it. Empty when the process has ended or is a zombie. */
 const born = (pid: number) => (platform() === 'linux' ? bornOnLinux(pid) : bornByPs(pid))
 
 /**

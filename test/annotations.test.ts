@@ -119,14 +119,14 @@ test('in Phoenix, runs that failed an evaluation can be filtered', async () => {
 
 test('an evaluation that comes later reaches the boards and Phoenix, and replaces an earlier one of its name', async () => {
   const trace = tracesOf(run)[0] ?? ''
-  const late = { trace, agent: 'fox', name: 'helpful', score: '0.5', label: 'fail', why: 'too dear', by: 'human' }
+  const late = { trace, agent: 'fox', name: 'helpful', score: '0.5', label: 'fail', why: 'too expensive', by: 'human' }
   const said = await askEvaluate(settings, late)
   assert.match(said, /^helpful of invoke_agent fox, trace [0-9a-f]{32}, is counted on the boards\.\nPhoenix gets it/)
   const fox = (await tempoTrace(settings, trace)).find(({ name }) => name === 'invoke_agent fox')
   const found = () => annotated([fox?.spanId ?? '']).then((all) => all.filter(({ name }) => name === 'helpful'))
   await eventually(async () => {
     const [one] = await found()
-    assert.deepEqual(one?.result, { label: 'fail', score: 0.5, explanation: 'too dear' })
+    assert.deepEqual(one?.result, { label: 'fail', score: 0.5, explanation: 'too expensive' })
     assert.equal(one?.annotator_kind, 'HUMAN')
     assert.equal(one?.metadata.arm, fox?.attributes['experiment.variant'])
   })

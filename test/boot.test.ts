@@ -53,8 +53,8 @@ function pathWith(name: string, ...programs: readonly string[]): string {
   return bin
 }
 
-const fake = (bin: string, name: string, says: string) => {
-  writeFileSync(resolve(bin, name), `#!/bin/sh\necho "${says}"\n`)
+const fake = (bin: string, name: string, script: string) => {
+  writeFileSync(resolve(bin, name), `#!/bin/sh\n${script}\n`)
   chmodSync(resolve(bin, name), 0o755)
 }
 
@@ -85,23 +85,20 @@ test('without Go, the error says what needs it, which version, and what to do in
 
 test('a Go that is too old is named with both versions', async () => {
   const bin = pathWith('old-go', 'sh')
-  fake(bin, 'go', 'go1.19.1')
+  fake(bin, 'go', 'echo go1.19.1')
   assert.match(await buildWith(bin, 'tempo'), /Go 1\.19\.1 is too old: .* needs Go 1\.2\d/)
 })
 
 test('two collectors that are generated are built in one go', async () => {
   const bin = pathWith('two-go', 'sh', 'touch')
   // What go does: it says its version, finds no package in a folder without a Go file, generates one, and writes a program.
-  const go = `#!/bin/sh
-case "$1 $2" in
+  const go = `case "$1 $2" in
   env*) echo go1.99.0 ;;
   list*) set -- *.go; test -e "$1" || { echo "no Go files"; exit 1; } ;;
   tool*) touch main.go ;;
   build*) while [ "$1" != -o ]; do shift; done; touch "$2" ;;
-esac
-`
-  writeFileSync(resolve(bin, 'go'), go)
-  chmodSync(resolve(bin, 'go'), 0o755)
+esac`
+  fake(bin, 'go', go)
   assert.equal(await buildWith(bin, 'collector', 'collector-tiers'), '')
   assert.deepEqual(
     readdirSync(resolve(folder, 'cache/thousand-token-wood')).map((name) => name.replace(/-\d.*/, '')),
@@ -115,7 +112,7 @@ test('without Python, or with an old one, the error says which version Phoenix n
     /python3 is not installed: phoenix needs Python 3\.\d+ or newer/,
   )
   const bin = pathWith('old-python', 'sh')
-  fake(bin, 'python3', '3.9')
+  fake(bin, 'python3', 'echo 3.9')
   assert.match(await buildWith(bin, 'phoenix'), /is Python 3\.9: phoenix needs Python 3\.\d+ or newer/)
 })
 

@@ -29,7 +29,7 @@ import {
   sentOf,
   WRITE,
 } from './dialect-cases.ts'
-import { ODD, ODD_ATTRIBUTES, SECRET } from './odd-values.ts'
+import { attributeOf, ODD, ODD_ATTRIBUTES, SECRET, shown } from './odd-values.ts'
 
 const isText = ({ stringValue = '' }: AnyValue) => stringValue !== ''
 const isCount = ({ intValue, doubleValue }: AnyValue) => {
@@ -51,12 +51,11 @@ const sent = Object.entries({ ...DIALECTS, ...SHAPES }).flatMap(([title, one]) =
   const { span: like } = sentOf(one, random, 'odd')
   return Object.keys(one.sent).flatMap((key) =>
     ODD.map((value) => {
-      const attributes =
-        like.attributes?.map((each) => (each.key === key ? { key, ...(value && { value }) } : each)) ?? []
+      const attributes = like.attributes?.map((each) => (each.key === key ? attributeOf(key, value) : each)) ?? []
       const span: Span = { ...like, traceId: random.hex(32), spanId: random.hex(16), attributes }
       const from = { resource: { 'service.name': 'odd' }, scope: { name: one.scope ?? 'lab' } }
       return {
-        case: `${title}: ${key} = ${JSON.stringify(value)?.slice(0, 60)}`,
+        case: `${title}: ${key} = ${shown(value)}`,
         span,
         body: traceRequest([span], from),
       }
@@ -73,7 +72,7 @@ const around = [
     { span: odd },
   ]),
   ...['service.name', 'gen_ai.agent.name'].flatMap((key) =>
-    ODD.map((value): Places => ({ resource: [{ key, ...(value && { value }) }] })),
+    ODD.map((value): Places => ({ resource: [attributeOf(key, value)] })),
   ),
 ].map((places: Places) => {
   const span: Span = {

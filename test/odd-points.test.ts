@@ -11,7 +11,7 @@ import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT } from '../stack/settings.ts'
 import { type Running, startCollector } from '../workbench/collector.ts'
-import { ODD, ODD_ATTRIBUTES, SECRET } from './odd-values.ts'
+import { attributeOf, ODD, ODD_ATTRIBUTES, ODD_TIMES, SECRET, shown } from './odd-values.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 type Point = Fields & Readonly<{ attributes: readonly Attribute[] }>
@@ -21,13 +21,12 @@ const at = (step: number) => String(BEGUN + BigInt(step) * 1_000_000_000n)
 
 const FLOATS = ['NaN', 'Infinity', '-Infinity', -5, 1e300, -1e300, 2 ** 63]
 const COUNTS = ['9223372036854775807', '9223372036854775808', '18446744073709551615']
-const TIMES = ['0', '1', '9223372036854775807', '18446744073709551615']
 /** The ends of 32 bits. */
 const ENDS = [2147483647, -2147483648]
 const EXEMPLAR = { timeUnixNano: at(1), asDouble: 0.5, traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
 const COMMON = {
-  startTimeUnixNano: TIMES,
-  timeUnixNano: TIMES,
+  startTimeUnixNano: ODD_TIMES,
+  timeUnixNano: ODD_TIMES,
   flags: [1, 2, 3, 4294967295],
   exemplars: [
     [{ ...EXEMPLAR, timeUnixNano: '18446744073709551615' }],
@@ -93,8 +92,8 @@ const KINDS: Readonly<Record<string, Kind>> = {
     field: 'summary',
     good: (times) => ({ count: 2 * times, sum: 3 * times }),
     odd: {
-      startTimeUnixNano: TIMES,
-      timeUnixNano: TIMES,
+      startTimeUnixNano: ODD_TIMES,
+      timeUnixNano: ODD_TIMES,
       flags: [1],
       count: COUNTS,
       sum: FLOATS,
@@ -161,7 +160,6 @@ const around = (title: string, body: (service: string, good: unknown, step: numb
     ),
 })
 
-const shown = (value: unknown) => JSON.stringify(value)?.slice(0, 80)
 const waysOf = (kind: string): readonly Way[] => (kind === 'gauge' || kind === 'summary' ? [2] : [1, 2])
 const oddMetric = (more: Fields, step: number) => metricOf('sum', 2, [pointOf('sum', 2, step, 'odd')], more)
 const CASES: readonly Case[] = [
@@ -184,7 +182,7 @@ const CASES: readonly Case[] = [
       ...ODD.map((value) =>
         withPoint(`model = ${shown(value)}`, kind, way, (good) => ({
           ...good,
-          attributes: [{ key: 'model', ...(value && { value }) }],
+          attributes: [attributeOf('model', value)],
         })),
       ),
       withPoint('model twice', kind, way, (good) => ({
@@ -196,7 +194,7 @@ const CASES: readonly Case[] = [
   ...['service.name', 'service.instance.id', 'service.namespace', 'gen_ai.agent.name'].flatMap((key) =>
     ODD.map((value) =>
       around(`resource, ${key} = ${shown(value)}`, (service, good, step) => [
-        part([{ key, ...(value && { value }) }], [oddMetric({}, step)]),
+        part([attributeOf(key, value)], [oddMetric({}, step)]),
         part(named(service), [good]),
       ]),
     ),

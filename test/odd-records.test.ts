@@ -16,7 +16,7 @@ import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT } from '../stack/settings.ts'
 import { type Running, startCollector } from '../workbench/collector.ts'
-import { ODD, ODD_ATTRIBUTES, SECRET } from './odd-values.ts'
+import { attributeOf, ODD, ODD_ATTRIBUTES, ODD_TIMES, SECRET, shown } from './odd-values.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 type Record_ = Fields & Readonly<{ attributes: readonly Attribute[]; eventName?: string }>
@@ -96,13 +96,11 @@ const oddRecord = (kind: string, row: number, change: (record: Record_) => Recor
   const record = change({ timeUnixNano: nanosOf(Date.now()), ...more, attributes: toAttributes(sent) })
   return logs({ name: scope }, { ...record, attributes: [...record.attributes, ...toAttributes({ row: BigInt(row) })] })
 }
-const shown = (value: unknown) => JSON.stringify(value)?.slice(0, 80)
 const withRecord = (title: string, kind: string, change: (record: Record_) => Record_): Case => ({
   title: `${kind}, ${title}`,
   parts: (row) => [part(NAMED, oddRecord(kind, row, change), ...good(row))],
 })
 const TEXTS = ['', ' ', SECRET, 'x'.repeat(10_000), '\u0000', '****', 'good.event ']
-const TIMES = ['0', '1', '9223372036854775807', '18446744073709551615']
 const BODIES: readonly (AnyValue | undefined)[] = [
   ...ODD,
   toValue(`write to ${SECRET}`),
@@ -114,8 +112,8 @@ const FIELDS: Readonly<Record<string, readonly unknown[]>> = {
   eventName: TEXTS,
   severityText: TEXTS,
   severityNumber: [0, 25, 99, 2147483647],
-  timeUnixNano: TIMES,
-  observedTimeUnixNano: TIMES,
+  timeUnixNano: ODD_TIMES,
+  observedTimeUnixNano: ODD_TIMES,
   traceId: ['', '0'.repeat(32)],
   spanId: ['', '0'.repeat(16)],
   flags: [4294967295],
@@ -140,7 +138,7 @@ const CASES: readonly Case[] = [
       [...ODD, toValue(SECRET), toValue(['y'.repeat(200_000)])].map((value) =>
         withRecord(`${key} = ${shown(value)}`, kind, (record) => ({
           ...record,
-          attributes: record.attributes.map((one) => (one.key === key ? { key, ...(value && { value }) } : one)),
+          attributes: record.attributes.map((one) => (one.key === key ? attributeOf(key, value) : one)),
         })),
       ),
     ),
@@ -174,7 +172,7 @@ const CASES: readonly Case[] = [
         title: `${kind}, resource with ${key} = ${shown(value)}`,
         parts: (row: number) => [
           part(
-            [{ key, ...(value && { value }) }],
+            [attributeOf(key, value)],
             oddRecord(kind, row, (record) => record),
           ),
           part(NAMED, ...good(row)),

@@ -27,12 +27,21 @@ export const ODD: readonly (AnyValue | undefined)[] = [
   toValue({ role: 'user' }),
 ]
 
+/** An attribute with such a value. Without one, it has a key only, as SDKs in Python send it. */
+export const attributeOf = (key: string, value: AnyValue | undefined): Attribute => ({ key, ...(value && { value }) })
+
+/** Times in nanoseconds that no clock shows. */
+export const ODD_TIMES = ['0', '1', '9223372036854775807', '18446744073709551615']
+
+/** The beginning of a value, for the title of a case. */
+export const shown = (value: unknown) => JSON.stringify(value)?.slice(0, 80)
+
 /** It must never be stored, shown or logged. */
 export const SECRET = 'canary.fox@forest.example'
 
 /** Keys and values that no SDK should send, and some do: twice the same key, a secret behind it, in it, or deep below it. */
 export const ODD_ATTRIBUTES: readonly (readonly Attribute[])[] = [
-  ...ODD.map((value) => [{ key: 'odd.key', ...(value && { value }) }]),
+  ...ODD.map((value) => [attributeOf('odd.key', value)]),
   ...['', 'a b', 'le', 'quantile', 'job', '__name__', SECRET, 'x'.repeat(5000)].map((key) =>
     toAttributes({ [key]: 'x' }),
   ),

@@ -197,7 +197,8 @@ const keptAs = (key: string) => `${key.replace(/^gen_ai[.]/, 'woodland.')}.sent`
 
 function isSame(before: Plain, now: Plain): boolean {
   const [one, other] = [JSON.stringify(before), JSON.stringify(now)]
-  return one === other || other === before || other === `[${one}]` || (other?.includes('****') ?? false)
+  const isListed = typeof before === 'string' && other === `[${one}]`
+  return one === other || other === before || isListed || (other?.includes('****') ?? false)
 }
 
 /** Every promise for every SDK. */

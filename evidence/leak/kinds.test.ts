@@ -67,6 +67,9 @@ test('no pattern finds a key that SDKs use, so its spans cost no second search; 
   const spans = readRecordings().flatMap(({ runs }) => runs.flatMap(({ body }) => spansOf(body)))
   const keys = new Set(spans.flatMap(({ attributes = [] }) => attributes.map(({ key }) => key)))
   assert.ok(keys.size > 400)
-  // unpack.yaml writes the keys of an item so. Haystack's steps_taken ends as token does, and is on one span of a run.
-  for (const key of keys) if (!/t[ao]ken$/.test(key)) assert.deepEqual(find(JSON.stringify({ [key]: 1 })), [], key)
+  // It ends as "token" does, and is on one span of a run.
+  const known = 'haystack.agent.steps_taken'
+  // unpack.yaml writes the keys of an item so.
+  for (const key of keys)
+    if (!key.endsWith('token') && key !== known) assert.deepEqual(find(JSON.stringify({ [key]: 1 })), [], key)
 })

@@ -80,7 +80,7 @@ test('about 35 % of turns begin with a tool that was offered, a third round neve
   assert.deepEqual(new Set(names), new Set([undefined, 'recent_prices', 'calculate', 'convert_units']))
 })
 
-test('calls no tool when none is offered or tool_choice is none; the named one when it is named', () => {
+test('calls no tool when the request has no tools or tool_choice is "none"; calls the tool that tool_choice names', () => {
   const calls = (more: object) => seeds.map((seed) => replyTo(request(seed, more), always()).tool?.name)
   assert.deepEqual(new Set(calls({})), new Set([undefined]))
   assert.deepEqual(new Set(calls({ tools, tool_choice: 'none' })), new Set([undefined]))

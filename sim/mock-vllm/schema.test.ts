@@ -117,7 +117,7 @@ for (const [what, schema, reason] of [
   ],
   ['an item that must not be there', { type: 'array', items: false, minItems: 1 }, /do not go together/],
   ['too few values', { type: 'array', items: { const: 1 }, uniqueItems: true, minItems: 2 }, /more different items/],
-  ['a type that is none', { type: 'str' }, /the type "str" is not known/],
+  ['an unknown type', { type: 'str' }, /the type "str" is not known/],
   ['no schema', 'x', /must be an object/],
   ['false', false, /no value fits/],
 ] as const)

@@ -40,7 +40,7 @@ const SHOWN_IDS = 3
 const WHAT_TO_TYPE =
   'Type make explain TRACE=… with its id, or make explain LAST=failed (or slow, or costly), with AGENT=… or SERVICE=… if you like.'
 
-/** Says what happened in one trace. Throws `UserError` when there is none to explain. */
+/** Says what happened in one trace. Throws `UserError` when there is no such trace. */
 export async function askExplain(settings: Settings, asked: AskedExplain): Promise<string> {
   const { file, agent, format } = asked
   refuseUnclear(asked)
