@@ -86,8 +86,9 @@ describe('the answer', () => {
     assert.equal(
       said({}),
       `${ONE}: tick\n\n3 spans in 1.94 s, 0.250000 USD, of fox\nclass: routine\nverdict: dropped\n
-policy     vote  its condition                   what the trace has
-keep-slow    no  latency { threshold_ms: 2000 }  1.94 s long`,
+no    keep-slow
+      condition  latency { threshold_ms: 2000 }
+      trace has  1.94 s long`,
     )
     assert.match(said({ kept: true, recorded: 'keep-slow' }), /^verdict: kept, recorded as keep-slow$/m)
     assert.match(said({ root: undefined }), /: no root came$/m)

@@ -168,14 +168,7 @@ export function whyReport(found: Why, format: Format): string {
       `class: ${classes.join(', ')}`,
       `verdict: ${verdict}`,
     ].join(format === 'markdown' ? '  \n' : '\n'),
-    drawIn(format)([
-      ['policy', 'vote', 'its condition', 'what the trace has'],
-      ...votes.map(({ policy, vote, condition, values }) => [
-        policy,
-        vote,
-        ...[condition, values].map((text) => forCell(text, format)),
-      ]),
-    ]),
+    format === 'markdown' ? votesTable(votes) : votes.map(shownVote).join('\n'),
     ...notes(found),
     ...(timeFactor === 1
       ? []
@@ -185,8 +178,17 @@ export function whyReport(found: Why, format: Format): string {
   ].join('\n\n')
 }
 
-/** In Markdown, a bar would end the cell. */
-const forCell = (text: string, format: Format) => (format === 'markdown' ? text.replaceAll('|', '\\|') : text)
+function votesTable(votes: readonly Vote[]): string {
+  const barsEscaped = (text: string) => text.replaceAll('|', '\\|')
+  return drawIn('markdown')([
+    ['policy', 'vote', 'its condition', 'what the trace has'],
+    ...votes.map(({ policy, vote, condition, values }) => [policy, vote, ...[condition, values].map(barsEscaped)]),
+  ])
+}
+
+/** Conditions are too long for a column in a terminal. */
+const shownVote = ({ policy, vote, condition, values }: Vote) =>
+  `${vote.padEnd(4)}  ${policy}\n      condition  ${condition}\n      trace has  ${values}`
 
 function notes({ kept, votes }: Why): readonly string[] {
   const droppedBy = votes.filter(({ vote }) => vote === 'drop').map(({ policy }) => policy)
