@@ -1,12 +1,12 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { dirname, relative, resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { checkPolicyFile, type Defect, readText, warningsOn } from '../workbench/check.ts'
 import { type Launcher, withScratch } from '../workbench/collector.ts'
 import { millisecondsOf } from '../workbench/duration.ts'
 import { trialIn } from '../workbench/trial.ts'
 import { UserError } from '../workbench/user-error.ts'
 import { defaultOf } from '../workbench/variables.ts'
-import { ROOT, type Settings } from './settings.ts'
+import { ROOT, type Settings, shownAs } from './settings.ts'
 
 export const SHIPPED_POLICY = 'collector/policies/woodland.yaml'
 
@@ -54,8 +54,6 @@ const textOf = (path: string) => {
   const read = readText(path)
   return 'text' in read ? read.text : undefined
 }
-
-export const shownAs = (path: string) => relative(process.cwd(), resolve(ROOT, path))
 
 /** Puts a checked text in force in one atomic step, and saves the list before it. */
 export function putInForce(settings: Settings, text: string): void {

@@ -1,8 +1,15 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { relative, resolve } from 'node:path'
 import { UserError } from '../workbench/user-error.ts'
 
 export const ROOT = resolve(import.meta.dirname, '..')
+
+/** A path for a person to read or paste: from the current folder if it is in there, else in full. */
+export function shownAs(path: string): string {
+  const full = resolve(ROOT, path)
+  const shown = relative(process.cwd(), full)
+  return shown.startsWith('..') ? full : shown
+}
 
 /** The ports on which each process of the Collector listens. */
 export const COLLECTOR_PORTS = [

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { relative, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { type Class, type PriceOf, readClasses } from '../workbench/classes.ts'
 import type { Caller, Launcher } from '../workbench/collector.ts'
 import { timeFactorOf } from '../workbench/recording.ts'
@@ -8,7 +8,7 @@ import { variablesIn } from '../workbench/variables.ts'
 import { launcherFor } from './collectors.ts'
 import { checkPolicy, SHIPPED_POLICY, slowCall } from './policy.ts'
 import { tokenPriceOn } from './prices.ts'
-import { ROOT, type Settings } from './settings.ts'
+import { ROOT, type Settings, shownAs } from './settings.ts'
 
 export const RECORDINGS = 'workbench/recordings'
 export const COMMITTED_RECORDING = `${RECORDINGS}/seed-7-ticks-40-chaos.jsonl.gz`
@@ -30,7 +30,7 @@ export async function replayOf(settings: Settings, { recording, classes, speed }
   const launcher = await launcherFor(settings, caller)
   const read = await classesOf(launcher, classes, env)
   const givenSpeed = speed === undefined ? undefined : Number(speed)
-  return { path, shown: relative(ROOT, path), timeFactor, env, launcher, classes: read, speed: givenSpeed }
+  return { path, shown: shownAs(path), timeFactor, env, launcher, classes: read, speed: givenSpeed }
 }
 
 /**

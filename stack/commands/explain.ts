@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname, relative, resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { text as textOf } from 'node:stream/consumers'
 import { gunzipSync } from 'node:zlib'
 import { mermaidReport } from '../../explain/mermaid.ts'
@@ -18,7 +18,7 @@ import { SHIPPED_POLICY } from '../policy.ts'
 import { tokenPriceOn } from '../prices.ts'
 import { tempoSearch, tempoTrace } from '../queries.ts'
 import { hasGrafana } from '../remembered.ts'
-import { ROOT, type Settings, url } from '../settings.ts'
+import { ROOT, type Settings, shownAs, url } from '../settings.ts'
 
 export const EXPLAIN_FORMATS = ['text', 'json', 'mermaid', 'html'] as const
 export const LASTS = ['failed', 'slow', 'costly'] as const
@@ -101,7 +101,7 @@ function written(settings: Settings, explained: Explained, stored: boolean): str
   const path = resolve(settings.state, 'explain', `${explained.summary.trace}.html`)
   mkdirSync(dirname(path), { recursive: true })
   writeFileSync(path, pageReport(explained, stored ? elsewhere(settings, explained.summary.trace) : []))
-  return relative(process.cwd(), path).startsWith('..') ? path : relative(process.cwd(), path)
+  return shownAs(path)
 }
 
 /** Every span of a kept trace, from Tempo. Throws `UserError` with the reasons when it is not there. */

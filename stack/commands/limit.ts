@@ -4,8 +4,7 @@ import { settings as shipped } from '../../grafana/source/settings.ts'
 import { defectsIn } from '../../workbench/check.ts'
 import { limited } from '../../workbench/limit.ts'
 import { UserError } from '../../workbench/user-error.ts'
-import { shownAs } from '../policy.ts'
-import { ROOT } from '../settings.ts'
+import { ROOT, shownAs } from '../settings.ts'
 
 const GB = 1e9
 const MIB = 1024 ** 2

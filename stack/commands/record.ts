@@ -1,11 +1,11 @@
-import { relative, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import type { Caller, Command } from '../../workbench/collector.ts'
 import { record, type World } from '../../workbench/record.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { launcherFor } from '../collectors.ts'
 import { SHIPPED_POLICY } from '../policy.ts'
 import { tsx } from '../service.ts'
-import { ROOT, type Settings } from '../settings.ts'
+import { ROOT, type Settings, shownAs } from '../settings.ts'
 import { RECORDINGS } from '../workbench.ts'
 
 export type Recorded = Readonly<{ seed: string; ticks: string; preset: string; timeFactor: string }>
@@ -29,7 +29,7 @@ export async function makeRecording(
   const began = Date.now()
   const size = await record(launcher, world(settings, run), resolve(ROOT, SHIPPED_POLICY), target)
   const seconds = ((Date.now() - began) / 1000).toFixed(0)
-  options.say(`${relative(process.cwd(), target)}: ${Math.ceil(size / 1000)} kB, recorded in ${seconds} s`)
+  options.say(`${shownAs(target)}: ${Math.ceil(size / 1000)} kB, recorded in ${seconds} s`)
   return target
 }
 

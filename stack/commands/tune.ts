@@ -1,4 +1,4 @@
-import { relative, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { study } from '../../workbench/classes.ts'
 import type { Caller } from '../../workbench/collector.ts'
 import type { Format } from '../../workbench/draw.ts'
@@ -9,7 +9,7 @@ import { readRange, sweep, sweepReport } from '../../workbench/sweep.ts'
 import { tune } from '../../workbench/tune.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { checkPolicy } from '../policy.ts'
-import { ROOT, type Settings } from '../settings.ts'
+import { ROOT, type Settings, shownAs } from '../settings.ts'
 import { type AskedRecording, CLASSES, COMMITTED_RECORDING, pricesOf, replayOf } from '../workbench.ts'
 
 export type Asked = AskedRecording & Readonly<{ a: string; b: string | undefined; format: Format }>
@@ -31,7 +31,7 @@ async function findingsOf(settings: Settings, asked: Asked, caller: Caller): Pro
   const { a, b } = asked
   const { path, shown, env, ...prepared } = await replayOf(settings, asked, caller)
   for (const file of new Set([a, ...(b ? [b] : [])])) await checkPolicy(prepared.launcher, file)
-  const side = (file: string) => ({ path: resolve(ROOT, file), shown: relative(ROOT, resolve(ROOT, file)) })
+  const side = (file: string) => ({ path: resolve(ROOT, file), shown: shownAs(file) })
   const findings = await tune(prepared.launcher, {
     recording: path,
     a: side(a),
@@ -71,5 +71,5 @@ export async function askSweep(
   }
   const swept = await sweep(launcher, traffic, { list, range, env, timeFactor }, { study: found, classes })
   const size = `${found.traces.size} traces, ${found.spans} spans`
-  return sweepReport(`${shown}: ${size}, judged by ${relative(ROOT, resolve(ROOT, a))}`, swept, format)
+  return sweepReport(`${shown}: ${size}, judged by ${shownAs(a)}`, swept, format)
 }
