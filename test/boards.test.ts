@@ -10,6 +10,7 @@ import { render } from '../grafana/source/board.ts'
 import { boards } from '../grafana/source/boards.ts'
 import { OF_THE_CONVENTIONS } from '../grafana/source/catalogue.ts'
 import { isPerToken } from '../grafana/source/prices.ts'
+import { LINES, OTHERS } from '../grafana/source/queries.ts'
 import { postOtlp } from '../otlp/post.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Entry } from '../sim/ledger.ts'
@@ -455,4 +456,30 @@ test('the first board shows the agents of other SDKs beside the simulator, with 
   }
   assert.ok(priced >= 12, `${priced} of ${recordings.length}`)
   assert.equal(await shown('in', packageJson.name), own)
+})
+
+test('of many agents, those with most tokens have lines and areas of their own, and the others share one area', async () => {
+  const now = Date.now() / 1000
+  const inPanel = (name: string) =>
+    answer(asked.find((one) => nameOf(one) === `${FLEET} / ${name}`) as Asked, '.*', now)
+  const tokens = new Map<string, number>()
+  for (const column of ['in', 'out'])
+    for (const row of await inPanel(`Which agent stands out? / ${column}`))
+      tokens.set(agentOf(row), (tokens.get(agentOf(row)) ?? 0) + row.value)
+  const most = [...tokens].toSorted(([, one], [, other]) => other - one).slice(0, LINES)
+  const chosen = most.map(([agent]) => agent)
+  assert.ok(tokens.size > 2 * LINES)
+
+  const areas = await inPanel('What does each agent cost per hour? / cost')
+  assert.deepEqual(areas.map(agentOf).sort(), [...chosen, OTHERS].sort())
+  const [total] = await inPanel('Cost per hour / A')
+  const upperEdge = areas.reduce((sum, { value }) => sum + value, 0)
+  assert.ok(total !== undefined && Math.abs(upperEdge - total.value) <= 1e-9 * total.value, `${upperEdge}`)
+
+  const withLines = (await inPanel('How long are calls? (p95, dashed p50) / p95')).map(agentOf)
+  assert.deepEqual(
+    withLines.filter((agent) => tokens.has(agent) && !chosen.includes(agent)),
+    [],
+  )
+  assert.ok(withLines.some((agent) => chosen.includes(agent)))
 })

@@ -37,6 +37,9 @@ export const REFUSAL_COLOURS: Readonly<Record<string, string>> = {
   timeout: GREY,
 }
 
+/** Agents that have no line of their own, together. */
+export const OTHERS_COLOUR = GREY
+
 /** Around a node of the agent map: what it is, and the part of it that failed. */
 export const KIND_COLOURS = {
   arc__agent: CYAN,

@@ -26,6 +26,19 @@ const decided = `${series.decisions}{${SENT}}`
 const agents = (expr: string) => orNamed(expr, 'gen_ai_agent_name', NO_AGENT)
 const models = (expr: string) => orNamed(expr, 'gen_ai_request_model', '(no model name)')
 
+/** More lines than these cannot be told apart. Tables have a row for each agent. */
+export const LINES = 10
+/** Agents that used fewer tokens in the range than the first ones did: none if there are few, and none that names no tokens. */
+const beyondLines = () => {
+  const used = agents(`sum ${BY_AGENT} (sum_over_time(${series.used}{${A}}[$__range] @ end()))`)
+  return `(${used} unless topk(${LINES}, ${used}))`
+}
+const lines = (byAgent: string) => `(${byAgent}) unless on (gen_ai_agent_name) ${beyondLines()}`
+export const OTHERS = '(all others)'
+/** Those without a line of their own are one, so that the upper edge is the total. */
+const stacked = (byAgent: string) =>
+  `${lines(byAgent)} or label_replace(sum((${byAgent}) and on (gen_ai_agent_name) ${beyondLines()}), "gen_ai_agent_name", "${OTHERS}", "", "")`
+
 const perHour = (rate: string) => `${rate} * 3600`
 const sumInRange = (name: string, selector: string, by: string) =>
   `sum ${by} (sum_over_time(${name}{${selector}}[$__range]))`
@@ -41,7 +54,7 @@ const sentOf = (operation: Operation) => `gen_ai_operation_name="${operation}", 
 const used = (type: 'input' | 'output') => `${A}, gen_ai_token_type="${type}"`
 
 export const costPerHour = perHour(`sum(${series.cost}{${A}})`)
-export const costPerHourByAgent = agents(perHour(`sum ${BY_AGENT} (${series.cost}{${A}})`))
+export const costPerHourByAgent = stacked(agents(perHour(`sum ${BY_AGENT} (${series.cost}{${A}})`)))
 export const spentInRange = spent('')
 export const spentInRangeByAgent = some(agents(spent(BY_AGENT)))
 
@@ -88,7 +101,7 @@ export const byArm = {
 export const unpricedTokens = `${sumInRange(series.unpriced, A, '')} or vector(0)`
 
 export const tokensPerMinuteByAgent = (type: 'input' | 'output') =>
-  agents(`sum ${BY_AGENT} (rate(${series.seen}{${used(type)}}[$__rate_interval])) * 60`)
+  stacked(agents(`sum ${BY_AGENT} (rate(${series.seen}{${used(type)}}[$__rate_interval])) * 60`))
 export const tokensInRangeByAgent = (type: 'input' | 'output') =>
   some(agents(sumInRange(series.used, used(type), BY_AGENT)))
 
@@ -111,12 +124,14 @@ export const durationInRangeByAgent = (q: number) => {
   return agents(`(${seconds('invoke_agent')} or ${seconds('chat')})`)
 }
 export const durationByAgent = (q: number, operation: Operation) =>
-  agents(quantile(q, series.duration, of(operation), QUANTILE_WINDOW, ', gen_ai_agent_name'))
+  lines(agents(quantile(q, series.duration, of(operation), QUANTILE_WINDOW, ', gen_ai_agent_name')))
 /** Only its exemplars are shown: the line would be an estimate from kept traces. */
 export const keptDurationByAgent = (operation: Operation) =>
-  `histogram_quantile(0.95, sum by (le, gen_ai_agent_name) (rate(${series.kept}_bucket{${of(operation)}}[$__rate_interval])))`
+  lines(
+    `histogram_quantile(0.95, sum by (le, gen_ai_agent_name) (rate(${series.kept}_bucket{${of(operation)}}[$__rate_interval])))`,
+  )
 export const firstChunkByAgent = (q: number) =>
-  agents(quantile(q, series.firstChunk, A, QUANTILE_WINDOW, ', gen_ai_agent_name'))
+  lines(agents(quantile(q, series.firstChunk, A, QUANTILE_WINDOW, ', gen_ai_agent_name')))
 
 const decidedInRange = (by = '') => counted(decided, 'range', by)
 const refusedInRange = (by = '') => counted(refused, 'range', by)

@@ -1,6 +1,6 @@
 import { HideSeriesConfigBuilder, LineStyleBuilder } from '@grafana/grafana-foundation-sdk/common'
 import type { Board } from '../board.ts'
-import { AGENT_COLOURS, CHECK_COLOURS, MODEL_COLOUR, REFUSAL_COLOURS } from '../colours.ts'
+import { AGENT_COLOURS, CHECK_COLOURS, MODEL_COLOUR, OTHERS_COLOUR, REFUSAL_COLOURS } from '../colours.ts'
 import { agentVariable, serviceVariable } from '../datasources.ts'
 import { agentBoard, boardLink, exploreTraces, link } from '../links.ts'
 import { CREATURES_ONLY, figure, NO_TURNS, overTime } from '../panels.ts'
@@ -17,6 +17,19 @@ const QUANTILE_STEP = '30s'
 const AGENT = '{{gen_ai_agent_name}}'
 const { slowCall } = settings
 const colours = AGENT_COLOURS
+const FEW_LINES = `Lines are drawn for the ${ask.LINES} agents with most tokens in the range; the box Agent chooses others.`
+const FEW_AREAS = `The ${ask.LINES} agents with most tokens in the range have their own colour; the box Agent chooses others.`
+
+/** Areas by agent, whose upper edge is the total. No link leads to those that share one area. */
+const areas = (
+  title: string,
+  look: Readonly<{ unit: string; decimals?: number; step?: string }>,
+  target: ReturnType<typeof line>,
+  ...links: readonly ReturnType<typeof link>[]
+) =>
+  overTime(title, { ...look, as: 'areas', colours: { ...colours, [ask.OTHERS]: OTHERS_COLOUR } }, target)
+    .dataLinks([link('Turns of this agent', exploreTraces(ask.turnsOfClicked)), ...links])
+    .overrideByName(ask.OTHERS, [{ id: 'links', value: [] }])
 
 const figures = [
   figure('Cost per hour', ask.costPerHour, { unit: 'currencyUSD', decimals: 3 }).description(
@@ -82,25 +95,17 @@ const byAgent = sideBySide(
   'Cost',
 )
 
-const costPerHour = overTime(
+const costPerHour = areas(
   'What does each agent cost per hour?',
-  { unit: 'currencyUSD', decimals: 3, as: 'areas', colours },
+  { unit: 'currencyUSD', decimals: 3 },
   line('cost', ask.costPerHourByAgent, AGENT),
+  link('The board of this agent', agentBoard('__field.labels.gen_ai_agent_name')),
+).description(
+  `USD per hour by agent; the upper edge is the total. A step that stays is a change of prompt, model or price; a peak is one expensive turn: click it and open the turns of that agent. ${FEW_AREAS}`,
 )
-  .dataLinks([
-    link('Turns of this agent', exploreTraces(ask.turnsOfClicked)),
-    link('The board of this agent', agentBoard('__field.labels.gen_ai_agent_name')),
-  ])
-  .description(
-    'USD per hour by agent; the upper edge is the total. A step that stays is a change of prompt, model or price; a peak is one expensive turn: click it and open the turns of that agent.',
-  )
 
 const tokens = (title: string, type: 'input' | 'output') =>
-  overTime(
-    title,
-    { unit: 'short', as: 'areas', step: STEP, colours },
-    line('tokens', ask.tokensPerMinuteByAgent(type), AGENT),
-  ).dataLinks([link('Turns of this agent', exploreTraces(ask.turnsOfClicked))])
+  areas(title, { unit: 'short', step: STEP }, line('tokens', ask.tokensPerMinuteByAgent(type), AGENT))
 
 const HIDDEN = new HideSeriesConfigBuilder().viz(true).legend(true).tooltip(true).build()
 const DASHED = new LineStyleBuilder().fill('dash').dash([6, 4]).build()
@@ -148,7 +153,7 @@ const firstChunk = overTime(
 )
   .dataLinks([link(slowCalls[0], exploreTraces(slowCalls[1]))])
   .description(
-    'From sending a request to the first piece of the streamed reply. It grows with the queue of the model server and the length of the prompt, not with the length of the answer.',
+    `From sending a request to the first piece of the streamed reply. It grows with the queue of the model server and the length of the prompt, not with the length of the answer. ${FEW_LINES}`,
   )
 
 const refusals = overTime(
@@ -229,16 +234,16 @@ export const costAndLatencyByAgent: Board = {
       [`Turns of this agent over ${slowCall}`, ask.slowTurnsOfClicked(slowCall)],
       ['All turns of this agent', ask.turnsOfClicked],
     ]).description(
-      'One turn of an agent: all its model calls, tools and waits. Each point looks back five minutes. Diamonds are turns whose trace was kept: click one to open it. If only p95 rises, a few turns retry or wait; if p50 rises too, every turn got slower.',
+      `One turn of an agent: all its model calls, tools and waits. Each point looks back five minutes. Diamonds are turns whose trace was kept: click one to open it. If only p95 rises, a few turns retry or wait; if p50 rises too, every turn got slower. ${FEW_LINES}`,
     ),
     tokens('How many tokens a minute are read?', 'input').description(
-      'Prompt tokens per minute by agent. They grow with the history and the tools in a prompt, and with every further round. If one agent grows steadily, its prompt is not cut.',
+      `Prompt tokens per minute by agent. They grow with the history and the tools in a prompt, and with every further round. If one agent grows steadily, its prompt is not cut. ${FEW_AREAS}`,
     ),
     tokens('How many tokens a minute are written?', 'output').description(
-      'Tokens per minute in the replies, by agent: these cost more and take longer. If they rise, see whether replies became prose instead of the short JSON that was asked for.',
+      `Tokens per minute in the replies, by agent: these cost more and take longer. If they rise, see whether replies became prose instead of the short JSON that was asked for. ${FEW_AREAS}`,
     ),
     duration('How long are calls? (p95, dashed p50)', 'chat', [[...slowCalls]]).description(
-      'One chat call, its retries included. Each point looks back five minutes. Diamonds are calls whose trace was kept: click one to open it. If all agents rise together, it is the model server.',
+      `One chat call, its retries included. Each point looks back five minutes. Diamonds are calls whose trace was kept: click one to open it. If all agents rise together, it is the model server. ${FEW_LINES}`,
     ),
     firstChunk,
     refusals,
