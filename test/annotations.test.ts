@@ -2,21 +2,20 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { nanosOf, toAttributes } from '../otlp/json.ts'
-import { postOtlp } from '../otlp/post.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import { bootNative } from '../stack/boot.ts'
 import { type AskedEvaluate, askEvaluate } from '../stack/commands/evaluate.ts'
 import { verify } from '../stack/commands/verify.ts'
-import { eventually, ownSettings, play, type Run, startStack } from '../stack/own-stack.ts'
+import { eventually, ownSettings, play, quiet, type Run, startStack } from '../stack/own-stack.ts'
 import { stop } from '../stack/processes.ts'
 import { bytesFrom, phoenixData, prometheus, type Span, tempoTrace } from '../stack/queries.ts'
 import { type Settings, url } from '../stack/settings.ts'
 import { UserError } from '../workbench/user-error.ts'
+import { sendTo } from './collector.ts'
 
 const KEEP_ALL = 'collector/policies/keep-everything.yaml'
 const SERVICES = ['tempo', 'prometheus', 'phoenix', 'annotations', 'collector', 'mock-vllm']
 const TICKS = 8
-const cancel = new AbortController().signal
 
 let settings: Settings
 let end: () => Promise<void>
@@ -186,10 +185,9 @@ async function sendRecord(traceId: string, spanId: string, name: string): Promis
     eventName: 'gen_ai.evaluation.result',
     attributes,
   }
-  const answer = await postOtlp(url(settings, 'OTLP_HTTP_PORT', '/v1/logs'), {
+  await sendTo(url(settings, 'OTLP_HTTP_PORT'), '/v1/logs', {
     resourceLogs: [{ scopeLogs: [{ logRecords: [record] }] }],
   })
-  assert.equal(answer.status, 200, await answer.text())
 }
 
 test('records about traces that were dropped hold up no others', async () => {
@@ -205,7 +203,7 @@ test('records about traces that were dropped hold up no others', async () => {
 
 test('make verify looks whether the relay takes spans', async () => {
   const said: string[] = []
-  await verify(settings, { cancel, say: (line) => said.push(line) })
+  await verify(settings, { ...quiet, say: (line) => said.push(line) })
   assert.match(said.join('\n'), /^ok {3}Annotations took [1-9]\d* spans for Phoenix$/m)
 })
 
@@ -216,6 +214,6 @@ test('while Phoenix is down nothing is lost, even when the Collector and the rel
   assert.ok(expected.length > 40)
   for (const name of ['collector', 'annotations']) await stop(settings, name, 30_000)
   const only = ['phoenix', 'annotations', 'collector']
-  await bootNative(settings, { policy: KEEP_ALL, only, cancel, say: () => {} })
+  await bootNative(settings, { policy: KEEP_ALL, only, ...quiet })
   await areAnnotated(expected)
 })

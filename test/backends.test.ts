@@ -21,7 +21,7 @@ import { BACKENDS, collectorFile, lacking, served } from '../stack/backends/back
 import { bootNative, haltNative } from '../stack/boot.ts'
 import { verify } from '../stack/commands/verify.ts'
 import { build } from '../stack/native.ts'
-import { eventually, ownSettings, play, startStack } from '../stack/own-stack.ts'
+import { eventually, ownSettings, play, quiet, startStack } from '../stack/own-stack.ts'
 import { portsOfItsOwn } from '../stack/ports.ts'
 import { started } from '../stack/processes.ts'
 import { phoenixProjects, phoenixSpans } from '../stack/queries.ts'
@@ -30,11 +30,9 @@ import { collectorArguments, collectorEnvironment } from '../stack/services.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
 import { OPENINFERENCE, OTHER } from '../vocabulary/attributes.ts'
 import { sumOf } from '../workbench/collector.ts'
+import { sendTo } from './collector.ts'
 
 const KEEP_ALL = 'collector/policies/keep-everything.yaml'
-const cancel = new AbortController().signal
-const say = () => {}
-const quiet = { cancel, say }
 
 let folder: string
 let certificate: Readonly<{ cert: string; key: string }>
@@ -88,10 +86,7 @@ async function standIn(tls?: Readonly<{ cert: string; key: string }>) {
 }
 type StandIn = Awaited<ReturnType<typeof standIn>>
 
-async function post(settings: Settings, path: string, body: unknown): Promise<void> {
-  const answer = await postOtlp(url(settings, 'OTLP_HTTP_PORT', path), body)
-  assert.equal(answer.status, 200, await answer.text())
-}
+const post = (settings: Settings, path: string, body: unknown) => sendTo(url(settings, 'OTLP_HTTP_PORT'), path, body)
 
 /** Sends traces of one span each, which are all kept, and answers their keys. */
 async function send(settings: Settings, count: number): Promise<readonly string[]> {
@@ -221,7 +216,7 @@ describe('backends that are somewhere else', () => {
     await boot({})
   })
   after(async () => {
-    await haltNative(settings, say)
+    await haltNative(settings, quiet.say)
     await Promise.all([langfuse, vendor].map((server) => server.close()))
   })
 
@@ -235,7 +230,7 @@ describe('backends that are somewhere else', () => {
     assert.deepEqual(vendor.requests, [])
     assert.ok((await counted(settings, 'otelcol_exporter_queue_size', 'otlp')) > 0, 'they wait')
     assert.equal(await counted(settings, 'otelcol_exporter_send_failed_spans', 'otlp'), 0)
-    await haltNative(settings, say)
+    await haltNative(settings, quiet.say)
     await boot({ SSL_CERT_FILE: certificate.cert })
     await has(vendor, keys)
   })
@@ -312,7 +307,7 @@ describe('backends that are somewhere else', () => {
       ['arguments', stdout],
       ['metrics', page],
     ])
-    await haltNative(settings, say)
+    await haltNative(settings, quiet.say)
     for (const entry of readdirSync(settings.state, { recursive: true, withFileTypes: true })) {
       const path = resolve(entry.parentPath, entry.name)
       if (entry.isFile()) places.set(path, readFileSync(path, 'latin1'))
@@ -324,7 +319,7 @@ describe('backends that are somewhere else', () => {
   })
 
   test('a missing variable is refused before anything is started', async () => {
-    await haltNative(settings, say)
+    await haltNative(settings, quiet.say)
     for (const [env, message] of [
       [{ BACKENDS: 'tempo,langfuse', LANGFUSE_SECRET_KEY: '' }, /^Error: LANGFUSE_SECRET_KEY is not set/],
       [{ BACKENDS: 'otlp,jeager' }, /^Error: BACKENDS=otlp,jeager: there is no backend "jeager"/],
@@ -368,7 +363,7 @@ describe('three real backends and one elsewhere', () => {
     sent = spans
   })
   after(async () => {
-    await haltNative(settings, say)
+    await haltNative(settings, quiet.say)
     await elsewhere.close()
   })
 
@@ -386,7 +381,7 @@ describe('three real backends and one elsewhere', () => {
   test('make verify follows a tick to all of them, and tells what was taken elsewhere from what was before', async () => {
     const said: string[] = []
     const before = elsewhere.taken().length
-    await verify(settings, { cancel, say: (line) => void said.push(line) })
+    await verify(settings, { ...quiet, say: (line) => void said.push(line) })
     for (const { title } of here)
       assert.ok(
         said.some((line) => line.startsWith(`ok   ${title} `)),
@@ -423,7 +418,7 @@ describe('three real backends and one elsewhere', () => {
   })
 
   test('what is in Jaeger is there after a stop and a start', async () => {
-    await haltNative(settings, say)
+    await haltNative(settings, quiet.say)
     await bootNative(settings, { policy: KEEP_ALL, only: ['jaeger'], ...quiet })
     const jaeger = here.find(({ id }) => id === 'jaeger') ?? assert.fail()
     await eventually(() => showsAll(jaeger))

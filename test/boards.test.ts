@@ -19,6 +19,7 @@ import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { pricesToday } from '../stack/prices.ts'
 import { prometheus, prometheusRange, promqlTree, tempoMetrics, tempoSearch } from '../stack/queries.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
+import { entriesOf, sumBy } from './runs.ts'
 
 const TICKS = 80
 /** Long enough for the run on any machine. */
@@ -187,13 +188,7 @@ test('with one agent chosen, a panel shows no other agent', async () => {
 })
 
 type Numbers = Readonly<Record<string, number>>
-const of = <K extends Entry['kind']>(kind: K) =>
-  run.entries.filter((entry): entry is Extract<Entry, { kind: K }> => entry.kind === kind)
-const sumBy = <T>(items: readonly T[], key: (item: T) => string, value: (item: T) => number = () => 1): Numbers => {
-  const sums: Record<string, number> = {}
-  for (const item of items) sums[key(item)] = (sums[key(item)] ?? 0) + value(item)
-  return sums
-}
+const of = <K extends Entry['kind']>(kind: K) => entriesOf(run, kind)
 const by =
   (divide: (a: number, b: number) => number) =>
   (left: Numbers, right: Numbers): Numbers =>

@@ -21,7 +21,7 @@ import { postOtlp } from '../otlp/post.ts'
 import { bootNative, haltNative, reloadCollector, statusNative } from '../stack/boot.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { lastRecording, reload } from '../stack/commands/reload.ts'
-import { eventually, ownSettings, SHIPPED_WAITS } from '../stack/own-stack.ts'
+import { eventually, ownSettings, quiet, SHIPPED_WAITS } from '../stack/own-stack.ts'
 import { activePolicy, policyBefore, SHIPPED_POLICY } from '../stack/policy.ts'
 import { started } from '../stack/processes.ts'
 import { tsx } from '../stack/service.ts'
@@ -30,8 +30,6 @@ import { waitsFile } from '../stack/waits.ts'
 import { COMMITTED_RECORDING } from '../stack/workbench.ts'
 import type { Launcher } from '../workbench/collector.ts'
 
-const cancel = new AbortController().signal
-const say = () => {}
 let folder: string
 
 before(() => {
@@ -145,7 +143,7 @@ test('every command has a help text', async () => {
 test('a model server that is down is named before anything is started', async () => {
   const settings = await ownSettings({ VLLM_BASE_URL: 'http://127.0.0.1:9/v1' })
   await assert.rejects(
-    bootNative(settings, { policy: SHIPPED_POLICY, cancel, say }),
+    bootNative(settings, { policy: SHIPPED_POLICY, ...quiet }),
     /VLLM_BASE_URL=http:\/\/127\.0\.0\.1:9\/v1: the model server does not answer/,
   )
   assert.deepEqual(started(settings), [])
@@ -153,7 +151,7 @@ test('a model server that is down is named before anything is started', async ()
 
 test('options that cannot be used together are refused before anything is started', async () => {
   const settings = await ownSettings({ VOLUME: 'high', RECORD: 'yes' })
-  await assert.rejects(bootNative(settings, { policy: SHIPPED_POLICY, cancel, say }), /Leave out one of the two/)
+  await assert.rejects(bootNative(settings, { policy: SHIPPED_POLICY, ...quiet }), /Leave out one of the two/)
   assert.deepEqual(started(settings), [])
 })
 
@@ -169,7 +167,7 @@ for (const [name, value, why] of [
 ] as const)
   test(`${name}=${value} is refused before anything is started, and the error has the rule`, async () => {
     const settings = await ownSettings({ [name]: value })
-    await assert.rejects(bootNative(settings, { policy: SHIPPED_POLICY, cancel, say }), why)
+    await assert.rejects(bootNative(settings, { policy: SHIPPED_POLICY, ...quiet }), why)
     assert.deepEqual(started(settings), [])
   })
 
@@ -177,7 +175,7 @@ test('the error for a taken port names the program that holds it, and nothing is
   const settings = await ownSettings()
   const squatter = createServer().listen(settings.ports.TEMPO_PORT, '127.0.0.1')
   try {
-    await assert.rejects(bootNative(settings, { policy: SHIPPED_POLICY, cancel, say }), (error: Error) => {
+    await assert.rejects(bootNative(settings, { policy: SHIPPED_POLICY, ...quiet }), (error: Error) => {
       assert.match(
         error.message,
         new RegExp(`port ${settings.ports.TEMPO_PORT} \\(TEMPO_PORT, for tempo\\) is taken by .*pid ${process.pid}`),
@@ -197,13 +195,13 @@ test('a service that ends while it starts is reported with its last log lines, a
   writeFileSync(resolve(settings.state, 'data/tempo/wal'), 'a file where Tempo needs a folder')
   try {
     await assert.rejects(
-      bootNative(settings, { policy: SHIPPED_POLICY, only: ['tempo', 'prometheus'], cancel, say }),
+      bootNative(settings, { policy: SHIPPED_POLICY, only: ['tempo', 'prometheus'], ...quiet }),
       /^Error: tempo ended before it was ready\. Its last log lines:\n.*wal.*\nThe whole log: .*logs\/tempo\.log$/s,
     )
     assert.deepEqual(started(settings), [])
     assert.ok((await statusNative(settings)).every(({ state }) => state === 'not running'))
   } finally {
-    await haltNative(settings, say)
+    await haltNative(settings, quiet.say)
   }
 })
 
@@ -215,11 +213,11 @@ describe('make reload', () => {
 
   before(async () => {
     settings = await ownSettings()
-    await bootNative(settings, { policy: SHIPPED_POLICY, only: ['collector'], cancel, say })
-    launcher = await launcherFor(settings, { cancel, say: (line) => void said.push(line) }, 'native')
+    await bootNative(settings, { policy: SHIPPED_POLICY, only: ['collector'], ...quiet })
+    launcher = await launcherFor(settings, { ...quiet, say: (line) => void said.push(line) }, 'native')
   })
   after(async () => {
-    await haltNative(settings, say)
+    await haltNative(settings, quiet.say)
   })
 
   const reloadWith = async (policy: string, recording = COMMITTED_RECORDING): Promise<string> => {
@@ -250,7 +248,7 @@ describe('make reload', () => {
     await bootNative(settings, {
       policy: SHIPPED_POLICY,
       only: ['collector'],
-      cancel,
+      ...quiet,
       say: (line) => void lines.push(line),
     })
     assert.match(

@@ -1,29 +1,21 @@
 import assert from 'node:assert/strict'
-import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { toValue, traceRequest } from '../otlp/json.ts'
-import { launcherFor } from '../stack/collectors.ts'
 import { otlpSink } from '../stack/otlp-sink.ts'
-import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
-import { ROOT } from '../stack/settings.ts'
-import { type Running, startCollector } from '../workbench/collector.ts'
+import { eventually, ownSettings } from '../stack/own-stack.ts'
+import type { Running } from '../workbench/collector.ts'
+import { collectorFor } from './collector.ts'
 
 let collector: Running
 let sink: Awaited<ReturnType<typeof otlpSink>>
 const arrived: Buffer[] = []
 
 before(async () => {
-  const settings = await ownSettings()
   sink = await otlpSink((_, body) => arrived.push(body))
-  const launcher = await launcherFor(settings, quiet, 'native')
-  collector = await startCollector(launcher, {
-    folder: settings.state,
-    overlays: [resolve(ROOT, 'collector/backends/phoenix.yaml')],
-    env: {
-      POLICY_FILE: resolve(ROOT, 'collector/policies/keep-everything.yaml'),
-      DECISION_WAIT_AFTER_ROOT: '1s',
-      PHOENIX_OTLP_ENDPOINT: sink.url,
-    },
+  collector = await collectorFor(await ownSettings(), {
+    policy: 'collector/policies/keep-everything.yaml',
+    overlays: ['collector/backends/phoenix.yaml'],
+    env: { DECISION_WAIT_AFTER_ROOT: '1s', PHOENIX_OTLP_ENDPOINT: sink.url },
   })
 })
 after(async () => {

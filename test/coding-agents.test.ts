@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
@@ -8,12 +7,10 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import { type Attribute, toAttributes } from '../otlp/json.ts'
 import { readPage, type Sample } from '../otlp/page.ts'
-import { postOtlp } from '../otlp/post.ts'
-import { launcherFor } from '../stack/collectors.ts'
-import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
-import { SHIPPED_POLICY } from '../stack/policy.ts'
+import { eventually, ownSettings } from '../stack/own-stack.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
-import { type Running, startCollector } from '../workbench/collector.ts'
+import type { Running } from '../workbench/collector.ts'
+import { collectorFor, sendTo } from './collector.ts'
 
 const HERE = join(ROOT, 'evidence/foreign/coding-agents')
 const TOKENS = 'gen_ai_usage_tokens_total'
@@ -52,37 +49,24 @@ const recorded = (name: string): readonly Request[] =>
     .map((line) => JSON.parse(line) as Request)
 
 let settings: Settings
-let folder: string
 let collector: Running
 
 before(async () => {
   settings = await ownSettings()
-  folder = mkdtempSync(join(tmpdir(), 'wood-coding-agents-'))
-  const stored = join(folder, 'stored.yaml')
+  const stored = join(settings.state, 'stored.yaml')
   writeFileSync(
     stored,
-    `exporters: { file/logs: { path: ${join(folder, 'logs.jsonl')}, flush_interval: 50ms } }
+    `exporters: { file/logs: { path: ${join(settings.state, 'logs.jsonl')}, flush_interval: 50ms } }
 service: { pipelines: { logs/apart: { receivers: [forward/logs], exporters: [file/logs] } } }\n`,
   )
-  const launcher = await launcherFor(settings, quiet, 'native')
-  collector = await startCollector(launcher, {
-    folder,
-    overlays: [stored],
-    env: { POLICY_FILE: join(ROOT, SHIPPED_POLICY) },
-  })
+  collector = await collectorFor(settings, { overlays: [stored] })
   // All agents at once; each sends its requests in the order in which it sent them.
   await Promise.all(EXPECTED.map(([name]) => sendAll(recorded(name))))
 })
-after(async () => {
-  await collector?.stop()
-  rmSync(folder, { recursive: true, force: true })
-})
+after(() => collector?.stop())
 
 async function sendAll(requests: readonly Request[]): Promise<void> {
-  for (const { path, body } of requests) {
-    const answer = await postOtlp(`${collector.otlp}${path}`, body)
-    assert.equal(answer.status, 200, await answer.text())
-  }
+  for (const { path, body } of requests) await sendTo(collector.otlp, path, body)
 }
 
 const read = async (page: () => Promise<string>) => readPage(await page())
@@ -166,7 +150,7 @@ test('no label identifies a person, a machine or a session', async () => {
 test('a secret in a prompt is masked wherever the agent writes it, and its events are counted by name', async () => {
   for (const [name] of EXPECTED) assert.ok(JSON.stringify(recorded(name)).includes(SECRET), name)
   await eventually(async () => {
-    const text = readFileSync(join(folder, 'logs.jsonl'), 'utf8')
+    const text = readFileSync(join(settings.state, 'logs.jsonl'), 'utf8')
     assert.ok(!text.includes(SECRET))
     assert.equal(text.split('Greet the wood. I am ****').length - 1 >= EXPECTED.length, true)
   }, 20)

@@ -22,7 +22,7 @@ import { launcherFor } from '../stack/collectors.ts'
 import { bootDocker, composeEnvironment, reloadDocker } from '../stack/docker.ts'
 import { dockerEngine } from '../stack/docker-engine.ts'
 import { build, type Programs, readRecipes } from '../stack/native.ts'
-import { ownSettings } from '../stack/own-stack.ts'
+import { ownSettings, quiet } from '../stack/own-stack.ts'
 import { activePolicy, SHIPPED_POLICY } from '../stack/policy.ts'
 import { dashboards, services as nativeServices, writePrometheusFiles } from '../stack/services.ts'
 import { type PortName, ROOT, type Settings } from '../stack/settings.ts'
@@ -82,7 +82,7 @@ const ELSEWHERE = {
 const EVERYWHERE = { BACKENDS: BACKENDS.map(({ id }) => id).join(), ...ELSEWHERE }
 /** Natively the paths of programs are of no interest here: nothing is started. */
 const asNamed: Programs = (name) => name
-const options = { policy: SHIPPED_POLICY, cancel: new AbortController().signal, say: () => {} }
+const options = { policy: SHIPPED_POLICY, ...quiet }
 const shipped = parseEnv(readFileSync(resolve(ROOT, '.env'), 'utf8'))
 const entries = (services: Services) => Object.entries(services)
 

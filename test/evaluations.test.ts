@@ -1,18 +1,15 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fromAttributes, nanosOf, spansOf, type TraceRequest, toAttributes, traceRequest } from '../otlp/json.ts'
 import { readPage } from '../otlp/page.ts'
-import { postOtlp } from '../otlp/post.ts'
-import { launcherFor } from '../stack/collectors.ts'
-import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
-import { SHIPPED_POLICY } from '../stack/policy.ts'
-import { ROOT, type Settings } from '../stack/settings.ts'
-import { type Running, startCollector } from '../workbench/collector.ts'
+import { eventually, ownSettings } from '../stack/own-stack.ts'
+import type { Settings } from '../stack/settings.ts'
+import type { Running } from '../workbench/collector.ts'
+import { collectorFor, sendTo } from './collector.ts'
 
 const RESULTS = 'gen_ai_evaluation_results_total'
 const NAME = 'gen_ai.evaluation.name'
@@ -24,14 +21,12 @@ const FAILED = 'woodland.evaluation.failed'
 type Values = Readonly<Record<string, unknown>>
 
 let settings: Settings
-let folder: string
 let collector: Running
 
 before(async () => {
   settings = await ownSettings()
-  folder = mkdtempSync(join(tmpdir(), 'wood-evaluations-'))
-  const stored = join(folder, 'stored.yaml')
-  const file = (name: string) => `file/${name}: { path: ${join(folder, name)}.jsonl, flush_interval: 50ms }`
+  const stored = join(settings.state, 'stored.yaml')
+  const file = (name: string) => `file/${name}: { path: ${join(settings.state, name)}.jsonl, flush_interval: 50ms }`
   writeFileSync(
     stored,
     `exporters: { ${file('kept')}, ${file('logs')} }
@@ -39,22 +34,14 @@ service: { pipelines: {
   traces/apart: { receivers: [forward/stored], exporters: [file/kept] },
   logs/apart: { receivers: [forward/logs], exporters: [file/logs] } } }\n`,
   )
-  const launcher = await launcherFor(settings, quiet, 'native')
-  collector = await startCollector(launcher, {
-    folder,
+  collector = await collectorFor(settings, {
     overlays: [stored],
-    env: { POLICY_FILE: join(ROOT, SHIPPED_POLICY), DECISION_WAIT: '5s', DECISION_WAIT_AFTER_ROOT: '1s' },
+    env: { DECISION_WAIT: '5s', DECISION_WAIT_AFTER_ROOT: '1s' },
   })
 })
-after(async () => {
-  await collector?.stop()
-  rmSync(folder, { recursive: true, force: true })
-})
+after(() => collector?.stop())
 
-async function post(path: string, body: unknown): Promise<void> {
-  const answer = await postOtlp(`${collector.otlp}${path}`, body)
-  assert.equal(answer.status, 200, await answer.text())
-}
+const post = (path: string, body: unknown) => sendTo(collector.otlp, path, body)
 
 const event = (values: Values, name = 'gen_ai.evaluation.result') => ({ name, attributes: toAttributes(values) })
 
@@ -109,7 +96,7 @@ const isCounted = (service: string, expected: Readonly<Record<string, number>>) 
 
 /** The spans that backends get, by trace. */
 async function kept(trace: string) {
-  const file = join(folder, 'kept.jsonl')
+  const file = join(settings.state, 'kept.jsonl')
   return eventually(async () => {
     const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : []
     const spans = lines.flatMap((line) => spansOf(JSON.parse(line) as TraceRequest))
@@ -221,7 +208,7 @@ test('a run that failed an evaluation is kept and says which; one that passed is
     ),
   )
   await sleep(4000)
-  const text = readFileSync(join(folder, 'kept.jsonl'), 'utf8')
+  const text = readFileSync(join(settings.state, 'kept.jsonl'), 'utf8')
   assert.ok(passed.filter((trace) => text.includes(trace)).length < 12)
 })
 

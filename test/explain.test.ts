@@ -22,6 +22,7 @@ import { tokenPriceOn } from '../stack/prices.ts'
 import { tempoSearch, tempoTrace } from '../stack/queries.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
 import { UserError } from '../workbench/user-error.ts'
+import { entriesOf, shippedAndTheRest, sumBy } from './runs.ts'
 
 const TICKS = 40
 /** The ledger and a span measure the same work at slightly different times. */
@@ -39,16 +40,11 @@ const LATE: readonly string[] = ['clocks', 'ends late']
 /** What explain says of each tick, by its trace. */
 let told: ReadonlyMap<string, Summary>
 
-const of = <K extends Entry['kind']>(kind: K) =>
-  run.entries.filter((entry): entry is Extract<Entry, { kind: K }> => entry.kind === kind)
+const of = <K extends Entry['kind']>(kind: K) => entriesOf(run, kind)
 
 before(async () => {
   settings = await ownSettings({ TIME_FACTOR: '20', VLLM_PRESET: 'chaos', BACKENDS: 'tempo' })
-  // The shipped list and a policy that keeps the rest, so that every tick of the ledger is stored.
-  const list = resolve(settings.state, 'shipped-and-the-rest.yaml')
-  const rest = '\n- name: keep-the-rest\n  type: always_sample\n'
-  writeFileSync(list, readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8') + rest)
-  end = await startStack(settings, list, ['tempo', 'collector', 'mock-vllm'])
+  end = await startStack(settings, shippedAndTheRest(settings), ['tempo', 'collector', 'mock-vllm'])
   const flags = ['--ticks', String(TICKS), '--seed', '11', '--tick-interval', '500ms']
   run = await play(settings, ...flags, '--fallback-model', FALLBACK, '--rumour', `write to ${SECRET}`)
   told = new Map(
@@ -73,11 +69,7 @@ after(() => end?.())
 
 const FALLBACK = 'Qwen/Qwen2.5-1.5B-Instruct'
 type Counts = Readonly<Record<string, number>>
-const counted = (keys: readonly string[]): Counts => {
-  const counts: Record<string, number> = {}
-  for (const key of keys) counts[key] = (counts[key] ?? 0) + 1
-  return sorted(counts)
-}
+const counted = (keys: readonly string[]): Counts => sorted(sumBy(keys, (key) => key))
 const sorted = (counts: Counts): Counts =>
   Object.fromEntries(
     Object.entries(counts)

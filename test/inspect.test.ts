@@ -9,10 +9,11 @@ import { postOtlp } from '../otlp/post.ts'
 import { type Random, randomOf } from '../random/random.ts'
 import { phoenix } from '../stack/backends/phoenix.ts'
 import { inspect, Unreachable } from '../stack/commands/inspect.ts'
-import { eventually, ownSettings, play, startStack } from '../stack/own-stack.ts'
+import { eventually, ownSettings, play, quiet, startStack } from '../stack/own-stack.ts'
 import { prometheus, tempoSearch } from '../stack/queries.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
 import { UserError } from '../workbench/user-error.ts'
+import { sendTo } from './collector.ts'
 
 /** More lines than this are not read. */
 const LONGEST = 40
@@ -32,11 +33,7 @@ after(() => end?.())
 type Report = Readonly<{ seen: boolean; lines: readonly string[] }>
 async function ask(service?: string, where = settings, since = '10m'): Promise<Report> {
   const lines: string[] = []
-  const options = {
-    cancel: new AbortController().signal,
-    say: (line: string) => lines.push(...line.split('\n')),
-    arrivalMs: 0,
-  }
+  const options = { ...quiet, say: (line: string) => lines.push(...line.split('\n')), arrivalMs: 0 }
   const seen = await inspect(where, { service, since }, options)
   return { seen, lines }
 }
@@ -51,10 +48,7 @@ function lineOf({ lines }: Report, name: string): string {
 const marks = ({ lines }: Report, mark: string) =>
   lines.filter((line) => line.startsWith(mark)).map((line) => line.slice(5, 20).trim())
 
-async function send(path: string, body: unknown): Promise<void> {
-  const answer = await postOtlp(url(settings, 'OTLP_HTTP_PORT', path), body)
-  assert.equal(answer.status, 200, await answer.text())
-}
+const send = (path: string, body: unknown) => sendTo(url(settings, 'OTLP_HTTP_PORT'), path, body)
 
 /** The same trace as if it had ended now. */
 function now(body: TraceRequest): TraceRequest {

@@ -12,15 +12,13 @@ import {
   SimpleLogRecordProcessor,
 } from '@opentelemetry/sdk-logs'
 import { type AnyValue, type Attribute, fromAttributes, fromValue, toAttributes, toValue } from '../otlp/json.ts'
-import { postOtlp } from '../otlp/post.ts'
 import { BACKENDS, collectorFile } from '../stack/backends/backends.ts'
-import { launcherFor } from '../stack/collectors.ts'
 import { otlpSink } from '../stack/otlp-sink.ts'
-import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
-import { SHIPPED_POLICY } from '../stack/policy.ts'
-import { ROOT, type Settings, url } from '../stack/settings.ts'
-import { type Running, startCollector, sumOf } from '../workbench/collector.ts'
+import { eventually, ownSettings } from '../stack/own-stack.ts'
+import { type Settings, url } from '../stack/settings.ts'
+import { type Running, sumOf } from '../workbench/collector.ts'
 import { waitFor } from '../workbench/wait.ts'
+import { collectorFor, sendTo } from './collector.ts'
 
 type LogRecord = Readonly<{
   body?: AnyValue
@@ -48,20 +46,17 @@ const vendor = await otlpSink((path, body) => void taken.push({ path, text: body
 
 before(async () => {
   settings = await ownSettings()
-  const launcher = await launcherFor(settings, quiet, 'native')
   const plain = join(settings.state, 'plain.yaml')
   const soon = 'sending_queue: { batch: { flush_timeout: 10ms, min_size: 1 } }'
   writeFileSync(plain, `exporters: { otlp_http/otlp: { encoding: json, compression: none, ${soon} } }\n`)
   // A backend that takes traces only is loaded beside the one that takes all signals.
   const files = BACKENDS.filter(({ id }) => id === 'otlp' || id === 'tempo').map(collectorFile)
-  collector = await startCollector(launcher, {
-    folder: settings.state,
+  collector = await collectorFor(settings, {
     overlays: [...files, plain],
     env: {
       OTLP_GRPC_PORT: String(settings.ports.OTLP_GRPC_PORT),
       COLLECTOR_EXPORTER_PORT: String(settings.ports.COLLECTOR_EXPORTER_PORT),
       COLLECTOR_COUNTED_PORT: String(settings.ports.COLLECTOR_COUNTED_PORT),
-      POLICY_FILE: join(ROOT, SHIPPED_POLICY),
       OTLP_BACKEND_ENDPOINT: `${vendor.url}/otlp`,
       OTLP_BACKEND_HEADER_MAP: '{}',
       TEMPO_OTLP_ENDPOINT: `${vendor.url}/tempo`,
@@ -97,8 +92,7 @@ async function post(...records: readonly LogRecord[]): Promise<void> {
   const body: LogRequest = {
     resourceLogs: [{ resource, schemaUrl: 'https://alice@example.com/x', scopeLogs: [{ scope, logRecords: records }] }],
   }
-  const answer = await postOtlp(`${collector.otlp}/v1/logs`, body)
-  assert.equal(answer.status, 200, await answer.text())
+  await sendTo(collector.otlp, '/v1/logs', body)
 }
 
 const byNumber = (number: number) => stored().find(({ attributes }) => fromAttributes(attributes).i === number)

@@ -13,11 +13,10 @@ import {
   toValue,
   traceRequest,
 } from '../otlp/json.ts'
-import { postOtlp } from '../otlp/post.ts'
-import { launcherFor } from '../stack/collectors.ts'
-import { ownSettings, quiet } from '../stack/own-stack.ts'
+import { ownSettings } from '../stack/own-stack.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
-import { startCollector, withScratch } from '../workbench/collector.ts'
+import { withScratch } from '../workbench/collector.ts'
+import { collectorFor, sendTo } from './collector.ts'
 
 /** `key` is the key of the attribute. */
 type Case = Readonly<{ case: string; in: unknown; out?: unknown; key?: string }>
@@ -75,12 +74,13 @@ let settings: Settings
 let stored: ReadonlyMap<string, Span>
 before(async () => {
   settings = await ownSettings()
-  const launcher = await launcherFor(settings, quiet, 'native')
   stored = await withScratch(async (folder) => {
     const recording = join(folder, 'masked.jsonl')
-    const overlays = [resolve(ROOT, 'collector/overlays/record.yaml')]
-    const env = { POLICY_FILE: resolve(ROOT, 'collector/policies/keep-everything.yaml'), RECORDING_FILE: recording }
-    const collector = await startCollector(launcher, { folder, overlays, env })
+    const collector = await collectorFor(settings, {
+      policy: 'collector/policies/keep-everything.yaml',
+      overlays: ['collector/overlays/record.yaml'],
+      env: { RECORDING_FILE: recording },
+    })
     const spans = cases.flatMap(({ in: value, key = KEY }, index) =>
       [[], [WITHOUT_VALUE, ...QUOTED]].map((more, twin) => ({
         traceId: idOf(index + twin * cases.length),
@@ -91,8 +91,7 @@ before(async () => {
         attributes: [{ key, value: toValue(value) }, ...more],
       })),
     )
-    const answer = await postOtlp(`${collector.otlp}/v1/traces`, traceRequest(spans))
-    assert.equal(answer.status, 200)
+    await sendTo(collector.otlp, '/v1/traces', traceRequest(spans))
     await collector.stop()
     const requests = readFileSync(recording, 'utf8').trim().split('\n')
     return new Map(

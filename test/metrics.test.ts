@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { parse } from 'yaml'
@@ -18,44 +17,33 @@ import {
   powers,
 } from '../otlp/metrics.ts'
 import { readPage, type Sample } from '../otlp/page.ts'
-import { postOtlp } from '../otlp/post.ts'
-import { launcherFor } from '../stack/collectors.ts'
-import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
+import { eventually, ownSettings } from '../stack/own-stack.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
-import { type Launcher, type Running, startCollector, sumOf } from '../workbench/collector.ts'
+import { type Running, sumOf } from '../workbench/collector.ts'
+import { collectorFor, sendTo } from './collector.ts'
 
 const TOKENS = 'gen_ai.client.token.usage'
 const SECOND = 1_000_000_000n
 
 let settings: Settings
-let folder: string
-let launcher: Launcher
 let collector: Running
 let begun: bigint
 
 const start = (name: string, ...overlays: readonly string[]) =>
-  startCollector(launcher, {
-    folder: mkdtempSync(join(folder, name)),
+  collectorFor(settings, {
+    folder: mkdtempSync(join(settings.state, name)),
+    policy: 'collector/policies/keep-everything.yaml',
     overlays,
-    env: { POLICY_FILE: resolve(ROOT, 'collector/policies/keep-everything.yaml') },
   })
 
 before(async () => {
   settings = await ownSettings()
-  folder = mkdtempSync(join(tmpdir(), 'wood-metrics-'))
-  launcher = await launcherFor(settings, quiet, 'native')
   begun = BigInt(nanosOf(Date.now()))
   collector = await start('collector-')
 })
-after(async () => {
-  await collector?.stop()
-  rmSync(folder, { recursive: true, force: true })
-})
+after(() => collector?.stop())
 
-async function post(path: string, body: unknown, to = collector): Promise<void> {
-  const answer = await postOtlp(`${to.otlp}${path}`, body)
-  assert.equal(answer.status, 200, await answer.text())
-}
+const post = (path: string, body: unknown, to = collector) => sendTo(to.otlp, path, body)
 const send = (service: string, metrics: readonly Metric[], more: Record<string, string> = {}, scope = 'test') =>
   post('/v1/metrics', metricsRequest({ 'service.name': service, ...more }, metrics, scope))
 const page = async (text: () => Promise<string>) => readPage(await text())
@@ -590,7 +578,7 @@ test('a service may have so many series; what comes after is counted without lab
 })
 
 test('series end when their process does', async () => {
-  const overlay = join(folder, 'short.yaml')
+  const overlay = join(settings.state, 'short.yaml')
   writeFileSync(
     overlay,
     `exporters: { prometheus/agents: { metric_expiration: 2s }, prometheus/counted: { metric_expiration: 2s } }

@@ -1,16 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import PQueue from 'p-queue'
 import { type Attribute, toAttributes } from '../otlp/json.ts'
 import { readPage, type Sample } from '../otlp/page.ts'
 import { postOtlp } from '../otlp/post.ts'
-import { launcherFor } from '../stack/collectors.ts'
-import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
-import { SHIPPED_POLICY } from '../stack/policy.ts'
-import { ROOT } from '../stack/settings.ts'
-import { type Running, startCollector } from '../workbench/collector.ts'
+import { eventually, ownSettings } from '../stack/own-stack.ts'
+import type { Running } from '../workbench/collector.ts'
+import { collectorFor } from './collector.ts'
 import { attributeOf, ODD, ODD_ATTRIBUTES, ODD_TIMES, SECRET, shown } from './odd-values.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -234,20 +230,13 @@ const CASES: readonly Case[] = [
   ]),
 ]
 
-const folder = mkdtempSync(join(tmpdir(), 'wood-odd-points-'))
 const lines: string[] = []
 const refused: string[] = []
 let collector: Running
 let sender: (name: string, one: Case) => Promise<void>
 
 before(async () => {
-  const launcher = await launcherFor(await ownSettings({ BOOT: 'native' }), quiet, 'native')
-  collector = await startCollector(launcher, {
-    folder,
-    overlays: [],
-    env: { POLICY_FILE: join(ROOT, SHIPPED_POLICY) },
-    line: (line) => void lines.push(line),
-  })
+  collector = await collectorFor(await ownSettings(), { line: (line) => void lines.push(line) })
   sender = async (service, one) => {
     for (const step of STEPS) {
       const answer = await postOtlp(`${collector.otlp}/v1/metrics`, { resourceMetrics: one.body(service, step) })
@@ -262,16 +251,9 @@ before(async () => {
         `good ${kind} ${way}`,
         withPoint('', kind, way, (good) => good),
       )
-  const waiting = CASES.entries()
-  const work = async () => {
-    for (const [index, one] of waiting) await sender(`case ${index}`, one)
-  }
-  await Promise.all(Array.from({ length: 4 }, work))
+  await new PQueue({ concurrency: 4 }).addAll(CASES.map((one, index) => () => sender(`case ${index}`, one)))
 })
-after(async () => {
-  await collector?.stop()
-  rmSync(folder, { recursive: true, force: true })
-})
+after(() => collector?.stop())
 
 const byJob = (samples: readonly Sample[]) => Map.groupBy(samples, ({ labels }) => labels.job ?? '')
 const neighbours = (samples: readonly Sample[] = []) =>

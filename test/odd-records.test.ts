@@ -5,17 +5,16 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import PQueue from 'p-queue'
 import { type AnyValue, type Attribute, fromAttributes, nanosOf, toAttributes, toValue } from '../otlp/json.ts'
 import { readPage, type Sample } from '../otlp/page.ts'
 import { postOtlp } from '../otlp/post.ts'
 import { relay } from '../phoenix/relay.ts'
 import { BACKENDS, collectorFile } from '../stack/backends/backends.ts'
-import { launcherFor } from '../stack/collectors.ts'
 import { otlpSink } from '../stack/otlp-sink.ts'
-import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
-import { SHIPPED_POLICY } from '../stack/policy.ts'
-import { ROOT } from '../stack/settings.ts'
-import { type Running, startCollector } from '../workbench/collector.ts'
+import { eventually, ownSettings } from '../stack/own-stack.ts'
+import type { Running } from '../workbench/collector.ts'
+import { collectorFor } from './collector.ts'
 import { attributeOf, ODD, ODD_ATTRIBUTES, ODD_TIMES, SECRET, shown } from './odd-values.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -228,30 +227,24 @@ const lines: string[] = []
 const refused: string[] = []
 let collector: Running
 before(async () => {
-  const settings = await ownSettings({ BOOT: 'native' })
+  const settings = await ownSettings()
   const plain = join(settings.state, 'plain.yaml')
   writeFileSync(plain, 'exporters: { otlp_http/otlp: { encoding: json, compression: none } }\n')
-  const launcher = await launcherFor(settings, quiet, 'native')
-  collector = await startCollector(launcher, {
-    folder: settings.state,
+  collector = await collectorFor(settings, {
     overlays: [...BACKENDS.filter(({ id }) => id === 'otlp' || id === 'annotations').map(collectorFile), plain],
     env: {
-      POLICY_FILE: join(ROOT, SHIPPED_POLICY),
       OTLP_BACKEND_ENDPOINT: `${vendor.url}/otlp`,
       OTLP_BACKEND_HEADER_MAP: '{}',
       ANNOTATIONS_OTLP_ENDPOINT: urlOf(annotate),
     },
     line: (line) => void lines.push(line),
   })
-  const waiting = CASES.entries()
-  const work = async () => {
-    for (const [row, { title, parts }] of waiting) {
-      const answer = await postOtlp(`${collector.otlp}/v1/logs`, { resourceLogs: parts(row) })
-      const said = await answer.text()
-      if (!answer.ok) refused.push(`${title}: ${answer.status} ${said.slice(0, 200)}`)
-    }
+  const send = async ({ title, parts }: Case, row: number) => {
+    const answer = await postOtlp(`${collector.otlp}/v1/logs`, { resourceLogs: parts(row) })
+    const said = await answer.text()
+    if (!answer.ok) refused.push(`${title}: ${answer.status} ${said.slice(0, 200)}`)
   }
-  await Promise.all(Array.from({ length: 4 }, work))
+  await new PQueue({ concurrency: 4 }).addAll(CASES.map((one, row) => () => send(one, row)))
 })
 after(async () => {
   await collector?.stop()

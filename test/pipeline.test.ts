@@ -8,6 +8,7 @@ import { eventually, ownSettings, play, type Run, startStack } from '../stack/ow
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { phoenixSpans, prometheus, type Span, tempoSearch, tempoTrace } from '../stack/queries.ts'
 import { type Settings, url } from '../stack/settings.ts'
+import { entriesOf, type Kind, sumBy } from './runs.ts'
 
 const TICKS = 80
 const TIME_FACTOR = 5
@@ -38,13 +39,7 @@ let run: Run
 /** The kept traces, from Tempo. */
 let kept: ReadonlyMap<string, readonly Span[]>
 
-const of = <K extends Entry['kind']>(kind: K) =>
-  run.entries.filter((entry): entry is Extract<Entry, { kind: K }> => entry.kind === kind)
-const sumBy = <T>(items: readonly T[], key: (item: T) => string, value: (item: T) => number) => {
-  const sums: Record<string, number> = {}
-  for (const item of items) sums[key(item)] = (sums[key(item)] ?? 0) + value(item)
-  return sums
-}
+const of = <K extends Entry['kind']>(kind: K) => entriesOf(run, kind)
 const queried = async (query: string, ...labels: readonly string[]) =>
   sumBy(
     await prometheus(settings, query),
@@ -55,7 +50,7 @@ const queried = async (query: string, ...labels: readonly string[]) =>
 const REFUSALS = ['self_buy', 'cannot_afford', 'nothing_to_sell', 'unknown_good', 'bad_quantity']
 
 /** Why the shipped policy must keep a tick, by the ledger alone: the first rule that applies, or undefined. */
-function duty(tick: Extract<Entry, { kind: 'tick' }>): string | undefined {
+function duty(tick: Kind<'tick'>): string | undefined {
   const turns = of('turn').filter((turn) => turn.tick === tick.tick)
   const calls = of('call').filter((call) => call.tick === tick.tick)
   if (turns.some(({ attempts, outcome }) => attempts > 1 || outcome === 'parse_error')) return 'keep-parse-errors'
@@ -78,7 +73,7 @@ const hasFailedTool = (spans: readonly Span[] = []) =>
   )
 /** The policies that are asked after that of failed tools. */
 const LATER = ['keep-failed-evaluations', 'keep-slow-calls', 'keep-token-heavy', undefined]
-const recordedOn = (tick: Extract<Entry, { kind: 'tick' }>) =>
+const recordedOn = (tick: Kind<'tick'>) =>
   LATER.includes(duty(tick)) && hasFailedTool(kept.get(tick.trace)) ? 'keep-failed-agents-and-tools' : duty(tick)
 
 const nearThreshold = (tick: number) =>

@@ -5,12 +5,12 @@ import { after, before, test } from 'node:test'
 import { series } from '../grafana/source/metrics.ts'
 import { isPerToken, type TokenPrice } from '../grafana/source/prices.ts'
 import packageJson from '../package.json' with { type: 'json' }
-import type { Entry } from '../sim/ledger.ts'
-import { chargedAt, eventually, ownSettings, play, type Run, startStack } from '../stack/own-stack.ts'
+import { chargedAt, eventually, ownSettings, play, quiet, type Run, startStack } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { applyPrices, pricesAt } from '../stack/prices.ts'
 import { phoenixCost, phoenixSpans, prometheus } from '../stack/queries.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
+import { entriesOf, type Kind, sumBy } from './runs.ts'
 
 const MODEL = 'Qwen/Qwen2.5-3B-Instruct'
 const SAME = 1e-9
@@ -22,15 +22,9 @@ let folder: string
 let into: string
 let run: Run
 
-type Call = Extract<Entry, { kind: 'call' }>
-const callsOf = ({ entries }: Run) => entries.filter((entry): entry is Call => entry.kind === 'call')
+const callsOf = (run: Run) => entriesOf(run, 'call')
 const byAgentAndModel = ({ agent, model }: { agent: string; model: string }) => `${agent} ${model}`
 
-const sumBy = <T>(items: readonly T[], key: (item: T) => string, value: (item: T) => number) => {
-  const sums: Record<string, number> = {}
-  for (const item of items) sums[key(item)] = (sums[key(item)] ?? 0) + value(item)
-  return sums
-}
 const asked = async (query: string, at?: number) =>
   sumBy(
     await prometheus(settings, query, at),
@@ -38,7 +32,7 @@ const asked = async (query: string, at?: number) =>
       byAgentAndModel({ agent: labels.gen_ai_agent_name ?? '', model: labels.gen_ai_request_model ?? '' }),
     ({ value }) => value,
   )
-const usdWith = (prices: readonly TokenPrice[]) => (call: Call) => {
+const usdWith = (prices: readonly TokenPrice[]) => (call: Kind<'call'>) => {
   const { input = Number.NaN, output = Number.NaN } = prices.find(({ model }) => model === call.model) ?? {}
   return (call.inputTokens * input + call.outputTokens * output) / 1e6
 }
@@ -58,7 +52,7 @@ const positive = (sums: Record<string, number>) => Object.fromEntries(Object.ent
 const said: string[] = []
 const apply = async (isUp = true) => {
   said.length = 0
-  const options = { cancel: new AbortController().signal, say: (line: string) => void said.push(line) }
+  const options = { ...quiet, say: (line: string) => void said.push(line) }
   await applyPrices(settings, { isUp, folder, into }, options)
   return said.join('\n')
 }

@@ -1,31 +1,20 @@
 import assert from 'node:assert/strict'
 import { readdirSync, statSync, truncateSync } from 'node:fs'
-import { join, resolve } from 'node:path'
-import { before, test } from 'node:test'
+import { join } from 'node:path'
+import { test } from 'node:test'
 import { toValue, traceRequest } from '../otlp/json.ts'
-import { postOtlp } from '../otlp/post.ts'
-import { launcherFor } from '../stack/collectors.ts'
-import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
-import { ROOT, type Settings } from '../stack/settings.ts'
-import { type Launcher, startCollector, sumOf } from '../workbench/collector.ts'
+import { eventually, ownSettings } from '../stack/own-stack.ts'
+import { sumOf } from '../workbench/collector.ts'
+import { collectorFor, sendTo } from './collector.ts'
 
-let settings: Settings
-let launcher: Launcher
-before(async () => {
-  settings = await ownSettings()
-  launcher = await launcherFor(settings, quiet, 'native')
-})
+const settings = await ownSettings()
 
 /** With a backend that does not answer, so that its queue fills. */
 const start = () =>
-  startCollector(launcher, {
-    folder: settings.state,
-    overlays: [resolve(ROOT, 'collector/backends/tempo.yaml')],
-    env: {
-      POLICY_FILE: resolve(ROOT, 'collector/policies/keep-everything.yaml'),
-      DECISION_WAIT_AFTER_ROOT: '1s',
-      TEMPO_OTLP_ENDPOINT: 'http://127.0.0.1:9',
-    },
+  collectorFor(settings, {
+    policy: 'collector/policies/keep-everything.yaml',
+    overlays: ['collector/backends/tempo.yaml'],
+    env: { DECISION_WAIT_AFTER_ROOT: '1s', TEMPO_OTLP_ENDPOINT: 'http://127.0.0.1:9' },
   })
 
 test('after a power failure that left half a queue file, the Collector starts, and puts the half aside', async () => {
@@ -38,8 +27,7 @@ test('after a power failure that left half a queue file, the Collector starts, a
     endTimeUnixNano: '1795223772500000000',
     attributes: [{ key: 'input.value', value: toValue('x'.repeat(100_000)) }],
   }
-  const answer = await postOtlp(`${collector.otlp}/v1/traces`, traceRequest([span]))
-  assert.equal(answer.status, 200)
+  await sendTo(collector.otlp, '/v1/traces', traceRequest([span]))
   await eventually(async () => assert.ok(sumOf(await collector.metrics(), 'otelcol_exporter_queue_size') > 0))
   await collector.stop()
   const queues = join(settings.state, 'queue')

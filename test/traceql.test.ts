@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { type Recipe, readRecipes } from '../grafana/source/cookbook.ts'
 import { settings as settingsOfBoards } from '../grafana/source/settings.ts'
 import type { Entry } from '../sim/ledger.ts'
 import { eventually, ownSettings, play, type Run, startStack } from '../stack/own-stack.ts'
-import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { type Span, tempoMetrics, tempoSearch, tempoTrace } from '../stack/queries.ts'
-import { ROOT, type Settings, url } from '../stack/settings.ts'
+import { type Settings, url } from '../stack/settings.ts'
+import { entriesOf, shippedAndTheRest } from './runs.ts'
 
 const TICKS = 60
 
@@ -18,16 +16,12 @@ let run: Run
 /** Every trace of the run, from Tempo by its id. What the ledger does not hold is compared with these. */
 let spans: readonly Span[]
 
-const of = <K extends Entry['kind']>(kind: K) =>
-  run.entries.filter((entry): entry is Extract<Entry, { kind: K }> => entry.kind === kind)
+const of = <K extends Entry['kind']>(kind: K) => entriesOf(run, kind)
 
 before(async () => {
   settings = await ownSettings({ TIME_FACTOR: '20', VLLM_PRESET: 'chaos' })
-  // The shipped list and a policy that keeps the rest: the questions name policies, and all traces are stored.
-  const list = resolve(settings.state, 'shipped-and-the-rest.yaml')
-  const rest = '\n- name: keep-the-rest\n  type: always_sample\n'
-  writeFileSync(list, readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8') + rest)
-  end = await startStack(settings, list, ['tempo', 'collector', 'mock-vllm'])
+  // The questions name policies, and every trace of the ledger must be found.
+  end = await startStack(settings, shippedAndTheRest(settings), ['tempo', 'collector', 'mock-vllm'])
   run = await play(settings, '--ticks', String(TICKS), '--seed', '11', '--tick-interval', '500ms')
   await eventually(async () => {
     const found = await tempoSearch(settings, recipe('one-run').query.replace('RUN', run.id))
