@@ -4,6 +4,7 @@ import type { PriceOf } from '../workbench/classes.ts'
 import type { Launcher } from '../workbench/collector.ts'
 import { drawIn, type Format } from '../workbench/draw.ts'
 import { type Decisions, type List, replayEach, weightIn } from '../workbench/replay.ts'
+import { sum } from '../workbench/table.ts'
 import { UserError } from '../workbench/user-error.ts'
 import { withVariables } from '../workbench/variables.ts'
 import { AGENTS, type Kind, MUST_KEEP, makeTrace, paced, type Turn } from './traffic.ts'
@@ -207,8 +208,6 @@ export function drawsIn(drawn: readonly Uint8Array[]): Draws {
     related: correlations.filter((one) => Math.abs(one) * Math.sqrt(traces) > NO_CHANCE).length,
   }
 }
-
-const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0)
 
 export const biasIn = ({ truth, mean }: Cell): number => mean / truth - 1
 const coverage = (cells: readonly Cell[]): number => sum(cells.map(({ covered }) => covered)) / cells.length

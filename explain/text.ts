@@ -53,8 +53,7 @@ export const seconds = (ms: number): string =>
   ms >= 1000 ? `${(ms / 1000).toFixed(2)} s` : ms >= 1 ? `${Math.round(ms)} ms` : `${Number(ms.toPrecision(2))} ms`
 
 const times = (count: number) => (count === 1 ? '' : ` ×${count}`)
-const many = (count: number, one: string, more = `${one}s`) =>
-  `${count.toLocaleString('en-US')} ${count === 1 ? one : more}`
+const many = (count: number, one: string) => `${count.toLocaleString('en-US')} ${one}${count === 1 ? '' : 's'}`
 const tally = (counts: Readonly<Record<string, number>>) =>
   Object.entries(counts).map(([word, count]) => `${cut(word, 60)}${times(count)}`)
 

@@ -1,4 +1,4 @@
-import { createWriteStream, mkdirSync, openSync } from 'node:fs'
+import { createWriteStream, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { finished } from 'node:stream/promises'
 
@@ -30,6 +30,13 @@ export type Entry =
   | Readonly<{ kind: 'tick'; tick: number; trace: string; trades: number; pebbles: number; tokens: number; ms: number }>
 
 export type Ledger = Readonly<{ write: (entry: Entry) => void; close: () => Promise<void> }>
+
+/** The entries of a ledger that was closed. */
+export const readLedger = (path: string): readonly Entry[] =>
+  readFileSync(path, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
 
 /** A ledger in JSON lines. Throws when the file cannot be made; nothing is lost on `close`. */
 export function openLedger(path: string): Ledger {

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after, suite, test } from 'node:test'
 import { AGENTS } from './economy/world.ts'
-import type { Entry } from './ledger.ts'
+import { type Entry, readLedger } from './ledger.ts'
 
 const main = new URL('main.ts', import.meta.url).pathname
 const folder = mkdtempSync(join(tmpdir(), 'sim-'))
@@ -47,12 +47,6 @@ const quick = ['--time-factor', '50', '--seed', '7', '--tick-interval', '1ms']
 /** Divides no limit of the world evenly. */
 const oddFactor = ['--time-factor', '37']
 
-const entries = (path: string): Entry[] =>
-  readFileSync(path, 'utf8')
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line))
-
 /** Each mock-vllm that a simulator has started: the kernel lists them as its children. */
 function childrenOf({ pid }: ChildProcess): readonly number[] {
   const path = `/proc/${pid}/task/${pid}/children`
@@ -80,7 +74,7 @@ suite('the simulator as a process', { concurrency: 3 }, () => {
     const path = join(folder, 'new', 'ledger.jsonl')
     const { code, said } = await sim(['--ticks', '3', ...quick, '--ledger', path])
     assert.equal(code, 0, said)
-    const [first, ...rest] = entries(path)
+    const [first, ...rest] = readLedger(path)
     assert.ok(first?.kind === 'run' && first.seed === 7)
     const count = (kind: Entry['kind']) => rest.filter((entry) => entry.kind === kind).length
     assert.deepEqual([count('tick'), count('turn')], [3, 3 * AGENTS.length])
@@ -131,7 +125,7 @@ suite('the simulator as a process', { concurrency: 3 }, () => {
     child.kill('SIGTERM')
     const { code, said } = await ended
     assert.equal(code, 0, said)
-    const all = entries(path)
+    const all = readLedger(path)
     const ticks = all.filter(({ kind }) => kind === 'tick').length
     assert.equal(all.filter(({ kind }) => kind === 'turn').length, AGENTS.length * ticks)
     assert.equal(all.at(-1)?.kind, 'tick')

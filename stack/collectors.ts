@@ -29,24 +29,24 @@ export async function tiersLauncher(settings: Settings, options: Caller): Promis
     ...options,
     freePorts,
     startLimitMs: startLimitMs(settings),
-    collector: (_, overlays, env) => ({
-      file: program,
-      args: collectorArguments(settings, overlays),
-      env: { ...collectorEnvironment(settings), ...env },
-    }),
+    collector: commandOf(settings, program),
   }
 }
+
+const commandOf =
+  (settings: Settings, file: string, own = {}): Launcher['collector'] =>
+  (_, overlays, env) => ({
+    file,
+    args: collectorArguments(settings, overlays),
+    env: { ...collectorEnvironment(settings), ...own, ...env },
+  })
 
 /** A replay sends faster than the world does, so the collector may hold what workbench/replay.yaml allows. */
 const MEMORY = '1800MiB'
 
 async function natively(settings: Settings, options: Caller): Promise<Launcher['collector']> {
   const program = (await build(settings, ['collector'], options))('otelcol-woodland')
-  return (_, overlays, env) => ({
-    file: program,
-    args: collectorArguments(settings, overlays),
-    env: { ...collectorEnvironment(settings), GOMEMLIMIT: MEMORY, ...env },
-  })
+  return commandOf(settings, program, { GOMEMLIMIT: MEMORY })
 }
 
 /**

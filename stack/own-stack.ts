@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { series } from '../grafana/source/metrics.ts'
-import type { Entry } from '../sim/ledger.ts'
+import { type Entry, readLedger } from '../sim/ledger.ts'
 import type { Caller } from '../workbench/collector.ts'
 import { bootNative, haltNative } from './boot.ts'
 import { portsOfItsOwn } from './ports.ts'
@@ -73,7 +73,7 @@ export async function startStack(
   running.add(settings)
   // Not once: a second signal would end the program in the middle of its exit.
   process.off('SIGINT', interrupted).on('SIGINT', interrupted).off('SIGTERM', terminated).on('SIGTERM', terminated)
-  await bootNative(settings, { policy, only, cancel: new AbortController().signal, say }).catch(async (error) => {
+  await bootNative(settings, { ...quiet, policy, only, say }).catch(async (error) => {
     await end()
     throw error
   })
@@ -101,10 +101,7 @@ export async function play(settings: Settings, ...flags: readonly string[]): Pro
     extendEnv: false,
     timeout: 600_000,
   })
-  const entries = readFileSync(ledger, 'utf8')
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Entry)
+  const entries = readLedger(ledger)
   const id = entries.find((entry) => entry.kind === 'run')?.run ?? ''
   return { id, entries, spans: Number(/all (\d+) spans were sent/.exec(stderr)?.[1] ?? Number.NaN), said: stderr }
 }

@@ -7,6 +7,7 @@ import type { Backend } from './backends/backend.ts'
 import { chosenBackends, collectorFile, served } from './backends/backends.ts'
 import { launcherFor } from './collectors.ts'
 import { makeBodies, SPANS_PER_TRACE, send, sink } from './load.ts'
+import { quiet } from './own-stack.ts'
 import { SHIPPED_POLICY } from './policy.ts'
 import { sendAndSettle, total } from './scale/lab.ts'
 import { collectorEnvironment } from './services.ts'
@@ -166,7 +167,7 @@ export const quantile = (values: readonly number[], q: number) =>
  * Throws `UserError` when git does not know the commit.
  */
 export async function speed(settings: Settings, say: (line: string) => void): Promise<readonly string[]> {
-  const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say }, 'native')
+  const launcher = await launcherFor(settings, { ...quiet, say }, 'native')
   const lab = { launcher, live: collectorEnvironment(settings), backends: served(chosenBackends(settings)) }
   const { SHAPE: only, BASE: base } = process.env
   return withScratch(async (folder) => {

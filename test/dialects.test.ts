@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { inTurn, type Outcome, outcomeOf, type Seen } from '../evidence/foreign/replay.ts'
 import { eachSpan, fromAttributes, type Span, type TraceRequest, toAttributes, traceRequest } from '../otlp/json.ts'
 import { randomOf } from '../random/random.ts'
-import type { Entry } from '../sim/ledger.ts'
+import { type Entry, readLedger } from '../sim/ledger.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { ownSettings, quiet } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
@@ -123,10 +122,9 @@ test('the spans of the simulator are no dialect: nothing is added and nothing is
 })
 
 test('what is counted from the spans of the simulator is what its ledger says', () => {
-  const entries = readFileSync(`${OWN}.ledger.jsonl`, 'utf8').trimEnd().split('\n')
-  const calls = entries
-    .map((line) => JSON.parse(line) as Entry)
-    .filter((entry): entry is Extract<Entry, { kind: 'call' }> => entry.kind === 'call' && entry.outcome === 'ok')
+  const calls = readLedger(`${OWN}.ledger.jsonl`).filter(
+    (entry): entry is Extract<Entry, { kind: 'call' }> => entry.kind === 'call' && entry.outcome === 'ok',
+  )
   const agents = new Set(calls.map(({ agent }) => agent))
   assert.equal(agents.size, 5)
   for (const agent of agents) {

@@ -8,7 +8,7 @@ import { execa } from 'execa'
 import { parse } from 'yaml'
 import { type Labelled, MUST_KEEP, makeTraffic, PROFILES } from '../evidence/traffic.ts'
 import { type Span, spansOf, toAttributes, traceRequest } from '../otlp/json.ts'
-import type { Entry } from '../sim/ledger.ts'
+import { type Entry, readLedger } from '../sim/ledger.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { makeRecording } from '../stack/commands/record.ts'
 import { askWorkbench } from '../stack/commands/tune.ts'
@@ -75,8 +75,7 @@ before(async () => {
 after(() => rmSync(folder, { recursive: true, force: true }))
 
 test('the classes agree with the ledger of the run', () => {
-  const ledger = readFileSync(ledgerBeside(RECORDING), 'utf8').trimEnd().split('\n')
-  const entries = ledger.map((line) => JSON.parse(line) as Entry)
+  const entries = readLedger(ledgerBeside(RECORDING))
   const expected = {
     'self-buy': (entry: Entry) => entry.kind === 'turn' && entry.outcome === 'self_buy',
     'failed-call': (entry: Entry) => entry.kind === 'call' && entry.outcome !== 'ok',
@@ -390,8 +389,7 @@ describe('a new recording', () => {
     ])
     assert.equal(await timeFactorOf(path), 20)
     const { traces } = await study(readRecording(path), () => () => 0)
-    const entries = readFileSync(ledgerBeside(path), 'utf8').trimEnd().split('\n')
-    const ticks = entries.map((line) => JSON.parse(line) as Entry).filter(({ kind }) => kind === 'tick')
+    const ticks = readLedger(ledgerBeside(path)).filter(({ kind }) => kind === 'tick')
     const told = ticks.flatMap((entry) => ('trace' in entry ? [entry.trace] : []))
     assert.equal(told.length, 4)
     const bodies = gunzipSync(readFileSync(path)).toString()

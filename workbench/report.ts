@@ -117,20 +117,22 @@ function difference(diff: Diff, title: string, draw: Draw): readonly string[] {
     title,
     ...list('newly dropped', diff.dropped),
     ...list('newly kept', diff.kept),
-    draw([
-      ['class', 'kept before', 'kept after', 'lost', 'gained'],
-      ...diff.classes.map((row) => [
-        row.mustKeep ? `${row.class} (must keep)` : row.class,
-        ...[row.before, row.after, row.lost, row.gained].map(String),
-      ]),
-      ['bytes', String(diff.bytes.before), String(diff.bytes.after), '', ''],
-      ['USD', usd(diff.usd.before), usd(diff.usd.after), '', ''],
-    ]),
+    draw([['class', 'kept before', 'kept after', 'lost', 'gained'], ...diffRows(diff)]),
     diff.mustKeepLost > 0
       ? `${diff.mustKeepLost} must-keep traces would be lost.`
       : 'no must-keep trace would be lost.',
   ]
 }
+
+/** What two lists keep of each class: before, after, lost and gained; then their bytes and cost. */
+export const diffRows = ({ classes, bytes, usd: cost }: Diff): readonly (readonly string[])[] => [
+  ...classes.map((row) => [
+    row.mustKeep ? `${row.class} (must keep)` : row.class,
+    ...[row.before, row.after, row.lost, row.gained].map(String),
+  ]),
+  ['bytes', String(bytes.before), String(bytes.after), '', ''],
+  ['USD', usd(cost.before), usd(cost.after), '', ''],
+]
 
 const usd = (amount: number) => amount.toFixed(6)
 /** Rounded down: a bound must not promise too much. */

@@ -145,7 +145,7 @@ export function compare({ traces }: Study, classes: readonly Class[], a: Decisio
   }
 }
 
-const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0)
+export const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0)
 
 /**
  * The exact (Clopper-Pearson) one-sided lower bound of a share of which `hits` of `tries` were seen: the share

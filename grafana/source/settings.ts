@@ -34,8 +34,8 @@ export const valueAt = (file: string, path: string | readonly string[], found = 
 }
 
 /** What the last policy of a list keeps by chance. */
-export const samplePercentOf = (file: string, found = text(file)): number => {
-  const policies = parse(found) as readonly { probabilistic?: { sampling_percentage: number } }[]
+const samplePercentOf = (file: string): number => {
+  const policies = parse(text(file)) as readonly { probabilistic?: { sampling_percentage: number } }[]
   const percent = policies.at(-1)?.probabilistic?.sampling_percentage
   if (!percent)
     throw new Error(

@@ -16,7 +16,7 @@ import { tabulate } from '../../workbench/table.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { launcherFor } from '../collectors.ts'
 import { writeMeasured } from '../measured.ts'
-import { eventually, ownSettings, play, SHIPPED_WAITS, startStack } from '../own-stack.ts'
+import { eventually, ownSettings, play, quiet, SHIPPED_WAITS, startStack } from '../own-stack.ts'
 import { SHIPPED_POLICY } from '../policy.ts'
 import { runningPid, started } from '../processes.ts'
 import { phoenixSpans, prometheus, tempoSearch } from '../queries.ts'
@@ -219,7 +219,7 @@ async function replaySpeed(): Promise<void> {
   const wanted = Number(process.env.REPLAY_SPANS || 300_000)
   const settings = await ownSettings()
   rmSync(settings.state, { recursive: true })
-  const launcher = await launcherFor(settings, { cancel: new AbortController().signal, say: console.error }, 'native')
+  const launcher = await launcherFor(settings, { ...quiet, say: console.error }, 'native')
   const policies = resolve(ROOT, SHIPPED_POLICY)
   await withScratch(async (folder) => {
     const path = join(folder, 'long.jsonl.gz')

@@ -108,6 +108,11 @@ async function findAgain({ settings }: Stage, { run, trace }: Tick): Promise<str
 const recovered = <T>(look: () => Promise<T>) => eventually(look, RECOVERY_S, cancel)
 const well = (stage: Stage) => recovered(() => make(stage, 'status'))
 
+async function statusComplains(stage: Stage): Promise<void> {
+  const said = await make(stage, 'status').catch(() => undefined)
+  if (said !== undefined) throw new Error(`make status finds nothing wrong:\n${said}`)
+}
+
 /** Kills a service as a crash does. Answers which tick was followed when it was back. */
 async function comesBack(stage: Stage, service: string): Promise<string> {
   const before = await stateOf(stage, service)
@@ -263,8 +268,7 @@ async function rehearseTiers(stage: Stage): Promise<void> {
   await step('sampler-2 is stopped: its traces go to the other one; make up starts it again', async () => {
     await docker(stage, 'stop', (await stateOf(stage, 'sampler-2')).Id)
     const found = await shareOut(stage, first, samplers.slice(0, 1))
-    const silent = await make(stage, 'status').catch(() => undefined)
-    if (silent !== undefined) throw new Error(`make status finds nothing wrong:\n${silent}`)
+    await statusComplains(stage)
     await make(stage, 'up')
     return `${found}; then ${await recovered(() => shareOut(stage, first, samplers))}`
   })
@@ -311,8 +315,7 @@ async function rehearse(stage: Stage): Promise<void> {
   await step('docker kill of them all, then make up', async () => {
     await docker(stage, 'kill', ...(await running(stage)))
     // To the engine that was a wish, so that most stay down: the status must say so.
-    const silent = await make(stage, 'status').catch(() => undefined)
-    if (silent !== undefined) throw new Error(`make status finds nothing wrong:\n${silent}`)
+    await statusComplains(stage)
     await make(stage, 'up')
     await well(stage)
     return (await verify(stage)).run

@@ -5,6 +5,7 @@ import type { Caller, Launcher } from '../../workbench/collector.ts'
 import { drawIn } from '../../workbench/draw.ts'
 import { readRecording, timeFactorOf } from '../../workbench/recording.ts'
 import { comfortableSpeed, replayEach } from '../../workbench/replay.ts'
+import { diffRows } from '../../workbench/report.ts'
 import { compare, type Diff } from '../../workbench/table.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { ANSWER_LIMIT_MS, waitFor } from '../../workbench/wait.ts'
@@ -214,15 +215,7 @@ async function difference(
 function shown(diff: Diff, recording: string): readonly string[] {
   const losses = diff.dropped.filter(({ mustKeep }) => mustKeep)
   const more = losses.length - SHOWN_LOSSES
-  const rows = [
-    ['class', 'kept before', 'after', 'lost', 'gained'],
-    ...diff.classes.map((row) => [
-      row.mustKeep ? `${row.class} (must keep)` : row.class,
-      ...[row.before, row.after, row.lost, row.gained].map(String),
-    ]),
-    ['bytes', String(diff.bytes.before), String(diff.bytes.after)],
-    ['USD', diff.usd.before.toFixed(6), diff.usd.after.toFixed(6)],
-  ]
+  const rows = [['class', 'kept before', 'after', 'lost', 'gained'], ...diffRows(diff)]
   return [
     ...(losses.length > 0 ? [`\nWARNING: ${losses.length} traces that must be kept are lost with this list:`] : []),
     ...losses.slice(0, SHOWN_LOSSES).map(({ trace, classes }) => `  ${trace}  ${classes.join(', ')}`),

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { execa } from 'execa'
 import packageJson from '../../package.json' with { type: 'json' }
-import type { Entry } from '../../sim/ledger.ts'
+import { readLedger } from '../../sim/ledger.ts'
 import { type Caller, sumOf } from '../../workbench/collector.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { isWell, waitFor } from '../../workbench/wait.ts'
@@ -141,10 +141,7 @@ async function play(settings: Settings, canary: string, cancel: AbortSignal) {
       throw new UserError(
         `BAD  the collector at ${env.OTEL_EXPORTER_OTLP_ENDPOINT} did not accept the spans. To see whether the stack is up: make status. If make up had a token or a certificate, give it here too.`,
       )
-    const entries = readFileSync(ledger, 'utf8')
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as Entry)
+    const entries = readLedger(ledger)
     const run = entries.find((entry) => entry.kind === 'run')?.run ?? ''
     const trace = entries.find((entry) => entry.kind === 'tick')?.trace ?? ''
     const agents = entries.flatMap((entry) => (entry.kind === 'turn' ? [entry.agent] : []))

@@ -1,7 +1,7 @@
 import { CALL_OPERATIONS, GEN_AI } from '../../vocabulary/attributes.ts'
 import { millisecondsOf } from '../../workbench/duration.ts'
-import { type Counted, CUT, type Group, isCall, spansOf } from './counted.ts'
-import { blind, few, type Line, note, ok, some, told } from './line.ts'
+import { type Counted, CUT, countOf, type Group, isCall } from './counted.ts'
+import { blind, few, type Line, note, ok, some, tally, told } from './line.ts'
 
 /** What else decides how the counts are to be read. */
 export type Around = Readonly<{
@@ -14,12 +14,8 @@ export type Around = Readonly<{
   window: string
 }>
 
-const sumOf = (groups: readonly Readonly<{ count: number }>[]) => groups.reduce((sum, { count }) => sum + count, 0)
-const countBy = (groups: readonly Group[], key: 'operation' | 'model' | 'provider' | 'error') => {
-  const counts = new Map<string, number>()
-  for (const group of groups) counts.set(group[key], (counts.get(group[key]) ?? 0) + group.count)
-  return [...counts].sort(([, a], [, b]) => b - a)
-}
+const countBy = (groups: readonly Group[], key: 'operation' | 'model' | 'provider' | 'error') =>
+  tally(groups.map((group) => [group[key], group.count] as const))
 const MINUTE_MS = 60_000
 
 /** What is counted before sampling tells: all spans, kept or not. */
@@ -27,7 +23,7 @@ export function byCounts(counted: Counted, around: Around): readonly Line[] {
   const calls = counted.groups.filter(isCall)
   return [
     arrives(counted, around),
-    ...(spansOf(counted) > 0
+    ...(countOf(counted.groups) > 0
       ? [
           operation(counted, around),
           model(calls, around),
@@ -45,7 +41,7 @@ export function byCounts(counted: Counted, around: Around): readonly Line[] {
 }
 
 function arrives({ service, groups, metrics, logs }: Counted, { endpoint, window }: Around): Line {
-  const spans = sumOf(groups)
+  const spans = countOf(groups)
   if (spans === 0)
     return blind(
       'arrives',
@@ -65,9 +61,9 @@ const BY_HAND = `span.set_attribute("${GEN_AI.OPERATION}", "chat")   # on each m
 
 function operation({ groups }: Counted, { callers }: Around): Line {
   const named = groups.filter(({ operation }) => operation !== '')
-  const spans = sumOf(groups)
+  const spans = countOf(groups)
   if (named.length > 0)
-    return ok('operation', `on ${sumOf(named)} of ${some(spans, 'span')}: ${told(countBy(named, 'operation'))}`)
+    return ok('operation', `on ${countOf(named)} of ${some(spans, 'span')}: ${told(countBy(named, 'operation'))}`)
   if (callers.length > 0)
     return ok('operation', `on no span, but it takes part in runs of ${few(callers)}, which has them`)
   return blind(
@@ -91,7 +87,7 @@ function model(calls: readonly Group[], { callers }: Around): Line {
           `A call needs a span of its own, inside that of the agent: ${CALL_OPERATIONS.map((one) => `"${one}"`).join(' or ')}.`,
           BY_HAND,
         )
-  const all = sumOf(calls)
+  const all = countOf(calls)
   const [nameless, without] = [calls.filter(({ model }) => !model), calls.filter(({ provider }) => !provider)]
   const models = countBy(calls, 'model').filter(([name]) => name !== '')
   const providers = countBy(calls, 'provider').filter(([name]) => name !== '')
@@ -104,8 +100,8 @@ function model(calls: readonly Group[], { callers }: Around): Line {
     ...(without.length > 0 ? [attribute(GEN_AI.PROVIDER, '"openai"')] : []),
   ]
   const lacks = [
-    ...(nameless.length > 0 ? [`${sumOf(nameless)} of ${some(all, 'call')} name no model`] : []),
-    ...(without.length > 0 ? [`${sumOf(without)} of ${some(all, 'call')} name no provider`] : []),
+    ...(nameless.length > 0 ? [`${countOf(nameless)} of ${some(all, 'call')} name no model`] : []),
+    ...(without.length > 0 ? [`${countOf(without)} of ${some(all, 'call')} name no provider`] : []),
   ]
   return lacks.length > 0 ? note('model', `${found}; ${lacks.join(', ')}`, ...fix) : ok('model', found)
 }
@@ -127,7 +123,7 @@ function price({ tokens, unpriced }: Counted): Line {
 const TODAY = () => new Date().toISOString().slice(0, 10)
 
 function tokens({ tokens }: Counted, calls: readonly Group[], { callers }: Around): Line {
-  const of = (type: string) => sumOf(tokens.filter((one) => one.type === type))
+  const of = (type: string) => countOf(tokens.filter((one) => one.type === type))
   if (tokens.length > 0) {
     const parts = ['cache_read', 'cache_creation', 'reasoning'].filter((type) => of(type) > 0)
     const inside = parts.map((type) => `${type} ${of(type).toLocaleString('en')}`).join(', ')
@@ -141,10 +137,10 @@ function tokens({ tokens }: Counted, calls: readonly Group[], { callers }: Aroun
       ? ok('tokens', elsewhere(callers))
       : blind('tokens', 'none, because no span is a model call; tokens on agents are sums, so they are not counted')
   const well = calls.filter(({ failed }) => !failed)
-  if (well.length === 0) return note('tokens', `none: all of ${some(sumOf(calls), 'call')} failed`)
+  if (well.length === 0) return note('tokens', `none: all of ${some(countOf(calls), 'call')} failed`)
   return blind(
     'tokens',
-    `none on ${some(sumOf(well), 'call')} that went well: no cost, and no policy for heavy calls`,
+    `none on ${some(countOf(well), 'call')} that went well: no cost, and no policy for heavy calls`,
     'A streamed call sends them only when asked: stream_options={"include_usage": True}. By hand, on the span of the call:',
     `span.set_attribute("${GEN_AI.INPUT_TOKENS}", usage.prompt_tokens)`,
     `span.set_attribute("${GEN_AI.OUTPUT_TOKENS}", usage.completion_tokens)`,
@@ -152,16 +148,16 @@ function tokens({ tokens }: Counted, calls: readonly Group[], { callers }: Aroun
 }
 
 function firstChunk({ firstChunks }: Counted, calls: readonly Group[]): Line {
-  if (firstChunks > 0) return ok('first chunk', `${firstChunks} of ${some(sumOf(calls), 'call')} tell when it came`)
+  if (firstChunks > 0) return ok('first chunk', `${firstChunks} of ${some(countOf(calls), 'call')} tell when it came`)
   return ok('first chunk', 'no call tells when it came; only streamed calls can')
 }
 
 function errors({ groups }: Counted, { window }: Around): Line {
   const failed = groups.filter((group) => group.failed)
   if (failed.length === 0) return ok('errors', `no span failed in ${window}`)
-  const found = `${some(sumOf(failed), 'span')} failed`
+  const found = `${some(countOf(failed), 'span')} failed`
   const typed = countBy(failed, 'error').filter(([type]) => type !== '' && type !== '_OTHER')
-  const untyped = sumOf(failed) - typed.reduce((sum, [, count]) => sum + count, 0)
+  const untyped = countOf(failed) - typed.reduce((sum, [, count]) => sum + count, 0)
   if (untyped === 0) return ok('errors', `${found}: ${told(typed)}`)
   return note(
     'errors',
@@ -181,7 +177,7 @@ function limits({ groups }: Counted): Line {
   const beyond = groups.filter(({ limit }) => limit !== '')
   if (beyond.length === 0) return ok('limits', 'no attribute was cut, no number of tokens was impossible')
   const kinds = [...new Set(beyond.map(({ limit }) => LIMITS[limit] ?? limit))]
-  return note('limits', `on ${some(sumOf(beyond), 'span')}: ${kinds.join('; ')} (docs/limits.md)`)
+  return note('limits', `on ${some(countOf(beyond), 'span')}: ${kinds.join('; ')} (docs/limits.md)`)
 }
 
 function metrics({ metrics: { series, processes } }: Counted): Line {
@@ -213,7 +209,7 @@ function labels({ metrics: { series, overflowing, cut }, groups }: Counted): Lin
 const STORES_LOGS = 'otlp'
 
 function logs({ logs }: Counted, { backends }: Around): Line {
-  const records = sumOf(logs)
+  const records = countOf(logs)
   if (records === 0) return ok('logs', 'it sends no log records')
   const found = `${some(records, 'record')}: ${told(logs.map(({ event, count }) => [event || 'without an event', count]))}`
   if (backends.includes(STORES_LOGS)) return ok('logs', `${found}; the backend ${STORES_LOGS} stores them`)

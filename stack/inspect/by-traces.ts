@@ -1,6 +1,6 @@
 import { COLLECTOR, GEN_AI, MESSAGES, OPENINFERENCE, OTHER, WOODLAND } from '../../vocabulary/attributes.ts'
 import type { Span } from '../queries.ts'
-import { type Pipeline, spansOf } from './counted.ts'
+import { type Counted, countOf, type Pipeline } from './counted.ts'
 import { few, type Line, note, ok, onResource, some, tally, told, untold } from './line.ts'
 import { doubles } from './nesting.ts'
 import { exampleFor } from './sdk.ts'
@@ -9,7 +9,7 @@ import { hasRoot, isCallSpan, isLate, type Shown, type Stored, spansIn, type Tra
 
 export type Kept = Readonly<{
   service: string
-  counted: Parameters<typeof spansOf>[0]
+  counted: Pick<Counted, 'groups'>
   stored: Stored
   pipeline: Pipeline
   /** How long the sampler waits without a root, and after it. */
@@ -22,7 +22,7 @@ export function byTraces(kept: Kept): readonly Line[] {
   const { service, stored, pipeline } = kept
   const mine = spansIn(stored.traces, service)
   if (stored.untold) return [untold('kept', `${stored.untold}; nor what only stored traces show`)]
-  if (spansOf(kept.counted) === 0) return []
+  if (countOf(kept.counted.groups) === 0) return []
   if (mine.length === 0) return [nothingKept(kept), roots(kept, mine)]
   return [
     keptBy(stored.traces),
@@ -66,12 +66,11 @@ function messages(mine: readonly Span[]): Line {
   const [input, output, reasons] = [MESSAGES.INPUT, MESSAGES.OUTPUT, [GEN_AI.RESPONSE_FINISH_REASONS]].map(count)
   const found = `of ${some(calls.length, 'kept call')}, ${input} show the prompt, ${output} the reply, ${reasons} the finish reason`
   if (input && output) return ok('messages', found)
-  const example = exampleFor(calls)
-  return note('messages', `${found}, so no conversation is shown`, ...MESSAGE_FIX(example))
+  return note('messages', `${found}, so no conversation is shown`, ...messageFix(exampleFor(calls)))
 }
 
 /** How an SDK is told to write messages on spans; most do so by default. */
-const MESSAGE_FIX = (example = 'none'): readonly string[] =>
+const messageFix = (example = 'none'): readonly string[] =>
   ({
     'openai-v2': [
       'opentelemetry-instrumentation-openai-v2 sends them as log records. To have them on spans, use OpenInference for the calls:',

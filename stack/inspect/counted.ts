@@ -112,7 +112,7 @@ export async function countedIn(settings: Settings, window: string): Promise<rea
         },
       }
     })
-    .sort((a, b) => spansOf(b) - spansOf(a) || a.service.localeCompare(b.service))
+    .sort((a, b) => countOf(b.groups) - countOf(a.groups) || a.service.localeCompare(b.service))
 }
 
 /** What the Collector writes in the place of a longer label. */
@@ -122,7 +122,7 @@ const sum = (samples: readonly Sample[]) => samples.reduce((total, { value }) =>
 
 export const isCall = ({ operation }: Group): boolean => CALL_OPERATIONS.includes(operation)
 
-export const spansOf = ({ groups }: Pick<Counted, 'groups'>): number =>
+export const countOf = (groups: readonly Pick<Group, 'count'>[]): number =>
   groups.reduce((total, { count }) => total + count, 0)
 
 export async function pipelineIn(settings: Settings, window: string): Promise<Pipeline> {

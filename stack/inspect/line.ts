@@ -62,10 +62,15 @@ const SHOWN = 4
 /** The first few of many names. */
 export const few = (names: readonly string[]): string => firstOf(names, { most: SHOWN })
 
-/** How often each value is there, the most frequent first. */
-export function tally(values: readonly string[]): readonly (readonly [value: string, count: number])[] {
+/** How often each value is there, the most frequent first. A value may stand for many. */
+export function tally(
+  values: readonly (string | readonly [value: string, count: number])[],
+): readonly (readonly [value: string, count: number])[] {
   const counts = new Map<string, number>()
-  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
+  for (const one of values) {
+    const [value, count] = typeof one === 'string' ? [one, 1] : one
+    counts.set(value, (counts.get(value) ?? 0) + count)
+  }
   return [...counts].sort(([, a], [, b]) => b - a)
 }
 

@@ -8,6 +8,16 @@ import { line } from '../targets.ts'
 
 const STEP = '30s'
 const EXPORTER = '{{exporter}}'
+const LOSSES = {
+  unit: 'locale',
+  decimals: 0,
+  as: 'bars',
+  height: 9,
+  step: STEP,
+  softMax: 5,
+  none: 'nothing lost',
+  most: true,
+} as const
 const { queuePercent, refusesAtMiB } = settings
 
 const figures = [
@@ -121,14 +131,7 @@ export const pipeline: Board = {
     overTime(
       'Where are spans lost?',
       {
-        unit: 'locale',
-        decimals: 0,
-        as: 'bars',
-        height: 9,
-        step: STEP,
-        softMax: 5,
-        none: 'nothing lost',
-        most: true,
+        ...LOSSES,
         coloursInTurn: true,
         colours: {
           'given up by the agents': 'dark-green',
@@ -147,14 +150,7 @@ export const pipeline: Board = {
     overTime(
       'What does Tempo not keep whole?',
       {
-        unit: 'locale',
-        decimals: 0,
-        as: 'bars',
-        height: 9,
-        step: STEP,
-        softMax: 5,
-        none: 'nothing lost',
-        most: true,
+        ...LOSSES,
         colours: {
           'discarded: live_traces_exceeded': 'orange',
           'discarded: trace_too_large': 'dark-orange',
