@@ -990,6 +990,14 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
     sent: { [OP]: 'tts', [REQUEST]: 'tts-1', [PROVIDER]: 'openai', text: 'ho', 'metrics.ttfb': 0.5 },
     becomes: { [OP]: 'tts', [KIND]: 'CHAIN', 'gen_ai.response.time_to_first_chunk': undefined },
   },
+  'Pipecat: a call that failed had no first chunk': {
+    scope: 'pipecat',
+    parent: true,
+    failed: true,
+    sent: { ...CALL, 'metrics.ttfb': 0.5 },
+    becomes: { [OP]: 'chat', 'gen_ai.response.time_to_first_chunk': undefined },
+    status: 2,
+  },
   'BeeAI: the error of a call is a span of its own, and no second call': {
     name: 'error',
     scope: 'openinference.instrumentation.beeai',
