@@ -963,6 +963,48 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
     sent: { [REQUEST]: 'gpt-4o', [PROVIDER]: 'api.openai.com', 'lk.pii.response.text': 'hi' },
     becomes: { [OP]: undefined, [KIND]: 'CHAIN', 'output.value': 'hi' },
   },
+  'Pipecat: what a call got and gave, and its first chunk': {
+    scope: 'pipecat',
+    parent: true,
+    sent: { ...CALL, [IN]: 7n, input: '[{"role": "user", "content": "hi"}]', output: 'ho', 'metrics.ttfb': 0.5 },
+    becomes: {
+      ...{ 'input.value': '[{"role": "user", "content": "hi"}]', 'output.value': 'ho' },
+      ...{ 'gen_ai.response.time_to_first_chunk': 0.5, [KIND]: 'LLM', 'woodland.dialect': 'pipecat' },
+    },
+  },
+  'Pipecat: a turn is a step of a conversation': {
+    scope: 'pipecat.turn',
+    parent: true,
+    sent: { 'conversation.id': 'talk-1', 'turn.number': 1n },
+    becomes: { [OP]: undefined, [KIND]: 'CHAIN', 'gen_ai.conversation.id': 'talk-1' },
+  },
+  'Pipecat: the response of a model that hears and speaks is a call': {
+    scope: 'pipecat',
+    parent: true,
+    sent: { ...CALL, [OP]: 'llm_response', [IN]: 7n, [OUT]: 8n },
+    becomes: { [OP]: 'chat', [KIND]: 'LLM', 'woodland.operation.name.sent': 'llm_response' },
+  },
+  'Pipecat: what speaks has no first chunk of a call': {
+    scope: 'pipecat',
+    parent: true,
+    sent: { [OP]: 'tts', [REQUEST]: 'tts-1', [PROVIDER]: 'openai', text: 'ho', 'metrics.ttfb': 0.5 },
+    becomes: { [OP]: 'tts', [KIND]: 'CHAIN', 'gen_ai.response.time_to_first_chunk': undefined },
+  },
+  'Pipecat: a call that failed had no first chunk': {
+    scope: 'pipecat',
+    parent: true,
+    failed: true,
+    sent: { ...CALL, 'metrics.ttfb': 0.5 },
+    becomes: { [OP]: 'chat', 'gen_ai.response.time_to_first_chunk': undefined },
+    status: 2,
+  },
+  'BeeAI: the error of a call is a span of its own, and no second call': {
+    name: 'error',
+    scope: 'openinference.instrumentation.beeai',
+    parent: true,
+    sent: { [KIND]: 'LLM', 'input.value': '{"error": "down"}' },
+    becomes: { [OP]: undefined, [KIND]: 'LLM' },
+  },
   'Haystack 3: a call in an agent, whose model and tokens are in JSON': {
     name: 'haystack.agent.step.llm',
     parent: true,
