@@ -164,7 +164,7 @@ export const KEYS: readonly Kind[] = [
   {
     name: 'password in SQL',
     make: (random) => ({
-      before: `${oneOf(['ALTER USER fox WITH PASSWORD', 'CREATE USER fox IDENTIFIED BY'], random)} '`,
+      before: `${oneOf(['ALTER USER fox WITH PASSWORD', 'CREATE USER fox IDENTIFIED BY', 'create user fox identified by'], random)} '`,
       marker: token(ALNUM, 14, random),
       after: "'",
     }),
