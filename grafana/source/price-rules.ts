@@ -49,8 +49,12 @@ const ALL_LOOKED_AT = `sum_over_time(${COUNTED_UP}[2m]) > 12`
 /** What a young collector has counted is new: it began at zero. */
 const YOUNG_COLLECTOR = 'otelcol_process_uptime < 180'
 
-/** When each series was scraped last. A subquery looks at full five seconds only, so a series that is new may not be in it yet. */
-const scraped = (tokens: string) => `max_over_time(timestamp(${tokens})[1m:5s]) or timestamp(${tokens})`
+/**
+ * When each series was scraped last. A subquery looks at full five seconds only, so a series that is new may not be in it yet; and if the
+ * next scrape failed it is in neither, but its tokens are seen.
+ */
+const scraped = (tokens: string) =>
+  `max_over_time(timestamp(${tokens})[1m:5s]) or timestamp(${tokens}) or 0 * last_over_time(${tokens}[1m])`
 
 /**
  * Prometheus puts the key on a series when it first sees it, so after a change of prices.yaml two series go on for a
