@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { EVENTS } from '../../vocabulary/attributes.ts'
 import { type Around, byCounts } from './by-counts.ts'
 import { type Counted, CUT, type Group } from './counted.ts'
 import type { Line, Name } from './line.ts'
@@ -126,4 +127,13 @@ test('log records are a note where no backend stores them', () => {
   assert.equal(is('logs', { logs }), 'note')
   assert.match(line('logs', { logs }).fix.join(), /OTEL_LOGS_EXPORTER=none .* BACKENDS=one,two,otlp /)
   assert.equal(is('logs', { logs }, { backends: ['one', 'otlp'] }), 'ok')
+
+  const evaluations = [{ event: EVENTS.EVALUATION, count: 2 }]
+  const toPhoenix = { backends: ['phoenix', 'annotations'] }
+  assert.equal(is('logs', { logs: evaluations }), 'note')
+  assert.equal(is('logs', { logs: evaluations }, toPhoenix), 'ok')
+  assert.match(
+    line('logs', { logs: [...logs, ...evaluations] }, toPhoenix).found,
+    /the others are counted and then dropped/,
+  )
 })

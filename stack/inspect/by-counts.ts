@@ -1,4 +1,4 @@
-import { CALL_OPERATIONS, GEN_AI } from '../../vocabulary/attributes.ts'
+import { CALL_OPERATIONS, EVENTS, GEN_AI } from '../../vocabulary/attributes.ts'
 import { millisecondsOf } from '../../workbench/duration.ts'
 import { type Counted, CUT, countOf, type Group, isCall } from './counted.ts'
 import { blind, few, type Line, note, ok, some, tally, told } from './line.ts'
@@ -205,17 +205,22 @@ function labels({ metrics: { series, overflowing, cut }, groups }: Counted): Lin
   return ok('labels', 'only those of collector/dialects/metric-labels.yaml; cannot be told: which others its SDK sent')
 }
 
-/** The only backend that takes log records. */
+/** The only backend that takes all log records, and the one that takes those with an evaluation. */
 const STORES_LOGS = 'otlp'
+const TAKES_EVALUATIONS = 'annotations'
 
 function logs({ logs }: Counted, { backends }: Around): Line {
   const records = countOf(logs)
   if (records === 0) return ok('logs', 'it sends no log records')
   const found = `${some(records, 'record')}: ${told(logs.map(({ event, count }) => [event || 'without an event', count]))}`
   if (backends.includes(STORES_LOGS)) return ok('logs', `${found}; the backend ${STORES_LOGS} stores them`)
+  const areTaken = ({ event }: (typeof logs)[number]) =>
+    event === EVENTS.EVALUATION && backends.includes(TAKES_EVALUATIONS)
+  if (logs.every(areTaken)) return ok('logs', `${found}; Phoenix gets them as annotations`)
+  const others = logs.some(areTaken) ? 'Phoenix gets the evaluations, the others are ' : ''
   return note(
     'logs',
-    `${found}; counted and then dropped, because no backend here takes them`,
+    `${found}; ${others}counted and then dropped, because no backend here takes them`,
     `export OTEL_LOGS_EXPORTER=none   # or store them: make up BACKENDS=${[...backends, STORES_LOGS].join(',')} OTLP_BACKEND_ENDPOINT=…`,
   )
 }
