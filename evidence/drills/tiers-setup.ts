@@ -27,14 +27,14 @@ const GATEWAYS = 2
 export const SAMPLERS = 3
 /** The root of a trace comes so long after its other spans, and through the other gateway. In between, the trace is in flight. */
 export const IN_FLIGHT_MS = 2 * SECOND_MS
+/**
+ * A trace that came longer ago than this was judged, also on a busy machine. What came while its sampler was away waited in a gateway, so
+ * that time counts too. Each drill checks by other means that only those that a kill may explain were lost.
+ */
+const UNDECIDED_FOR_MS = 30 * SECOND_MS
 const AGAIN_AFTER_MS = 100
 /** How long a client tries again before it gives a request up. */
 const GIVEN_UP_AFTER_MS = 120 * SECOND_MS
-/**
- * However busy a machine is, two tiers come to rest within this time. So a trace that came longer ago than this was judged. What came
- * while its sampler was away waited in a gateway, so that time counts too. Each drill checks by other means that only those that a kill may
- * explain were lost.
- */
 export const SETTLED_WITHIN_MS = 300 * SECOND_MS
 export const HELD = 'otelcol_processor_tail_sampling_sampling_traces_on_memory'
 export const QUEUED = 'otelcol_exporter_queue_size'
@@ -137,7 +137,7 @@ export async function withTiers(
             targets.map(async (target) =>
               balance(
                 client.sent(),
-                { killsMs, undecidedForMs: SETTLED_WITHIN_MS + longestAwayMs, isDropped: () => false },
+                { killsMs, undecidedForMs: UNDECIDED_FOR_MS + longestAwayMs, isDropped: () => false },
                 {
                   backend: target.id,
                   stored: atAll([target]),
