@@ -38,6 +38,8 @@ const GIVEN_UP_AFTER_MS = 120 * SECOND_MS
 export const SETTLED_WITHIN_MS = 300 * SECOND_MS
 export const HELD = 'otelcol_processor_tail_sampling_sampling_traces_on_memory'
 export const QUEUED = 'otelcol_exporter_queue_size'
+/** Also those that an exporter tries again, which are in no queue. */
+const BEING_SENT = 'otelcol_exporter_in_flight_requests'
 
 /** Spans of one trace that were sent in one request, and the gateway that answered it. */
 export type SentPart = SentTrace & Readonly<{ answeredBy: string }>
@@ -107,8 +109,9 @@ export async function withTiers(
       const proxies = targets.flatMap((target) => target.proxies)
       const settle = async () => {
         await client.finish()
+        const all = [...gateways, ...samplers]
         const isDone = async () =>
-          (await total([...gateways, ...samplers], QUEUED)) + (await total(samplers, HELD)) === 0
+          (await total(all, QUEUED)) + (await total(all, BEING_SENT)) + (await total(samplers, HELD)) === 0
         if (!(await waitFor(isDone, { withinMs: SETTLED_WITHIN_MS, cancel })))
           throw new Error(`two tiers did not come to rest within ${SETTLED_WITHIN_MS / SECOND_MS} s`)
         await untilQuiet(() => proxies.map((proxy) => proxy.requests()), { isDone, quietMs: SECOND_MS, cancel })
