@@ -400,6 +400,9 @@ test('an agent that was idle over the range is no row and no node, though Promet
     'Who calls whom?',
     'Which tools does it use?',
     'Do kept traces tell the truth?',
+    'Which evaluation fails?',
+    'Which prompt does better?',
+    'Whose runs fail?',
   ]
   for (const one of asked.filter(({ panel }) => panels.includes(panel)))
     assert.deepEqual(await answer(one, '.*', Date.now() / 1000, '.*', '10s'), [], nameOf(one))

@@ -1,5 +1,5 @@
 import { DIALECTS, GEN_AI } from '../../vocabulary/attributes.ts'
-import { counted } from './counting.ts'
+import { counted, some } from './counting.ts'
 import { filledIn } from './links.ts'
 import { series } from './metrics.ts'
 import { CHOSEN, CHOSEN_NOW, NEWEST, SENT } from './queries.ts'
@@ -14,18 +14,18 @@ export const BY_ARM = 'by (gen_ai_evaluation_name, gen_ai_prompt_version, experi
 
 const inRange = (outcome: string, by = '') => counted(evaluated(outcome), 'range', by)
 /** A label in other words, or a score alone, is neither passed nor failed, so it is in no rate. */
-export const judged = (by = '') => inRange('pass|fail', by)
-export const all = (by = '') => inRange('.+', by)
-export const failed = (by = '') => `${inRange('fail', by)} or 0 * ${all(by)}`
+const judged = (by = '') => some(inRange('pass|fail', by))
+export const all = (by = '') => some(inRange('.+', by))
+export const failed = (by = '') => `${some(inRange('fail', by))} or 0 * ${all(by)}`
 export const passRate = (by = '') => `(${inRange('pass', by)} or 0 * ${judged(by)}) / ${judged(by)}`
 
 const rate = (outcome: string, by: string) => `sum ${by} (rate(${evaluated(outcome)}[$__rate_interval]))`
 export const passRateOverTime = (by: string) =>
-  `(${rate('pass', by)} or 0 * ${rate('pass|fail', by)}) / ${rate('pass|fail', by)}`
+  `(${rate('pass', by)} or 0 * ${rate('pass|fail', by)}) / ${some(rate('pass|fail', by))}`
 
 /** From the histogram that agents send themselves: the Collector counts evaluations, and cannot add up the scores of events. */
 const scores = (of: 'sum' | 'count', by: string) => counted(`${series.score}_${of}{${SENT}}`, 'range', by)
-export const meanScore = (by: string) => `${scores('sum', by)} / ${scores('count', by)}`
+export const meanScore = (by: string) => `${scores('sum', by)} / ${some(scores('count', by))}`
 export const openTurns = (by = '') => `sum ${by} (${series.activeTurns}{${SENT}})`
 export const oldestTurn = (by = '') => `max ${by} (${series.oldestTurn}{${SENT}})`
 

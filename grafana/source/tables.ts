@@ -39,12 +39,12 @@ export const written = (unit: string, decimals?: number): Property[] => [
 
 export const width = (pixels: number): Property => ({ id: 'custom.width', value: pixels })
 
-/** What a row is about: the label, and how the column is called. */
+/** What a row is about: the label, and how the column is called. Where a row has no such label, the words for an empty table would stand. */
 type Key = Readonly<{ label: string; name: string; properties: readonly Property[] }>
 export const key = (label: string, name: string, ...properties: readonly Property[]): Key => ({
   label,
   name,
-  properties,
+  properties: [{ id: 'noValue', value: '–' }, ...properties],
 })
 
 /** A number in each row, and the question that it answers. */
