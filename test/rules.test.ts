@@ -6,6 +6,7 @@ import { before, test } from 'node:test'
 import { execa } from 'execa'
 import { parse, stringify } from 'yaml'
 import { parseBudgets, renderBudgetRules } from '../grafana/source/budgets.ts'
+import { counted } from '../grafana/source/counting.ts'
 import { renderPriceRules } from '../grafana/source/price-rules.ts'
 import { parsePrices } from '../grafana/source/prices.ts'
 import { build } from '../stack/native.ts'
@@ -141,6 +142,24 @@ const tokens = (agent: string, model: string, type: string, values: string) =>
 const LOOKING = `      - { series: 'up{job="counted"}', values: 1x4000 }
       - { series: gen_ai_catalogue_prices:count, values: 1x4000 }
 `
+
+test('a board counts a new counter exactly, and also what came before its process was started again within the range', () =>
+  generatedSay(
+    'models:\n  mine:\n    - { from: 2025-01-01, usd_per_hour: 3.6 }\n',
+    'default: 1\n',
+    `  - interval: 5s
+    input_series:
+      - { series: 'calls_total{agent="fox"}', values: _x12 1+10x30 1+10x30 }
+      - { series: 'calls_total{agent="owl"}', values: _x12 1 7x60 }
+    promql_expr_test:
+      - expr: round(${counted('calls_total{agent="fox"}').replaceAll('$__range', '10m')}, 50)
+        eval_time: 370s
+        exp_samples: [{ labels: '{}', value: 600 }]
+      - expr: ${counted('calls_total{agent="owl"}').replaceAll('$__range', '10m')}
+        eval_time: 360s
+        exp_samples: [{ labels: '{}', value: 7 }]
+`,
+  ))
 
 test('the cost of a server by the hour is divided among the tokens of the last hour, and later ones get none of it', () =>
   generatedSay(

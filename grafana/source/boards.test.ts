@@ -54,7 +54,7 @@ const WINDOW = String.raw`(?:\$__(?:rate_interval|range)|${QUANTILE_WINDOW})`
 const SERIES = String.raw`[\w:]+\{[^}]*\}`
 const OVER_TIME = new RegExp(
   [
-    String.raw`(?:rate|increase|\w+_over_time)\(${SERIES}\[${WINDOW}\](?: offset ${WINDOW})?\)`,
+    String.raw`(?:rate|increase|resets|\w+_over_time)\(${SERIES}\[${WINDOW}\](?: offset ${WINDOW})?\)`,
     // When it last grew.
     String.raw`timestamp\((sum (?:by \(\w+\))? \()${SERIES}\) > \1${SERIES} offset 5s\)\)`,
   ].join('|'),

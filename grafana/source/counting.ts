@@ -8,13 +8,15 @@ type Window = 'range' | 'rate_interval' | typeof QUANTILE_WINDOW
 
 /**
  * How often something was counted within a window. A counter that was born within it counts from zero: `increase` alone
- * would miss the first failure of a kind, because that is what gives the counter its name.
+ * would miss the first failure of a kind, because that is what gives the counter its name. If it was also started again
+ * within the window, its last value is only what came since then.
  */
 export const counted = (counter: string, window: Window = 'range', by = '') => {
   const long = window === QUANTILE_WINDOW ? window : `$__${window}`
   const within = `${counter}[${long}]`
   const before = `last_over_time(${within} offset ${long})`
-  return `sum ${by} ((increase(${within}) and ${before}) or (last_over_time(${within}) unless ${before}))`
+  const born = `last_over_time(${within}) unless ${before} unless resets(${within}) > 0`
+  return `sum ${by} ((increase(${within}) and ${before}) or (${born}) or (increase(${within}) + min_over_time(${within})))`
 }
 
 /**
