@@ -287,7 +287,7 @@ test('a service that did not arrive is refused, with those that did and the one 
   await assert.rejects(ask('a"} or vector(1)'), /nothing of it arrived in 10m\. These did/)
 })
 
-test('a time that is none is refused', async () => {
+test('a text that is not a time is refused', async () => {
   for (const since of ['ten', '5s', '1d', ''])
     await assert.rejects(ask(undefined, settings, since), /^Error: SINCE must be a time from 30s to 3h/)
 })

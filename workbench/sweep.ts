@@ -56,7 +56,7 @@ export type SweptRow = Readonly<{
   spans: number
   bytes: number
   usdKept: number
-  /** How many traces of each must-keep class would be lost; undefined for a class of which there is none. */
+  /** How many traces of each must-keep class would be lost; undefined for a class that no trace belongs to. */
   missed: Readonly<Record<string, number | undefined>>
 }>
 export type Swept = Readonly<{ variable: string; traces: number; rows: readonly SweptRow[] }>

@@ -14,7 +14,7 @@ test('the first answer is given, and nothing is asked after it', async () => {
   assert.equal(await waitFor(() => 0, { withinMs: 5000 }), 0, '0 is an answer')
 })
 
-test('when the time is up there is none, and it was asked at least once', async () => {
+test('when the time is up nothing is found, and it was asked at least once', async () => {
   const { ask, asked } = after(1000, true, false)
   assert.equal(await waitFor(ask, { withinMs: 10, everyMs: 5 }), undefined)
   assert.ok(asked() >= 1)

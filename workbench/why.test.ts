@@ -54,7 +54,7 @@ test('a trace is found by its id or how it begins, with only its own spans, reso
   assert.equal((await find('bb')).id, THREE.toLowerCase())
 })
 
-describe('what is no trace is refused, with ids to try, and those that must be kept first', () => {
+describe('an id of no trace is refused, with ids to try: those that must be kept come first', () => {
   const such = `mine\\.jsonl has 4: try ${FOUR} \\(worth\\), ${ONE} \\(routine\\), ${TWO} \\(routine\\)$`
   const cases: readonly (readonly [name: string, trace: string | undefined, why: string])[] = [
     ['one that is not there', 'dd', `TRACE=dd is no trace of the recording. ${such}`],
