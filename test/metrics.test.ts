@@ -581,23 +581,23 @@ test('series end when their process does', async () => {
   const overlay = join(settings.state, 'short.yaml')
   writeFileSync(
     overlay,
-    `exporters: { prometheus/agents: { metric_expiration: 2s }, prometheus/counted: { metric_expiration: 2s } }
+    `exporters: { prometheus/agents: { metric_expiration: 5s }, prometheus/counted: { metric_expiration: 5s } }
 connectors: { span_metrics/every: { series_expiration: 3s }, span_metrics/kept: { series_expiration: 3s } }
 `,
   )
   const short = await start('short-', overlay)
   try {
-    for (let process = 0; process < 200; process++) {
-      const resource = { 'service.name': 'brief', 'service.instance.id': `process ${process}` }
-      await post(
-        '/v1/metrics',
-        metricsRequest(resource, [counter('its.count', [number({}, 1, at(1))], 'cumulative')]),
-        short,
-      )
-    }
+    // At once: on a busy machine, the first of them would end before the last one comes.
+    const processes = Array.from({ length: 200 }, (_, index) =>
+      metricsRequest({ 'service.name': 'brief', 'service.instance.id': `process ${index}` }, [
+        counter('its.count', [number({}, 1, at(1))], 'cumulative'),
+      ]),
+    )
     await post('/v1/traces', spans('brief', ['a'], {}), short)
-    assert.equal((await page(short.agents)).filter(({ name }) => name === 'its_count_total').length, 200)
     await eventually(async () => assert.ok((await page(short.counted)).some(({ name }) => name === CALLS)), 20)
+    await post('/v1/metrics', { resourceMetrics: processes.flatMap(({ resourceMetrics }) => resourceMetrics) }, short)
+    const counts = async () => (await page(short.agents)).filter(({ name }) => name === 'its_count_total')
+    await eventually(async () => assert.equal((await counts()).length, 200))
     await eventually(async () => {
       assert.deepEqual(await page(short.agents), [])
       assert.deepEqual(await page(short.counted), [])
