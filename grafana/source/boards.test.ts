@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { test } from 'node:test'
 import type { Dashboard, DashboardLink, Panel } from '@grafana/grafana-foundation-sdk/dashboard'
+import { differenceCiede2000, wcagContrast } from 'culori'
 import { render } from './board.ts'
 import { boards } from './boards.ts'
 import * as colours from './colours.ts'
@@ -54,7 +55,7 @@ const WINDOW = String.raw`(?:\$__(?:rate_interval|range)|${QUANTILE_WINDOW})`
 const SERIES = String.raw`[\w:]+\{[^}]*\}`
 const OVER_TIME = new RegExp(
   [
-    String.raw`(?:rate|increase|resets|\w+_over_time)\(${SERIES}\[${WINDOW}\](?: offset ${WINDOW})?\)`,
+    String.raw`(?:rate|increase|resets|\w+_over_time)\(${SERIES}\[${WINDOW}\](?: offset ${WINDOW}| @ end\(\))?\)`,
     // When it last grew.
     String.raw`timestamp\((sum (?:by \(\w+\))? \()${SERIES}\) > \1${SERIES} offset 5s\)\)`,
   ].join('|'),
@@ -88,23 +89,24 @@ test('a colour that means an agent means nothing else on any board', () => {
       assert.ok(!hues.some((hue) => colour.includes(hue)), `${name}: ${what} is ${colour}`)
 })
 
+const IS_OWN = /^#[0-9a-f]{6}$/
+
 test('a name in its colour can be read on dark and on light pages', () => {
-  const luminance = (colour: string) => {
-    const [red = 0, green = 0, blue = 0] = [1, 3, 5]
-      .map((at) => Number.parseInt(colour.slice(at, at + 2), 16) / 255)
-      .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-  }
-  const contrast = (one: string, other: string) => {
-    const [dark = 0, light = 0] = [luminance(one), luminance(other)].sort((a, b) => a - b)
-    return (light + 0.05) / (dark + 0.05)
-  }
   const used = new Set(Object.values(colours).flatMap((palette) => Object.values(palette)))
-  const ownColours = [...used].filter((colour) => /^#[0-9a-f]{6}$/.test(colour))
+  const ownColours = [...used].filter((colour) => IS_OWN.test(colour))
   assert.ok(ownColours.length > 5)
   // The panels of Grafana 13.1, and what WCAG 2.2 asks for large text and graphics.
   for (const page of ['#181b1f', '#ffffff'])
-    for (const colour of ownColours) assert.ok(contrast(colour, page) >= 3, `${colour} on ${page}`)
+    for (const colour of ownColours) assert.ok(wcagContrast(colour, page) >= 3, `${colour} on ${page}`)
+})
+
+test('two colours of one panel can be told apart', () => {
+  const difference = differenceCiede2000()
+  for (const [name, palette] of Object.entries(colours)) {
+    const own = [...new Set(Object.values(palette))].filter((colour) => IS_OWN.test(colour))
+    for (const [at, one] of own.entries())
+      for (const other of own.slice(at + 1)) assert.ok(difference(one, other) >= 15, `${name}: ${one} and ${other}`)
+  }
 })
 
 test('where agents have colours, a line that is about none has a colour that none has', () => {

@@ -14,17 +14,17 @@ export const AGENT_COLOURS: Readonly<Record<string, string>> = {
 /**
  * What is not an agent has none of their hues, so that a colour means one thing on a board: no yellow, green, orange, blue or purple.
  * What belongs together, as a reply that cannot be read and the policy that keeps it, has one colour. Each can be read as a text,
- * on dark and on light pages.
+ * on dark and on light pages, and no two of one list look alike.
  */
 const RASPBERRY = '#d6336c'
 const CYAN = '#12a1b8'
-const BROWN = '#8d6e63'
+const BROWN = '#84634a'
 const TEAL = '#00796b'
-const PINK = '#e8618c'
-const PLUM = '#a8487f'
-const SLATE = '#78909c'
-const TAN = '#ad8157'
-const LIGHT_RED = '#e06666'
+const MAGENTA = '#e02fd2'
+const MAUVE = '#b384a5'
+const SLATE = '#5e668a'
+const TERRACOTTA = '#ca8168'
+const MINT = '#10a68d'
 const GREY = '#808080'
 
 export const REFUSAL_COLOURS: Readonly<Record<string, string>> = {
@@ -32,8 +32,8 @@ export const REFUSAL_COLOURS: Readonly<Record<string, string>> = {
   self_buy: CYAN,
   cannot_afford: BROWN,
   nothing_to_sell: TEAL,
-  unknown_good: PINK,
-  bad_quantity: PLUM,
+  unknown_good: MAGENTA,
+  bad_quantity: MAUVE,
   timeout: GREY,
 }
 
@@ -58,13 +58,13 @@ export const VERDICT_COLOURS = {
 export const POLICY_COLOURS: Readonly<Record<string, string>> = {
   'keep-parse-errors': RASPBERRY,
   'keep-self-buys': CYAN,
-  'keep-failed-calls': PLUM,
-  'keep-failed-agents-and-tools': PINK,
-  'keep-failed-evaluations': LIGHT_RED,
+  'keep-failed-calls': MAUVE,
+  'keep-failed-agents-and-tools': MAGENTA,
+  'keep-failed-evaluations': MINT,
   'keep-slow-calls': TEAL,
   'keep-slow-runs': BROWN,
   'keep-token-heavy': SLATE,
-  'keep-heavy-calls': TAN,
+  'keep-heavy-calls': TERRACOTTA,
   'sample-routine-10-percent': GREY,
 }
 
@@ -82,8 +82,10 @@ export const OFF_COLOURS: Readonly<Record<string, string>> = {
   'time of the model': BROWN,
 }
 
-/** Of models, as on the agent map, and of one or two lines that are about no agent. */
-export const MODEL_COLOUR = KIND_COLOURS.arc__model
+/** Of the model that is asked most, as on the agent map. Others have shades of the second one, because their names are not known before. */
+export const MODEL_COLOURS = { first: KIND_COLOURS.arc__model, others: SLATE }
+
+/** Of one or two lines that are about no agent. */
 export const LINE_COLOURS: Readonly<Record<string, string>> = {
   p95: CYAN,
   p50: SLATE,
@@ -96,5 +98,5 @@ export const LINE_COLOURS: Readonly<Record<string, string>> = {
 export const LATE_COLOURS: Readonly<Record<string, string>> = {
   'late, joined their trace': GREY,
   'late, lost': RASPBERRY,
-  'traces pushed out': PLUM,
+  'traces pushed out': MAUVE,
 }

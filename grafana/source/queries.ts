@@ -70,9 +70,10 @@ export const costPerHourByModel = models(perHour(`sum ${BY_MODEL} (${series.cost
 export const spentInRangeByModel = some(models(spent(BY_MODEL)))
 export const tokensInRangeByModel = (type: 'input' | 'output') =>
   some(models(sumInRange(series.used, used(type), BY_MODEL)))
-export const callsPerMinuteByModel = models(
-  `sum ${BY_MODEL} (rate(${series.duration}_count{${of('chat')}}[$__rate_interval])) * 60`,
-)
+const callsPerMinute = `sum ${BY_MODEL} (rate(${series.duration}_count{${of('chat')}}[$__rate_interval])) * 60`
+const askedMost = `topk(1, sum ${BY_MODEL} (increase(${series.duration}_count{${of('chat')}}[$__range] @ end())))`
+export const callsOfModelAskedMost = models(`${callsPerMinute} and on (gen_ai_request_model) ${askedMost}`)
+export const callsOfOtherModels = models(`${callsPerMinute} unless on (gen_ai_request_model) ${askedMost}`)
 
 export const retriesPerMinuteByAgent = `sum ${BY_AGENT} (rate(${series.retries}{${SENT}}[$__rate_interval])) * 60`
 export const scoreByCheck = `sum by (gen_ai_evaluation_name) (rate(${series.score}_sum{${SENT}}[$__rate_interval])) / sum by (gen_ai_evaluation_name) (rate(${series.score}_count{${SENT}}[$__rate_interval]))`

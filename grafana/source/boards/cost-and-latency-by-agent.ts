@@ -1,6 +1,6 @@
 import { HideSeriesConfigBuilder, LineStyleBuilder } from '@grafana/grafana-foundation-sdk/common'
 import type { Board } from '../board.ts'
-import { AGENT_COLOURS, CHECK_COLOURS, MODEL_COLOUR, OTHERS_COLOUR, REFUSAL_COLOURS } from '../colours.ts'
+import { AGENT_COLOURS, CHECK_COLOURS, MODEL_COLOURS, OTHERS_COLOUR, REFUSAL_COLOURS } from '../colours.ts'
 import { agentVariable, serviceVariable } from '../datasources.ts'
 import { agentBoard, boardLink, exploreTraces, link } from '../links.ts'
 import { CREATURES_ONLY, figure, NO_TURNS, overTime } from '../panels.ts'
@@ -72,7 +72,7 @@ const figures = [
 
 const byAgent = sideBySide(
   table('Which agent stands out?', { width: 24, height: 10 }).description(
-    'One row for each agent, over the chosen range, most costly first; only the budget, of which is written what is left, looks back 24 hours. In and out are tokens. Look for the row that differs: many in means long prompts or many rounds, more calls than turns means rounds and retries, a high p95 alone means waiting. Failed: turns and calls that ended in an error. p50 and p95 are those of a turn; of an agent that sends no turns, those of a call. Refused: the market of the creatures said no. (no agent name): set gen_ai.agent.name; make inspect SERVICE=… says where it is missing.',
+    'One row for each agent, over the chosen range, most costly first; only the budget, of which is written what is left, looks back 24 hours. In and out are tokens. Look for the row that differs: many in means long prompts or many rounds, more calls than turns means rounds and retries, a high p95 alone means waiting. Failed: turns and calls that ended in an error. p50 and p95 are those of a turn; of an agent that sends no turns, those of a call. Refused: the market of the creatures said no. A call that names no agent counts under its service: make inspect SERVICE=… has the fix, and the Agent map estimates whose it is. If the service has no name either, it is (no agent name).',
   ),
   [
     key('gen_ai_agent_name', 'Agent', ...tinted(colours), width(160), {
@@ -259,11 +259,14 @@ export const costAndLatencyByAgent: Board = {
     ),
     overTime(
       'Who answers?',
-      { unit: 'suffix:/min', decimals: 0, as: 'bars', step: STEP, width: 8, shadesOf: MODEL_COLOUR },
-      line('calls', ask.callsPerMinuteByModel, '{{gen_ai_request_model}}'),
-    ).description(
-      'Calls per minute by model. The fallback model is asked when a call of the first one failed for good. If its part grows, look at what the model server answers on the Pipeline board; its answers are poorer, and you pay for both.',
-    ),
+      { unit: 'suffix:/min', decimals: 0, as: 'bars', step: STEP, width: 8, shadesOf: MODEL_COLOURS.others },
+      line('first', ask.callsOfModelAskedMost, '{{gen_ai_request_model}}'),
+      line('others', ask.callsOfOtherModels, '{{gen_ai_request_model}}'),
+    )
+      .overrideByQuery('first', [{ id: 'color', value: { mode: 'fixed', fixedColor: MODEL_COLOURS.first } }])
+      .description(
+        'Calls per minute by model; the one that was asked most in the range is brown. The fallback model is asked when a call of the first one failed for good. If its part grows, look at what the model server answers on the Pipeline board; its answers are poorer, and you pay for both.',
+      ),
     overTime(
       'Which checks pass?',
       { unit: 'percentunit', max: 1, step: STEP, points: true, width: 8, none: CREATURES_ONLY, colours: CHECK_COLOURS },
