@@ -100,6 +100,8 @@ after(() => end?.())
 const agentOf = ({ labels }: Answer) =>
   labels.gen_ai_agent_name ?? labels['span.gen_ai.agent.name']?.replaceAll('"', '') ?? ''
 
+const BELOW = 'agent-map / Whose are the calls that name no agent? (estimated)'
+
 test('every query of every panel is answered with numbers, for all agents', async () => {
   const quiet: string[] = []
   for (const one of asked) {
@@ -114,8 +116,11 @@ test('every query of every panel is answered with numbers, for all agents', asyn
     const expected = agentsOfRun().filter((agent) => !nameOf(one).includes('were masked') || agents.has(agent))
     if (agents.size > 0) assert.deepEqual([...agents].sort(), expected, nameOf(one))
   }
-  // No creature calls another one. test/callers.test.ts has agents that do.
-  assert.deepEqual(quiet, ['agent-map / Which agents call other agents? (estimated) / calls'])
+  // No creature calls another one, and their calls name them. test/callers.test.ts has agents that do, and some that do not.
+  assert.deepEqual(quiet, [
+    'agent-map / Which agents call other agents? (estimated) / calls',
+    ...['cost', 'in', 'out'].map((column) => `${BELOW} / ${column}`),
+  ])
 })
 
 const stats = async (panel: string, what: 'nodes' | 'edges', agents = '.*') => {
@@ -454,6 +459,24 @@ test('the first board shows the agents of other SDKs beside the simulator, with 
   }
   assert.ok(priced >= 12, `${priced} of ${recordings.length}`)
   assert.equal(await shown('in', packageJson.name), own)
+})
+
+test('where calls name no agent, tokens and cost are estimated for the agents above them', async () => {
+  const service = 'f05-openai-agents-oi'
+  const only = async (panel: string) => {
+    const one = asked.find((one) => nameOf(one) === panel) ?? assert.fail(panel)
+    const rows = await answer(one, '.*', Date.now() / 1000, service)
+    assert.equal(rows.length, 1, `${panel}: ${JSON.stringify(rows)}`)
+    return rows[0] ?? assert.fail()
+  }
+  const costOfToken = async (panel: string) =>
+    (await only(`${panel} / cost`)).value / ((await only(`${panel} / in`)).value + (await only(`${panel} / out`)).value)
+  await eventually(async () => {
+    const { labels } = await only(`${BELOW} / cost`)
+    assert.equal(labels.woodland_caller_agent_name, 'calculator')
+    const [estimated, exact] = [await costOfToken(BELOW), await costOfToken(TABLE)]
+    assert.ok(Math.abs(estimated - exact) <= 1e-6 * exact, `${estimated}, and not ${exact}`)
+  })
 })
 
 test('of many agents, those with most tokens have lines and areas of their own, and the others share one area', async () => {

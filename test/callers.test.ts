@@ -12,13 +12,18 @@ import { COLLECTOR, GEN_AI, METRICS, OTHER } from '../vocabulary/attributes.ts'
 const TRACES = 600
 const random = randomOf(5, 'callers')
 
-type Step = readonly [does: string | undefined, agent: string | undefined, service: string]
+type Step = readonly [
+  does: string | undefined,
+  agent: string | undefined,
+  service: string,
+  tokens?: Readonly<{ input: number; output: number }>,
+]
 
 /** A chain of spans, each below the one before. They are sent as SDKs send them: a span when it ends, so the last comes first. */
 function chain(steps: readonly Step[]): TraceRequest {
   const traceId = random.hex(32)
   const ids = steps.map(() => random.hex(16))
-  const requests = steps.map(([does, agent, service], index) =>
+  const requests = steps.map(([does, agent, service, tokens], index) =>
     traceRequest(
       [
         {
@@ -31,6 +36,11 @@ function chain(steps: readonly Step[]): TraceRequest {
           attributes: toAttributes({
             ...(does && { [GEN_AI.OPERATION]: does }),
             ...(agent && { [GEN_AI.AGENT]: agent }),
+            ...(tokens && {
+              [GEN_AI.REQUEST_MODEL]: 'gpt-4o-mini',
+              [GEN_AI.INPUT_TOKENS]: tokens.input,
+              [GEN_AI.OUTPUT_TOKENS]: tokens.output,
+            }),
           }),
         },
       ],
@@ -57,13 +67,25 @@ const alone = () =>
     ['invoke_agent', 'mason', 'site'],
     ['chat', 'mason', 'site'],
   ])
+/** Two agents whose calls do not name them, and a call that no agent is above. */
+const TOKENS = { writer: { input: 100, output: 10 }, reader: { input: 300, output: 5 } }
+const nameless = (agent: keyof typeof TOKENS) =>
+  chain([
+    ['invoke_agent', agent, 'desk'],
+    [undefined, undefined, 'desk'],
+    ['chat', undefined, 'desk', TOKENS[agent]],
+  ])
+const nobody = () => chain([['chat', undefined, 'desk', { input: 7, output: 7 }]])
 
 let settings: Settings
 let outcome: Outcome
 before(async () => {
   settings = await ownSettings({ BOOT: 'native' })
   const launcher = await launcherFor(settings, quiet, 'native')
-  const requests = Array.from({ length: TRACES }, (_, index) => (index % 3 === 0 ? alone() : asking()))
+  const requests = Array.from({ length: TRACES }, (_, index) => [
+    index % 3 === 0 ? alone() : asking(),
+    index % 3 === 0 ? nobody() : nameless(index % 3 === 1 ? 'writer' : 'reader'),
+  ]).flat()
   outcome = await outcomeOf(launcher, inTurn(requests), resolve(ROOT, 'collector/policies/sample-10-percent.yaml'))
 })
 
@@ -90,6 +112,31 @@ test('calls from agent to agent are estimated: each kept one counts for as many 
     Math.abs((calls[0]?.value ?? 0) - 10 * carpenters) < 0.01 * carpenters,
     `${calls[0]?.value} of ${carpenters} kept`,
   )
+})
+
+test('tokens of calls that name no agent are estimated for the agent above them, and no others', () => {
+  const estimated = outcome.counted.filter(({ name }) => name === METRICS.AGENT_TOKENS)
+  const found = Object.fromEntries(
+    estimated.map(({ labels, value }) => [`${labels[COLLECTOR.CALLER]} ${labels[GEN_AI.TOKEN_TYPE]}`, value]),
+  )
+  for (const { labels } of estimated)
+    assert.deepEqual(
+      [labels[OTHER.SERVICE_NAME], labels[GEN_AI.AGENT], labels[GEN_AI.REQUEST_MODEL]],
+      ['desk', 'desk', 'gpt-4o-mini'],
+    )
+  assert.equal(estimated.length, 4)
+  for (const [agent, tokens] of Object.entries(TOKENS)) {
+    const kept = [...outcome.seen.entries()].filter(
+      ([id, { span, attributes }]) =>
+        outcome.stored.has(id) && span.name === 'chat' && attributes[GEN_AI.INPUT_TOKENS] === tokens.input,
+    ).length
+    assert.ok(kept > 5 && kept < 60, `${kept} kept`)
+    for (const [type, each] of Object.entries(tokens)) {
+      const wanted = 10 * kept * each
+      const value = found[`${agent} ${type}`] ?? 0
+      assert.ok(Math.abs(value - wanted) < 0.001 * wanted, `${agent} ${type}: ${value}, not ${wanted}`)
+    }
+  }
 })
 
 test('what is stored does not have the caller: it is only counted', () => {

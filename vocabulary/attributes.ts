@@ -158,7 +158,7 @@ export const COLLECTOR = {
   CACHED: 'tailsampling.cached_decision',
   /** How many values of an item were masked. */
   MASKED: 'redaction.masked.count',
-  /** The nearest agent above an agent, and its service: on counted copies of kept spans only. */
+  /** The nearest agent above an agent, or above a call that names none, and its service: on counted copies of kept spans only. */
   CALLER: 'woodland.caller.agent.name',
   CALLER_SERVICE: 'woodland.caller.service.name',
   /** A label: which of several Collectors counted it. */
@@ -204,6 +204,8 @@ export const METRICS = {
   EVALUATION_RESULTS: 'gen_ai.evaluation.results',
   /** From agent to agent, estimated from kept traces. */
   AGENT_CALLS: 'gen_ai.agent.calls.estimated',
+  /** Of calls that name no agent, by the agent above them, estimated from kept traces. */
+  AGENT_TOKENS: 'gen_ai.agent.tokens.estimated',
   ACTIVE_TURNS: 'gen_ai.agent.active_turns',
   OLDEST_TURN: 'gen_ai.agent.oldest_turn',
   LOG_RECORDS: 'otel.log.records',

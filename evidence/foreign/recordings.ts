@@ -30,6 +30,8 @@ const expectation = z.strictObject({
   sdk: z.string(),
   versions: z.string(),
   agent: z.union([z.string(), z.array(z.string()).min(1)]),
+  /** Whose names stand above the calls only, where the calls are counted under their service. */
+  agentsAbove: z.array(z.string()).min(1).optional(),
   model: z.string().optional(),
   provider: z.string().optional(),
   tokens: z.partialRecord(z.enum(TOKENS), z.int().positive()).default({}),

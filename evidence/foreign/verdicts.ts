@@ -1,13 +1,13 @@
 import { eachSpan, fromAttributes, isError, type Plain } from '../../otlp/json.ts'
-import { CALL_OPERATIONS, MESSAGES } from '../../vocabulary/attributes.ts'
+import { CALL_OPERATIONS, COLLECTOR, MESSAGES, METRICS } from '../../vocabulary/attributes.ts'
 import { drawIn, type Format } from '../../workbench/draw.ts'
 import type { Class, Recording } from './recordings.ts'
 import { idOf, type Outcome, type Seen } from './replay.ts'
 
-/** One promise for one SDK: kept, not to be kept because the SDK does not send what it needs, or broken. */
+/** One promise for one SDK: kept, kept by an estimate, not to be kept because the SDK does not send what it needs, or broken. */
 export type Verdict =
   | Readonly<{ is: 'yes' }>
-  | Readonly<{ is: 'not sent'; why: string }>
+  | Readonly<{ is: 'not sent' | 'estimated'; why: string }>
   | Readonly<{ is: 'not tried' }>
   | Readonly<{ is: 'no'; why: string }>
 
@@ -92,7 +92,20 @@ function agent(recording: Recording, outcome: Outcome): Verdict {
   if (!same) return no(`the agents are ${[...names]}, not ${wanted}`)
   const from = new Set(asked.map(({ attributes }) => attributes['woodland.agent.from']))
   if (from.size !== 1 || from.has('service') !== isService) return no(`the hint is ${[...from]}`)
-  return isService ? { is: 'not sent', why: 'the name of the service stands for it' } : YES
+  return isService ? agentAbove(recording, outcome) : YES
+}
+
+function agentAbove({ expected, service }: Recording, { counted }: Outcome): Verdict {
+  const mine = counted.filter(({ name, labels }) => name === METRICS.AGENT_TOKENS && labels['service.name'] === service)
+  const found = [...new Set(mine.map(({ labels }) => String(labels[COLLECTOR.CALLER])))].sort()
+  const wanted = expected.agentsAbove ?? []
+  if (String(found) !== String(wanted)) return no(`tokens are estimated for the agents ${found}, not for ${wanted}`)
+  return found.length === 0
+    ? { is: 'not sent', why: 'the name of the service stands for it' }
+    : {
+        is: 'estimated',
+        why: 'only a span above the calls names it. The Agent map has tokens and cost by agent, from kept traces; elsewhere the name of the service stands for it',
+      }
 }
 
 function model(recording: Recording, outcome: Outcome): Verdict {
@@ -251,10 +264,13 @@ export function sdksSummary(judged: ReturnType<typeof verdictsOf>): string {
       const asked = promises.flatMap((promise) => ({ promise, verdict: verdicts.get(promise) ?? no('not asked') }))
       if (asked.some(({ verdict }) => verdict.is === 'no')) return 'no'
       const missing = asked.flatMap(({ promise, verdict }) =>
-        verdict.is === 'not sent' ? [noteOf(`${promise}: not sent; ${verdict.why}.`)] : [],
+        verdict.is === 'not sent' || verdict.is === 'estimated'
+          ? [noteOf(`${promise}: ${verdict.is}; ${verdict.why}.`)]
+          : [],
       )
-      const yes = asked.some(({ verdict }) => verdict.is === 'yes') ? 'yes' : 'not sent'
-      return missing.length === 0 ? yes : `${yes} (${missing.join(', ')})`
+      const best =
+        (['yes', 'estimated'] as const).find((is) => asked.some(({ verdict }) => verdict.is === is)) ?? 'not sent'
+      return missing.length === 0 ? best : `${best} (${missing.join(', ')})`
     }),
   ])
   const table = drawIn('markdown')([['SDK', ...Object.keys(SHORT)], ...rows])

@@ -196,6 +196,22 @@ export const tracesOfEdge = `{ span.${GEN_AI.AGENT} = "${clicked('from')}" && sp
 /** Which agent calls which, a minute: estimated from kept traces, each of which stands for as many as the sampler says. */
 export const callsBetween = `${counted(`${series.agentCalls}{${CHOSEN}}`, 'range', 'by (woodland_caller_service_name, woodland_caller_agent_name, service_name, gen_ai_agent_name)')} / ${MINUTES}`
 
+/**
+ * Agents whose calls do not name them: those calls are counted under the name of their service. Kept traces tell which agent is above
+ * them. A token costs what one of that service and model costs in the mean.
+ */
+const BY_CALLER = 'by (service_name, woodland_caller_agent_name)'
+const BY_SERVICE_AND_MODEL = 'service_name, gen_ai_agent_name, gen_ai_request_model'
+const tokensBelow = (by: string, type: 'input' | 'output' | 'input|output') =>
+  counted(`${series.agentTokens}{${CHOSEN}, gen_ai_token_type=~"${type}"}`, 'range', by)
+const inRange = (name: string, selector: string) =>
+  `sum by (${BY_SERVICE_AND_MODEL}) (sum_over_time(${name}{${selector}}[$__range]))`
+export const below = {
+  input: some(tokensBelow(BY_CALLER, 'input')),
+  output: some(tokensBelow(BY_CALLER, 'output')),
+  cost: `sum ${BY_CALLER} (${tokensBelow(`by (${BY_SERVICE_AND_MODEL}, woodland_caller_agent_name)`, 'input|output')} * on (${BY_SERVICE_AND_MODEL}) group_left () (${inRange(series.charged, CHOSEN)} / ${inRange(series.used, `${CHOSEN}, gen_ai_token_type=~"input|output"`)}))`,
+}
+
 /** Which service calls which, as Tempo counts it from kept traces. */
 const requests = counted(`${serviceGraph.requests}{client!="", server!=""}`, 'range', 'by (client, server)')
 const service = (role: 'client' | 'server', expr: string) =>

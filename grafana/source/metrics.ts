@@ -16,6 +16,8 @@ export const series = {
   evaluations: 'gen_ai_evaluation_results_total',
   /** From agent to agent, estimated from kept traces. */
   agentCalls: 'gen_ai_agent_calls_estimated_total',
+  /** Of calls that name no agent, by the agent above them, estimated from kept traces. */
+  agentTokens: 'gen_ai_agent_tokens_estimated_total',
   activeTurns: 'gen_ai_agent_active_turns',
   oldestTurn: 'gen_ai_agent_oldest_turn_seconds',
   pebbles: 'woodland_pebbles',

@@ -9,7 +9,7 @@ import { isCallSpan } from './stored.ts'
 const HAS_AGENT = (operation: string) => operation !== '' && operation !== 'invoke_workflow'
 
 /** Whose name the boards group by: the agent's own, or one that stands for it. Counts tell how much, kept spans tell why. */
-export function agentNames({ service, groups }: Counted, mine: readonly Span[]): Line | undefined {
+export function agentNames({ service, groups, agentsAbove }: Counted, mine: readonly Span[]): Line | undefined {
   const calls = groups.filter(isCall)
   const asked = calls.length > 0 ? calls : groups.filter(({ operation }) => HAS_AGENT(operation))
   if (asked.length === 0) return undefined
@@ -28,7 +28,7 @@ export function agentNames({ service, groups }: Counted, mine: readonly Span[]):
   )
   return note(
     'agent names',
-    `${count(byService)} of ${some(count(asked), what)} do not name their agent: the service's name stands for it${names.length > 0 ? `; the others name ${few(names)}` : ''}`,
+    `${count(byService)} of ${some(count(asked), what)} do not name their agent: the service's name stands for it${names.length > 0 ? `; the others name ${few(names)}` : ''}${agentsAbove.length > 0 ? `; the Agent map estimates tokens of ${few(agentsAbove)} above them` : ''}`,
     `${onResource(`${GEN_AI.AGENT}=NAME`)}   # if the program is one agent`,
     `# else, from ${file}:`,
     ...lines.map((line) => `  ${line}`),

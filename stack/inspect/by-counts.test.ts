@@ -24,6 +24,7 @@ const well: Counted = {
     { model: 'gpt-4o-mini', type: 'cache_read', count: 10 },
   ],
   firstChunks: 0,
+  agentsAbove: [],
   unpriced: [],
   logs: [],
   metrics: { series: 0, processes: 0, overflowing: 0, cut: 0 },

@@ -209,6 +209,7 @@ const counted = (groups: readonly Group[]): Counted => ({
   groups,
   tokens: [],
   firstChunks: 0,
+  agentsAbove: [],
   unpriced: [],
   logs: [],
   metrics: { series: 0, processes: 0, overflowing: 0, cut: 0 },
@@ -225,6 +226,8 @@ test('an agent is named by its spans, a dialect, the resource, or only by the se
   const nameless = agentNames(counted([{ ...group, agent: SERVICE, count: 3 }, group]), mine)
   assert.equal(nameless?.is, 'note')
   assert.match(nameless?.found ?? '', /^3 of 7 calls do not name their agent.*; the others name owl$/)
+  const below = agentNames({ ...counted([{ ...group, agent: SERVICE }]), agentsAbove: ['owl', 'jay'] }, mine)
+  assert.match(below?.found ?? '', /the Agent map estimates tokens of .*owl.* above them$/)
   assert.equal(agentNames(counted([{ ...group, agent: SERVICE }]), [])?.is, 'note', 'counts alone tell it too')
   assert.equal(agentNames(counted([{ ...group, operation: 'invoke_workflow', agent: '' }]), []), undefined)
 })

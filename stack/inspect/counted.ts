@@ -22,6 +22,8 @@ export type Counted = Readonly<{
   /** By model and type. */
   tokens: readonly Readonly<{ model: string; type: string; count: number }>[]
   firstChunks: number
+  /** Agents that stand above calls that name none, in kept traces. */
+  agentsAbove: readonly string[]
   unpriced: readonly string[]
   logs: readonly Readonly<{ event: string; count: number }>[]
   /** Of the metrics that its SDK sends itself. */
@@ -65,10 +67,11 @@ export async function countedIn(settings: Settings, window: string): Promise<rea
   const by = (labels: string, selector: string) => ask(`sum by (${labels}) (${grown(selector)}) > 0`)
   const labels =
     'service_name, gen_ai_operation_name, gen_ai_agent_name, gen_ai_provider_name, gen_ai_request_model, error_type, status_code, woodland_limit'
-  const [groups, tokens, firstChunks, withoutPrice, logs, sdk] = await Promise.all([
+  const [groups, tokens, firstChunks, above, withoutPrice, logs, sdk] = await Promise.all([
     by(labels, `${spans.every}{service_name!=""}`),
     by('service_name, gen_ai_request_model, gen_ai_token_type', `${USAGE}_total`),
     by('service_name', `${FIRST_CHUNK}_seconds_count`),
+    by('service_name, woodland_caller_agent_name', series.agentTokens),
     ask(unpriced(grown(`${USAGE}_total{gen_ai_token_type=~"input|output"}`))),
     by('service_name, event_name', `${logRecords}{service_name!=""}`),
     ask(
@@ -102,6 +105,7 @@ export async function countedIn(settings: Settings, window: string): Promise<rea
           count: value,
         })),
         firstChunks: sum(mine(firstChunks)),
+        agentsAbove: mine(above).map(({ labels }) => labels.woodland_caller_agent_name ?? ''),
         unpriced: mine(withoutPrice).map(({ labels }) => labels.gen_ai_request_model ?? ''),
         logs: mine(logs).map(({ labels, value }) => ({ event: labels.event_name ?? '', count: value })),
         metrics: {

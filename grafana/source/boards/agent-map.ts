@@ -93,6 +93,26 @@ const between = sideBySide(
   'A minute',
 )
 
+const below = sideBySide(
+  table('Whose are the calls that name no agent? (estimated)', {
+    width: 24,
+    height: 6,
+    none: 'every call names its agent, or no agent is above it',
+  }).description(
+    'Some SDKs write the name of an agent on its own span only, and not on its calls: these are then counted under the name of the service. Here they are divided among the agents above them. Estimated from kept traces: each counts for as many as the sampler says that it stands for, so small numbers are rough. Cost: tokens, at what a token of that service and model costs in the mean. make inspect SERVICE=… has the lines that put the name on each call; then every board has exact numbers.',
+  ),
+  [
+    key('woodland_caller_agent_name', 'Agent', ...tinted(AGENT_COLOURS), width(200)),
+    key('service_name', 'of service', { id: 'custom.minWidth', value: 120 }),
+  ],
+  [
+    column('cost', 'Cost', ask.below.cost, 'currencyUSD', 4, width(120)),
+    column('in', 'In', ask.below.input, 'short', undefined, width(100)),
+    column('out', 'Out', ask.below.output, 'short', undefined, width(100)),
+  ],
+  'Cost',
+)
+
 const services = nodeGraph(
   'Which services call each other? (kept traces only)',
   { height: 10, none: 'no kept trace has two services' },
@@ -115,5 +135,5 @@ export const agentMap: Board = {
   links: [
     boardLink('Ask Tempo', 'Opens Explore with the turns of the chosen agents', exploreTraces(all.turnsOfChosen)),
   ],
-  panels: [graph, calls, between, services],
+  panels: [graph, calls, between, below, services],
 }
