@@ -479,10 +479,10 @@ test('where calls name no agent, tokens and cost are estimated for the agents ab
   })
 })
 
-test('of many agents, those with most tokens have lines and areas of their own, and the others share one area', async () => {
+test('of many agents, those with most tokens have lines and areas of their own, and are on the map; the others share one area', async () => {
   const now = Date.now() / 1000
-  const inPanel = (name: string) =>
-    answer(asked.find((one) => nameOf(one) === `${FLEET} / ${name}`) as Asked, '.*', now)
+  const inPanel = (name: string, board = FLEET) =>
+    answer(asked.find((one) => nameOf(one) === `${board} / ${name}`) as Asked, '.*', now)
   const tokens = new Map<string, number>()
   for (const column of ['in', 'out'])
     for (const row of await inPanel(`Which agent stands out? / ${column}`))
@@ -503,4 +503,24 @@ test('of many agents, those with most tokens have lines and areas of their own, 
     [],
   )
   assert.ok(withLines.some((agent) => chosen.includes(agent)))
+
+  const onMap = async (...refIds: readonly string[]) => {
+    const rows = await Promise.all(refIds.map((refId) => inPanel(`Who calls whom? / ${refId}`, 'agent-map')))
+    return rows.flat().map(({ labels }) => labels)
+  }
+  const nodes = new Set((await onMap('nodesAgent', 'nodesModel', 'nodesTool')).map(({ id = '' }) => id))
+  const ofTokens = [...nodes].map((id) => id.replace(/^agent /, '')).filter((agent) => tokens.has(agent))
+  assert.deepEqual(ofTokens.sort(), chosen.toSorted())
+  const ends = (await onMap('edgesModel', 'edgesTool')).flatMap(({ source = '', target = '' }) => [source, target])
+  assert.ok(ends.length > LINES)
+  assert.deepEqual(
+    ends.filter((id) => id !== '' && !nodes.has(id)),
+    [],
+  )
+  const called = [...nodes].filter((id) => !id.startsWith('agent '))
+  assert.deepEqual(
+    called.filter((id) => !ends.includes(id)),
+    [],
+    'nobody on the map calls it',
+  )
 })

@@ -2,7 +2,7 @@ import { CALL_OPERATIONS, GEN_AI } from '../../vocabulary/attributes.ts'
 import { counted, quantile, some } from './counting.ts'
 import { filledIn } from './links.ts'
 import { series, serviceGraph, spans } from './metrics.ts'
-import { CHOSEN, FAILED, NEWEST, OPERATIONS } from './queries.ts'
+import { CHOSEN, FAILED, lines, NEWEST, OPERATIONS } from './queries.ts'
 
 /**
  * What the agent map asks: who calls which model and which tool, counted from every span before sampling. Grafana's node graph wants
@@ -60,9 +60,16 @@ const together = (...questions: readonly string[]) => questions.join(' or ')
 const field = (stat: string, expr: string, labels: readonly string[] = ['id']) =>
   `sum by (${[...labels, 'stat'].join(', ')}) (${replaced(expr, 'stat', stat)})`
 
+/** A map of more agents is wider than a screen: it has those that have lines on the first board, and what they call. */
+const drawn: Readonly<Record<Kind, (expr: string) => string>> = {
+  agent: lines,
+  model: (expr) => `(${expr}) and on (${LABELS.model}) (${lines(callsOrNone)})`,
+  tool: (expr) => `(${expr}) and on (${LABELS.tool}) (${lines(times(tools))})`,
+}
+
+const withId = (kind: Kind, expr: string) => replaced(`(${expr})`, 'id', `${kind} $1`, LABELS[kind], '(.+)')
 /** One field of the nodes of a kind. */
-const node = (kind: Kind, stat: string, expr: string) =>
-  field(stat, replaced(`(${expr})`, 'id', `${kind} $1`, LABELS[kind], '(.+)'))
+const node = (kind: Kind, stat: string, expr: string) => field(stat, withId(kind, expr))
 
 /** A node as it is written. A click on an agent leads to its board, one on another node to the board of all agents. */
 const written = (kind: Kind, expr: string) => {
@@ -126,11 +133,11 @@ const place = (kind: Kind, all: string) => [
 ]
 
 const withCost = (kind: Kind, counts: string) => (kind === 'tool' ? counts : `${counts} or 0 * ${spent(kind)}`)
-const agentsThere = withCost('agent', none(asked))
+const agentsThere = drawn.agent(withCost('agent', none(asked)))
 
 const nodesOf = (kind: Kind, what: Counted, seconds: string) => {
-  const there = withCost(kind, none(what))
-  return together(
+  const there = drawn[kind](withCost(kind, none(what)))
+  const fields = together(
     written(kind, `${times(kind === 'agent' ? called : what)} or ${there}`),
     ...(kind !== 'tool' ? [node(kind, 'mainstat', `${spent(kind)} ${AN_HOUR}`)] : []),
     radius(kind, there),
@@ -139,6 +146,7 @@ const nodesOf = (kind: Kind, what: Counted, seconds: string) => {
     ...circle(kind, what),
     ...place(kind, there),
   )
+  return `(${fields}) and on (id) ${withId(kind, there)}`
 }
 
 /** A row for each agent, model and tool. */
@@ -157,7 +165,10 @@ const edge = (to: Kind, stat: string, expr: string, more: readonly string[] = []
     ['to', '$1', LABELS[to]],
     ['attribute', ATTRIBUTES[to], LABELS[to]],
   ]
-  const all = words.reduce((text, [label, value, from]) => replaced(text, label, value, from, '(.+)'), `(${expr})`)
+  const all = words.reduce(
+    (text, [label, value, from]) => replaced(text, label, value, from, '(.+)'),
+    `(${lines(expr)})`,
+  )
   return field(stat, `label_join(${all}, "id", " → ", "source", "target")`, ['id', ...more])
 }
 const edgesOf = (to: Kind, what: Counted, all: string) =>

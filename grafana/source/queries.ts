@@ -33,7 +33,7 @@ const beyondLines = () => {
   const used = agents(`sum ${BY_AGENT} (sum_over_time(${series.used}{${A}}[$__range] @ end()))`)
   return `(${used} unless topk(${LINES}, ${used}))`
 }
-const lines = (byAgent: string) => `(${byAgent}) unless on (gen_ai_agent_name) ${beyondLines()}`
+export const lines = (byAgent: string) => `(${byAgent}) unless on (gen_ai_agent_name) ${beyondLines()}`
 export const OTHERS = '(all others)'
 /** Those without a line of their own are one, so that the upper edge is the total. */
 const stacked = (byAgent: string) =>

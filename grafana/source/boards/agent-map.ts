@@ -51,7 +51,7 @@ const graph = nodeGraph(
     { id: 'links', value: [{ title: 'Open/Traces of these calls', url: exploreTraces(ask.tracesOfEdge) }] },
   ])
   .description(
-    'Agents, and the models and tools that they call, counted from every span of the range before sampling. Tools on the left, models on the right; zoom out if you do not see all. In a node: US cents an hour, and p95 of a turn, call or tool in seconds; a larger node costs more, and the red part of its circle failed. A thicker line is called more. Hover over a node to see its lines alone; click it for its board or its traces. If one agent is large, see below which model it asks.',
+    `Agents, and the models and tools that they call, counted from every span of the range before sampling. Tools on the left, models on the right; zoom out if you do not see all. Of many agents, it has the ${all.LINES} with most tokens; the box Agent chooses others, and the table below has all. In a node: US cents an hour, and p95 of a turn, call or tool in seconds; a larger node costs more, and the red part of its circle failed. A thicker line is called more. Hover over a node to see its lines alone; click it for its board or its traces. If one agent is large, see below which model it asks.`,
   )
 
 const calls = sideBySide(
