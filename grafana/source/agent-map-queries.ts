@@ -112,8 +112,9 @@ const circle = (kind: Kind, what: Counted) =>
 export const ROW = 112
 /** Between two nodes of a kind beside each other: the width of a name. */
 const BESIDE = 150
-/** Between the middles of two kinds: room for lines. */
+/** From the agents in the middle to the other kinds: what a screen of 1280 pixels has, but at least some room for lines. */
 const APART = 360
+const LEAST_APART = 210
 /** So many rows are seen at once. What has more nodes has several columns. */
 const ROWS = 7
 const columnsOf = (all: string) => `scalar(ceil(count(${all}) / ${ROWS}))`
@@ -121,10 +122,11 @@ const columnsOf = (all: string) => `scalar(ceil(count(${all}) / ${ROWS}))`
 const breadth = (all: string) => `${BESIDE} * (${columnsOf(all)} - 1)`
 /** Agents stand in the middle, tools on their left and models on their right: where the first column of a kind is. */
 const first: Readonly<Record<Kind, (all: string) => string>> = {
-  tool: (all) => `-${APART} - ${breadth(agentsThere)} / 2 - ${breadth(all)}`,
+  tool: (all) => `-${apart()} - ${breadth(all)}`,
   agent: (all) => `-${breadth(all)} / 2`,
-  model: () => `${APART} + ${breadth(agentsThere)} / 2`,
+  model: () => apart(),
 }
+const apart = () => `scalar(clamp_min(vector(${LEAST_APART} + ${breadth(agentsThere)} / 2), ${APART}))`
 const place = (kind: Kind, all: string) => [
   node(kind, 'first', `${first[kind](all)} + 0 * (${all})`),
   node(kind, 'columns', `${columnsOf(all)} + 0 * (${all})`),
