@@ -34,7 +34,7 @@ doctor: $(installed) ## check tools, versions, free ports, memory and disk
 	@tsx stack/main.ts doctor
 
 sim: $(installed) ## run the simulator once more beside the running stack: TICKS=200 SEED=7
-	@tsx sim/main.ts
+	@tsx stack/main.ts sim
 
 example: $(installed) ## run the agent of another SDK once, and show where to look: NAME=langgraph
 	@tsx stack/main.ts example

@@ -20,6 +20,7 @@ import { makeRecording, type Recorded } from './commands/record.ts'
 import { reloadStack } from './commands/reload.ts'
 import { runScale } from './commands/scale.ts'
 import { runSdks } from './commands/sdks.ts'
+import { simulate } from './commands/sim.ts'
 import { status } from './commands/status.ts'
 import { type Asked, askSweep, askWorkbench, goldenOf } from './commands/tune.ts'
 import { up } from './commands/up.ts'
@@ -31,7 +32,7 @@ import { type MeasuredName, type Result, writeInReadme, writeMeasured } from './
 import { SHIPPED_POLICY } from './policy.ts'
 import { applyPrices } from './prices.ts'
 import { remembered } from './remembered.ts'
-import { readSettings, type Settings } from './settings.ts'
+import { PORT_NAMES, readSettings, type Settings } from './settings.ts'
 import { CLASSES, COMMITTED_RECORDING } from './workbench.ts'
 
 const say = (line: string) => console.log(line)
@@ -114,6 +115,10 @@ function program(settings: () => Settings): Command {
     .description('follow the logs')
     .argument('[service]')
     .action((service) => logs(settings(), service, cancelled.signal))
+  stack
+    .command('sim')
+    .description('run the simulator once more beside the running stack')
+    .action(async () => exitWith(await simulate(settings(), cancelled.signal)))
   stack
     .command('reload')
     .description('check a policy file, show what it changes and put it in force')
@@ -308,10 +313,11 @@ function program(settings: () => Settings): Command {
 onInterrupt(() => cancelled.abort(new UserError('stopped')))
 
 const stack = program(readSettings)
-// An empty variable means unset, because make passes unset variables as empty ones. The first two are not options of any command.
+// An empty variable means unset, because make passes unset variables as empty ones. The first are not options of any command.
 for (const name of [
   'BACKENDS',
   'TIERS',
+  ...PORT_NAMES,
   ...stack.commands.flatMap(({ options }) => options.flatMap(({ envVar }) => envVar ?? [])),
 ])
   if (process.env[name] === '') delete process.env[name]

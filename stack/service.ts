@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Command } from './processes.ts'
-import { type PortName, ROOT, type Settings } from './settings.ts'
+import { type PortName, portVariables, ROOT, type Settings } from './settings.ts'
 import { wholeNumber } from './whole-number.ts'
 
 /** A server of the native boot. */
@@ -32,8 +32,7 @@ export function environment(
   extra: Readonly<Record<string, string | undefined>>,
 ): Record<string, string> {
   const kept = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ', 'SSL_CERT_FILE', 'TIME_FACTOR']
-  const ports = Object.entries(settings.ports).map(([name, port]) => [name, String(port)])
-  const all = { ...pick(settings.env, kept), ...Object.fromEntries(ports), ...extra }
+  const all = { ...pick(settings.env, kept), ...portVariables(settings), ...extra }
   return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined))
 }
 

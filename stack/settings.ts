@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { UserError } from '../workbench/user-error.ts'
 
@@ -50,23 +50,16 @@ export type Settings = Readonly<{
   env: Readonly<Record<string, string>>
 }>
 
-/** The files with the backends and the tiers of a stack that is up. */
-export const backendsFile = (state: string): string => resolve(state, 'backends')
-export const tiersFile = (state: string): string => resolve(state, 'tiers')
+/** The file with the backends, the tiers and the ports of a stack that is up. */
+export const startedFile = (state: string): string => resolve(state, 'started.env')
 
 /**
- * The settings of `make up`: the state in `.stack/`, and the variables of `.env`; the environment wins over them. The backends
- * and tiers of a running stack are those with which it was started.
+ * The settings of `make up`: the state in `.stack/`, and the variables of `.env`; the environment wins over them. The backends,
+ * tiers and ports of a running stack are those with which it was started.
  * Throws `UserError` when a port is not valid, or is given twice.
  */
 export function readSettings(state = resolve(ROOT, '.stack')): Settings {
-  for (const [name, running] of [
-    ['BACKENDS', backendsFile(state)],
-    ['TIERS', tiersFile(state)],
-  ] as const)
-    if (!process.env[name] && existsSync(running)) process.env[name] = readFileSync(running, 'utf8').trim()
-  const file = resolve(ROOT, '.env')
-  if (existsSync(file)) process.loadEnvFile(file)
+  for (const file of [startedFile(state), resolve(ROOT, '.env')]) if (existsSync(file)) process.loadEnvFile(file)
   const ports = Object.fromEntries(PORTS.map((name) => [name, port(name)])) as Record<PortName, number>
   const seen = new Map<number, PortName>()
   for (const name of PORTS) {
@@ -87,5 +80,9 @@ function port(name: PortName): number {
   }
   return value
 }
+
+/** The ports as variables. */
+export const portVariables = ({ ports }: Pick<Settings, 'ports'>): Record<string, string> =>
+  Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, String(port)]))
 
 export const url = (settings: Settings, name: PortName, path = '') => `http://127.0.0.1:${settings.ports[name]}${path}`

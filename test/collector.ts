@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { execa } from 'execa'
+import { tsx } from '../stack/service.ts'
 import { resolve } from 'node:path'
 import { postOtlp } from '../otlp/post.ts'
 import { launcherFor } from '../stack/collectors.ts'
@@ -26,4 +28,10 @@ export async function collectorFor(
 export async function sendTo(otlp: string, path: string, body: unknown): Promise<void> {
   const answer = await postOtlp(`${otlp}${path}`, body)
   assert.equal(answer.status, 200, await answer.text())
+}
+
+/** A command in a process of its own, as make starts it. */
+export function main(env: Readonly<Record<string, string>>, ...words: readonly string[]) {
+  const { file, args, cwd } = tsx('stack/main.ts', ...words)
+  return execa(file, args, { cwd, env, reject: false, all: true })
 }

@@ -1,28 +1,24 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { certificateIn } from './certificate.ts'
+import { readFileSync } from 'node:fs'
 import { request } from 'node:https'
-import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
-import { execa } from 'execa'
 import { nanosOf, traceRequest } from '../otlp/json.ts'
 import { postOtlp } from '../otlp/post.ts'
+import { ownFolder } from '../stack/own-folder.ts'
 import { eventually, ownSettings, play, startStack } from '../stack/own-stack.ts'
 import { prometheus, tempoSearch } from '../stack/queries.ts'
-import { type Settings, url } from '../stack/settings.ts'
+import { portVariables, type Settings, url } from '../stack/settings.ts'
+import { main } from './collector.ts'
 
 const TOKEN = 'a-token-of-the-wood-1234'
 
-let folder: string
 let settings: Settings
 let end: () => Promise<void>
 
 before(async () => {
-  folder = mkdtempSync(resolve(tmpdir(), 'wood-test-'))
-  const [cert, key] = [resolve(folder, 'cert.pem'), resolve(folder, 'key.pem')]
-  const subject = ['-subj', '/CN=wood', '-addext', 'subjectAltName=IP:127.0.0.1']
-  const made = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1']
-  await execa('openssl', ['req', ...made, ...subject, '-keyout', key, '-out', cert])
+  const { cert, key } = await certificateIn(ownFolder())
   settings = await ownSettings({ TIME_FACTOR: '10', OTLP_TOKEN: TOKEN, OTLP_TLS_CERT: cert, OTLP_TLS_KEY: key })
   end = await startStack(settings, 'collector/policies/keep-everything.yaml', [
     'tempo',
@@ -32,10 +28,7 @@ before(async () => {
   ])
 })
 
-after(async () => {
-  await end?.()
-  rmSync(folder, { recursive: true, force: true })
-})
+after(() => end?.())
 
 const span = (name: string) =>
   traceRequest([
@@ -78,6 +71,14 @@ test('a sender with the token is accepted; a sender without it or with another t
     return found
   })
   assert.equal(received?.value, 1)
+})
+
+test('make sim sends with the token, over TLS, to the ports of the stack', async () => {
+  const { OTLP_TLS_CERT = '', OTLP_TLS_KEY = '' } = settings.env
+  const env = { ...portVariables(settings), OTLP_TOKEN: TOKEN, OTLP_TLS_CERT, OTLP_TLS_KEY }
+  const { all, exitCode } = await main({ ...env, TICKS: '1', TIME_FACTOR: '10' }, 'sim')
+  assert.equal(exitCode, 0, all)
+  assert.match(all, /all \d+ spans were sent/)
 })
 
 test('without TLS no sender is accepted, not even with the token', async () => {

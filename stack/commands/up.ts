@@ -9,7 +9,7 @@ import { findGrafana } from '../grafana.ts'
 import { started } from '../processes.ts'
 import { senderEnvironment } from '../receiver-options.ts'
 import { forget, remember, remembered } from '../remembered.ts'
-import { type Settings, url } from '../settings.ts'
+import { portVariables, type Settings, url } from '../settings.ts'
 import { collectors, receivers } from '../tiers.ts'
 import { VIEWER_SIZE } from './viewer.ts'
 
@@ -28,18 +28,16 @@ export async function up(settings: Settings, { policy, boot: wanted, cancel, say
     .join()
   const isTiered = collectors(settings).length > 1
   const tiers = isTiered ? (settings.env.TIERS ?? '') : 'no'
-  for (const [name, then, now] of [
-    ['BOOT', before?.boot, boot],
-    ['BACKENDS', before?.backends, backends],
-    ['TIERS', before?.tiers, tiers],
-  ])
-    if (then && then !== now)
+  const variables = { BACKENDS: backends, TIERS: tiers, ...portVariables(settings) }
+  const then: Readonly<Record<string, string | undefined>> = { BOOT: before?.boot, ...before?.variables }
+  for (const [name, now] of Object.entries({ BOOT: boot, ...variables }))
+    if (then[name] && then[name] !== now)
       throw new UserError(
-        `the stack is up with ${name}=${then}, and ${name}=${now} needs a new start: run make down first.`,
+        `the stack is up with ${name}=${then[name]}, and ${name}=${now} needs a new start: run make down first.`,
       )
   if (engine && 'version' in engine) say(`Docker ${engine.version}`)
   else say(`native boot${engine ? `: ${engine.why}` : ''}`)
-  remember(settings, { boot, backends, tiers })
+  remember(settings, { boot, variables })
   const began = Date.now()
   try {
     await (boot === 'native' ? bootNative : bootDocker)(settings, { policy, cancel, say })
