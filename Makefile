@@ -129,9 +129,10 @@ examples: $(installed) ## run the agents of other SDKs against a stack of their 
 rehearse: $(installed) ## test the Docker boot, with crashes, beside the running stack; needs a Docker engine
 	@tsx stack/commands/rehearse.ts
 
+# What npm says is not the answer of a command, which may go to a file.
 $(installed): package.json package-lock.json
 	@command -v npm >/dev/null || { echo 'npm is not installed: install Node.js 20 or newer from nodejs.org' >&2; exit 1; }
-	@npm ci --no-audit --no-fund --loglevel=error
+	@npm ci --no-audit --no-fund --loglevel=error >&2
 	@touch $@
 
 viewer/node_modules/.package-lock.json: viewer/package.json viewer/package-lock.json

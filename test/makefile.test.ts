@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, cpSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { execa } from 'execa'
+import { ownFolder } from '../stack/own-folder.ts'
 import { ROOT } from '../stack/settings.ts'
 
 /**
@@ -13,12 +13,8 @@ import { ROOT } from '../stack/settings.ts'
 const MAKEFILE = readFileSync(resolve(ROOT, 'Makefile'), 'utf8')
 const targets = /^\.PHONY: (.+)$/m.exec(MAKEFILE)?.[1]?.split(' ') ?? []
 
-let folder: string
+const folder = ownFolder()
 
-before(() => {
-  folder = mkdtempSync(join(tmpdir(), 'wood-make-'))
-})
-after(() => rmSync(folder, { recursive: true, force: true }))
 
 /** What make itself takes a variable for. It is not read from the text, so nothing in the text can mislead. */
 async function variableIn(text: string, name: string): Promise<string | undefined> {
@@ -71,6 +67,22 @@ test('every target runs its program from node_modules/.bin, though the PATH outs
     const { stdout } = await execa('make', ['--no-print-directory', target], { cwd: copy, env, extendEnv: false })
     for (const line of stdout.split('\n')) assert.match(line, /^\S+\/node_modules\/\.bin\/(?:tsx|tsc|biome) /, target)
   }
+})
+
+test('what npm says while it installs does not come before the answer of a command', async () => {
+  const [copy, bin] = [ownFolder(), ownFolder()]
+  const programs = join(copy, 'node_modules/.bin')
+  mkdirSync(programs, { recursive: true })
+  for (const file of ['package.json', 'package-lock.json']) writeFileSync(join(copy, file), '')
+  cpSync(resolve(ROOT, 'Makefile'), join(copy, 'Makefile'))
+  for (const [file, text] of [
+    [join(programs, 'tsx'), 'echo a list'],
+    [join(bin, 'npm'), 'echo added 3 packages'],
+  ] as const)
+    writeFileSync(file, `#!/bin/sh\n${text}\n`, { mode: 0o755 })
+  const env = { PATH: `${bin}:/usr/bin:/bin`, HOME: folder }
+  const { stdout } = await execa('make', ['--no-print-directory', 'limit'], { cwd: copy, env, extendEnv: false })
+  assert.equal(stdout, 'a list')
 })
 
 test('make help shows every target with what it does', async () => {
