@@ -6,13 +6,13 @@ import { isWell, statusOf, waitFor } from '../workbench/wait.ts'
 import { chosenBackends, served } from './backends/backends.ts'
 import { launcherFor } from './collectors.ts'
 import { build, type Programs } from './native.ts'
-import { activatePolicy } from './policy.ts'
-import { holder, isFree } from './ports.ts'
+import { activatePolicy, refuseDefects } from './policy.ts'
+import { refuseTakenPorts } from './ports.ts'
 import { pricesToday } from './prices.ts'
 import { lastLines, logFile, runningPid, signal, start, started, stop } from './processes.ts'
 import { collectorOverlays } from './receiver-options.ts'
 import { type LastWords, type Service, startLimitMs } from './service.ts'
-import { services } from './services.ts'
+import { recipesOf, services } from './services.ts'
 import type { Settings } from './settings.ts'
 import { collectors, receivers, titleOf } from './tiers.ts'
 import { startWithWaits, waitsIn } from './waits.ts'
@@ -32,28 +32,26 @@ export async function bootNative(
   const backends = served(chosenBackends(settings))
   await refuseDeadModelServer(settings.env)
   const instances = collectors(settings)
-  const isCollector = (name: string) => instances.some((instance) => instance.name === name)
+  const isCollector = (name: string) =>
+    name === 'collector-tiers' || instances.some((instance) => instance.name === name)
   const isWanted = (name: string) => !only || only.includes(isCollector(name) ? 'collector' : name)
-  const recipes = ['collector', 'prometheus', ...backends.map(({ server }) => server.recipe)].filter(isWanted)
-  const tiers = instances.length > 1 && isWanted('collector') ? ['collector-tiers'] : []
-  const programs = await build(settings, [...recipes, ...tiers], { cancel, say })
+  const isRunning = ({ name }: Service) => runningPid(settings, name) !== undefined
+  // These need no program, and a build takes minutes.
+  refuseDefects(policy)
+  for (const { name, ports, settings: own = settings } of services(settings, NO_PROGRAMS).filter(
+    (service) => isWanted(service.name) && !isRunning(service),
+  )) {
+    const numbers = ports.map((port) => own.ports[port])
+    await refuseTakenPorts(settings, name, numbers)
+  }
+  const recipes = recipesOf(settings).filter(isWanted)
+  const programs = await build(settings, recipes, { cancel, say })
   const wanted = services(settings, programs).filter(({ name }) => isWanted(name))
 
-  const absent: Service[] = []
-  for (const service of wanted) if (runningPid(settings, service.name) === undefined) absent.push(service)
-  const running = wanted.filter((service) => !absent.includes(service)).map(({ name }) => name)
+  const absent = wanted.filter((service) => !isRunning(service))
+  const running = wanted.filter(isRunning).map(({ name }) => name)
   if (running.length > 0)
     say(`  already running, with the settings of its start: ${running.join(', ')} (to change them, make down first)`)
-  for (const { name, ports, settings: own = settings } of absent) {
-    for (const port of ports) {
-      const number = own.ports[port]
-      if (await isFree(number)) continue
-      const variable = number === settings.ports[port] ? port : 'TIERS_PORT'
-      throw new UserError(
-        `port ${number} (${port}, for ${name}) is taken by ${await holder(number)}. Stop that program, or choose another port: make up ${variable}=…`,
-      )
-    }
-  }
   // One that ended alone and is started again has the list and the waits of the others.
   if (instances.every(({ name }) => absent.some((service) => service.name === name))) {
     await activatePolicy(settings, policy, await launcherFor(settings, { cancel, say }, 'native'))

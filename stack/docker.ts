@@ -9,13 +9,13 @@ import { isWell } from '../workbench/wait.ts'
 import { BACKENDS, chosenBackends, running, served } from './backends/backends.ts'
 import { launcherFor } from './collectors.ts'
 import { COMPOSE_FILE, containerFiles, TLS_FILE, writeComposeTiers, writeOwnChanges } from './compose-tiers.ts'
-import { activatePolicy } from './policy.ts'
-import { holder, isFree } from './ports.ts'
+import { activatePolicy, refuseDefects } from './policy.ts'
+import { refuseTakenPorts } from './ports.ts'
 import { pricesToday } from './prices.ts'
 import { isRecording, senderEnvironment, tlsFiles } from './receiver-options.ts'
 import { type LastWords, startLimitMs } from './service.ts'
 import { collectorEnvironment, dashboards, linked, recordings } from './services.ts'
-import { ROOT, type Settings, url } from './settings.ts'
+import { portVariables, ROOT, type Settings, url } from './settings.ts'
 import { collectors, titleOf } from './tiers.ts'
 import { startWithWaits, waitsIn } from './waits.ts'
 
@@ -30,7 +30,6 @@ const OVERRIDE = 'docker-compose.override.yml'
  */
 export function composeEnvironment(settings: Settings): Record<string, string> {
   const given = Object.entries(settings.env).filter(([, value]) => value !== '')
-  const ports = Object.entries(settings.ports).map(([name, port]) => [name, String(port)])
   const tls = tlsFiles(settings)
   const backends = chosenBackends(settings)
   const isTiered = collectors(settings).length > 1
@@ -42,7 +41,8 @@ export function composeEnvironment(settings: Settings): Record<string, string> {
     ...(isTiered ? [writeComposeTiers(settings), ...own.flatMap((file) => writeOwnChanges(settings, file))] : []),
   ]
   return {
-    ...Object.fromEntries([...given, ...ports]),
+    ...Object.fromEntries(given),
+    ...portVariables(settings),
     STACK_STATE: settings.state,
     SLOW_CALL: collectorEnvironment(settings).SLOW_CALL ?? '',
     // The servers of the chosen backends, and the mock unless the user has a model server.
@@ -159,6 +159,7 @@ export async function bootDocker(
   const prices = pricesToday() // Refuses a price file with a mistake in it, before anything is started.
   const backends = chosenBackends(given)
   waitsIn(given) // Refuses wrong waits.
+  refuseDefects(policy)
   refuseLoopback('VLLM_BASE_URL', given.env.VLLM_BASE_URL)
   for (const { server, relay, endpointVariable, environment } of backends)
     if (!server && !relay) refuseLoopback(endpointVariable, environment(given)[endpointVariable])
@@ -168,7 +169,12 @@ export async function bootDocker(
   refuseOtherCopy(before)
   const running = before.filter(({ state }) => state === 'running').map(({ service }) => service)
   const absent = Object.entries(services).filter(([service]) => !running.includes(service))
-  for (const [service, { ports = [] }] of absent) await refuseTakenPorts(settings, service, ports)
+  for (const [service, { ports = [] }] of absent)
+    await refuseTakenPorts(
+      settings,
+      service,
+      ports.map(({ published }) => Number(published)),
+    )
 
   await pullMissing(settings, services, cancel)
   // One that ended alone and is started again has the list and the waits of the others.
@@ -215,20 +221,6 @@ function refuseOtherCopy(present: readonly Container[]): void {
   const other = present.find((container) => !isOurs(container))
   if (other)
     throw new UserError(`another copy of this project is in Docker, from ${other.folder}: run make down there first.`)
-}
-
-async function refuseTakenPorts(
-  settings: Settings,
-  service: string,
-  ports: readonly { published: string }[],
-): Promise<void> {
-  for (const port of ports.map(({ published }) => Number(published))) {
-    if (await isFree(port)) continue
-    // The ports of further gateways and samplers follow TIERS_PORT.
-    const name = Object.entries(settings.ports).find(([, value]) => value === port)?.[0] ?? 'TIERS_PORT'
-    const fix = `Stop that program, or choose another port: make up ${name}=…`
-    throw new UserError(`port ${port} (${name}, for ${service}) is taken by ${await holder(port)}. ${fix}`)
-  }
 }
 
 /** Pulls before the policy is tried: a trial with a pull in it would take longer than a trial may. */

@@ -1,15 +1,5 @@
 import { createHash } from 'node:crypto'
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { arch, availableParallelism, homedir, platform } from 'node:os'
 import { resolve } from 'node:path'
 import { execa } from 'execa'
@@ -76,14 +66,10 @@ export async function build(
   options: Caller,
   recipes: Recipes = SHIPPED,
 ): Promise<Programs> {
-  const parts = names.map((name): Part => {
-    const recipe = recipes[name]
-    if (!recipe) throw new Error(`there is no recipe ${name}`)
-    return { name, recipe, folder: folderOf(settings, name, recipe) }
-  })
-  const missing = parts.filter(({ folder }) => !existsSync(folder))
-  const goParts = missing.filter((part): part is Part<GoRecipe> => isGo(part.recipe))
-  const pythonParts = missing.filter((part): part is Part<PythonRecipe> => isPython(part.recipe))
+  const parts = partsOf(settings, names, recipes)
+  const missing = parts.filter(isMissing)
+  const goParts = missing.filter(isGoPart)
+  const pythonParts = missing.filter(isPythonPart)
   const nodeParts = missing.filter((part): part is Part<NodeRecipe> => isNode(part.recipe))
   const compiled = async () => {
     if (goParts.length > 0) await checkGo(goParts)
@@ -110,6 +96,35 @@ export async function build(
 }
 
 type Part<R extends Recipe = Recipe> = Readonly<{ name: string; recipe: R; folder: string }>
+
+const partsOf = (settings: Settings, names: readonly string[], recipes: Recipes): readonly Part[] =>
+  names.map((name) => {
+    const recipe = recipes[name]
+    if (!recipe) throw new Error(`there is no recipe ${name}`)
+    return { name, recipe, folder: folderOf(settings, name, recipe) }
+  })
+
+const isMissing = ({ folder }: Part) => !existsSync(folder)
+const isGoPart = (part: Part): part is Part<GoRecipe> => isGo(part.recipe)
+const isPythonPart = (part: Part): part is Part<PythonRecipe> => isPython(part.recipe)
+
+/** Why these programs cannot be built here, if they are not built yet: for each tool that is missing or too old, what to do. */
+export async function toolsLacking(
+  settings: Settings,
+  names: readonly string[],
+): Promise<Readonly<{ go: string | undefined; python: string | undefined }>> {
+  const missing = partsOf(settings, names, SHIPPED).filter(isMissing)
+  const [goParts, [python]] = [missing.filter(isGoPart), missing.filter(isPythonPart)]
+  const lack = (check: Promise<unknown>) =>
+    check.then(
+      () => undefined,
+      (error: Error) => error.message,
+    )
+  return {
+    go: goParts.length > 0 ? await lack(checkGo(goParts)) : undefined,
+    python: python && (await lack(findPython(python.name, python.recipe))),
+  }
+}
 
 const binariesOf = ({ name, recipe, folder }: Part): readonly (readonly [string, string])[] =>
   isGo(recipe)

@@ -2,7 +2,8 @@ import { randomInt } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { createServer } from 'node:net'
 import { execa } from 'execa'
-import { PORT_NAMES, type Settings } from './settings.ts'
+import { UserError } from '../workbench/user-error.ts'
+import { PORT_NAMES, type PortName, type Settings } from './settings.ts'
 
 /** Whether a port of the loopback interface is free to listen on. */
 export function isFree(port: number): Promise<boolean> {
@@ -21,6 +22,25 @@ export async function holder(port: number): Promise<string> {
   const ss = await execa('ss', ['-Hltnp', `sport = :${port}`], { reject: false })
   const [, program, id] = /users:\(\("([^"]+)",pid=(\d+)/.exec(ss.stdout ?? '') ?? []
   return id ? `${program} (pid ${id})` : 'a program that this user may not see'
+}
+
+/** The variable that moves a port. The ports of further gateways and samplers follow TIERS_PORT. */
+export const variableOf = ({ ports }: Settings, port: number): PortName =>
+  PORT_NAMES.find((name) => ports[name] === port) ?? 'TIERS_PORT'
+
+/** Throws `UserError` when one of the ports of a service is taken, with the program that holds it and the variable to change. */
+export async function refuseTakenPorts(
+  settings: Settings,
+  service: string,
+  wanted: readonly number[],
+): Promise<void> {
+  for (const port of wanted) {
+    if (await isFree(port)) continue
+    const name = variableOf(settings, port)
+    throw new UserError(
+      `port ${port} (${name}, for ${service}) is taken by ${await holder(port)}. Stop that program, or choose another port: make up ${name}=…`,
+    )
+  }
 }
 
 /** Below the ports that systems use for outgoing connections: such a connection could take a port between check and use. */

@@ -1,6 +1,6 @@
 import { type Attribute, fromAttributes, hexOf, type TraceRequest } from '../otlp/json.ts'
 import { type PlainSpan, plainSpans } from '../otlp/plain.ts'
-import { type Settings, url } from './settings.ts'
+import { type PortName, type Settings, url } from './settings.ts'
 
 /** One answer of TraceQL search: a trace and how many of its spans matched. */
 export type Found = Readonly<{
@@ -21,6 +21,10 @@ export async function bytesFrom(address: string, init: RequestInit = {}): Promis
   if (!response.ok) throw new Error(`${address} answered HTTP ${response.status}: ${bytes.toString().slice(0, 300)}`)
   return bytes
 }
+
+/** A page of metrics of a Collector, as Prometheus reads it: what it says of itself, or another one. */
+export const pageOf = async (settings: Settings, port: PortName = 'COLLECTOR_METRICS_PORT'): Promise<string> =>
+  (await bytesFrom(url(settings, port, '/metrics'))).toString()
 
 const get = async <T>(address: string): Promise<T> => JSON.parse((await bytesFrom(address)).toString()) as T
 

@@ -65,6 +65,14 @@ export const linked = (settings: Settings): { PHOENIX_PORT?: number } =>
 /** The folder of the boards that Grafana reads, with links to the ports of this stack. `make up` writes them, in both boots. */
 export const dashboards = (settings: Settings): string => resolve(settings.state, 'dashboards')
 
+/** The programs that the native stack needs: names of recipes in `stack/native/`. */
+export const recipesOf = (settings: Settings): readonly string[] => [
+  'collector',
+  'prometheus',
+  ...served(chosenBackends(settings)).map(({ server }) => server.recipe),
+  ...(collectors(settings).length > 1 ? ['collector-tiers'] : []),
+]
+
 /** Every service of the native stack, in the order in which data flows back from the last to the first. */
 export function services(settings: Settings, programs: Programs): readonly Service[] {
   const telemetry = {

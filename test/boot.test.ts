@@ -1,41 +1,28 @@
 import assert from 'node:assert/strict'
+import { main, sendTo } from './collector.ts'
+import { pageOf } from '../stack/queries.ts'
 import { randomBytes } from 'node:crypto'
-import {
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { delimiter, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { execa } from 'execa'
 import { traceRequest } from '../otlp/json.ts'
-import { postOtlp } from '../otlp/post.ts'
+import { ownFolder } from '../stack/own-folder.ts'
 import { bootNative, haltNative, reloadCollector, statusNative } from '../stack/boot.ts'
 import { launcherFor } from '../stack/collectors.ts'
-import { lastRecording, reload } from '../stack/commands/reload.ts'
+import { lastRecording, reload, upSince } from '../stack/commands/reload.ts'
 import { eventually, ownSettings, quiet, SHIPPED_WAITS } from '../stack/own-stack.ts'
-import { activePolicy, policyBefore, SHIPPED_POLICY } from '../stack/policy.ts'
+import { activePolicy, policyBefore, SHIPPED_POLICY, shippedList } from '../stack/policy.ts'
 import { started } from '../stack/processes.ts'
 import { tsx } from '../stack/service.ts'
-import { ROOT, type Settings, url } from '../stack/settings.ts'
+import { portVariables, ROOT, type Settings, url } from '../stack/settings.ts'
 import { waitsFile } from '../stack/waits.ts'
 import { COMMITTED_RECORDING } from '../stack/workbench.ts'
 import type { Launcher } from '../workbench/collector.ts'
 
-let folder: string
+const folder = ownFolder()
 
-before(() => {
-  folder = mkdtempSync(resolve(tmpdir(), 'wood-boot-'))
-})
-after(() => rmSync(folder, { recursive: true, force: true }))
 
 /** A PATH with only the named programs. */
 function pathWith(name: string, ...programs: readonly string[]): string {
@@ -114,27 +101,22 @@ test('without Python, or with an old one, the error says which version Phoenix n
   assert.match(await buildWith(bin, 'phoenix'), /is Python 3\.9: phoenix needs Python 3\.\d+ or newer/)
 })
 
-const stack = (env: Readonly<Record<string, string>>, ...args: readonly string[]) => {
-  const command = tsx('stack/main.ts', ...args)
-  return execa(command.file, command.args, { cwd: ROOT, env, reject: false, all: true })
-}
-
 test('a wrong port, or a port that is given twice, is refused before anything happens', async () => {
-  const none = await stack({ TEMPO_PORT: '3200x' }, 'status')
+  const none = await main({ TEMPO_PORT: '3200x' }, 'status')
   assert.equal(none.exitCode, 1)
   assert.match(none.all, /^TEMPO_PORT=3200x is not a port: .* 1 to 65535/)
-  const twice = await stack({ TEMPO_PORT: '9090' }, 'status')
+  const twice = await main({ TEMPO_PORT: '9090' }, 'status')
   assert.match(twice.all, /PROMETHEUS_PORT and TEMPO_PORT are both 9090|TEMPO_PORT and PROMETHEUS_PORT are both 9090/)
 })
 
 test('an unknown BOOT is refused, and the error lists the two values', async () => {
-  const { all, exitCode } = await stack({ BOOT: 'podman' }, 'up')
+  const { all, exitCode } = await main({ BOOT: 'podman' }, 'up')
   assert.notEqual(exitCode, 0)
   assert.match(all, /podman.*native, docker/s)
 })
 
 test('every command has a help text', async () => {
-  const { all, exitCode } = await stack({}, '--help')
+  const { all, exitCode } = await main({}, '--help')
   assert.equal(exitCode, 0)
   for (const command of ['up', 'down', 'status', 'logs', 'reload', 'doctor', 'verify'])
     assert.match(all, new RegExp(`^  ${command} `, 'm'))
@@ -171,11 +153,18 @@ for (const [name, value, why] of [
     assert.deepEqual(started(settings), [])
   })
 
-test('the error for a taken port names the program that holds it, and nothing is started', async () => {
-  const settings = await ownSettings()
+/** A stack for which nothing is built yet, and what is said while it starts. */
+async function unbuilt() {
+  const said: string[] = []
+  const settings = await ownSettings({ XDG_CACHE_HOME: ownFolder() })
+  return { settings, said, options: { ...quiet, say: (line: string) => void said.push(line) } }
+}
+
+test('the error for a taken port names the program that holds it, before anything is built or started', async () => {
+  const { settings, said, options } = await unbuilt()
   const squatter = createServer().listen(settings.ports.TEMPO_PORT, '127.0.0.1')
   try {
-    await assert.rejects(bootNative(settings, { policy: SHIPPED_POLICY, ...quiet }), (error: Error) => {
+    await assert.rejects(bootNative(settings, { policy: SHIPPED_POLICY, ...options }), (error: Error) => {
       assert.match(
         error.message,
         new RegExp(`port ${settings.ports.TEMPO_PORT} \\(TEMPO_PORT, for tempo\\) is taken by .*pid ${process.pid}`),
@@ -183,10 +172,34 @@ test('the error for a taken port names the program that holds it, and nothing is
       assert.match(error.message, /make up TEMPO_PORT=/)
       return true
     })
-    assert.deepEqual(started(settings), [])
+    assert.deepEqual([started(settings), said], [[], []])
   } finally {
     squatter.close()
   }
+})
+
+test('a policy file that cannot be read is refused before anything is built', async () => {
+  const { settings, said, options } = await unbuilt()
+  await assert.rejects(
+    bootNative(settings, { policy: 'collector/policies', ...options }),
+    /^Error: collector\/policies: it is a folder; name a file of policies.*\nNothing was changed\.$/,
+  )
+  assert.deepEqual([started(settings), said], [[], []])
+})
+
+test('make doctor names a tool that is too old and a port that is taken, and asks for no port of a backend that is not loaded', async () => {
+  const bin = pathWith('doctor', 'sh')
+  fake(bin, 'go', 'echo go1.19.1')
+  const { settings } = await unbuilt()
+  const { TEMPO_PORT, JAEGER_PORT } = settings.ports
+  const squatters = [TEMPO_PORT, JAEGER_PORT].map((port) => createServer().listen(port, '127.0.0.1'))
+  const env = { PATH: bin, XDG_CACHE_HOME: settings.env.XDG_CACHE_HOME ?? '', BACKENDS: 'tempo', TIERS: '1x1' }
+  const { stdout, exitCode } = await main({ ...portVariables(settings), ...env }, 'doctor')
+  for (const squatter of squatters) squatter.close()
+  assert.equal(exitCode, 1)
+  assert.match(stdout, /^BAD {2}Go +go1\.19\.1\n {5}Go 1\.19\.1 is too old: collector, prometheus, tempo, collector-tiers must be built once;/m)
+  assert.match(stdout, new RegExp(`^BAD {2}TEMPO_PORT ${TEMPO_PORT} .*\n.*make up TEMPO_PORT=…$`, 'm'))
+  assert.doesNotMatch(stdout, /JAEGER/)
 })
 
 test('a service that ends while it starts is reported with its last log lines, and the others are stopped', async () => {
@@ -227,20 +240,16 @@ describe('make reload', () => {
   }
   const inForce = () => readFileSync(activePolicy(settings), 'utf8')
   const collectorPid = async () => (await statusNative(settings)).find(({ name }) => name === 'collector')?.state
-  const metrics = async () => (await fetch(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'))).text()
-  const upSince = async () => ((await (await fetch(url(settings, 'COLLECTOR_HEALTH_PORT'))).json()) as Up).upSince
-  type Up = { upSince: string }
+  const metrics = () => pageOf(settings)
+  const since = () => upSince({ settings })
 
   /** A trace without a root, so that the sampler keeps waiting. */
   async function send(): Promise<void> {
     const [traceId, spanId] = [randomBytes(16).toString('hex'), randomBytes(8).toString('hex')]
     const ids = { traceId, spanId, parentSpanId: 'f'.repeat(16) }
     const times = { startTimeUnixNano: '1795223772000000000', endTimeUnixNano: '1795223772500000000' }
-    const { ok } = await postOtlp(
-      url(settings, 'OTLP_HTTP_PORT', '/v1/traces'),
-      traceRequest([{ name: 'chat', ...ids, ...times }]),
-    )
-    assert.ok(ok)
+    const body = traceRequest([{ name: 'chat', ...ids, ...times }])
+    await sendTo(url(settings, 'OTLP_HTTP_PORT'), '/v1/traces', body)
   }
 
   test('a second start says which services are already running, with their settings', async () => {
@@ -278,11 +287,11 @@ describe('make reload', () => {
   })
 
   test('says when the list is already in force, and reloads', async () => {
-    const since = await upSince()
+    const before = await since()
     const text = await reloadWith(ERRORS_ONLY)
     assert.match(text, /difference {2}none: the list is already in force/)
     assert.doesNotMatch(text, /WARNING/)
-    assert.notEqual(await upSince(), since)
+    assert.notEqual(await since(), before)
   })
 
   test('the command that it prints goes back, also when the difference cannot be shown', async () => {
@@ -294,7 +303,7 @@ describe('make reload', () => {
     const text = await reloadWith(policyBefore(settings), broken).finally(() => clearInterval(sending))
     assert.match(text, /difference {2}cannot be shown on .*cut-off\.jsonl: .*cut-off\.jsonl:1: the line is cut off/)
     assert.match(text, /early {7}\d+ traces? (was|were) still waiting and decided at once, by the list before/)
-    assert.equal(inForce(), readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8'))
+    assert.equal(inForce(), shippedList())
   })
 
   test('changes the waits that the environment names, keeps the others, and refuses a bad one', async () => {
@@ -314,17 +323,17 @@ describe('make reload', () => {
       readFileSync(waitsFile(settings), 'utf8'),
       /decision_wait: 2s\n.*decision_wait_after_root_received: 3s/,
     )
-    const since = await upSince()
+    const before = await since()
     await assert.rejects(reloadFor({ DECISION_WAIT: '1.5s' }), /not "1\.5s"/)
-    assert.equal(await upSince(), since)
+    assert.equal(await since(), before)
     await reloadFor({ DECISION_WAIT: '20s' })
   })
 
   test('does not change the running collector when the file has a defect', async () => {
-    const [since, list] = [await upSince(), inForce()]
+    const [before, list] = [await since(), inForce()]
     const bad = 'workbench/defects/unknown_policy_type.bad.yaml'
     await assert.rejects(reloadWith(bad), /unknown_policy_type\.bad\.yaml:2: .*Nothing was changed\.$/s)
-    assert.equal(await upSince(), since)
+    assert.equal(await since(), before)
     assert.equal(inForce(), list)
   })
 

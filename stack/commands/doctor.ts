@@ -1,14 +1,14 @@
 import { statfsSync } from 'node:fs'
 import { freemem, totalmem } from 'node:os'
 import { execa } from 'execa'
-import { chosenBackends, served } from '../backends/backends.ts'
 import { isInDocker } from '../docker.ts'
 import { dockerEngine } from '../docker-engine.ts'
 import { findGrafana } from '../grafana.ts'
-import { isBuilt } from '../native.ts'
-import { holder, isFree } from '../ports.ts'
-import { started } from '../processes.ts'
-import { PORT_NAMES, ROOT, type Settings } from '../settings.ts'
+import { isBuilt, toolsLacking } from '../native.ts'
+import { holder, isFree, variableOf } from '../ports.ts'
+import { runningPid } from '../processes.ts'
+import { recipesOf, services } from '../services.ts'
+import { ROOT, type Settings } from '../settings.ts'
 
 /** What the native stack needs in GB: memory, and disk for programs and the caches of the compilers. */
 const NEEDS = { memoryGb: 1.5, diskGb: 15 }
@@ -32,21 +32,16 @@ export async function doctor(settings: Settings, say: (line: string) => void): P
   say(
     `${docker ? 'ok  ' : '-   '} ${'Docker'.padEnd(26)} ${docker ? engine.version : `${engine.why}: make up builds from source`}`,
   )
-  const recipes = ['collector', 'prometheus', ...served(chosenBackends(settings)).map(({ server }) => server.recipe)]
+  const recipes = recipesOf(settings)
   const built = recipes.filter((recipe) => isBuilt(settings, recipe))
   const all = built.length === recipes.length
   say(`${all ? 'ok  ' : '-   '} ${'Built from source'.padEnd(26)} ${built.join(', ') || 'nothing yet'}`)
 
   row(true, 'Node', process.version)
-  const go = await version('go', 'version')
-  row(docker || all || go !== undefined, 'Go', go ?? 'not installed', 'Install Go from go.dev/dl, or start Docker.')
+  const lacking = docker ? undefined : await toolsLacking(settings, recipes)
+  row(!lacking?.go, 'Go', (await version('go', 'version')) ?? 'not installed', lacking?.go)
   const python = await version(process.env.PYTHON || 'python3', '--version')
-  row(
-    docker || all || python !== undefined,
-    'Python',
-    python ?? 'not installed',
-    'Install Python 3.11 or newer, or start Docker.',
-  )
+  row(!lacking?.python, 'Python', python ?? 'not installed', lacking?.python)
   const grafana = findGrafana(settings.env)
   say(
     `${docker || grafana ? 'ok  ' : '-   '} ${'Grafana'.padEnd(26)} ${docker ? 'in a container' : (grafana?.binary ?? 'not found: set GRAFANA_HOME, or use make viewer')}`,
@@ -67,13 +62,19 @@ export async function doctor(settings: Settings, say: (line: string) => void): P
     `The first build needs up to ${NEEDS.diskGb} GB with its caches.`,
   )
 
-  const ours = started(settings).length > 0 || (docker && (await isInDocker(settings)))
-  for (const name of PORT_NAMES) {
-    const port = settings.ports[name]
-    const what = `${name} ${port}`
-    if (await isFree(port)) row(true, what, 'free')
-    else
-      row(ours, what, `held by ${await holder(port)}`, `Stop that program, or choose another port: make up ${name}=…`)
+  const inDocker = docker && (await isInDocker(settings))
+  const wanted = services(settings, () => '').flatMap(({ name, ports, settings: own = settings }) =>
+    ports.map((variable) => ({ name, variable, port: own.ports[variable] })),
+  )
+  if (docker && !grafana) wanted.push({ name: 'grafana', variable: 'GRAFANA_PORT', port: settings.ports.GRAFANA_PORT })
+  for (const { name, variable, port } of wanted) {
+    const isUnused = await isFree(port)
+    row(
+      isUnused || inDocker || runningPid(settings, name) !== undefined,
+      `${variable} ${port}`,
+      isUnused ? 'free' : `held by ${await holder(port)}`,
+      `Stop that program, or choose another port: make up ${variableOf(settings, port)}=…`,
+    )
   }
   return well
 }

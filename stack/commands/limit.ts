@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { settings as shipped } from '../../grafana/source/settings.ts'
-import { defectsIn } from '../../workbench/check.ts'
 import { limited } from '../../workbench/limit.ts'
 import { UserError } from '../../workbench/user-error.ts'
+import { refuseDefects } from '../policy.ts'
 import { ROOT, shownAs } from '../settings.ts'
 
 const GB = 1e9
@@ -15,9 +15,7 @@ export function limitedList(policy: string, gbPerDay: string | undefined): strin
   if (!(bytesPerDay > 0 && Number.isFinite(bytesPerDay)))
     throw new UserError(`GB must be how many GB a day may be kept, such as GB=20 or GB=0.5, not "${gbPerDay ?? ''}".`)
   const path = resolve(ROOT, policy)
-  const defects = defectsIn(path)
-  if (defects.length > 0)
-    throw new UserError(defects.map(({ line, message }) => `${shownAs(path)}:${line}: ${message}.`).join('\n'))
+  refuseDefects(policy)
   return `# ${shownAs(path)} with a limit: at most ${gbPerDay} GB a day. Written by make limit.\n${limited(
     readFileSync(path, 'utf8'),
     { bytesPerDay, largestTraceBytes: shipped.largestTraceMiB * MIB },

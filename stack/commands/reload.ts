@@ -112,7 +112,7 @@ const early = (waiting: number | undefined) =>
     : `${waiting === undefined ? 'an unknown number of traces was' : waiting === 1 ? '1 trace was' : `${waiting} traces were`} still waiting and decided at once, by the list before and from the spans that had arrived; later spans are decided on again, so such a trace may be split`
 
 /** Since when a collector is ready, by its own report; each reload changes it. Undefined when it does not answer. */
-const upSince = ({ settings }: Instance): Promise<string | undefined> =>
+export const upSince = ({ settings }: Pick<Instance, 'settings'>): Promise<string | undefined> =>
   fetch(url(settings, 'COLLECTOR_HEALTH_PORT'), { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) }).then(
     async (answer) => (answer.ok ? String(((await answer.json()) as { upSince?: unknown }).upSince) : undefined),
     () => undefined,
