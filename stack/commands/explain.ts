@@ -14,11 +14,11 @@ import { millisecondsOf } from '../../workbench/duration.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { variablesIn } from '../../workbench/variables.ts'
 import { chosenBackends } from '../backends/backends.ts'
-import { SHIPPED_POLICY } from '../policy.ts'
+import { shippedList } from '../policy.ts'
 import { tokenPriceOn } from '../prices.ts'
 import { tempoSearch, tempoTrace } from '../queries.ts'
 import { hasGrafana } from '../remembered.ts'
-import { ROOT, type Settings, shownAs, url } from '../settings.ts'
+import { type Settings, shownAs, url } from '../settings.ts'
 
 export const EXPLAIN_FORMATS = ['text', 'json', 'mermaid', 'html'] as const
 export const LASTS = ['failed', 'slow', 'costly'] as const
@@ -166,7 +166,7 @@ const span = (key: string) => `span.${key}`
 
 /** What each word means: TraceQL for one span, first the clearest. The thresholds are those of the policies. */
 function questions(settings: Settings, last: (typeof LASTS)[number]): readonly string[] {
-  const limits = variablesIn(readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8'), settings.env)
+  const limits = variablesIn(shippedList(), settings.env)
   const limit = (name: string) => limits.get(name) ?? ''
   const operation = span(GEN_AI.OPERATION)
   const run = `${operation} =~ "invoke_agent|invoke_workflow"`
@@ -244,7 +244,7 @@ function textIn(file: string): string {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     throw new UserError(
-      `FILE=${file} cannot be read: ${code === 'ENOENT' ? 'there is no such file' : message}. ${FILE_RULE}`,
+      `FILE=${file} cannot be read: ${{ ENOENT: 'there is no such file', EISDIR: 'it is a folder' }[code ?? ''] ?? message}. ${FILE_RULE}`,
     )
   }
 }
