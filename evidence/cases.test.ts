@@ -1,20 +1,17 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
+import { ownFolder } from '../stack/own-folder.ts'
 import { UserError } from '../workbench/user-error.ts'
 import { readCases } from './cases.ts'
-
-const folder = mkdtempSync(join(tmpdir(), 'cases-test-'))
-after(() => rmSync(folder, { recursive: true }))
 
 const CASES = join(import.meta.dirname, 'cases')
 const DROPPED = 'traces: { it: dropped }\n'
 
 /** Reads one case from a separate folder. */
 function caseOf(traffic: string, expect = DROPPED, name = 'a-call-is-kept') {
-  const parent = mkdtempSync(join(folder, 'of-'))
+  const parent = ownFolder()
   mkdirSync(join(parent, name))
   writeFileSync(join(parent, name, 'traffic.yaml'), traffic)
   writeFileSync(join(parent, name, 'expect.yaml'), expect)
@@ -145,7 +142,7 @@ describe('a case with a defect is refused with its file, the line and the fix', 
     assert.throws(() => caseOf(SPAN, DROPPED, 'Case_1'), /Case_1: the name of a case must be a sentence in lower case/))
 
   test('a folder with one file', () => {
-    const parent = mkdtempSync(join(folder, 'of-'))
+    const parent = ownFolder()
     mkdirSync(join(parent, 'a-call-is-kept'))
     assert.throws(
       () => readCases(parent),

@@ -106,6 +106,16 @@ export const traceRequest = (spans: readonly Span[], from: From = {}): TraceRequ
   resourceSpans: [resourceSpans(spans, from)],
 })
 
+/** Log records of one resource and one scope. */
+export const logsRequest = <R>(logRecords: readonly R[], { resource, scope }: From = {}) => ({
+  resourceLogs: [
+    {
+      ...(resource && { resource: { attributes: toAttributes(resource) } }),
+      scopeLogs: [{ ...(scope && { scope }), logRecords }],
+    },
+  ],
+})
+
 export const nanosOf = (ms: number): string => String(BigInt(Math.round(ms)) * 1_000_000n)
 
 // Reading

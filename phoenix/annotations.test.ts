@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { logsRequest } from '../otlp/json.ts'
 import { test } from 'node:test'
 import { type Span, toAttributes, traceRequest } from '../otlp/json.ts'
 import { EVENTS, GEN_AI, OTHER } from '../vocabulary/attributes.ts'
@@ -93,7 +94,7 @@ test('log records: of a span, of a whole trace, and what belongs to nothing', ()
     record({ eventName: EVENTS.EVALUATION }),
     record({ eventName: 'gen_ai.user.message', traceId: TRACE, spanId: SPAN }),
   ]
-  const found = annotationsOfRecords({ resourceLogs: [{ scopeLogs: [{ logRecords }] }] })
+  const found = annotationsOfRecords(logsRequest(logRecords))
   assert.deepEqual(
     found.map((one) => ['span_id' in one ? one.span_id : one.trace_id, one.annotator_kind]),
     [

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
+import { onLoopback } from '../otlp/loopback.ts'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { after, beforeEach, test } from 'node:test'
 import protobuf from 'protobufjs'
 import { toAttributes, traceRequest } from '../otlp/json.ts'
@@ -11,30 +11,27 @@ import { relay } from './relay.ts'
 /** It stands for a Phoenix that answers as it is told to; the real one is in test/annotations.test.ts. */
 const asked: { path: string; names: readonly string[] }[] = []
 let answers: (path: string, nth: number) => number = () => 200
-const phoenix = createServer(async (request, response) => {
+const answering = createServer(async (request, response) => {
   const { data } = JSON.parse(Buffer.concat(await request.toArray()).toString()) as { data: { name: string }[] }
   asked.push({ path: request.url ?? '', names: data.map(({ name }) => name) })
   response.writeHead(answers(request.url ?? '', asked.length)).end()
-}).listen(0, '127.0.0.1')
-await once(phoenix, 'listening')
-const address = (server: { address: () => unknown }) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+const phoenix = await onLoopback(answering)
 
 let now = 0
 const said: string[] = []
-const ours = relay({
-  phoenix: address(phoenix),
-  say: (line) => said.push(line),
-  waitMs: 0,
-  patienceMs: 1000,
-  overtakenMs: 920,
-  clock: () => now,
-}).listen(0, '127.0.0.1')
-await once(ours, 'listening')
+const ours = await onLoopback(
+  relay({
+    phoenix: phoenix.url,
+    say: (line) => said.push(line),
+    waitMs: 0,
+    patienceMs: 1000,
+    overtakenMs: 920,
+    clock: () => now,
+  }),
+)
 after(() => {
-  for (const server of [phoenix, ours]) {
-    server.close()
-    server.closeAllConnections()
-  }
+  for (const { close } of [phoenix, ours]) close()
 })
 beforeEach(() => {
   asked.length = 0
@@ -48,7 +45,7 @@ const evaluated = encode(traceRequest([{ traceId: trace, spanId: span, events: [
 const plain = encode(traceRequest([{ traceId: trace, spanId: span }]))
 
 async function send(path: string, body: Uint8Array, type = 'application/x-protobuf'): Promise<number> {
-  const response = await fetch(`${address(ours)}${path}`, {
+  const response = await fetch(`${ours.url}${path}`, {
     method: 'POST',
     headers: { 'content-type': type },
     body: Buffer.from(body),
@@ -155,14 +152,12 @@ test('a body that is not OTLP in protobuf is refused with the reason', async () 
 })
 
 test('it stays up when Phoenix is not there', async () => {
-  const lonely = relay({ phoenix: 'http://127.0.0.1:1', say: () => {}, waitMs: 0 }).listen(0, '127.0.0.1')
-  await once(lonely, 'listening')
+  const lonely = await onLoopback(relay({ phoenix: 'http://127.0.0.1:1', say: () => {}, waitMs: 0 }))
   const headers = { 'content-type': 'application/x-protobuf' }
-  const sent = await fetch(`${address(lonely)}/v1/traces`, { method: 'POST', headers, body: evaluated })
+  const sent = await fetch(`${lonely.url}/v1/traces`, { method: 'POST', headers, body: evaluated })
   assert.equal(sent.status, 503)
-  assert.equal((await fetch(`${address(lonely)}/health`)).status, 200)
+  assert.equal((await fetch(`${lonely.url}/health`)).status, 200)
   lonely.close()
-  lonely.closeAllConnections()
 })
 
 /** A record for each of these spans in protobuf, by the numbers of opentelemetry-proto. */

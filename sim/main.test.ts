@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { onLoopback } from '../otlp/loopback.ts'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -16,12 +17,9 @@ after(() => rmSync(folder, { recursive: true }))
 
 /** A port on which nothing answers, so that no server of this machine is taken for the model. */
 async function deadPort(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  assert.ok(address && typeof address === 'object')
-  server.close()
-  return String(address.port)
+  const { port, close } = await onLoopback(createServer())
+  close()
+  return String(port)
 }
 
 async function start(args: readonly string[], env: Record<string, string> = {}) {

@@ -8,19 +8,22 @@ import { type PortName, ROOT, type Settings } from './settings.ts'
 import { collectors, type Instance, SAMPLERS_BY_NAME, type Tier } from './tiers.ts'
 import { waitsFile } from './waits.ts'
 
-/** What this file reads and changes of a service. The rest is copied as it is. */
+/** What is read and changed of a service here, or held to other files. The rest is copied as it is. */
 type Service = Readonly<{
   command: string
   environment: Readonly<Record<string, string | null>>
   ports: readonly string[]
-  volumes: readonly unknown[]
-  depends_on?: Readonly<Record<string, unknown>>
+  volumes: readonly Readonly<{ source?: string; target?: string }>[]
+  depends_on?: Readonly<Record<string, Readonly<{ condition?: string; required?: boolean }>>>
+  mem_limit?: string
+  profiles?: readonly string[]
 }>
 
-const servicesIn = (file: string): Readonly<Record<string, Service>> =>
-  parse(readFileSync(resolve(ROOT, file), 'utf8'), { merge: true }).services
-
 export const COMPOSE_FILE = 'docker-compose.yml'
+
+/** The services of a file of Compose. */
+export const servicesIn = (file = COMPOSE_FILE): Readonly<Record<string, Service>> =>
+  parse(readFileSync(resolve(ROOT, file), 'utf8'), { merge: true }).services
 export const TLS_FILE = 'stack/compose/tls.yaml'
 /** The service that each gateway and sampler is made of. */
 const COLLECTOR = 'collector'
@@ -39,7 +42,7 @@ export const containerFiles = (settings: Settings, tier?: Tier): string =>
  * `sampler` of all samplers.
  */
 export function writeComposeTiers(settings: Settings): string {
-  const services = servicesIn(COMPOSE_FILE)
+  const services = servicesIn()
   const all = collectors(settings)
   const started = (tier: Tier) =>
     Object.fromEntries(

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import { onLoopback } from '../otlp/loopback.ts'
 import { Agent, createServer, request as httpRequest } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ROOT_CONTEXT, trace as traces } from '@opentelemetry/api'
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer'
@@ -176,11 +176,5 @@ export async function sink() {
       })
       .on('end', () => answer.writeHead(200).end()),
   )
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  const { port } = server.address() as AddressInfo
-  return {
-    url: `http://127.0.0.1:${port}`,
-    bytes: () => bytes,
-    close: () => server.closeAllConnections() ?? server.close(),
-  }
+  return { ...(await onLoopback(server)), bytes: () => bytes }
 }

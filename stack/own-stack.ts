@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
@@ -8,6 +7,7 @@ import { series } from '../grafana/source/metrics.ts'
 import { type Entry, readLedger } from '../sim/ledger.ts'
 import type { Caller } from '../workbench/collector.ts'
 import { bootNative, haltNative } from './boot.ts'
+import { ownFolder } from './own-folder.ts'
 import { portsOfItsOwn } from './ports.ts'
 import { killAll } from './processes.ts'
 import { prometheus } from './queries.ts'
@@ -28,21 +28,20 @@ export const quiet: Caller = { cancel: new AbortController().signal, say: () => 
 /** How many tests that mostly wait for a collector of their own run at the same time. */
 export const WAITING_AT_ONCE = { concurrency: 3 }
 
-/** The folders and servers of these stacks go with this program, however it ends (Node's test runner exits on a signal without a wait). */
-const folders: string[] = []
+/**
+ * The servers of these stacks go with this program, however it ends (Node's test runner exits on a signal without a wait), and before
+ * their folders do.
+ */
 const running = new Set<Settings>()
-process.once('exit', () => {
+process.prependOnceListener('exit', () => {
   for (const settings of running) killAll(settings)
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
 })
 const interrupted = () => process.exit(130)
 const terminated = () => process.exit(143)
 
 /** A stack of its own for a test or a measurement: free ports, a temporary folder, and only the environment it names. */
 export async function ownSettings(extra: Readonly<Record<string, string>> = {}): Promise<Settings> {
-  const folder = mkdtempSync(resolve(tmpdir(), 'wood-stack-'))
-  folders.push(folder)
-  const shipped = readSettings(folder)
+  const shipped = readSettings(ownFolder())
   const env = { ...shipped.env }
   for (const name of [
     'GRAFANA_HOME',
@@ -80,27 +79,22 @@ export async function startStack(
   return end
 }
 
+/** How the simulator is started against the model server of this stack, with a new ledger. */
+export function simulator(settings: Settings, ...flags: readonly string[]) {
+  const ledger = resolve(settings.state, `ledger-${process.hrtime.bigint()}.jsonl`)
+  const own = ['--ledger', ledger, '--base-url', url(settings, 'VLLM_PORT', '/v1')]
+  const env = {
+    PATH: settings.env.PATH ?? '',
+    TIME_FACTOR: settings.env.TIME_FACTOR ?? '1',
+    ...senderEnvironment(settings),
+  }
+  return { ...tsx('sim/main.ts', ...own, ...flags), env, ledger }
+}
+
 /** Plays ticks against the model server of this stack and answers the ledger. */
 export async function play(settings: Settings, ...flags: readonly string[]): Promise<Run> {
-  const ledger = resolve(settings.state, `ledger-${process.hrtime.bigint()}.jsonl`)
-  const { file, args, cwd } = tsx(
-    'sim/main.ts',
-    '--ledger',
-    ledger,
-    '--base-url',
-    url(settings, 'VLLM_PORT', '/v1'),
-    ...flags,
-  )
-  const { stderr } = await execa(file, args, {
-    cwd,
-    env: {
-      PATH: settings.env.PATH ?? '',
-      TIME_FACTOR: settings.env.TIME_FACTOR ?? '1',
-      ...senderEnvironment(settings),
-    },
-    extendEnv: false,
-    timeout: 600_000,
-  })
+  const { file, args, cwd, env, ledger } = simulator(settings, ...flags)
+  const { stderr } = await execa(file, args, { cwd, env, extendEnv: false, timeout: 600_000 })
   const entries = readLedger(ledger)
   const id = entries.find((entry) => entry.kind === 'run')?.run ?? ''
   return { id, entries, spans: Number(/all (\d+) spans were sent/.exec(stderr)?.[1] ?? Number.NaN), said: stderr }

@@ -1,5 +1,5 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join, relative, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Price as TokenPrice } from '../explain/calls.ts'
 import { PRICE_KEY, type Rates, ratesOn } from '../grafana/source/catalogue.ts'
@@ -12,7 +12,7 @@ import { isWell, waitFor } from '../workbench/wait.ts'
 import { chosenBackends, served } from './backends/backends.ts'
 import { prometheus } from './queries.ts'
 import { startLimitMs } from './service.ts'
-import { ROOT, type Settings, url } from './settings.ts'
+import { ROOT, type Settings, shownAs, url } from './settings.ts'
 
 const GRAFANA = resolve(ROOT, 'grafana')
 
@@ -65,8 +65,8 @@ const LOOK_AGAIN_MS = 200
  */
 export async function applyPrices(settings: Settings, size: PriceRequest, { cancel, say }: Caller): Promise<void> {
   const { isUp, folder = GRAFANA, into = GRAFANA } = size
-  const wanted = orUserError(() => generatedRules(shown(folder)))
-  const prices = pricesAt(new Date(), shown(folder))
+  const wanted = orUserError(() => generatedRules(shownAs(folder)))
+  const prices = pricesAt(new Date(), shownAs(folder))
   if (isUp) await refuseDeaf(settings)
 
   const before = new Map([...wanted.keys()].map((name) => [name, textOf(join(into, name))]))
@@ -108,8 +108,6 @@ const priced = (settings: Settings) =>
   served(chosenBackends(settings)).flatMap(({ id, title, server: { setPrices, service } }) =>
     setPrices ? [{ id, title, setPrices, address: service(settings, () => '').ready ?? '' }] : [],
   )
-
-const shown = (folder: string) => relative(process.cwd(), folder) || '.'
 
 const textOf = (path: string) => {
   try {

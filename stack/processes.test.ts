@@ -1,22 +1,19 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { resolve } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
+import { ownFolder } from './own-folder.ts'
 import { runningPid, start, stop } from './processes.ts'
 import { readSettings, type Settings } from './settings.ts'
 
 let settings: Settings
 const kept = { ...process.env }
 beforeEach(() => {
-  settings = readSettings(mkdtempSync(resolve(tmpdir(), 'wood-processes-')))
+  settings = readSettings(ownFolder())
 })
 afterEach(async () => {
   for (const name of ['TZ', 'LC_ALL', 'PATH'])
     if (kept[name] === undefined) delete process.env[name]
     else process.env[name] = kept[name]
   await stop(settings, 'sleeper', 1_000)
-  rmSync(settings.state, { recursive: true, force: true })
 })
 
 const sleeper = { file: process.execPath, args: ['--eval', 'setInterval(() => {}, 1000)'], env: {} }

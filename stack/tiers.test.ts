@@ -1,19 +1,17 @@
 import assert from 'node:assert/strict'
-import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { globSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { parse } from 'yaml'
 import { COLLECTOR } from '../vocabulary/attributes.ts'
 import { links } from './commands/up.ts'
+import { ownFolder } from './own-folder.ts'
 import { collectorOverlays } from './receiver-options.ts'
 import { services, writePrometheusFiles } from './services.ts'
 import { COLLECTOR_PORTS, ROOT, readSettings, type Settings } from './settings.ts'
 import { collectors, judges, receivers, samplersOf } from './tiers.ts'
 
-const state = mkdtempSync(resolve(tmpdir(), 'wood-tiers-'))
-after(() => rmSync(state, { recursive: true, force: true }))
-const shipped = readSettings(state)
+const shipped = readSettings(ownFolder())
 const settings = (env: Record<string, string>): Settings => ({ ...shipped, env: { ...shipped.env, TIERS: '', ...env } })
 const tiers = settings({ TIERS: '2x3' })
 
@@ -70,7 +68,7 @@ test('gateways load no backend, samplers load all, each its overlay last, and ev
     )
     assert.ok(files.includes(`collector/overlays/${isGateway ? 'gateway' : 'sampler'}.yaml`))
     assert.equal(env.COLLECTOR_NAME, name)
-    assert.equal(env.QUEUE_DIR, resolve(state, 'data', name))
+    assert.equal(env.QUEUE_DIR, resolve(shipped.state, 'data', name))
     assert.equal(env.SAMPLERS, isGateway ? samplersOf(tiers) : undefined)
     assert.equal(env.SAMPLER_QUEUES, isGateway ? 'true' : undefined)
   }
@@ -116,7 +114,7 @@ test('the lists for Kubernetes name every dialect, label, limit, policy, pattern
 
 test('Prometheus scrapes three pages of each, and each has the name of its collector on all of them', () => {
   writePrometheusFiles(tiers)
-  const targets = (job: string) => parse(readFileSync(resolve(state, `prometheus/targets/${job}.yaml`), 'utf8'))
+  const targets = (job: string) => parse(readFileSync(resolve(shipped.state, `prometheus/targets/${job}.yaml`), 'utf8'))
   for (const job of ['agents', 'counted', 'collector']) assert.equal(targets(job).length, 5, job)
   assert.deepEqual(targets('collector')[4].labels, { [COLLECTOR.NAME]: 'sampler-3' })
   assert.equal(targets('counted')[4].labels, undefined)

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type Class, type PriceOf, readClasses } from '../workbench/classes.ts'
 import type { Caller, Launcher } from '../workbench/collector.ts'
@@ -6,7 +5,7 @@ import { timeFactorOf } from '../workbench/recording.ts'
 import { UserError } from '../workbench/user-error.ts'
 import { variablesIn } from '../workbench/variables.ts'
 import { launcherFor } from './collectors.ts'
-import { checkPolicy, SHIPPED_POLICY, slowCall } from './policy.ts'
+import { checkPolicy, slowCall, shippedList } from './policy.ts'
 import { tokenPriceOn } from './prices.ts'
 import { ROOT, type Settings, shownAs } from './settings.ts'
 
@@ -42,7 +41,7 @@ export async function classesOf(
   file: string,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<readonly Class[]> {
-  const shipped = variablesIn(readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8'), env)
+  const shipped = variablesIn(shippedList(), env)
   const read = readClasses(resolve(ROOT, file), { ...env, ...Object.fromEntries(shipped) })
   if (file !== CLASSES) await checkPolicy({ ...launcher, say: () => {} }, file)
   return read

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
-import { nanosOf, toAttributes } from '../otlp/json.ts'
+import { logsRequest, nanosOf, toAttributes } from '../otlp/json.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import { bootNative } from '../stack/boot.ts'
 import { type AskedEvaluate, askEvaluate } from '../stack/commands/evaluate.ts'
@@ -185,9 +185,7 @@ async function sendRecord(traceId: string, spanId: string, name: string): Promis
     eventName: 'gen_ai.evaluation.result',
     attributes,
   }
-  await sendTo(url(settings, 'OTLP_HTTP_PORT'), '/v1/logs', {
-    resourceLogs: [{ scopeLogs: [{ logRecords: [record] }] }],
-  })
+  await sendTo(url(settings, 'OTLP_HTTP_PORT'), '/v1/logs', logsRequest([record]))
 }
 
 test('records about traces that were dropped hold up no others', async () => {

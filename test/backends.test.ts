@@ -1,21 +1,19 @@
 import assert from 'node:assert/strict'
+import { certificateIn } from './certificate.ts'
+import { otlpSink } from '../stack/otlp-sink.ts'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { createServer, type IncomingHttpHeaders, type RequestListener } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync } from 'node:fs'
+import { type IncomingHttpHeaders } from 'node:http'
 import { resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { gunzipSync } from 'node:zlib'
 import { execa } from 'execa'
 import { spanKey } from '../evidence/drills/balance.ts'
 import { spanKeys } from '../evidence/drills/fault-proxy.ts'
 import { nanosOf, type Span, traceRequest } from '../otlp/json.ts'
-import { postOtlp } from '../otlp/post.ts'
 import packageJson from '../package.json' with { type: 'json' }
+import { ownFolder } from '../stack/own-folder.ts'
 import type { Tick } from '../stack/backends/backend.ts'
 import { BACKENDS, collectorFile, lacking, served } from '../stack/backends/backends.ts'
 import { bootNative, haltNative } from '../stack/boot.ts'
@@ -24,7 +22,7 @@ import { build } from '../stack/native.ts'
 import { eventually, ownSettings, play, quiet, startStack } from '../stack/own-stack.ts'
 import { portsOfItsOwn } from '../stack/ports.ts'
 import { started } from '../stack/processes.ts'
-import { phoenixProjects, phoenixSpans } from '../stack/queries.ts'
+import { pageOf, phoenixProjects, phoenixSpans } from '../stack/queries.ts'
 import { startLimitMs } from '../stack/service.ts'
 import { collectorArguments, collectorEnvironment } from '../stack/services.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
@@ -34,37 +32,22 @@ import { sendTo } from './collector.ts'
 
 const KEEP_ALL = 'collector/policies/keep-everything.yaml'
 
-let folder: string
-let certificate: Readonly<{ cert: string; key: string }>
-
-before(async () => {
-  folder = mkdtempSync(resolve(tmpdir(), 'wood-backends-'))
-  const [cert, key] = [resolve(folder, 'cert.pem'), resolve(folder, 'key.pem')]
-  const subject = ['-subj', '/CN=elsewhere', '-addext', 'subjectAltName=IP:127.0.0.1']
-  const made = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1']
-  await execa('openssl', ['req', ...made, ...subject, '-keyout', key, '-out', cert])
-  certificate = { cert, key }
-})
-after(() => rmSync(folder, { recursive: true, force: true }))
+const certificate = await certificateIn(ownFolder())
 
 type Asked = Readonly<{ path: string; headers: IncomingHttpHeaders; body: Buffer; status: number; at: number }>
 
 /** A server that takes OTLP and answers as it is told to; here it stands for one that cannot be had. */
-async function standIn(tls?: Readonly<{ cert: string; key: string }>) {
+async function standIn(tls?: typeof certificate) {
   const requests: Asked[] = []
   let answer: () => Readonly<{ status: number; retryAfter?: number }> = () => ({ status: 200 })
-  const listener: RequestListener = async (request, response) => {
-    const raw = Buffer.concat(await request.toArray())
-    const { status, retryAfter } = answer()
-    const body = request.headers['content-encoding'] === 'gzip' ? gunzipSync(raw) : raw
-    requests.push({ path: request.url ?? '', headers: request.headers, body, status, at: Date.now() })
-    response.writeHead(status, retryAfter ? { 'retry-after': String(retryAfter) } : {}).end()
-  }
-  const server = tls
-    ? createTlsServer({ cert: readFileSync(tls.cert), key: readFileSync(tls.key) }, listener)
-    : createServer(listener)
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const { url, close } = await otlpSink(
+    (path, body, headers) => {
+      const told = answer()
+      requests.push({ path, headers, body, status: told.status, at: Date.now() })
+      return told
+    },
+    tls && { cert: readFileSync(tls.cert), key: readFileSync(tls.key) },
+  )
   /** The spans that were taken, each as often as it was. */
   const taken = () =>
     requests
@@ -72,16 +55,13 @@ async function standIn(tls?: Readonly<{ cert: string; key: string }>) {
       .flatMap(({ body }) => spanKeys(body))
       .sort()
   return {
-    url: `${tls ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url,
     requests,
     taken,
     answers: (next: typeof answer) => {
       answer = next
     },
-    close: async () => {
-      server.close()
-      server.closeAllConnections()
-    },
+    close,
   }
 }
 type StandIn = Awaited<ReturnType<typeof standIn>>
@@ -102,11 +82,7 @@ async function send(settings: Settings, count: number): Promise<readonly string[
 }
 
 const counted = async (settings: Settings, name: string, backend: string) =>
-  sumOf(
-    await (await fetch(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'))).text(),
-    name,
-    `exporter="otlp_http/${backend}"`,
-  )
+  sumOf(await pageOf(settings), name, `exporter="otlp_http/${backend}"`)
 
 describe('the files of backends', () => {
   const overlay = (name: string) => `collector/overlays/${name}.yaml`
@@ -125,7 +101,7 @@ describe('the files of backends', () => {
 
   /** Undefined when the collector takes data; else what it said. */
   async function refusal(settings: Settings, program: string, loaded: readonly string[]): Promise<string | undefined> {
-    const own = { ...settings, ports: await portsOfItsOwn(), state: mkdtempSync(resolve(folder, 'start-')) }
+    const own = { ...settings, ports: await portsOfItsOwn(), state: ownFolder() }
     const env = {
       ...collectorEnvironment(own),
       ...Object.assign({}, ...BACKENDS.map(({ environment }) => environment(own))),
@@ -217,7 +193,7 @@ describe('backends that are somewhere else', () => {
   })
   after(async () => {
     await haltNative(settings, quiet.say)
-    await Promise.all([langfuse, vendor].map((server) => server.close()))
+    for (const server of [langfuse, vendor]) server.close()
   })
 
   test('a server whose certificate is not trusted gets nothing, and the queue holds it until it is', async () => {
@@ -302,7 +278,7 @@ describe('backends that are somewhere else', () => {
       encodeURIComponent(HEADERS.other),
     ]
     const { stdout } = await execa('ps', ['-eo', 'args'])
-    const page = await (await fetch(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'))).text()
+    const page = await pageOf(settings)
     const places = new Map([
       ['arguments', stdout],
       ['metrics', page],
@@ -364,7 +340,7 @@ describe('three real backends and one elsewhere', () => {
   })
   after(async () => {
     await haltNative(settings, quiet.say)
-    await elsewhere.close()
+    elsewhere.close()
   })
 
   test('a tick is in each of them with all of its spans, once', async () => {
@@ -397,11 +373,8 @@ describe('three real backends and one elsewhere', () => {
     const send = async (project: string, span: Partial<Span>) => {
       const at = { startTimeUnixNano: nanosOf(Date.now() - 10), endTimeUnixNano: nanosOf(Date.now()) }
       const resource = { [OTHER.SERVICE_NAME]: project, [OPENINFERENCE.PROJECT]: project }
-      const { status } = await postOtlp(
-        url(settings, 'OTLP_HTTP_PORT', '/v1/traces'),
-        traceRequest([{ traceId, name: 'step', ...at, ...span } as Span], { resource }),
-      )
-      assert.equal(status, 200)
+      const body = traceRequest([{ traceId, name: 'step', ...at, ...span } as Span], { resource })
+      await post(settings, '/v1/traces', body)
     }
     await send('the-server', { spanId: server, parentSpanId: root })
     await send('the-agent', { spanId: root })

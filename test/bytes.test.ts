@@ -11,7 +11,7 @@ let sink: Awaited<ReturnType<typeof otlpSink>>
 const arrived: Buffer[] = []
 
 before(async () => {
-  sink = await otlpSink((_, body) => arrived.push(body))
+  sink = await otlpSink((_, body) => void arrived.push(body))
   collector = await collectorFor(await ownSettings(), {
     policy: 'collector/policies/keep-everything.yaml',
     overlays: ['collector/backends/phoenix.yaml'],

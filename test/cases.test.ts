@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { type Failure, judgeCases, readCases } from '../evidence/cases.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { ownSettings, quiet } from '../stack/own-stack.ts'
-import { SHIPPED_POLICY } from '../stack/policy.ts'
+import { shippedList } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { singlePolicies } from '../workbench/single-policies.ts'
 
 const cases = readCases(resolve(ROOT, 'evidence/cases'))
-const shipped = readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8')
+const shipped = shippedList()
 const policies = singlePolicies(shipped)
 
 let settings: Settings

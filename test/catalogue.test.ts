@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
+import { onLoopback } from '../otlp/loopback.ts'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { calcPrice, type MatchLogic, waitForUpdate } from '@pydantic/genai-prices'
@@ -61,6 +61,7 @@ function told({ provider, model }: Case): Readonly<Partial<Record<Type, number>>
 
 let settings: Settings
 let end: () => Promise<void>
+let ended: () => void
 const page = createServer((_, response) => {
   response.setHeader('content-type', 'text/plain; version=0.0.4')
   const lines = cases.flatMap(({ provider, model }, index) =>
@@ -75,10 +76,11 @@ const page = createServer((_, response) => {
 before(async () => {
   settings = await ownSettings()
   end = await startStack(settings, SHIPPED_POLICY, ['prometheus'])
-  await new Promise<void>((listening) => page.listen(0, '127.0.0.1', listening))
+  const { port, close } = await onLoopback(page)
+  ended = close
   const target = resolve(settings.state, 'prometheus/targets/counted.yaml')
   rmSync(target)
-  writeFileSync(target, `- targets: ["127.0.0.1:${(page.address() as AddressInfo).port}"]\n`)
+  writeFileSync(target, `- targets: ["127.0.0.1:${port}"]\n`)
   await eventually(async () => {
     const [loaded] = await prometheus(settings, series.catalogueLoaded)
     const [scraped] = await prometheus(settings, `count(${series.countedTokens})`)
@@ -87,7 +89,7 @@ before(async () => {
   })
 })
 after(async () => {
-  page.close()
+  ended?.()
   await end?.()
 })
 

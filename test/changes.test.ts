@@ -1,17 +1,6 @@
 import assert from 'node:assert/strict'
-import {
-  appendFileSync,
-  cpSync,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { appendFileSync, cpSync, lstatSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import type { IncomingHttpHeaders } from 'node:http'
-import { tmpdir } from 'node:os'
 import { delimiter, dirname, resolve } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
 import { execa } from 'execa'
@@ -21,6 +10,7 @@ import { postOtlp } from '../otlp/post.ts'
 import { build } from '../stack/native.ts'
 import { otlpSink } from '../stack/otlp-sink.ts'
 import { quiet } from '../stack/own-stack.ts'
+import { ownFolder } from '../stack/own-folder.ts'
 import { freePorts } from '../stack/ports.ts'
 import { startLimitMs } from '../stack/service.ts'
 import { ROOT, readSettings, type Settings } from '../stack/settings.ts'
@@ -39,7 +29,7 @@ const rows = new Map(
   ),
 )
 
-let copy: string
+const copy = ownFolder()
 let settings: Settings
 let launcher: Launcher
 
@@ -62,7 +52,6 @@ const git = async (...args: readonly string[]) => {
 }
 
 before(async () => {
-  copy = mkdtempSync(resolve(tmpdir(), 'wood-changes-'))
   const { stdout } = await execa('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: ROOT })
   for (const file of stdout
     .split('\n')
@@ -85,7 +74,7 @@ before(async () => {
     '--message=as it is',
   )
 
-  settings = readSettings(mkdtempSync(resolve(tmpdir(), 'wood-test-')))
+  settings = readSettings(ownFolder())
   const program = (await build(settings, ['collector'], quiet))('otelcol-woodland')
   launcher = {
     ...quiet,
@@ -100,10 +89,6 @@ before(async () => {
       env: { COLLECTOR_DIR: resolve(copy, 'collector'), ...env },
     }),
   }
-})
-
-after(() => {
-  for (const path of [copy, settings?.state]) if (path) rmSync(path, { recursive: true, force: true })
 })
 
 beforeEach(async () => {
@@ -167,7 +152,7 @@ async function received(
   attributes: Readonly<Record<string, string>>,
 ): Promise<Received> {
   const { promise: first, resolve: take } = Promise.withResolvers<Received>()
-  const server = await otlpSink((_, body, headers) => take({ headers, text: body.toString('latin1') }))
+  const server = await otlpSink((_, body, headers) => void take({ headers, text: body.toString('latin1') }))
   try {
     return await withScratch(async (folder) => {
       const collector = await startCollector(launcher, {

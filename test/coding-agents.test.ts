@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { type Attribute, toAttributes } from '../otlp/json.ts'
+import { type Attribute, logsRequest, toAttributes } from '../otlp/json.ts'
 import { readPage, type Sample } from '../otlp/page.ts'
 import { eventually, ownSettings } from '../stack/own-stack.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
@@ -172,14 +172,7 @@ const CLAUDE = 'com.anthropic.claude_code.events'
 type Values = Readonly<Record<string, unknown>>
 const call = (scope: string, attributes: Values, resource: Values) => ({
   path: '/v1/logs',
-  body: {
-    resourceLogs: [
-      {
-        resource: { attributes: toAttributes(resource) },
-        scopeLogs: [{ scope: { name: scope }, logRecords: [{ attributes: toAttributes(attributes) }] }],
-      },
-    ],
-  },
+  body: logsRequest([{ attributes: toAttributes(attributes) }], { resource, scope: { name: scope } }),
 })
 type Case = Readonly<{
   scope?: string

@@ -1,22 +1,13 @@
 import assert from 'node:assert/strict'
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { relative, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { parseEnv } from 'node:util'
 import { execa } from 'execa'
 import { parse, parseAllDocuments, stringify } from 'yaml'
 import packageJson from '../package.json' with { type: 'json' }
+import { ownFolder } from '../stack/own-folder.ts'
 import { BACKENDS, collectorFile, lacking, served } from '../stack/backends/backends.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { bootDocker, composeEnvironment, reloadDocker } from '../stack/docker.ts'
@@ -86,12 +77,21 @@ const options = { policy: SHIPPED_POLICY, ...quiet }
 const shipped = parseEnv(readFileSync(resolve(ROOT, '.env'), 'utf8'))
 const entries = (services: Services) => Object.entries(services)
 
-let folder: string
+const folder = ownFolder()
 let settings: Settings
 let dockerCompose: string
 let services: Services
 /** The same for a person who runs Compose by hand: .env and the named profiles. */
 let byHand: Services
+
+const withEnv = (env: Readonly<Record<string, string>>): Settings => ({ ...settings, env: { ...settings.env, ...env } })
+/** What the native boot starts. */
+const nativeOf = (of: Settings, name = 'collector') =>
+  nativeServices(of, asNamed)
+    .find((it) => it.name === name)
+    ?.command() ?? assert.fail(`the native boot has no ${name}`)
+const inContainer = (word: string) =>
+  word.replace(resolve(ROOT, 'collector'), '/collector').replace(resolve(settings.state, 'policies'), '/policies')
 
 /** The output of the real Compose for docker-compose.yml in this environment. */
 async function compose(env: Readonly<Record<string, string | undefined>>): Promise<Services> {
@@ -115,7 +115,6 @@ function fromHere(name: string, words: readonly string[]): string[] {
 }
 
 before(async () => {
-  folder = mkdtempSync(resolve(tmpdir(), 'wood-compose-'))
   const home = resolve(folder, 'grafana')
   for (const part of ['bin', 'conf', 'public']) mkdirSync(resolve(home, part), { recursive: true })
   for (const file of ['bin/grafana', 'conf/defaults.ini']) writeFileSync(resolve(home, file), '')
@@ -127,9 +126,6 @@ before(async () => {
   byHand = await compose({ PATH: settings.env.PATH, HOME: settings.env.HOME, COMPOSE_PROFILES: profiles })
 })
 
-after(() => {
-  rmSync(folder, { recursive: true, force: true })
-})
 
 test('every port is published on loopback only, with the number of .env or of the environment', () => {
   const published = (of: Services) =>
@@ -229,29 +225,25 @@ test('there is no default password', () => {
 })
 
 test('both boots load the same files, with the same arguments', () => {
-  const native = (name: string) =>
-    nativeServices(settings, asNamed)
-      .find((it) => it.name === name)
-      ?.command() ?? assert.fail(`the native boot has no ${name}`)
   const command = (name: string) => fromHere(name, service(name).command ?? [])
   const value = (name: string, key: string) => fromHere(name, [given(name)[key] ?? ''])[0]
 
-  assert.deepEqual(command('collector'), native('collector').args)
+  assert.deepEqual(command('collector'), nativeOf(settings, 'collector').args)
   for (const key of ['COLLECTOR_DIR', 'POLICY_FILE', 'SLOW_CALL', 'GOMEMLIMIT'])
-    assert.equal(value('collector', key), native('collector').env[key], key)
+    assert.equal(value('collector', key), nativeOf(settings, 'collector').env[key], key)
   assert.equal(value('collector', 'POLICY_FILE'), activePolicy(settings))
   assert.equal(value('collector', 'SLOW_CALL'), '200ms', '2 s of a world ten times as fast')
 
-  assert.deepEqual(command('tempo'), native('tempo').args)
+  assert.deepEqual(command('tempo'), nativeOf(settings, 'tempo').args)
 
   const flags = (args: readonly string[]) =>
     args.filter((arg) => !/^--(config\.file|storage\.tsdb\.path|web\.listen-address)=/.test(arg))
-  assert.deepEqual(flags(command('prometheus')), flags(native('prometheus').args))
+  assert.deepEqual(flags(command('prometheus')), flags(nativeOf(settings, 'prometheus').args))
   const file = (args: readonly string[]) =>
     readFileSync(args.find((arg) => arg.startsWith('--config.file='))?.slice(14) ?? '', 'utf8')
-  assert.equal(file(command('prometheus')), file(native('prometheus').args))
+  assert.equal(file(command('prometheus')), file(nativeOf(settings, 'prometheus').args))
 
-  const { args, env } = native('grafana')
+  const { args, env } = nativeOf(settings, 'grafana')
   assert.equal(value('grafana', 'GF_PATHS_CONFIG'), args[args.indexOf('--config') + 1])
   for (const key of ['GF_PATHS_PROVISIONING', 'DASHBOARDS_DIR', 'GOMEMLIMIT'])
     assert.equal(value('grafana', key), env[key], key)
@@ -259,11 +251,11 @@ test('both boots load the same files, with the same arguments', () => {
   const shipped = parseEnv(readFileSync(resolve(ROOT, 'phoenix/phoenix.env'), 'utf8'))
   for (const [key, setting] of Object.entries(shipped)) {
     assert.equal(given('phoenix')[key], setting)
-    assert.equal(native('phoenix').env[key], setting)
+    assert.equal(nativeOf(settings, 'phoenix').env[key], setting)
   }
 
   for (const name of ['mock-vllm', 'sim'])
-    assert.deepEqual(service(name).command, [relative(ROOT, native(name).args.at(-1) ?? '')])
+    assert.deepEqual(service(name).command, [relative(ROOT, nativeOf(settings, name).args.at(-1) ?? '')])
 })
 
 test('both boots load the same files in the same order, for every combination of backends', async () => {
@@ -282,17 +274,13 @@ test('both boots load the same files in the same order, for every combination of
     { BACKENDS: ids.join(), VOLUME: 'high', ...overlays },
     { BACKENDS: ids.join(), RECORD: 'yes', ...overlays },
   ]
-  const inContainer = (word: string) =>
-    word.replace(resolve(ROOT, 'collector'), '/collector').replace(resolve(settings.state, 'policies'), '/policies')
   const compare = async () => {
     for (let env = waiting.pop(); env; env = waiting.pop()) {
-      const chosen = { ...settings, env: { ...settings.env, ...ELSEWHERE, ...env } }
+      const chosen = withEnv({ ...ELSEWHERE, ...env })
       const { collector, ...others } = await compose(composeEnvironment(chosen))
-      const native = nativeServices(chosen, asNamed)
-        .find(({ name }) => name === 'collector')
-        ?.command()
+      const native = nativeOf(chosen)
       const wanted = env.BACKENDS?.split(',') ?? []
-      assert.deepEqual(collector?.command, native?.args.map(inContainer), JSON.stringify(env))
+      assert.deepEqual(collector?.command, native.args.map(inContainer), JSON.stringify(env))
       for (const backend of BACKENDS) {
         const { id, server, relay, environment } = backend
         const isWanted = wanted.includes(id)
@@ -302,7 +290,7 @@ test('both boots load the same files in the same order, for every combination of
         // compose config prints each $ twice.
         for (const [name, value] of Object.entries(environment(chosen))) {
           assert.equal(collector?.environment?.[name]?.replaceAll('$$', '$'), value, name)
-          assert.equal(native?.env[name], value, name)
+          assert.equal(native.env[name], value, name)
         }
       }
     }
@@ -324,7 +312,7 @@ test('both boots scrape the same jobs, and in Docker each target is an existing 
 })
 
 test('neither boot scrapes a backend that the stack does not have', async () => {
-  const few = { ...settings, env: { ...settings.env, BACKENDS: 'phoenix' } }
+  const few = withEnv({ BACKENDS: 'phoenix' })
   writePrometheusFiles(few)
   const scraped = readdirSync(resolve(settings.state, 'prometheus/targets'))
   const { prometheus } = await compose(composeEnvironment(few))
@@ -337,7 +325,7 @@ test('neither boot scrapes a backend that the stack does not have', async () => 
 })
 
 test('START_LIMIT is how long a container may take to start', async () => {
-  const slow = { ...settings, env: { ...settings.env, START_LIMIT: '900' } }
+  const slow = withEnv({ START_LIMIT: '900' })
   const checks = Object.values(await compose(composeEnvironment(slow))).flatMap(({ healthcheck }) => healthcheck ?? [])
   assert.ok(checks.length >= SERVED.length)
   for (const { start_period } of checks) assert.equal(start_period, '15m0s')
@@ -351,7 +339,7 @@ test('the collector gets every variable without a default in its configuration, 
     .join('\n')
   const read = [...text.matchAll(/\$\{env:(\w+)(:-)?/g)]
   const all = { ...EVERYWHERE, OTLP_TOKEN: 'a-token-of-sixteen' }
-  const { collector } = await compose(composeEnvironment({ ...settings, env: { ...settings.env, ...all } }))
+  const { collector } = await compose(composeEnvironment(withEnv(all)))
   const told = collector?.environment ?? {}
   for (const [, name = '', fallback] of read) assert.ok(fallback || told[name], `${name} is missing`)
   for (const name of Object.keys(told))
@@ -365,8 +353,8 @@ test('TIERS=2x3 makes five services of the collector, with the files of the nati
   const [cert, key] = [resolve(settings.state, 'tiers-cert.pem'), resolve(settings.state, 'tiers-key.pem')]
   for (const file of [cert, key]) writeFileSync(file, '')
   const overlays = { OTLP_TOKEN: 'a-token-of-sixteen', OTLP_TLS_CERT: cert, OTLP_TLS_KEY: key, ...EVERYWHERE }
-  const plain = await compose(composeEnvironment({ ...settings, env: { ...settings.env, ...overlays } }))
-  const tiered = { ...settings, env: { ...settings.env, ...overlays, TIERS: '2x3' } }
+  const plain = await compose(composeEnvironment(withEnv(overlays)))
+  const tiered = withEnv({ ...overlays, TIERS: '2x3' })
   const found = await compose(composeEnvironment(tiered))
   const all = collectors(tiered)
   const names = (tier: Tier) => all.filter((one) => one.tier === tier).map(({ name }) => name)
@@ -381,9 +369,6 @@ test('TIERS=2x3 makes five services of the collector, with the files of the nati
   const expected = [...Object.keys(sim?.depends_on ?? {}).filter((name) => name !== 'collector'), ...names('gateway')]
   assert.deepEqual(Object.keys(waits).sort(), expected.sort())
 
-  const native = nativeServices(tiered, asNamed)
-  const inContainer = (word: string) =>
-    word.replace(resolve(ROOT, 'collector'), '/collector').replace(resolve(settings.state, 'policies'), '/policies')
   for (const { name, tier, settings: own } of all) {
     const {
       command,
@@ -395,8 +380,7 @@ test('TIERS=2x3 makes five services of the collector, with the files of the nati
       ...rest
     } = found[name] ?? assert.fail(name)
     const isGateway = tier === 'gateway'
-    const args = native.find((service) => service.name === name)?.command().args
-    assert.deepEqual(command, args?.map(inContainer), name)
+    assert.deepEqual(command, nativeOf(tiered, name).args.map(inContainer), name)
     assert.deepEqual(networks, { default: { aliases: [isGateway ? 'collector' : 'sampler'] } }, name)
     const { COLLECTOR_NAME, QUEUE_DIR, SAMPLERS, OTLP_TLS_CERT, OTLP_TLS_KEY, ...told } = environment
     const { QUEUE_DIR: __, OTLP_TLS_CERT: ___, OTLP_TLS_KEY: ____, ...same } = base.environment ?? {}
@@ -448,7 +432,7 @@ test('TIERS=2x3 makes five services of the collector, with the files of the nati
 test('what a user changes of the collector in docker-compose.override.yml reaches every gateway and sampler', async () => {
   const file = resolve(ROOT, 'docker-compose.override.yml')
   assert.ok(!existsSync(file), `move ${file} away for this test`)
-  const tiered = { ...settings, env: { ...settings.env, TIERS: '1x2' } }
+  const tiered = withEnv({ TIERS: '1x2' })
   const own = {
     services: { collector: { mem_limit: '3g', environment: { GOMEMLIMIT: '2GiB' } }, sim: { mem_limit: '1g' } },
   }
@@ -478,18 +462,16 @@ test('in containers and in a cluster, gateways find samplers in the same way', (
 })
 
 test('RECORD=yes makes both boots write what the sampler sees to a file, and changes nothing else', async () => {
-  const recording = { ...settings, env: { ...settings.env, RECORD: 'yes' } }
+  const recording = withEnv({ RECORD: 'yes' })
   const { collector, ...others } = await compose(composeEnvironment(recording))
-  const native = nativeServices(recording, asNamed)
-    .find(({ name }) => name === 'collector')
-    ?.command()
+  const native = nativeOf(recording)
   const binds = (collector?.volumes ?? []).filter(({ type }) => type === 'bind')
   const here = (word: string) =>
     binds.reduce((text, { source, target }) => text.replace(new RegExp(`^${target}(?=/|$)`), source), word)
-  assert.deepEqual(collector?.command?.map(here), native?.args)
-  assert.ok(native?.args.includes(resolve(ROOT, 'collector/overlays/record.yaml')))
-  assert.equal(here(collector?.environment?.RECORDING_FILE ?? ''), native?.env.RECORDING_FILE)
-  assert.equal(native?.env.RECORDING_FILE, resolve(settings.state, 'recordings/live.jsonl'))
+  assert.deepEqual(collector?.command?.map(here), native.args)
+  assert.ok(native.args.includes(resolve(ROOT, 'collector/overlays/record.yaml')))
+  assert.equal(here(collector?.environment?.RECORDING_FILE ?? ''), native.env.RECORDING_FILE)
+  assert.equal(native.env.RECORDING_FILE, resolve(settings.state, 'recordings/live.jsonl'))
   assert.deepEqual(
     binds.filter(({ read_only }) => !read_only).map(({ source }) => source),
     [resolve(settings.state, 'recordings')],
@@ -509,20 +491,18 @@ test('RECORD=yes makes both boots write what the sampler sees to a file, and cha
 
 test('without RECORD no overlay is loaded for it, and a value other than yes and no is refused', async () => {
   for (const RECORD of ['', 'no']) {
-    const plain = { ...settings, env: { ...settings.env, RECORD } }
+    const plain = withEnv({ RECORD })
     assert.deepEqual(await compose(composeEnvironment(plain)), services)
-    const args = nativeServices(plain, asNamed)
-      .find(({ name }) => name === 'collector')
-      ?.command().args
-    assert.ok(args?.every((word) => !word.includes('record.yaml')))
+    const { args } = nativeOf(plain)
+    assert.ok(args.every((word) => !word.includes('record.yaml')))
   }
-  const odd = { ...settings, env: { ...settings.env, RECORD: 'perhaps' } }
+  const odd = withEnv({ RECORD: 'perhaps' })
   assert.throws(() => composeEnvironment(odd), /RECORD must be "no" or "yes", not "perhaps"\. make up RECORD=yes/)
 })
 
 test('a model server of the user replaces the mock, and can be on this machine', async () => {
   const address = 'http://host.docker.internal:8001/v1'
-  const own = await compose(composeEnvironment({ ...settings, env: { ...settings.env, VLLM_BASE_URL: address } }))
+  const own = await compose(composeEnvironment(withEnv({ VLLM_BASE_URL: address })))
   assert.deepEqual(new Set(Object.keys(own)), new Set(Object.keys(services).filter((name) => name !== 'mock-vllm')))
   assert.equal(own.sim?.environment?.VLLM_BASE_URL, address)
   assert.deepEqual(own.sim?.extra_hosts, ['host.docker.internal=host-gateway'])
@@ -530,7 +510,7 @@ test('a model server of the user replaces the mock, and can be on this machine',
 
 test('an empty variable is the same as an unset one', async () => {
   const empty = { VLLM_BASE_URL: '', SEED: '', SLOW_CALL: '', TOKEN_HEAVY: '' }
-  const { sim, collector } = await compose(composeEnvironment({ ...settings, env: { ...settings.env, ...empty } }))
+  const { sim, collector } = await compose(composeEnvironment(withEnv(empty)))
   assert.equal(sim?.environment?.VLLM_BASE_URL, 'http://mock-vllm:8000/v1')
   assert.equal(sim?.environment?.SEED, null)
   assert.equal(collector?.environment?.SLOW_CALL, '200ms')
@@ -704,15 +684,11 @@ async function reloads(collector: string): Promise<void> {
 }
 
 test('VOLUME=high loads the same overlay in both boots, and changes nothing else', async () => {
-  const high = { ...settings, env: { ...settings.env, VOLUME: 'high' } }
+  const high = withEnv({ VOLUME: 'high' })
   const { collector, ...others } = await compose(composeEnvironment(high))
-  const native = nativeServices(high, asNamed)
-    .find(({ name }) => name === 'collector')
-    ?.command()
-  const inContainer = (word: string) =>
-    word.replace(resolve(ROOT, 'collector'), '/collector').replace(resolve(settings.state, 'policies'), '/policies')
-  assert.deepEqual(collector?.command, native?.args.map(inContainer))
-  assert.ok(native?.args.includes(resolve(ROOT, 'collector/overlays/high-volume.yaml')))
+  const native = nativeOf(high)
+  assert.deepEqual(collector?.command, native.args.map(inContainer))
+  assert.ok(native.args.includes(resolve(ROOT, 'collector/overlays/high-volume.yaml')))
   const { collector: plain, ...rest } = services
   assert.deepEqual({ ...collector, command: plain?.command }, plain)
   assert.deepEqual(others, rest)
@@ -720,28 +696,27 @@ test('VOLUME=high loads the same overlay in both boots, and changes nothing else
 
 test('VOLUME must be one of two words, and cannot be used with a recording, which would not be masked', () => {
   const asked = (env: Record<string, string>) => () =>
-    composeEnvironment({ ...settings, env: { ...settings.env, ...env } })
+    composeEnvironment(withEnv(env))
   assert.throws(asked({ VOLUME: 'loud' }), /VOLUME must be "ordinary" or "high", not "loud"/)
   assert.throws(asked({ VOLUME: 'high', RECORD: 'yes' }), /RECORD=yes .* would not be masked\. Leave out one/)
   assert.equal(asked({ VOLUME: 'ordinary' })().COMPOSE_FILE, undefined)
 })
 
 test('in both boots, the collector requires OTLP_TOKEN and the agents send it', async () => {
-  const guarded = { ...settings, env: { ...settings.env, OTLP_TOKEN: 'a-token-of-sixteen' } }
+  const guarded = withEnv({ OTLP_TOKEN: 'a-token-of-sixteen' })
   const { collector, sim, 'mock-vllm': model } = await compose(composeEnvironment(guarded))
-  const native = new Map(nativeServices(guarded, asNamed).map((service) => [service.name, service.command()]))
   assert.ok(collector?.command?.includes('/collector/overlays/token.yaml'))
-  assert.ok(native.get('collector')?.args.includes(resolve(ROOT, 'collector/overlays/token.yaml')))
-  for (const env of [collector?.environment, native.get('collector')?.env])
+  assert.ok(nativeOf(guarded).args.includes(resolve(ROOT, 'collector/overlays/token.yaml')))
+  for (const env of [collector?.environment, nativeOf(guarded).env])
     assert.equal(env?.OTLP_TOKEN, 'a-token-of-sixteen')
-  for (const env of [sim?.environment, model?.environment, native.get('sim')?.env, native.get('mock-vllm')?.env])
+  for (const env of [sim?.environment, model?.environment, nativeOf(guarded, 'sim').env, nativeOf(guarded, 'mock-vllm').env])
     assert.equal(env?.OTEL_EXPORTER_OTLP_HEADERS, 'authorization=Bearer%20a-token-of-sixteen')
 })
 
 test('with TLS, the files are where the collector and the agents read them, and every address is https', async () => {
   const [cert, key] = [resolve(settings.state, 'cert.pem'), resolve(settings.state, 'key.pem')]
   for (const file of [cert, key]) writeFileSync(file, '')
-  const secured = { ...settings, env: { ...settings.env, OTLP_TLS_CERT: cert, OTLP_TLS_KEY: key } }
+  const secured = withEnv({ OTLP_TLS_CERT: cert, OTLP_TLS_KEY: key })
   const { collector, sim, 'mock-vllm': model } = await compose(composeEnvironment(secured))
   assert.ok(collector?.command?.includes('/collector/overlays/tls.yaml'))
   const binds = (service: typeof sim) =>
@@ -756,7 +731,7 @@ test('with TLS, the files are where the collector and the agents read them, and 
 
 test('a short token, and a certificate without its key, are refused', () => {
   const asked = (env: Record<string, string>) => () =>
-    composeEnvironment({ ...settings, env: { ...settings.env, ...env } })
+    composeEnvironment(withEnv(env))
   assert.throws(asked({ OTLP_TOKEN: 'short' }), /OTLP_TOKEN is not valid: it must have 16 characters or more/)
   assert.throws(asked({ OTLP_TOKEN: 'has a space in the middle' }), /OTLP_TOKEN is not valid/)
   assert.throws(asked({ OTLP_TLS_CERT: 'cert.pem' }), /OTLP_TLS_CERT is set, but OTLP_TLS_KEY is not/)

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { execa } from 'execa'
+import { ownFolder } from '../stack/own-folder.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { ownSettings, quiet, WAITING_AT_ONCE } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
@@ -36,21 +36,17 @@ const traffic = {
 }
 const FULL = /the disk is full \(.*\), so this was given up: make room/
 
-let folder: string
+const folder = ownFolder()
 let settings: Settings
 let launcher: Launcher
 
 before(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'wood-test-'))
   mkdirSync(join(folder, 'tmp'))
   process.env.TMPDIR = join(folder, 'tmp')
   settings = await ownSettings({ BOOT: 'native' })
   launcher = await launcherFor(settings, quiet, 'native')
 })
 
-after(() => {
-  rmSync(folder, { recursive: true, force: true })
-})
 
 const refused = (work: Promise<unknown>) =>
   assert.rejects(work, (error) => {

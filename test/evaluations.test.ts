@@ -4,7 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fromAttributes, nanosOf, spansOf, type TraceRequest, toAttributes, traceRequest } from '../otlp/json.ts'
+import { fromAttributes, logsRequest, nanosOf, spansOf, type TraceRequest, toAttributes, traceRequest } from '../otlp/json.ts'
 import { readPage } from '../otlp/page.ts'
 import { eventually, ownSettings } from '../stack/own-stack.ts'
 import type { Settings } from '../stack/settings.ts'
@@ -70,11 +70,7 @@ const record = (values: Values, more: object = { eventName: 'gen_ai.evaluation.r
   ...more,
 })
 const sendRecords = (service: string, ...logRecords: readonly object[]) =>
-  post('/v1/logs', {
-    resourceLogs: [
-      { resource: { attributes: toAttributes({ 'service.name': service }) }, scopeLogs: [{ logRecords }] },
-    ],
-  })
+  post('/v1/logs', logsRequest(logRecords, { resource: { 'service.name': service } }))
 
 /** What was counted of one service: all labels but its own, in their order, and the number. */
 async function counted(service: string): Promise<Readonly<Record<string, number>>> {

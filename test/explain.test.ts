@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
+import { main } from './collector.ts'
+import { portVariables } from '../stack/settings.ts'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { execa } from 'execa'
 import { readRecordings } from '../evidence/foreign/recordings.ts'
 import { inTurn, outcomeOf } from '../evidence/foreign/replay.ts'
 import { failedIn, type Party, sumOf } from '../explain/calls.ts'
@@ -22,7 +23,8 @@ import { tokenPriceOn } from '../stack/prices.ts'
 import { tempoSearch, tempoTrace } from '../stack/queries.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
 import { UserError } from '../workbench/user-error.ts'
-import { entriesOf, shippedAndTheRest, sumBy } from './runs.ts'
+import { shippedAndTheRest } from '../stack/policy.ts'
+import { entriesOf, sumBy } from './runs.ts'
 
 const TICKS = 40
 /** The ledger and a span measure the same work at slightly different times. */
@@ -287,15 +289,7 @@ const NOTHING: AskedExplain = {
 const ask = (asked: Partial<AskedExplain>) => askExplain(settings, { ...NOTHING, ...asked })
 /** As a person types it. */
 const typed = (...flags: readonly string[]) =>
-  execa('tsx', ['stack/main.ts', 'explain', ...flags], {
-    cwd: ROOT,
-    preferLocal: true,
-    reject: false,
-    env: {
-      BACKENDS: 'tempo',
-      ...Object.fromEntries(Object.entries(settings.ports).map(([name, port]) => [name, String(port)])),
-    },
-  })
+  main({ BACKENDS: 'tempo', ...portVariables(settings) }, 'explain', ...flags)
 
 describe('the command', () => {
   test('LAST=failed finds the newest tick in which this agent failed, and says why in the words of the ledger', async () => {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { pageOf } from '../stack/queries.ts'
+import { upSince } from '../stack/commands/reload.ts'
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -34,7 +36,7 @@ const tune = async (recording: string) => {
   return JSON.parse((await askWorkbench(settings, asked, quiet)).text) as Findings
 }
 
-const metrics = async () => (await fetch(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'))).text()
+const metrics = () => pageOf(settings)
 
 const sentToPhoenix = async () => sumOf(await metrics(), 'otelcol_exporter_sent_spans', 'exporter="otlp_http/phoenix"')
 
@@ -60,11 +62,9 @@ before(async () => {
     assert.ok(sentBefore >= first.spans)
     assert.equal(inPhoenix().spans, sentBefore)
   })
-  const health = url(settings, 'COLLECTOR_HEALTH_PORT')
-  const since = async () => ((await (await fetch(health)).json()) as { upSince: string }).upSince
-  const before = await since()
+  const before = await upSince({ settings })
   await reloadCollector(settings)
-  await eventually(async () => assert.notEqual(await since(), before))
+  await eventually(async () => assert.notEqual(await upSince({ settings }), before))
   const second = await play(settings, '--seed', HELD_OUT.seed, '--ticks', HELD_OUT.ticks)
   told = [first, second].flatMap(({ entries }) =>
     entries.flatMap((entry) => (entry.kind === 'tick' && 'trace' in entry ? [entry.trace] : [])),

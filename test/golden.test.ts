@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { askWorkbench, goldenOf } from '../stack/commands/tune.ts'
 import { committedTable } from '../stack/measured.ts'
 import { ownSettings, quiet, WAITING_AT_ONCE } from '../stack/own-stack.ts'
-import { SHIPPED_POLICY } from '../stack/policy.ts'
+import { SHIPPED_POLICY, shippedList } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { CLASSES, RECORDINGS } from '../stack/workbench.ts'
 import type { Findings } from '../workbench/report.ts'
@@ -34,7 +34,7 @@ describe('the committed table', WAITING_AT_ONCE, () => {
     const file = resolve(settings.state, 'patient.yaml')
     writeFileSync(
       file,
-      readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8').replace(/"\$\{env:SLOW_CALL[^}]*\}"/, '"350ms"'),
+      shippedList().replace(/"\$\{env:SLOW_CALL[^}]*\}"/, '"350ms"'),
     )
     const changes = changed(committedTable('tune'), await goldenOf(settings, file, quiet))
     assert.match(changes, /^- \| slow-call .*^\+ \| slow-call /ms)

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
+import { main } from './collector.ts'
+import { portVariables } from '../stack/settings.ts'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { execa } from 'execa'
 import { readRecordings } from '../evidence/foreign/recordings.ts'
-import { eachSpan, endOf, nanosOf, type Span, type TraceRequest, toAttributes, traceRequest } from '../otlp/json.ts'
+import { eachSpan, endOf, logsRequest, nanosOf, type Span, type TraceRequest, toAttributes, traceRequest } from '../otlp/json.ts'
 import { counter, metricsRequest, number } from '../otlp/metrics.ts'
 import { postOtlp } from '../otlp/post.ts'
 import { type Random, randomOf } from '../random/random.ts'
@@ -11,7 +12,7 @@ import { phoenix } from '../stack/backends/phoenix.ts'
 import { inspect, Unreachable } from '../stack/commands/inspect.ts'
 import { eventually, ownSettings, play, quiet, startStack } from '../stack/own-stack.ts'
 import { prometheus, tempoSearch } from '../stack/queries.ts'
-import { ROOT, type Settings, url } from '../stack/settings.ts'
+import { type Settings, url } from '../stack/settings.ts'
 import { UserError } from '../workbench/user-error.ts'
 import { sendTo } from './collector.ts'
 
@@ -129,8 +130,7 @@ async function sendMistakes(): Promise<void> {
   )
   await spans('logging', [span(CALL)])
   const logRecords = [{ eventName: 'gen_ai.choice', body: { stringValue: 'hi' } }]
-  const resource = { attributes: toAttributes(resourceOf('logging')) }
-  await send('/v1/logs', { resourceLogs: [{ resource, scopeLogs: [{ logRecords }] }] })
+  await send('/v1/logs', logsRequest(logRecords, { resource: resourceOf('logging') }))
   // By now the trace of `late` is judged.
   await spans('late', [span(CALL, { traceId: root.traceId, parentSpanId: root.spanId })])
 }
@@ -302,14 +302,7 @@ test('without Tempo it says what cannot be told, and goes by the counts', async 
 
 test('the command ends with 0, 1 or 2, and says a mistake without a stack trace', async () => {
   const { ports } = settings
-  const variables = Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, String(port)]))
-  const run = (env: Readonly<Record<string, string>>) =>
-    execa('tsx', ['stack/main.ts', 'inspect'], {
-      cwd: ROOT,
-      env: { ...variables, ...env },
-      reject: false,
-      preferLocal: true,
-    })
+  const run = (env: Readonly<Record<string, string>>) => main({ ...portVariables(settings), ...env }, 'inspect')
   const [well, blind, unknown, down] = await Promise.all([
     run({ SERVICE: SIMULATOR }),
     run({ SERVICE: 'unpriced' }),

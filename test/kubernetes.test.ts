@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { servicesIn } from '../stack/compose-tiers.ts'
+import { globSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { Ajv } from 'ajv'
 import { execa } from 'execa'
 import { parse, parseAllDocuments } from 'yaml'
+import { ownFolder } from '../stack/own-folder.ts'
 import { build, type Programs, readRecipes } from '../stack/native.ts'
 import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
 import { freePorts } from '../stack/ports.ts'
@@ -53,7 +54,7 @@ type Manifest = {
 }
 
 let settings: Settings
-let folder: string
+const folder = ownFolder()
 let programs: Programs
 let manifests: readonly Manifest[]
 
@@ -68,15 +69,11 @@ const tiers = Object.keys(TIERS) as (keyof typeof TIERS)[]
 
 before(async () => {
   settings = await ownSettings()
-  folder = mkdtempSync(join(tmpdir(), 'wood-kubernetes-'))
   const recipes = readRecipes('stack/native/kustomize/recipe.yaml')
   const kustomize = (await build(settings, ['kustomize'], quiet, recipes))('kustomize')
   programs = await build(settings, ['collector-tiers', 'prometheus'], quiet)
   const { stdout } = await execa(kustomize, ['build', 'deploy/kubernetes'], { cwd: ROOT })
   manifests = parseAllDocuments(stdout).map((document) => document.toJS())
-})
-after(() => {
-  rmSync(folder, { recursive: true, force: true })
 })
 
 type Schema = { properties?: object; [key: string]: unknown }
@@ -204,14 +201,14 @@ test('Grafana and Prometheus get every board and rule, and the jobs that find th
 })
 
 test('what is also written elsewhere is the same there: the image, the gates, the memory', () => {
-  const compose = parse(readFileSync(resolve(ROOT, 'docker-compose.yml'), 'utf8'), { merge: true }).services.collector
+  const { collector } = servicesIn()
   const native = collectorEnvironment(settings)
   for (const tier of tiers) {
     const [container] = podOf(tier).containers
     assert.equal(container.image, settings.env.OTELCOL_IMAGE)
     assert.ok(container.args.includes(`--feature-gates=${settings.env.COLLECTOR_FEATURE_GATES}`))
     const { memory } = container.resources.limits
-    assert.equal(memory?.replace('Mi', 'm'), compose.mem_limit)
+    assert.equal(memory?.replace('Mi', 'm'), collector?.mem_limit)
     assert.equal(container.resources.requests.memory, memory)
     for (const name of ['GOGC', 'GOMEMLIMIT'])
       assert.equal(container.env.find((one) => one.name === name)?.value, native[name])

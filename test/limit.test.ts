@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { before, test } from 'node:test'
 import { parse } from 'yaml'
@@ -9,8 +9,8 @@ import { randomOf } from '../random/random.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { limitedList } from '../stack/commands/limit.ts'
 import { ownSettings, quiet } from '../stack/own-stack.ts'
-import { checkPolicy, SHIPPED_POLICY } from '../stack/policy.ts'
-import { ROOT, type Settings } from '../stack/settings.ts'
+import { checkPolicy, SHIPPED_POLICY, shippedList } from '../stack/policy.ts'
+import { type Settings } from '../stack/settings.ts'
 import { pricesOf } from '../stack/workbench.ts'
 import type { Launcher } from '../workbench/collector.ts'
 import { limited } from '../workbench/limit.ts'
@@ -38,7 +38,7 @@ const made = Array.from({ length: TRACES }, (_, index) => {
 before(async () => {
   settings = await ownSettings({ BOOT: 'native' })
   launcher = await launcherFor(settings, quiet, 'native')
-  shipped = withVariables(readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8'), {})
+  shipped = withVariables(shippedList(), {})
 })
 
 /** What lists keep of the same traffic, and how many turns the kept traces of each say there were. */

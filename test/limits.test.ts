@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { sendTo } from './collector.ts'
+import { servicesIn } from '../stack/compose-tiers.ts'
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
@@ -6,20 +8,11 @@ import { after, before, describe, test } from 'node:test'
 import { Client, credentials, status as grpcStatus, type ServiceError } from '@grpc/grpc-js'
 import { parse } from 'yaml'
 import { spanKey } from '../evidence/drills/balance.ts'
-import {
-  type AnyValue,
-  fromAttributes,
-  integer,
-  nanosOf,
-  type Span,
-  text,
-  toAttributes,
-  traceRequest,
-} from '../otlp/json.ts'
+import { resourceSpans, type AnyValue, fromAttributes, integer, nanosOf, type Span, text, traceRequest } from '../otlp/json.ts'
 import { encode } from '../otlp/protobuf.ts'
 import { BACKENDS, collectorFile, served } from '../stack/backends/backends.ts'
 import { eventually, ownSettings, startStack } from '../stack/own-stack.ts'
-import { phoenixData, phoenixSpans, tempoTrace } from '../stack/queries.ts'
+import { pageOf, phoenixData, phoenixSpans, tempoTrace } from '../stack/queries.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
 import { sumOf } from '../workbench/collector.ts'
 
@@ -103,7 +96,7 @@ describe('the sizes in the files', () => {
     for (const of of [own, processors]) assert.ok(refusesAt(of['memory_limiter/agents']) < refusesAt(of.memory_limiter))
     assert.equal(processors.memory_limiter.min_gc_interval_when_soft_limited, '0s')
     assert.equal(own.memory_limiter.min_gc_interval_when_soft_limited, '1s')
-    const { environment, mem_limit } = yaml('docker-compose.yml').services.collector
+    const { environment, mem_limit = '' } = servicesIn().collector ?? assert.fail()
     assert.equal(environment.GOMEMLIMIT, `${processors.memory_limiter.limit_mib}MiB`)
     assert.ok(Number.parseInt(mem_limit, 10) > processors.memory_limiter.limit_mib + 200)
     assert.ok(http.response_headers['Retry-After'] > 0)
@@ -216,10 +209,9 @@ describe('in the real stack', () => {
       assert.equal(stored.length, spans.length)
       return stored
     })
-  const metrics = async () => (await fetch(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'))).text()
   /** How many spans the Collector counted under this name with all of these labels. */
   const counted = async (metric: string, ...labels: readonly string[]) => {
-    const page = await (await fetch(url(settings, 'COLLECTOR_COUNTED_PORT', '/metrics'))).text()
+    const page = await pageOf(settings, 'COLLECTOR_COUNTED_PORT')
     const lines = page.split('\n').filter((line) => labels.every((label) => line.includes(label)))
     return sumOf(lines.join('\n'), metric)
   }
@@ -258,12 +250,12 @@ describe('in the real stack', () => {
     ['gRPC', /^RESOURCE_EXHAUSTED .*larger than max/, 'rpc_server_call_duration_count', 'RESOURCE_EXHAUSTED'],
   ] as const)
     test(`a request over 32 MiB is refused over ${protocol} with the reason, and counted`, async () => {
-      const before = sumOf(await metrics(), counter, label)
+      const before = sumOf(await pageOf(settings), counter, label)
       const spans = traceOf(9, () => ({ prompt: text(prompt(4 * MIB - 100)) }))
       const { ok, said } = await send(settings, protocol, bodyOf(spans))
       assert.equal(ok, false)
       assert.match(said, reason)
-      await eventually(async () => assert.equal(sumOf(await metrics(), counter, label), before + 1))
+      await eventually(async () => assert.equal(sumOf(await pageOf(settings), counter, label), before + 1))
     })
 
   test('a trace over 64 MiB is dropped, and counted', async () => {
@@ -279,7 +271,7 @@ describe('in the real stack', () => {
         ).ok,
       )
     await eventually(async () =>
-      assert.equal(sumOf(await metrics(), 'otelcol_processor_tail_sampling_traces_dropped_too_large'), 1),
+      assert.equal(sumOf(await pageOf(settings), 'otelcol_processor_tail_sampling_traces_dropped_too_large'), 1),
     )
   })
 
@@ -374,22 +366,11 @@ describe('in the real stack', () => {
 
   test('a time that is no time adds no seconds, and does not hide the traces beside it from the search of Tempo', async () => {
     const now = BigInt(Date.now()) * 1_000_000n
-    const one = (service: string, start: bigint, end: bigint) => ({
-      resource: { attributes: toAttributes({ 'service.name': service }) },
-      scopeSpans: [
-        {
-          spans: [
-            {
-              traceId: randomBytes(16).toString('hex'),
-              spanId: randomBytes(8).toString('hex'),
-              name: 'run',
-              startTimeUnixNano: String(start),
-              endTimeUnixNano: String(end),
-            },
-          ],
-        },
-      ],
-    })
+    const one = (service: string, start: bigint, end: bigint) => {
+      const [traceId, spanId] = [randomBytes(16).toString('hex'), randomBytes(8).toString('hex')]
+      const times = { startTimeUnixNano: String(start), endTimeUnixNano: String(end) }
+      return resourceSpans([{ traceId, spanId, name: 'run', ...times }], { resource: { 'service.name': service } })
+    }
     const [high, low] = [2n ** 64n - 1n, 2n ** 63n]
     const odd = [
       [now, high],
@@ -398,10 +379,8 @@ describe('in the real stack', () => {
       [0n, high],
       [0n, now],
     ] as const
-    const resourceSpans = [...odd.map(([start, end]) => one('odd-times', start, end)), one('beside', now, now + 1n)]
-    const headers = { 'content-type': 'application/json' }
-    const to = url(settings, 'OTLP_HTTP_PORT', '/v1/traces')
-    assert.ok((await fetch(to, { method: 'POST', headers, body: JSON.stringify({ resourceSpans }) })).ok)
+    const all = [...odd.map(([start, end]) => one('odd-times', start, end)), one('beside', now, now + 1n)]
+    await sendTo(url(settings, 'OTLP_HTTP_PORT'), '/v1/traces', { resourceSpans: all })
     const query = new URLSearchParams({ q: '{ resource.service.name = "beside" }' })
     await eventually(async () => {
       const answer = await fetch(url(settings, 'TEMPO_PORT', `/api/search?${query}`))

@@ -1,16 +1,12 @@
 import assert from 'node:assert/strict'
+import { pageOf } from '../stack/queries.ts'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { OTLPLogExporter as GrpcExporter } from '@opentelemetry/exporter-logs-otlp-grpc'
 import { OTLPLogExporter as HttpExporter } from '@opentelemetry/exporter-logs-otlp-proto'
 import { resourceFromAttributes } from '@opentelemetry/resources'
-import {
-  InMemoryLogRecordExporter,
-  LoggerProvider,
-  type LogRecordExporter,
-  SimpleLogRecordProcessor,
-} from '@opentelemetry/sdk-logs'
+import { InMemoryLogRecordExporter, LoggerProvider, type LogRecordExporter, SimpleLogRecordProcessor } from '@opentelemetry/sdk-logs'
 import { type AnyValue, type Attribute, fromAttributes, fromValue, toAttributes, toValue } from '../otlp/json.ts'
 import { BACKENDS, collectorFile } from '../stack/backends/backends.ts'
 import { otlpSink } from '../stack/otlp-sink.ts'
@@ -75,7 +71,7 @@ const stored = (): readonly LogRecord[] =>
     .flatMap(({ scopeLogs }) => scopeLogs.flatMap(({ logRecords }) => logRecords))
 /** How often each event was counted, by what Prometheus reads: event, service, agent. */
 async function counted(): Promise<Readonly<Record<string, number>>> {
-  const page = await (await fetch(url(settings, 'COLLECTOR_COUNTED_PORT', '/metrics'))).text()
+  const page = await pageOf(settings, 'COLLECTOR_COUNTED_PORT')
   const lines = page.split('\n').filter((line) => line.startsWith('otel_log_records_total{'))
   const label = (line: string, name: string) => new RegExp(`[{,]${name}="([^"]*)"`).exec(line)?.[1] ?? ''
   return Object.fromEntries(

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { execa } from 'execa'
+import { ownFolder } from '../stack/own-folder.ts'
 import { build } from '../stack/native.ts'
 import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
 import { freePorts } from '../stack/ports.ts'
@@ -20,17 +20,13 @@ const MACHINES = [1, 2, 3] as const
 const TOKEN = 'a-token-of-sixteen'
 
 let settings: Settings
-let folder: string
+const folder = ownFolder()
 
 before(async () => {
   settings = await ownSettings()
-  folder = mkdtempSync(join(tmpdir(), 'wood-machines-'))
   const program = (await build(settings, ['collector-tiers'], quiet))('otelcol-tiers')
   mkdirSync(join(folder, 'bin'))
-  symlinkSync(program, join(folder, 'bin/otelcol'))
-})
-after(() => {
-  rmSync(folder, { recursive: true, force: true })
+  symlinkSync(program, join(folder, 'bin/otelcol-contrib'))
 })
 
 test('the page has the gates of .env', () => {
@@ -49,7 +45,6 @@ test('six processes on three machines, by the commands of the page: any gateway 
       .reduce((now, port, index) => now.replaceAll(String(portsOfPage[index]), String(port)), text)
       .replaceAll('10.0.0.', '127.0.0.')
       .replace(/SELF=\S+ NUMBER=1/, `SELF=127.0.0.${machine} NUMBER=${machine}`)
-      .replace(/OTLP_TOKEN=\S+/, `OTLP_TOKEN=${TOKEN}`)
       .replace(/(TEMPO|PHOENIX)_OTLP_ENDPOINT=\S+/g, `$1_OTLP_ENDPOINT=http://127.0.0.1:${backend.port}`)
       .replaceAll(/\/(?:opt|etc|var\/lib)\/woodland/g, join(folder, String(machine)))
   const running: (() => Promise<unknown>)[] = []
@@ -59,6 +54,7 @@ test('six processes on three machines, by the commands of the page: any gateway 
       cpSync(resolve(ROOT, 'collector'), join(own, 'collector'), { recursive: true })
       writeFileSync(join(own, 'samplers.yaml'), here(list, machine))
       writeFileSync(join(own, 'env'), here(variables, machine))
+      writeFileSync(join(own, 'token'), `${TOKEN}\n`)
     }
     const start = async (text: string, machine: number, ports: readonly number[]) => {
       const process = execa('sh', ['-c', here(text, machine)], {

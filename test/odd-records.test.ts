@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
+import { onLoopback } from '../otlp/loopback.ts'
 import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import PQueue from 'p-queue'
@@ -210,16 +209,15 @@ type Annotation = Readonly<{
   result: Readonly<{ label?: string; score?: number; explanation?: string }>
 }>
 const annotations: Annotation[] = []
-const phoenix = createServer(async (request, response) => {
+const phoenix = await onLoopback(
+  createServer(async (request, response) => {
   const { data } = JSON.parse(Buffer.concat(await request.toArray()).toString()) as { data: readonly Annotation[] }
   annotations.push(...data)
   response.writeHead(200).end()
-}).listen(0, '127.0.0.1')
-await once(phoenix, 'listening')
-const urlOf = (server: { address: () => unknown }) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}),
+)
 const relayed: string[] = []
-const annotate = relay({ phoenix: urlOf(phoenix), say: (line) => void relayed.push(line) }).listen(0, '127.0.0.1')
-await once(annotate, 'listening')
+const annotate = await onLoopback(relay({ phoenix: phoenix.url, say: (line) => void relayed.push(line) }))
 const stored: string[] = []
 const vendor = await otlpSink((path, body) => void (path === '/otlp/v1/logs' && stored.push(body.toString())))
 
@@ -235,7 +233,7 @@ before(async () => {
     env: {
       OTLP_BACKEND_ENDPOINT: `${vendor.url}/otlp`,
       OTLP_BACKEND_HEADER_MAP: '{}',
-      ANNOTATIONS_OTLP_ENDPOINT: urlOf(annotate),
+      ANNOTATIONS_OTLP_ENDPOINT: annotate.url,
     },
     line: (line) => void lines.push(line),
   })
@@ -248,11 +246,7 @@ before(async () => {
 })
 after(async () => {
   await collector?.stop()
-  vendor.close()
-  for (const server of [phoenix, annotate]) {
-    server.close()
-    server.closeAllConnections()
-  }
+  for (const { close } of [vendor, phoenix, annotate]) close()
 })
 
 const page = async () => readPage(await collector.counted())

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
+import { servicesIn } from '../stack/compose-tiers.ts'
 import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parse } from 'yaml'
 import { nanosOf, toAttributes, traceRequest } from '../otlp/json.ts'
 import { buckets, counter, gauge, histogram, metricsRequest, number } from '../otlp/metrics.ts'
 import { readPage } from '../otlp/page.ts'
@@ -11,17 +10,14 @@ import { postOtlp } from '../otlp/post.ts'
 import { eventually, ownSettings, startStack } from '../stack/own-stack.ts'
 import { runningPid } from '../stack/processes.ts'
 import { prometheus } from '../stack/queries.ts'
-import { ROOT, type Settings, url } from '../stack/settings.ts'
+import { type Settings, url } from '../stack/settings.ts'
 
 /** For how long one sender floods the others, in seconds. For longer: FLOOD_SECONDS=600 tsx --test test/one-sender.test.ts */
 const FLOOD_MS = 1000 * Number(process.env.FLOOD_SECONDS ?? 30)
 /** What the README promises of each page. */
 const PAGE_MB = 25
 /** The Collector's container would be ended above it. */
-const MEMORY_MIB = Number.parseInt(
-  parse(readFileSync(resolve(ROOT, 'docker-compose.yml'), 'utf8'), { merge: true }).services.collector.mem_limit,
-  10,
-)
+const MEMORY_MIB = Number.parseInt(servicesIn().collector?.mem_limit ?? '', 10)
 
 const GOOD = ['ant', 'bee', 'cat', 'dog', 'elk']
 const BAD = 'bad'

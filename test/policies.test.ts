@@ -1,20 +1,11 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { before, describe, test } from 'node:test'
 import { resourceSpans, toAttributes } from '../otlp/json.ts'
 import { postOtlp } from '../otlp/post.ts'
+import { ownFolder } from '../stack/own-folder.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { eventually, ownSettings, quiet, WAITING_AT_ONCE } from '../stack/own-stack.ts'
 import { activatePolicy, activePolicy, checkPolicy, SHIPPED_POLICY } from '../stack/policy.ts'
@@ -73,11 +64,7 @@ describe(
 )
 
 describe('a file that is not a list of policies gets an error that says what it is', () => {
-  let folder: string
-  before(() => {
-    folder = mkdtempSync(join(tmpdir(), 'wood-test-'))
-  })
-  after(() => rmSync(folder, { recursive: true, force: true }))
+  const folder = ownFolder()
   const never = () => assert.fail('no collector may be started')
   const told = async (path: string) => (await checkPolicyFile(path, never)).map(({ message }) => message).join()
   const file = (name: string, content: string | Buffer) => {

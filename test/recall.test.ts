@@ -9,7 +9,7 @@ import { randomOf } from '../random/random.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { runRecall } from '../stack/commands/recall.ts'
 import { ownSettings, quiet } from '../stack/own-stack.ts'
-import { SHIPPED_POLICY } from '../stack/policy.ts'
+import { shippedList } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { replay } from '../workbench/replay.ts'
 import { withVariables } from '../workbench/variables.ts'
@@ -59,7 +59,7 @@ test('of three thousand must-keep traces in every profile, none is missed or kep
 })
 
 test('without a policy, its own class is missed, and no other', async () => {
-  const list = parse(readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8')) as { name: string }[]
+  const list = parse(shippedList()) as { name: string }[]
   const file = resolve(settings.state, 'without-self-buys.yaml')
   writeFileSync(file, stringify(list.filter(({ name }) => name !== 'keep-self-buys')))
   const { report, holds } = await runRecall(settings, { seed: 7, count: 1000 }, quiet, file)
@@ -73,7 +73,7 @@ test('without a policy, its own class is missed, and no other', async () => {
 test('the policy in the README keeps every run of the agent that it names', async () => {
   const [, policy = ''] =
     /```yaml\n(- name: keep-night-auditor\n[\s\S]*?)```/.exec(readFileSync(resolve(ROOT, 'README.md'), 'utf8')) ?? []
-  const shipped = readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8')
+  const shipped = shippedList()
   const list = resolve(settings.state, 'with-an-agent.yaml')
   writeFileSync(
     list,

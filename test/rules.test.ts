@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { before, test } from 'node:test'
 import { execa } from 'execa'
@@ -10,6 +9,7 @@ import { counted } from '../grafana/source/counting.ts'
 import { renderPriceRules } from '../grafana/source/price-rules.ts'
 import { parsePrices } from '../grafana/source/prices.ts'
 import { build } from '../stack/native.ts'
+import { ownFolder } from '../stack/own-folder.ts'
 import { eventually, ownSettings, play, quiet, startStack } from '../stack/own-stack.ts'
 import { prometheus } from '../stack/queries.ts'
 import { writePrometheusFiles } from '../stack/services.ts'
@@ -83,14 +83,10 @@ for (const file of readdirSync(FOLDER)) {
         })),
       })),
     }
-    const folder = mkdtempSync(join(tmpdir(), 'wood-rules-'))
-    try {
-      writeFileSync(join(folder, file), stringify(whole, asWritten))
-      const { stdout } = await execa(promtool, ['test', 'rules', file], { cwd: folder })
-      assert.match(stdout, /SUCCESS/)
-    } finally {
-      rmSync(folder, { recursive: true })
-    }
+    const folder = ownFolder()
+    writeFileSync(join(folder, file), stringify(whole, asWritten))
+    const { stdout } = await execa(promtool, ['test', 'rules', file], { cwd: folder })
+    assert.match(stdout, /SUCCESS/)
   })
 }
 
@@ -118,21 +114,17 @@ test('every alert has one test in which it fires and one in which it does not', 
 
 /** Runs promtool with rules that are generated from other prices and budgets than the shipped ones. */
 async function generatedSay(prices: string, budgets: string, tests: string): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'wood-rules-'))
-  try {
-    writeFileSync(join(folder, 'prices.rules.yaml'), renderPriceRules(parsePrices(prices)))
-    writeFileSync(join(folder, 'budgets.rules.yaml'), renderBudgetRules(parseBudgets(budgets)))
-    const alerts = resolve(FOLDER, '../alerts.rules.yaml')
-    const files = `rule_files: [prices.rules.yaml, budgets.rules.yaml, ${alerts}]`
-    writeFileSync(
-      join(folder, 'test.yaml'),
-      `${files}\nevaluation_interval: 5s\ngroup_eval_order: [cost, spending]\nfuzzy_compare: true\ntests:\n${tests}`,
-    )
-    const { stdout } = await execa(promtool, ['test', 'rules', 'test.yaml'], { cwd: folder })
-    assert.match(stdout, /SUCCESS/)
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
+  const folder = ownFolder()
+  writeFileSync(join(folder, 'prices.rules.yaml'), renderPriceRules(parsePrices(prices)))
+  writeFileSync(join(folder, 'budgets.rules.yaml'), renderBudgetRules(parseBudgets(budgets)))
+  const alerts = resolve(FOLDER, '../alerts.rules.yaml')
+  const files = `rule_files: [prices.rules.yaml, budgets.rules.yaml, ${alerts}]`
+  writeFileSync(
+    join(folder, 'test.yaml'),
+    `${files}\nevaluation_interval: 5s\ngroup_eval_order: [cost, spending]\nfuzzy_compare: true\ntests:\n${tests}`,
+  )
+  const { stdout } = await execa(promtool, ['test', 'rules', 'test.yaml'], { cwd: folder })
+  assert.match(stdout, /SUCCESS/)
 }
 
 const tokens = (agent: string, model: string, type: string, values: string) =>

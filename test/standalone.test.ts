@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, globSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { execa } from 'execa'
+import { ownFolder } from '../stack/own-folder.ts'
 import { build } from '../stack/native.ts'
 import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
@@ -11,30 +11,26 @@ import { backendThatTakesAll, sendFailedCall } from './one-trace.ts'
 
 const README = readFileSync(resolve(ROOT, 'collector/README.md'), 'utf8')
 const blocks = [...README.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, text = '']) => text)
-const otelcol = blocks.find((text) => text.includes('\notelcol ')) ?? assert.fail('there is no otelcol line')
+const otelcol = blocks.find((text) => text.includes('\notelcol-contrib ')) ?? assert.fail('there is no otelcol-contrib line')
 const docker = blocks.find((text) => text.startsWith('docker run ')) ?? assert.fail('there is no docker run line')
 
 let settings: Settings
-let folder: string
+const folder = ownFolder()
 
 before(async () => {
   settings = await ownSettings()
-  folder = mkdtempSync(resolve(tmpdir(), 'wood-alone-'))
-})
-after(() => {
-  rmSync(folder, { recursive: true, force: true })
 })
 
 test('collector/ alone, started by the line of its README, masks a failed call and hands it on', async () => {
   cpSync(resolve(ROOT, 'collector'), resolve(folder, 'collector'), { recursive: true })
   mkdirSync(resolve(folder, 'bin'))
   const programs = await build(settings, ['collector'], quiet)
-  symlinkSync(programs('otelcol-woodland'), resolve(folder, 'bin/otelcol'))
+  symlinkSync(programs('otelcol-woodland'), resolve(folder, 'bin/otelcol-contrib'))
 
   const backend = await backendThatTakesAll()
   const ports = Object.entries(settings.ports).filter(([name]) => /^(?:OTLP|COLLECTOR)_/.test(name))
   const queue = resolve(folder, 'queue')
-  const line = otelcol.replace(/QUEUE_DIR=\S+/, `QUEUE_DIR=${queue}`).replace('\notelcol ', '\nexec otelcol ')
+  const line = otelcol.replace(/QUEUE_DIR=\S+/, `QUEUE_DIR=${queue}`).replace('\notelcol-contrib ', '\nexec otelcol-contrib ')
   const collector = execa('sh', ['-c', line], {
     cwd: folder,
     env: {

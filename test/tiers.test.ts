@@ -1,25 +1,23 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { KEPT_TO_FILE } from '../evidence/tiers/verdicts.ts'
-import { makeTrace, makeTraffic, requestOf } from '../evidence/traffic.ts'
-import type { Span, TraceRequest } from '../otlp/json.ts'
-import { plainSpans } from '../otlp/plain.ts'
+import { startTiers } from '../evidence/tiers/processes.ts'
+import { compared, KEPT_TO_FILE, keptIn } from '../evidence/tiers/verdicts.ts'
+import { type Labelled, makeTrace, makeTraffic, requestOf } from '../evidence/traffic.ts'
+import type { Span } from '../otlp/json.ts'
 import { postOtlp } from '../otlp/post.ts'
 import { randomOf } from '../random/random.ts'
+import { ownFolder } from '../stack/own-folder.ts'
 import { bootNative, haltNative, reloadCollector, statusNative } from '../stack/boot.ts'
-import { launcherFor } from '../stack/collectors.ts'
-import { reload } from '../stack/commands/reload.ts'
+import { launcherFor, tiersLauncher } from '../stack/collectors.ts'
+import { reload, upSince } from '../stack/commands/reload.ts'
 import { verify } from '../stack/commands/verify.ts'
-import { build } from '../stack/native.ts'
 import { eventually, ownSettings, quiet, startStack } from '../stack/own-stack.ts'
 import { activePolicy, SHIPPED_POLICY } from '../stack/policy.ts'
 import { freePorts } from '../stack/ports.ts'
 import { runningPid, signal } from '../stack/processes.ts'
 import { prometheus } from '../stack/queries.ts'
-import { collectorArguments, collectorEnvironment } from '../stack/services.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
 import { collectors, judges } from '../stack/tiers.ts'
 import { COMMITTED_RECORDING } from '../stack/workbench.ts'
@@ -32,80 +30,43 @@ import { SHORTEST_WAITS_SPEED } from '../workbench/replay.ts'
 const KEEP_ALL = 'collector/policies/keep-everything.yaml'
 
 describe('two gateways and three samplers', () => {
-  let settings: Settings
-  let folder: string
+  const sink = join(ownFolder(), 'sink.yaml')
   let launcher: Launcher
   let plain: Launcher
-  let count = 0
 
   before(async () => {
-    settings = await ownSettings()
-    folder = mkdtempSync(join(tmpdir(), 'wood-tiers-'))
-    writeFileSync(join(folder, 'sink.yaml'), KEPT_TO_FILE)
-    const program = (await build(settings, ['collector-tiers'], quiet))('otelcol-tiers')
+    writeFileSync(sink, KEPT_TO_FILE)
+    const settings = await ownSettings()
+    launcher = await tiersLauncher(settings, quiet)
     plain = await launcherFor(settings, quiet, 'native')
-    const args = (overlays: readonly string[]) => collectorArguments(settings, overlays)
-    launcher = {
-      ...plain,
-      collector: (_, overlays, env) => ({
-        file: program,
-        args: args(overlays),
-        env: { ...collectorEnvironment(settings), ...env },
-      }),
-    }
-  })
-  after(() => {
-    rmSync(folder, { recursive: true, force: true })
   })
 
   /** The two ways in which a gateway waits for a sampler. */
   const OWN_QUEUES = { SAMPLER_QUEUES: 'true' }
   const ONE_QUEUE = { SAMPLER_PATIENCE: '60s' }
 
-  type Waits = Readonly<{ root: string; afterRoot: string }>
+  type Env = Readonly<Record<string, string>>
+  const judgingBy = (list: string, root: string, afterRoot: string): Env => ({
+    POLICY_FILE: resolve(ROOT, list),
+    DECISION_WAIT: root,
+    DECISION_WAIT_AFTER_ROOT: afterRoot,
+  })
   /** A Collector that writes what it keeps to a file of its own. */
-  async function judging(list: string, waits: Waits, { overlays = [] as string[], env = {}, by = launcher } = {}) {
-    const own = join(folder, `judge-${++count}`)
-    mkdirSync(own)
-    const file = join(own, 'kept.jsonl')
-    const running = await startCollector(by, {
-      folder: own,
-      overlays: [join(folder, 'sink.yaml'), ...overlays],
-      env: {
-        KEPT_FILE: file,
-        POLICY_FILE: resolve(ROOT, list),
-        DECISION_WAIT: waits.root,
-        DECISION_WAIT_AFTER_ROOT: waits.afterRoot,
-        ...env,
-      },
-    })
+  async function judging(by: Launcher, env: Env, ...overlays: readonly string[]) {
+    const folder = ownFolder()
+    const file = join(folder, 'kept.jsonl')
+    const running = await startCollector(by, { folder, overlays: [sink, ...overlays], env: { KEPT_FILE: file, ...env } })
     return { ...running, file }
   }
 
-  const sampler = (list: string, waits: Waits, port: number) =>
-    judging(list, waits, {
-      overlays: ['collector/overlays/sampler.yaml'],
-      env: { OTLP_GRPC_PORT: String(port), COLLECTOR_NAME: `sampler-${port}` },
+  async function tiers(env: Env, gatewayEnv: Env = OWN_QUEUES) {
+    const folder = ownFolder()
+    const files = [0, 1, 2].map((index) => join(folder, `kept-${index}.jsonl`))
+    const { gateways, samplers } = await startTiers(launcher, {
+      ...{ folder, gateways: 2, samplers: 3, env, gatewayEnv, samplerFiles: [sink] },
+      samplerEnv: (index) => ({ KEPT_FILE: files[index] ?? '' }),
     })
-
-  async function tiers(list: string, waits: Waits, waiting: Readonly<Record<string, string>> = OWN_QUEUES) {
-    const ports = await freePorts(3)
-    const samplers = await Promise.all(ports.map((port) => sampler(list, waits, port)))
-    const gateway = (name: string) => {
-      const own = join(folder, `${name}-${++count}`)
-      mkdirSync(own)
-      return startCollector(launcher, {
-        folder: own,
-        overlays: ['collector/overlays/gateway.yaml'],
-        env: {
-          POLICY_FILE: resolve(ROOT, list),
-          COLLECTOR_NAME: name,
-          SAMPLERS: JSON.stringify({ static: { hostnames: ports.map((port) => `127.0.0.1:${port}`) } }),
-          ...waiting,
-        },
-      })
-    }
-    return { ports, samplers, gateways: await Promise.all([gateway('gateway-1'), gateway('gateway-2')]) }
+    return { files, samplers, gateways: gateways.map(({ now }) => now()) }
   }
 
   /** Sends request after request, to one gateway after the other. */
@@ -122,18 +83,6 @@ describe('two gateways and three samplers', () => {
     await Promise.all(posting.map(({ stop }) => stop()))
   }
 
-  /** The policy and the number of spans of each kept trace, by file. */
-  function keptIn(file: string): ReadonlyMap<string, string> {
-    const kept = new Map<string, { policy: string; spans: number }>()
-    const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : []
-    for (const line of lines)
-      for (const { traceId, scope } of plainSpans(JSON.parse(line) as TraceRequest)) {
-        const own = kept.get(traceId) ?? { policy: String(scope[COLLECTOR.POLICY]), spans: 0 }
-        kept.set(traceId, { ...own, spans: own.spans + 1 })
-      }
-    return new Map([...kept].map(([id, { policy, spans }]) => [id, `${policy}, ${spans} spans`]))
-  }
-
   const counter = async ({ metrics }: Running, name: string) => sumOf(await metrics(), name)
   const held = (one: Running) => counter(one, 'otelcol_processor_tail_sampling_sampling_traces_on_memory')
   const accepted = (one: Running) => counter(one, 'otelcol_receiver_accepted_spans')
@@ -141,14 +90,15 @@ describe('two gateways and three samplers', () => {
 
   test('give the same verdicts as one Collector, split no trace, and count every span once', async () => {
     const traffic = { seed: 7, mustKeep: 1200, perSecond: 1500, speed: SHORTEST_WAITS_SPEED }
-    const labelled: { id: string; kind: string; spans: number }[] = []
+    const labelled: Labelled[] = []
     const requests: Request[] = []
     for await (const request of makeTraffic(traffic, (trace) => void labelled.push(trace))) requests.push(request)
-    const waits = { root: '30s', afterRoot: '6s' }
+    const env = judgingBy(SHIPPED_POLICY, '30s', '6s')
 
-    const one = await judging(SHIPPED_POLICY, waits, { by: plain })
+    const one = await judging(plain, env)
     await send([one], requests)
-    const { samplers, gateways } = await tiers(SHIPPED_POLICY, waits)
+    const { files, samplers: members, gateways } = await tiers(env)
+    const samplers = members.map(({ now }) => now())
     await send(gateways, requests)
     const sent = labelled.reduce((sum, { spans }) => sum + spans, 0)
     const sumOver = async (some: readonly Running[], ask: (one: Running) => Promise<number>) =>
@@ -168,25 +118,16 @@ describe('two gateways and three samplers', () => {
     await Promise.all(gateways.map(({ stop }) => stop()))
     await Promise.all([one, ...samplers].map(({ stop }) => stop()))
 
-    const expected = keptIn(one.file)
-    const mustKeep = labelled.filter(({ kind }) => kind !== 'routine')
-    assert.ok(mustKeep.length >= 1200 && labelled.length > mustKeep.length)
-    assert.ok(expected.size >= mustKeep.length && expected.size < labelled.length)
-    const files = samplers.map(({ file }) => keptIn(file))
-    for (const file of files) assert.ok(file.size > expected.size / 6, 'each sampler judged a share')
-    const found = new Map(files.flatMap((file) => [...file]))
-    assert.equal(
-      files.reduce((sum, { size }) => sum + size, 0),
-      found.size,
-      'no trace was judged by two samplers',
-    )
-    assert.deepEqual([...found].sort(), [...expected].sort())
+    const found = compared(labelled, await keptIn(one.file), await Promise.all(files.map(keptIn)))
+    assert.ok(found.mustKeep >= 1200 && found.traces > found.mustKeep)
+    assert.ok(found.byOne >= found.mustKeep && found.byOne < found.traces)
+    assert.ok(found.leastShare > 1 / 6, 'each sampler judged a share')
+    assert.deepEqual([found.split, found.different], [0, 0], 'judged by two samplers, or otherwise than by one Collector')
   })
 
-  async function killed(way: Readonly<Record<string, string>>) {
+  async function killed(way: Env) {
     const TRACES = 240
-    const waits = { root: '120s', afterRoot: '1s' }
-    const { ports, samplers, gateways } = await tiers(KEEP_ALL, waits, way)
+    const { files, samplers, gateways } = await tiers(judgingBy(KEEP_ALL, '120s', '1s'), way)
     const traces = Array.from({ length: 3 * TRACES }, (_, index) => makeTrace('routine', randomOf(11, index)).spans)
     const isRoot = (span: Span) => span.parentSpanId === undefined
     const judged = traces.slice(0, TRACES)
@@ -197,18 +138,21 @@ describe('two gateways and three samplers', () => {
       Array.from({ length: some.length / 10 }, (_, index) =>
         requestOf(0, some.slice(index * 10, index * 10 + 10).flat()),
       )
-    const all = () => new Map(files.flatMap((file) => [...keptIn(file)]))
-    const files = samplers.map(({ file }) => file)
-    const lost = (some: readonly (readonly Span[])[]) => {
-      const kept = all()
-      return some.filter((spans) => kept.get(spans[0]?.traceId ?? '') !== `keep-everything, ${spans.length} spans`)
+    const kept = () => Promise.all(files.map(keptIn))
+    /** How many are not stored, or not with each of their spans once. */
+    const lost = async (some: readonly (readonly Span[])[]) => {
+      const all = new Map((await kept()).flatMap((of) => [...of]))
+      return some.filter((spans) => {
+        const found = all.get(spans[0]?.traceId ?? '')
+        return found?.policy !== 'keep-everything' || found.spans !== spans.length
+      }).length
     }
 
     await send(gateways, inRequests(judged))
-    await eventually(async () => assert.equal(lost(judged).length, 0))
+    await eventually(async () => assert.equal(await lost(judged), 0))
     await send(gateways, inRequests(waiting))
     await eventually(async () => {
-      const holding = await Promise.all(samplers.map(held))
+      const holding = await Promise.all(samplers.map(({ now }) => held(now())))
       assert.equal(
         holding.reduce((sum, part) => sum + part),
         TRACES,
@@ -216,21 +160,20 @@ describe('two gateways and three samplers', () => {
     })
     const [, victim] = samplers
     assert.ok(victim)
-    const inItsHands = await held(victim)
+    const inItsHands = await held(victim.now())
     assert.ok(inItsHands > TRACES / 6)
-    await victim.kill()
+    await victim.now().kill()
 
     // Gateways answer at once, and hold what is for that sampler until it is there again.
     await send(gateways, inRequests(later))
-    const back = await sampler(KEEP_ALL, waits, ports[1] ?? 0)
-    files.push(back.file)
-    await eventually(async () => assert.equal(lost(later).length, 0))
+    await victim.start()
+    await eventually(async () => assert.equal(await lost(later), 0))
     await Promise.all(gateways.map(({ stop }) => stop()))
-    for (const one of [samplers[0], samplers[2], back]) await one?.stop()
+    for (const { now } of samplers) await now().stop()
 
-    assert.deepEqual([lost(judged).length, lost(waiting).length, lost(later).length], [0, inItsHands, 0])
-    const places = files.map((file) => keptIn(file).size).reduce((sum, size) => sum + size)
-    assert.equal(places, all().size, 'no trace was judged twice')
+    assert.deepEqual([await lost(judged), await lost(waiting), await lost(later)], [0, inItsHands, 0])
+    const ids = (await kept()).flatMap((of) => [...of.keys()])
+    assert.equal(ids.length, new Set(ids).size, 'no trace was judged twice')
   }
 
   for (const [name, way] of Object.entries({ 'a queue for each sampler': OWN_QUEUES, 'one queue': ONE_QUEUE }))
@@ -238,13 +181,12 @@ describe('two gateways and three samplers', () => {
       killed(way))
 
   describe('what is wrong in a gateway is refused at its start, or counted', () => {
-    const gateway = async (env: Readonly<Record<string, string>>) => {
-      const own = join(folder, `wrong-${++count}`)
-      mkdirSync(own)
-      const shared = { POLICY_FILE: resolve(ROOT, KEEP_ALL), COLLECTOR_NAME: 'gateway-1' }
-      const overlays = ['collector/overlays/gateway.yaml']
-      return startCollector(launcher, { folder: own, overlays, env: { ...shared, ...env } })
-    }
+    const gateway = (env: Env) =>
+      startCollector(launcher, {
+        folder: ownFolder(),
+        overlays: ['collector/overlays/gateway.yaml'],
+        env: { POLICY_FILE: resolve(ROOT, KEEP_ALL), COLLECTOR_NAME: 'gateway-1', ...env },
+      })
     const call = requestOf(0, makeTrace('routine', randomOf(3, 1)).spans)
     const failed = (one: Running) => counter(one, 'otelcol_exporter_send_failed_spans')
 
@@ -263,13 +205,11 @@ describe('two gateways and three samplers', () => {
 
     test('another token than that of the samplers: spans are counted as failed, and an alert fires', async () => {
       const [port = 0] = await freePorts(1)
+      const own = { OTLP_GRPC_PORT: String(port), COLLECTOR_NAME: 'sampler-1', OTLP_TOKEN: 'a-token-of-sixteen' }
       const judge = await judging(
-        KEEP_ALL,
-        { root: '30s', afterRoot: '1s' },
-        {
-          overlays: ['collector/overlays/token.yaml', 'collector/overlays/sampler.yaml'],
-          env: { OTLP_GRPC_PORT: String(port), COLLECTOR_NAME: 'sampler-1', OTLP_TOKEN: 'a-token-of-sixteen' },
-        },
+        launcher,
+        { ...judgingBy(KEEP_ALL, '30s', '1s'), ...own },
+        ...['token', 'sampler'].map((name) => `collector/overlays/${name}.yaml`),
       )
       const hostnames = [`127.0.0.1:${port}`]
       const one = await gateway({
@@ -280,7 +220,7 @@ describe('two gateways and three samplers', () => {
       await eventually(async () => assert.equal(await failed(one), call.spans.length))
       await one.stop()
       await judge.stop()
-      assert.equal(keptIn(judge.file).size, 0)
+      assert.equal((await keptIn(judge.file)).size, 0)
     })
   })
 })
@@ -297,10 +237,6 @@ describe('make up TIERS=2x3', () => {
   after(() => end?.())
 
   const inForce = () => readFileSync(activePolicy(settings), 'utf8')
-  const upSince = (one: { settings: Settings }) =>
-    fetch(url(one.settings, 'COLLECTOR_HEALTH_PORT')).then(
-      async (answer) => (await answer.json()) as { upSince: string },
-    )
 
   test('verify finds its tick in Tempo and its metrics in Prometheus, and a token is asked for at every door', async () => {
     const said: string[] = []
@@ -337,7 +273,7 @@ describe('make up TIERS=2x3', () => {
       recording: COMMITTED_RECORDING,
       launcher: { ...launcher, say: (line: string) => void said.push(line) },
     }
-    const times = async () => (await Promise.all(judges(settings).map(upSince))).map(({ upSince }) => upSince)
+    const times = () => Promise.all(judges(settings).map(upSince))
     const before = await times()
     await reload(settings, { ...ask, policy: KEEP_ALL, tell: (name) => reloadCollector(settings, name) })
     assert.match(said.join('\n'), /collector {3}all 3 samplers use it, ready again/)

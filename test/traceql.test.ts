@@ -6,7 +6,8 @@ import type { Entry } from '../sim/ledger.ts'
 import { eventually, ownSettings, play, type Run, startStack } from '../stack/own-stack.ts'
 import { type Span, tempoMetrics, tempoSearch, tempoTrace } from '../stack/queries.ts'
 import { type Settings, url } from '../stack/settings.ts'
-import { entriesOf, shippedAndTheRest } from './runs.ts'
+import { shippedAndTheRest } from '../stack/policy.ts'
+import { entriesOf } from './runs.ts'
 
 const TICKS = 60
 

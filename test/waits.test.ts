@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
+import { sendTo } from './collector.ts'
 import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { nanosOf, type Span, toAttributes, traceRequest } from '../otlp/json.ts'
-import { postOtlp } from '../otlp/post.ts'
 import { eventually, ownSettings, SHIPPED_WAITS, startStack } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { tempoSearch, tempoTrace } from '../stack/queries.ts'
@@ -25,13 +25,12 @@ before(async () => {
 })
 after(() => end?.())
 
-async function send(span: Span, service: string): Promise<void> {
-  const { ok } = await postOtlp(
-    url(settings, 'OTLP_HTTP_PORT', '/v1/traces'),
+const send = (span: Span, service: string) =>
+  sendTo(
+    url(settings, 'OTLP_HTTP_PORT'),
+    '/v1/traces',
     traceRequest([span], { resource: { 'service.name': service } }),
   )
-  assert.ok(ok)
-}
 
 /** Plays the traces, and returns how long after its root each was found by TraceQL, from the shortest to the longest. */
 async function found(): Promise<readonly number[]> {

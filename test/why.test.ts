@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { main } from './collector.ts'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { before, describe, test } from 'node:test'
 import { execa } from 'execa'
 import { parse } from 'yaml'
 import { attributeOf, endOf, type Span, startOf } from '../otlp/json.ts'
+import { ownFolder } from '../stack/own-folder.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { askSweep } from '../stack/commands/tune.ts'
 import { askWhy } from '../stack/commands/why.ts'
 import { ownSettings, quiet, WAITING_AT_ONCE } from '../stack/own-stack.ts'
-import { SHIPPED_POLICY } from '../stack/policy.ts'
-import { tsx } from '../stack/service.ts'
+import { SHIPPED_POLICY, shippedList } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { CLASSES, COMMITTED_RECORDING, classesOf } from '../stack/workbench.ts'
 import { classified, classLists, type Study, study } from '../workbench/classes.ts'
@@ -29,7 +29,7 @@ const SLOW_MS = 200
 const LIST = 'the list'
 const SPEED = 20
 
-let folder: string
+const folder = ownFolder()
 let settings: Settings
 let found: Study
 /** The result of `make tune`: a replay of the whole recording with the shipped list and with each of its policies. */
@@ -38,13 +38,12 @@ const spansOf = new Map<string, Span[]>()
 const asked = { a: SHIPPED_POLICY, recording: COMMITTED_RECORDING, classes: CLASSES, format: 'json' } as const
 
 before(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'wood-test-'))
   mkdirSync(join(folder, 'tmp'))
   process.env.TMPDIR = join(folder, 'tmp')
   settings = await ownSettings({ BOOT: 'native' })
   for await (const { spans } of readRecording(RECORDING))
     for (const span of spans) spansOf.set(span.traceId, [...(spansOf.get(span.traceId) ?? []), span])
-  const list = readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8')
+  const list = shippedList()
   const traffic = { requests: () => readRecording(RECORDING), speed: SPEED, slowCall: ENV.SLOW_CALL }
   const launcher = await launcherFor(settings, quiet)
   const classes = await classesOf(launcher, CLASSES, ENV)
@@ -54,9 +53,6 @@ before(async () => {
   decided = new Map(lists.map(({ name }) => [name, answers.get(name) ?? new Map()]))
 })
 
-after(() => {
-  rmSync(folder, { recursive: true, force: true })
-})
 
 function file(name: string, text: string): string {
   writeFileSync(join(folder, name), text)
@@ -193,10 +189,7 @@ describe('why', WAITING_AT_ONCE, () => {
   })
 
   test('of the command line is one sentence and exit code 1, or a table', async () => {
-    const run = (env: Record<string, string>) => {
-      const { file: node, args, cwd } = tsx('stack/main.ts', 'why')
-      return execa(node, args, { cwd, env: { ...settings.env, ...env }, reject: false })
-    }
+    const run = (env: Record<string, string>) => main({ ...settings.env, ...env }, 'why')
     const missing = await run({ TRACE: '' })
     assert.equal(missing.exitCode, 1)
     assert.match(missing.stderr, /^TRACE names no trace: [^\n]*$/)
@@ -298,12 +291,8 @@ describe('a sweep', WAITING_AT_ONCE, () => {
   })
 
   test('of the command line draws its table', async () => {
-    const { file: node, args, cwd } = tsx('stack/main.ts', 'tune', '--sweep', 'slow-call=2s..4s/2s')
-    const { exitCode, stdout } = await execa(node, args, {
-      cwd,
-      env: { ...settings.env, SPEED: String(SPEED), FORMAT: 'markdown' },
-      reject: false,
-    })
+    const env = { ...settings.env, SPEED: String(SPEED), FORMAT: 'markdown' }
+    const { exitCode, stdout } = await main(env, 'tune', '--sweep', 'slow-call=2s..4s/2s')
     assert.equal(exitCode, 0)
     const [first] = parse(readFileSync(resolve(ROOT, CLASSES), 'utf8')) as readonly { name: string }[]
     assert.match(

@@ -1,34 +1,26 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { main } from './collector.ts'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { before, describe, test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { execa } from 'execa'
 import { parse } from 'yaml'
 import { type Labelled, MUST_KEEP, makeTraffic, PROFILES } from '../evidence/traffic.ts'
 import { type Span, spansOf, toAttributes, traceRequest } from '../otlp/json.ts'
 import { type Entry, readLedger } from '../sim/ledger.ts'
+import { ownFolder } from '../stack/own-folder.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { makeRecording } from '../stack/commands/record.ts'
 import { askWorkbench } from '../stack/commands/tune.ts'
 import { ownSettings, quiet, WAITING_AT_ONCE } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
-import { tsx } from '../stack/service.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { CLASSES, COMMITTED_RECORDING, classesOf } from '../stack/workbench.ts'
 import { classified, classLists, type Study, study } from '../workbench/classes.ts'
 import type { Launcher } from '../workbench/collector.ts'
 import { ledgerBeside, readRecording, timeFactorOf } from '../workbench/recording.ts'
-import {
-  AFTER_ROOT,
-  DECISION_WAIT,
-  type Decisions,
-  recordedMs,
-  replay,
-  replayEach,
-  type Traffic,
-} from '../workbench/replay.ts'
+import { AFTER_ROOT, DECISION_WAIT, type Decisions, recordedMs, replay, replayEach, type Traffic } from '../workbench/replay.ts'
 import { singlePolicies } from '../workbench/single-policies.ts'
 import { UserError } from '../workbench/user-error.ts'
 
@@ -39,7 +31,7 @@ const lines = gunzipSync(readFileSync(RECORDING)).toString().trimEnd().split('\n
 const ENV = { TOKEN_HEAVY: '5000', SLOW_CALL: '200ms', SLOW_RUN: '800ms', HEAVY_CALL: '600' }
 const FAST = 20
 
-let folder: string
+const folder = ownFolder()
 let settings: Settings
 let launcher: Launcher
 let found: Study
@@ -61,7 +53,6 @@ const idsAndPolicies = (decisions: Decisions) =>
   [...decisions].map(([id, { policy, spans }]) => `${id} ${policy} ${spans}`).sort()
 
 before(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'wood-test-'))
   mkdirSync(join(folder, 'tmp'))
   process.env.TMPDIR = join(folder, 'tmp')
   settings = await ownSettings(ENV)
@@ -72,7 +63,6 @@ before(async () => {
   kept = await judge(shipped('woodland'))
 })
 
-after(() => rmSync(folder, { recursive: true, force: true }))
 
 test('the classes agree with the ledger of the run', () => {
   const entries = readLedger(ledgerBeside(RECORDING))
@@ -250,12 +240,8 @@ describe('a replay', WAITING_AT_ONCE, () => {
 
   test('tune names the must-keep traces that another policy would lose, and ends with exit code 1', async () => {
     const b = 'collector/policies/keep-errors-only.yaml'
-    const {
-      file: node,
-      args,
-      cwd,
-    } = tsx('stack/main.ts', 'tune', '--b', b, '--format', 'json', '--speed', String(FAST))
-    const { exitCode, stdout } = await execa(node, args, { cwd, env: { ...settings.env, ...ENV }, reject: false })
+    const flags = ['--b', b, '--format', 'json', '--speed', String(FAST)]
+    const { exitCode, stdout } = await main({ ...settings.env, ...ENV }, 'tune', ...flags)
     assert.equal(exitCode, 1)
     const { diff, a } = JSON.parse(stdout)
     assert.ok(diff.mustKeepLost > 0)
@@ -422,8 +408,7 @@ describe('a new recording', () => {
 })
 
 test('Ctrl-C in the middle of a replay ends it, with its collectors and files', async () => {
-  const { file: node, args, cwd } = tsx('stack/main.ts', 'tune', '--speed', '1')
-  const running = execa(node, args, { cwd, env: { ...settings.env, ...ENV }, reject: false, all: true, buffer: true })
+  const running = main({ ...settings.env, ...ENV }, 'tune', '--speed', '1')
   for await (const line of running.iterable({ from: 'stderr' })) if (/spans sent/.test(line)) running.kill('SIGINT')
   const { exitCode } = await running
   assert.equal(exitCode, 130)

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
+import { ownFolder } from '../stack/own-folder.ts'
 import { parse } from 'yaml'
 import { classified, classLists, readClasses, study } from './classes.ts'
 import type { Decisions } from './replay.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'classes-test-'))
-after(() => rmSync(folder, { recursive: true }))
+const folder = ownFolder()
 
 const SHIPPED = join(import.meta.dirname, 'classes.yaml')
 const VALUES = { SLOW_CALL: '3s', SLOW_RUN: '9s', TOKEN_HEAVY: '10', HEAVY_CALL: '7' }

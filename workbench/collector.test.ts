@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
+import { ownFolder } from '../stack/own-folder.ts'
 import { freePorts } from '../stack/ports.ts'
 import { type Launcher, startCollector } from './collector.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'wood-collector-'))
-after(() => rmSync(folder, { recursive: true, force: true }))
+const folder = ownFolder()
 
 const READY = "console.error('Everything is ready. Begin running and processing data.')"
 

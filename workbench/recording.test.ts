@@ -1,18 +1,14 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
+import { ownFolder } from '../stack/own-folder.ts'
 import { gzipSync } from 'node:zlib'
 import { traceRequest } from '../otlp/json.ts'
 import { readRecording, timeFactorOf } from './recording.ts'
 import { UserError } from './user-error.ts'
 
-let folder: string
-before(() => {
-  folder = mkdtempSync(join(tmpdir(), 'wood-recording-'))
-})
-after(() => rmSync(folder, { recursive: true, force: true }))
+const folder = ownFolder()
 
 const MARK = '\ufeff'
 const line = (name: string) =>

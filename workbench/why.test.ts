@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
+import { ownFolder } from '../stack/own-folder.ts'
 import type { Span, TraceRequest } from '../otlp/json.ts'
 import { type Classify, findTrace, type Why, whyReport } from './why.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'why-test-'))
-after(() => rmSync(folder, { recursive: true }))
+const folder = ownFolder()
 
 const span = (traceId: string, name = 'chat'): Span => ({
   traceId,

@@ -25,6 +25,8 @@ type TiersAsked = Readonly<{
   listed?: number
   /** For all processes. */
   env: Readonly<Record<string, string>>
+  /** How gateways wait for a sampler that is away: without, each sampler has a queue. */
+  gatewayEnv?: Readonly<Record<string, string>>
   /** Files that all gateways load before the overlay of their tier. */
   gatewayFiles?: readonly string[]
   /** Files that all samplers load before the overlay of their tier, such as those of backends. */
@@ -70,7 +72,7 @@ export async function startTiers(launcher: Launcher, asked: TiersAsked): Promise
   const gateways = await several(asked.gateways, (index) =>
     member(`gateway-${index + 1}`, [...(asked.gatewayFiles ?? []), 'collector/overlays/gateway.yaml'], {
       SAMPLERS: `\${file:${known}}`,
-      SAMPLER_QUEUES: 'true',
+      ...(asked.gatewayEnv ?? { SAMPLER_QUEUES: 'true' }),
     }),
   )
   list(samplers.slice(0, asked.listed))

@@ -15,7 +15,7 @@ import { startTiers, stopTiers } from './processes.ts'
 
 /** Takes the place of the backends: what is kept is written to a file. */
 export const KEPT_TO_FILE = `
-exporters: { file/kept: { path: "\${env:KEPT_FILE}", flush_interval: 100ms } }
+exporters: { file/kept: { path: "\${env:KEPT_FILE}", flush_interval: 100ms, append: true } }
 service: { pipelines: { traces/file: { receivers: [forward/stored], exporters: [file/kept] } } }
 `
 
@@ -23,7 +23,7 @@ service: { pipelines: { traces/file: { receivers: [forward/stored], exporters: [
 export type Kept = Readonly<{ policy: string; spans: number }>
 
 /** What is in a file that `KEPT_TO_FILE` wrote, by trace id. */
-async function keptIn(file: string): Promise<ReadonlyMap<string, Kept>> {
+export async function keptIn(file: string): Promise<ReadonlyMap<string, Kept>> {
   const kept = new Map<string, Kept>()
   if (!existsSync(file)) return kept
   for await (const line of createInterface({ input: createReadStream(file) })) {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { onLoopback } from '../../otlp/loopback.ts'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
@@ -37,16 +38,13 @@ test('wrong usage is one line with the value, the rule and the fix, and exit cod
 })
 
 test('a port in use is one line and exit code 1', async (t) => {
-  const holder = createServer().listen(0, '127.0.0.1')
-  t.after(() => holder.close())
-  await once(holder, 'listening')
-  const address = holder.address()
-  assert.ok(typeof address === 'object' && address)
-  const { code, err } = await run(['--port', String(address.port)])
+  const { port, close } = await onLoopback(createServer())
+  t.after(close)
+  const { code, err } = await run(['--port', String(port)])
   assert.equal(code, 1)
   assert.match(
     err,
-    new RegExp(`^error: cannot listen on 127.0.0.1 port ${address.port}: it is in use; .*VLLM_PORT\\)\\n$`),
+    new RegExp(`^error: cannot listen on 127.0.0.1 port ${port}: it is in use; .*VLLM_PORT\\)\\n$`),
   )
 })
 

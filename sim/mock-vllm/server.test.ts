@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
+import { onLoopback } from '../../otlp/loopback.ts'
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { after, test } from 'node:test'
 import { type Tracer, trace } from '@opentelemetry/api'
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
@@ -40,13 +40,9 @@ async function serve({
     timeFactor: 1000,
     ...more,
   }
-  const server = modelServer(settings, tracer).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  opened.push(() => {
-    server.close()
-    server.closeAllConnections()
-  })
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const server = modelServer(settings, tracer)
+  const { url, close } = await onLoopback(server)
+  opened.push(close)
   const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'EMPTY', maxRetries: 2 })
   const metric = async (name: string) =>
     Number(

@@ -16,12 +16,11 @@ import { tabulate } from '../../workbench/table.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { launcherFor } from '../collectors.ts'
 import { writeMeasured } from '../measured.ts'
-import { eventually, ownSettings, play, quiet, SHIPPED_WAITS, startStack } from '../own-stack.ts'
+import { eventually, ownSettings, play, quiet, SHIPPED_WAITS, simulator, startStack } from '../own-stack.ts'
 import { SHIPPED_POLICY } from '../policy.ts'
 import { runningPid, started } from '../processes.ts'
 import { phoenixSpans, prometheus, tempoSearch } from '../queries.ts'
-import { tsx } from '../service.ts'
-import { ROOT, type Settings, url } from '../settings.ts'
+import { ROOT, type Settings } from '../settings.ts'
 import { quantile, speed } from '../speed.ts'
 import { COMMITTED_RECORDING } from '../workbench.ts'
 
@@ -48,15 +47,8 @@ async function loss(settings: Settings): Promise<void> {
   const count = async (query: string) => (await prometheus(settings, query))[0]?.value ?? 0
   const everything = `sum(traces_span_metrics_calls_total{service_name="${packageJson.name}"})`
   const before = await count(everything)
-  const { entries, spans, id } = await play(
-    settings,
-    '--ticks',
-    '600',
-    '--tick-interval',
-    `${100 * Number(settings.env.TIME_FACTOR)}ms`,
-    '--seed',
-    '3',
-  )
+  const interval = `${100 * Number(settings.env.TIME_FACTOR)}ms`
+  const { entries, spans, id } = await play(settings, '--ticks', '600', '--tick-interval', interval, '--seed', '3')
   const ticks = ticksOf(entries)
   const seconds = ticks.reduce((sum, { ms }) => sum + Math.max(100, ms), 0) / 1000
   const found = await eventually(async () => {
@@ -131,31 +123,11 @@ async function freshness(settings: Settings): Promise<number> {
 /** The CPU cost of telemetry in the simulator: milliseconds a round, and the ratio to the CPU without telemetry. */
 async function overhead(settings: Settings) {
   const TICKS = 200
-  const cpu = async (env: Record<string, string>) => {
-    const ledger = resolve(settings.state, `bench-${process.hrtime.bigint()}.jsonl`)
-    const flags = [
-      '--ticks',
-      String(TICKS),
-      '--tick-interval',
-      '1ms',
-      '--seed',
-      '5',
-      '--ledger',
-      ledger,
-      '--base-url',
-      url(settings, 'VLLM_PORT', '/v1'),
-    ]
-    const { file, args, cwd } = tsx('sim/main.ts', ...flags)
-    const { stdout } = await execa('sh', ['-c', '"$@" >/dev/null 2>&1; times', 'sh', file, ...args], {
-      cwd,
-      env: {
-        PATH: settings.env.PATH ?? '',
-        TIME_FACTOR: settings.env.TIME_FACTOR ?? '1',
-        OTEL_EXPORTER_OTLP_ENDPOINT: url(settings, 'OTLP_HTTP_PORT'),
-        ...env,
-      },
-      extendEnv: false,
-    })
+  const cpu = async (more: Record<string, string>) => {
+    const flags = ['--ticks', String(TICKS), '--tick-interval', '1ms', '--seed', '5']
+    const { file, args, cwd, env } = simulator(settings, ...flags)
+    const words = ['-c', '"$@" >/dev/null 2>&1; times', 'sh', file, ...args]
+    const { stdout } = await execa('sh', words, { cwd, env: { ...env, ...more }, extendEnv: false })
     const [, user, system] = /\n(\S+) (\S+)$/.exec(stdout) ?? []
     const seconds = (text = '') => Number(/(\d+)m/.exec(text)?.[1] ?? 0) * 60 + Number(/([\d.]+)s/.exec(text)?.[1] ?? 0)
     return seconds(user) + seconds(system)

@@ -1,12 +1,10 @@
-import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { biasOf, biasReport, isUnbiased } from '../../evidence/bias.ts'
 import { BEGINNING } from '../../evidence/traffic.ts'
 import type { Caller } from '../../workbench/collector.ts'
 import { launcherFor } from '../collectors.ts'
 import type { Result } from '../measured.ts'
-import { SHIPPED_POLICY } from '../policy.ts'
-import { ROOT, type Settings } from '../settings.ts'
+import { shippedList } from '../policy.ts'
+import { type Settings } from '../settings.ts'
 import { wholeNumber } from '../whole-number.ts'
 import { pricesOf } from '../workbench.ts'
 
@@ -21,6 +19,6 @@ export async function runBias(
 ): Promise<Result> {
   const size = { seed: wholeNumber('SEED', seed), traces, salts, priceOf: pricesOf(BEGINNING) }
   const launcher = await launcherFor(settings, options)
-  const bias = await biasOf(launcher, readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8'), size, weigh)
+  const bias = await biasOf(launcher, shippedList(), size, weigh)
   return { report: (format) => biasReport(bias, size, format), holds: isUnbiased(bias) }
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import http from 'node:http'
 import https, { type RequestOptions } from 'node:https'
-import { nanosOf, toAttributes } from '../../otlp/json.ts'
+import { logsRequest, nanosOf, toAttributes } from '../../otlp/json.ts'
 import { ANNOTATORS } from '../../phoenix/annotations.ts'
 import { DIALECTS, EVENTS, GEN_AI, OTHER } from '../../vocabulary/attributes.ts'
 import { UserError } from '../../workbench/user-error.ts'
@@ -43,35 +43,24 @@ export async function askEvaluate(settings: Settings, asked: AskedEvaluate): Pro
   const spans = await keptTrace(settings, asked.trace)
   const span = judged(spans, asked.agent)
   const about = (key: string) => ({ [key]: span.attributes[key] })
-  await send(settings, {
-    resourceLogs: [
-      {
-        resource: { attributes: toAttributes({ [OTHER.SERVICE_NAME]: span.resource[OTHER.SERVICE_NAME] }) },
-        scopeLogs: [
-          {
-            logRecords: [
-              {
-                timeUnixNano: nanosOf(Date.now()),
-                traceId: span.traceId,
-                spanId: span.spanId,
-                eventName: EVENTS.EVALUATION,
-                attributes: toAttributes({
-                  ...about(GEN_AI.AGENT),
-                  ...about(GEN_AI.PROMPT_VERSION),
-                  ...about(OTHER.VARIANT),
-                  [GEN_AI.EVALUATION_NAME]: name,
-                  [GEN_AI.EVALUATION_SCORE]: score,
-                  [GEN_AI.EVALUATION_LABEL]: label,
-                  [GEN_AI.EVALUATION_EXPLANATION]: why,
-                  [DIALECTS.EVALUATION_BY]: by.toUpperCase(),
-                }),
-              },
-            ],
-          },
-        ],
-      },
-    ],
-  })
+  const record = {
+    timeUnixNano: nanosOf(Date.now()),
+    traceId: span.traceId,
+    spanId: span.spanId,
+    eventName: EVENTS.EVALUATION,
+    attributes: toAttributes({
+      ...about(GEN_AI.AGENT),
+      ...about(GEN_AI.PROMPT_VERSION),
+      ...about(OTHER.VARIANT),
+      [GEN_AI.EVALUATION_NAME]: name,
+      [GEN_AI.EVALUATION_SCORE]: score,
+      [GEN_AI.EVALUATION_LABEL]: label,
+      [GEN_AI.EVALUATION_EXPLANATION]: why,
+      [DIALECTS.EVALUATION_BY]: by.toUpperCase(),
+    }),
+  }
+  const resource = { [OTHER.SERVICE_NAME]: span.resource[OTHER.SERVICE_NAME] }
+  await send(settings, logsRequest([record], { resource }))
   const shown = relays(chosenBackends(settings)).map(({ to, what }) => `${to.title} gets it with other ${what}.`)
   return [
     `${name} of ${span.name}, trace ${span.traceId}, is counted on the boards.`,

@@ -1,6 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { spanKey } from '../../evidence/drills/balance.ts'
 import { exploreFixed } from '../../grafana/source/links.ts'
 import { GEN_AI, OTHER } from '../../vocabulary/attributes.ts'
@@ -8,24 +6,13 @@ import type { Caller } from '../../workbench/collector.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { waitFor } from '../../workbench/wait.ts'
 import { chosenBackends, served } from '../backends/backends.ts'
-import {
-  callsOf,
-  EXAMPLES,
-  exampleOf,
-  expectations,
-  install,
-  lacks,
-  modelServer,
-  RUNS,
-  runExample,
-  serviceOf,
-} from '../examples.ts'
+import { callsOf, EXAMPLES, exampleOf, expectations, install, lacks, modelServer, RUNS, runExample, serviceOf } from '../examples.ts'
 import { eventually, ownSettings, startStack } from '../own-stack.ts'
-import { SHIPPED_POLICY } from '../policy.ts'
+import { shippedAndTheRest, THE_REST } from '../policy.ts'
 import { isFree } from '../ports.ts'
 import { phoenixSpans, prometheus, type Span, tempoSearch, tempoTrace } from '../queries.ts'
 import { hasGrafana } from '../remembered.ts'
-import { ROOT, type Settings, url } from '../settings.ts'
+import { type Settings, url } from '../settings.ts'
 
 /** A trace is judged some seconds after its root has ended, and then stored. */
 const PATIENCE_MS = 30_000
@@ -120,12 +107,9 @@ export async function examples(names: readonly string[], { cancel, say }: Caller
   for (const name of names) exampleOf(name)
   const settings = await ownSettings({ VLLM_PRESET: 'calm' }) // The mock's mistakes would change what an example does.
   const programs = await install(settings, names, { cancel, say })
-  // The shipped list and a policy that keeps the rest: so the list must keep the failed run, and all runs are stored.
-  const [list, rest] = [resolve(settings.state, 'shipped-and-the-rest.yaml'), 'keep-the-rest']
-  const shipped = readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8')
-  writeFileSync(list, `${shipped}\n- name: ${rest}\n  type: always_sample\n`)
   say('starting a stack of its own')
-  const end = await startStack(settings, list, ['tempo', 'phoenix', 'prometheus', 'collector', 'mock-vllm'])
+  // The shipped list must keep the failed run, and all runs are stored.
+  const end = await startStack(settings, shippedAndTheRest(settings), ['tempo', 'phoenix', 'prometheus', 'collector', 'mock-vllm'])
   try {
     const bad: string[] = []
     for (const name of names) {
@@ -133,7 +117,7 @@ export async function examples(names: readonly string[], { cancel, say }: Caller
       const said: string[] = []
       try {
         await runExample(settings, { name, run, programs }, { cancel, say: (line) => said.push(line) })
-        say(`ok   ${name.padEnd(14)} ${await held(settings, { name, run, rest }, cancel)}`)
+        say(`ok   ${name.padEnd(14)} ${await held(settings, { name, run }, cancel)}`)
       } catch (error) {
         cancel.throwIfAborted()
         bad.push(name)
@@ -151,10 +135,10 @@ export async function examples(names: readonly string[], { cancel, say }: Caller
   }
 }
 
-type Played = Readonly<{ name: string; run: string; rest: string }>
+type Played = Readonly<{ name: string; run: string }>
 
 /** Holds what is stored of one run to what is expected, and says what it is. Throws when it is something else. */
-async function held(settings: Settings, { name, run, rest }: Played, cancel: AbortSignal): Promise<string> {
+async function held(settings: Settings, { name, run }: Played, cancel: AbortSignal): Promise<string> {
   const expected = expectations[name]
   if (!expected) throw new Error('examples/expect.yaml has no entry for it')
   const model = settings.env.VLLM_MODEL || 'Qwen/Qwen2.5-3B-Instruct'
@@ -193,7 +177,7 @@ async function held(settings: Settings, { name, run, rest }: Played, cancel: Abo
   const policy = spans.find(({ traceId, scope }) => traceId === failed && scope['tailsampling.policy'])?.scope
   const keeper = String(policy?.['tailsampling.policy'] ?? 'no policy')
   const agents = [...new Set(calls.map(({ attributes }) => attributes[GEN_AI.AGENT]))].join(', ')
-  if (keeper === rest || keeper.startsWith('sample'))
+  if (keeper === THE_REST || keeper.startsWith('sample'))
     throw new Error(`the run that failed would be lost: ${keeper} kept it, and no policy for failures`)
   const tokens = await counted(settings, name, calls)
   return `${RUNS} traces, ${spans.length} spans in Tempo and Phoenix; ${calls.length} model calls by ${agents}; ${tokens} tokens counted; the failed run was kept by ${keeper}`

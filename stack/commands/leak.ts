@@ -20,7 +20,7 @@ import { launcherFor } from '../collectors.ts'
 import type { Result } from '../measured.ts'
 import { otlpSink } from '../otlp-sink.ts'
 import { portsOfItsOwn } from '../ports.ts'
-import { bytesFrom, phoenixProjects, phoenixSpans } from '../queries.ts'
+import { bytesFrom, pageOf, phoenixProjects, phoenixSpans } from '../queries.ts'
 import { type PortName, ROOT, type Settings, url } from '../settings.ts'
 import { wholeNumber } from '../whole-number.ts'
 
@@ -175,7 +175,7 @@ async function arrived(
   const wantedLogs = sent.filter(({ signal }) => signal === 'logs').length
   let state = ''
   const isThere = async () => {
-    const metrics = (await bytesFrom(url(settings, 'COLLECTOR_METRICS_PORT', '/metrics'))).toString()
+    const metrics = await pageOf(settings)
     meanwhile()
     const records = sumOf(metrics, 'otelcol_exporter_sent_log_records', `exporter="${exporterOf(otlp.id)}"`)
     const handedOn = backends.map(({ id }) =>

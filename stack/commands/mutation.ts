@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { readCases } from '../../evidence/cases.ts'
 import { type Mutant, madeTraffic, missed, mutationReport, tryMutants } from '../../evidence/mutation.ts'
@@ -8,7 +8,7 @@ import { readRecording } from '../../workbench/recording.ts'
 import { trialIn } from '../../workbench/trial.ts'
 import { launcherFor } from '../collectors.ts'
 import type { Result } from '../measured.ts'
-import { SHIPPED_POLICY } from '../policy.ts'
+import { shippedList } from '../policy.ts'
 import { ROOT, type Settings } from '../settings.ts'
 import { COMMITTED_RECORDING } from '../workbench.ts'
 
@@ -30,7 +30,7 @@ export async function runMutation(settings: Settings, options: Caller): Promise<
       return defect && `${defect.message}.`
     })
   const recording = resolve(ROOT, COMMITTED_RECORDING)
-  const verdicts = await tryMutants(launcher, readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8'), {
+  const verdicts = await tryMutants(launcher, shippedList(), {
     cases,
     check,
     others: [{ requests: () => readRecording(recording), speed: SPEED, slowCall: '' }, ...madeTraffic(OTHER_TRACES)],

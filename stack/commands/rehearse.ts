@@ -13,24 +13,10 @@ import { UserError } from '../../workbench/user-error.ts'
 import { BACKENDS, chosenBackends, running as inContainers, served } from '../backends/backends.ts'
 import { eventually } from '../own-stack.ts'
 import { freePorts, portsOfItsOwn } from '../ports.ts'
-import { bytesFrom, prometheus, tempoSearch, tempoTrace } from '../queries.ts'
-import {
-  copyRepository,
-  crash,
-  docker,
-  findEngine,
-  label,
-  leftovers,
-  lines,
-  make,
-  removeAll,
-  running,
-  type Stage,
-  stateOf,
-  volumes,
-} from '../rehearsal/stage.ts'
+import { pageOf, prometheus, tempoSearch, tempoTrace } from '../queries.ts'
+import { copyRepository, crash, docker, findEngine, label, leftovers, lines, make, removeAll, running, type Stage, stateOf, volumes } from '../rehearsal/stage.ts'
 import { IMAGES, type Image, makeStandIn } from '../rehearsal/stand-ins.ts'
-import { ROOT, readSettings, url } from '../settings.ts'
+import { portVariables, ROOT, readSettings, url } from '../settings.ts'
 import { collectors, type Instance, judges, receivers } from '../tiers.ts'
 
 /** How long the images may take to come. A machine without a way to a registry hears so at once, as a rule. */
@@ -210,8 +196,7 @@ async function shareOut(stage: Stage, gateway: Instance | undefined, samplers: r
   const taken = () =>
     Promise.all(
       samplers.map(async (one) => {
-        const page = await bytesFrom(url(one.settings, 'COLLECTOR_METRICS_PORT', '/metrics'))
-        return sumOf(page.toString(), 'otelcol_receiver_accepted_spans')
+        return sumOf(await pageOf(one.settings), 'otelcol_receiver_accepted_spans')
       }),
     )
   const before = await taken()
@@ -408,8 +393,7 @@ async function main(): Promise<void> {
       BACKENDS: SHIPPED,
       COMPOSE_PROJECT_NAME: project,
     }
-    const written = Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, String(port)]))
-    const asked = { state: folder, ports, env: { ...given, ...written } }
+    const asked = { state: folder, ports, env: { ...given, ...portVariables({ ports }) } }
     const settings = await findEngine(asked, folder, { cancel, say })
     const bare = { project, copy: await copyRepository(folder), settings, cancel }
     try {

@@ -1,5 +1,4 @@
-import { readFileSync, rmSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { rmSync } from 'node:fs'
 import { compareVerdicts, type Verdicts } from '../../evidence/tiers/verdicts.ts'
 import type { Caller } from '../../workbench/collector.ts'
 import { drawIn } from '../../workbench/draw.ts'
@@ -9,20 +8,12 @@ import type { Result } from '../measured.ts'
 import { COSTS_HEAD, costRow, measuredWaiting } from '../measured-costs.ts'
 import { ownSettings } from '../own-stack.ts'
 import { costOf, type Measured } from '../plan.ts'
-import { SHIPPED_POLICY } from '../policy.ts'
+import { shippedList } from '../policy.ts'
 import { type Checked, checkPlan, measureCosts } from '../scale/cost.ts'
 import { makeLab } from '../scale/lab.ts'
-import {
-  type Endurance,
-  endure,
-  LOADED,
-  measureThroughput,
-  RECOVERED_WITHIN_SECONDS,
-  SAMPLER_SHARE,
-  type Scaled,
-} from '../scale/limited.ts'
+import { type Endurance, endure, LOADED, measureThroughput, RECOVERED_WITHIN_SECONDS, SAMPLER_SHARE, type Scaled } from '../scale/limited.ts'
 import { needsProc } from '../scale/throttle.ts'
-import { ROOT, type Settings } from '../settings.ts'
+import { type Settings } from '../settings.ts'
 import { wholeNumber } from '../whole-number.ts'
 
 /** What is aimed at. */
@@ -93,7 +84,7 @@ type Size = Readonly<{ mustKeep: number; minutes: number; seed: number }>
 
 async function measure(settings: Settings, size: Size, options: Caller) {
   const lab = await makeLab(settings, options)
-  const list = withVariables(readFileSync(resolve(ROOT, SHIPPED_POLICY), 'utf8'), {})
+  const list = withVariables(shippedList(), {})
   const verdicts = await compareVerdicts(lab, { list, ...size })
   const costs = await measureCosts(lab)
   const coefficients = { costs, waiting: measuredWaiting() }

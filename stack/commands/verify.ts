@@ -11,10 +11,10 @@ import { isWell, waitFor } from '../../workbench/wait.ts'
 import type { Backend, Tick } from '../backends/backend.ts'
 import { chosenBackends, exporterOf, served } from '../backends/backends.ts'
 import { freePorts } from '../ports.ts'
-import { bytesFrom, prometheus } from '../queries.ts'
+import { pageOf, prometheus } from '../queries.ts'
 import { senderEnvironment } from '../receiver-options.ts'
 import { startLimitMs, tsx } from '../service.ts'
-import { type Settings, url } from '../settings.ts'
+import { type Settings } from '../settings.ts'
 import { judges } from '../tiers.ts'
 
 /** How long one backend may take to show what was sent. With the shipped waits it takes 8 to 9 s; on a busy machine, more than a minute. */
@@ -103,11 +103,7 @@ type HandedOn = Readonly<{ sent: number; failed: number }>
 
 /** How many spans the backend has accepted from the collector since the start of the collector, and how many it has refused for good. */
 async function handedOn(settings: Settings, { id }: Backend): Promise<HandedOn> {
-  const pages = await Promise.all(
-    judges(settings).map(async (one) =>
-      (await bytesFrom(url(one.settings, 'COLLECTOR_METRICS_PORT', '/metrics'))).toString(),
-    ),
-  )
+  const pages = await Promise.all(judges(settings).map((one) => pageOf(one.settings)))
   const count = (name: string) => sumOf(pages.join('\n'), name, `exporter="${exporterOf(id)}"`)
   return { sent: count('otelcol_exporter_sent_spans'), failed: count('otelcol_exporter_send_failed_spans') }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
+import { onLoopback } from '../../otlp/loopback.ts'
 import { request } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { freePorts } from '../ports.ts'
 import { readSettings } from '../settings.ts'
@@ -13,9 +13,8 @@ test('the viewer forwards queries, and nothing else', async (t) => {
     ...settings,
     ports: { ...settings.ports, PROMETHEUS_PORT, TEMPO_PORT, PHOENIX_PORT: 7006 },
   })
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  t.after(() => server.close().closeAllConnections())
-  const { port } = server.address() as AddressInfo
+  const { port, url, close } = await onLoopback(server)
+  t.after(close)
   const status = (method: string, path: string, host = `127.0.0.1:${port}`) =>
     new Promise((done, failed) => {
       request({ port, method, path, headers: { host } }, (answer) => done(answer.resume().statusCode))
@@ -35,11 +34,11 @@ test('the viewer forwards queries, and nothing else', async (t) => {
   assert.equal(await status('GET', '/tempo/shutdown'), 404)
   assert.equal(await status('GET', '/boards.json'), 200)
   assert.equal(await status('GET', '/d/pipeline'), 200)
-  const lost = await fetch(`http://127.0.0.1:${port}/trace/0af7`)
+  const lost = await fetch(`${url}/trace/0af7`)
   assert.equal(lost.status, 404)
   assert.match(await lost.text(), /^Tempo does not answer at /)
-  assert.match(await (await fetch(`http://127.0.0.1:${port}/trace/nothing`)).text(), /is no trace id/)
-  const boards = await (await fetch(`http://127.0.0.1:${port}/boards.json`)).text()
+  assert.match(await (await fetch(`${url}/trace/nothing`)).text(), /is no trace id/)
+  const boards = await (await fetch(`${url}/boards.json`)).text()
   assert.deepEqual([...new Set(boards.match(/http:\/\/[^/]+(?=\/redirects\/)/g))], ['http://127.0.0.1:7006'])
   assert.equal(await status('GET', '/..%2f..%2fpackage.json'), 404)
   assert.equal(await status('GET', '/../index.html'), 404)
