@@ -164,7 +164,7 @@ export const quantile = (values: readonly number[], q: number) =>
 /**
  * The CPU cost of one span in each variant of the pipeline, beside a pipeline that drops it: lines of Markdown. Variants take
  * turns, and the median of five turns counts. `BASE` names a commit whose `collector/` takes turns too; `SHAPE` one variant.
- * Throws `UserError` when git does not know the commit.
+ * Throws `UserError` when git does not know the commit, or there is no such variant.
  */
 export async function speed(settings: Settings, say: (line: string) => void): Promise<readonly string[]> {
   const launcher = await launcherFor(settings, { ...quiet, say }, 'native')
@@ -172,7 +172,12 @@ export async function speed(settings: Settings, say: (line: string) => void): Pr
   const { SHAPE: only, BASE: base } = process.env
   return withScratch(async (folder) => {
     const all = [...SHAPES, ...(base ? atCommit(base, await extract(base, folder)) : [])]
-    const shapes = all.filter(({ name }) => !only || name === PASSTHROUGH || name.startsWith(only))
+    const asked = all.filter(({ name }) => !only || name.startsWith(only))
+    if (asked.length === 0)
+      throw new UserError(
+        `SHAPE=${only} is no variant. There are: ${[...new Set(all.map(({ name }) => name))].join(', ')}`,
+      )
+    const shapes = all.filter((shape) => shape.name === PASSTHROUGH || asked.includes(shape))
     const rows: (readonly string[])[] = []
     const waiting: string[] = []
     for (const { bytes, spans } of SIZES) {
