@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { servicesIn } from '../compose-tiers.ts'
 import { readdirSync, readFileSync } from 'node:fs'
 import { matchesGlob, resolve } from 'node:path'
 import { test } from 'node:test'
 import { execa } from 'execa'
 import { parse } from 'yaml'
 import { UserError } from '../../workbench/user-error.ts'
+import { servicesIn } from '../compose-tiers.ts'
 import { readRecipes } from '../native.ts'
 import { ROOT, readSettings, type Settings } from '../settings.ts'
 import { BACKENDS, chosenBackends, collectorFile, exporterOf, running, served } from './backends.ts'
@@ -179,8 +179,8 @@ test('BACKENDS names some of the backends, in any order, each once', () => {
 })
 
 test('a backend that is chosen and lacks a variable is refused', () => {
-  refused({ BACKENDS: 'tempo,langfuse' }, /^LANGFUSE_HOST is not set, and the backend langfuse needs it: make up /)
-  refused({ BACKENDS: 'otlp' }, /^OTLP_BACKEND_ENDPOINT is not set, and the backend otlp needs it: make up /)
+  refused({ BACKENDS: 'tempo,langfuse' }, /^LANGFUSE_HOST is not set, and the backend langfuse needs it: export /)
+  refused({ BACKENDS: 'otlp' }, /^OTLP_BACKEND_ENDPOINT is not set, and the backend otlp needs it: export /)
 })
 
 test('Jaeger sends no traces of its own, which would come to our Collector', () => {

@@ -46,7 +46,9 @@ test('for each missing variable of Langfuse, the error has its name', () => {
       refused(
         langfuse,
         value === undefined ? rest : { ...rest, [name]: value },
-        new RegExp(`^${name} is not set, and the backend langfuse needs it: make up BACKENDS=…,langfuse ${name}=`),
+        new RegExp(
+          `^${name} is not set, and the backend langfuse needs it: export ${name}=\\S+ and then make up BACKENDS=…,langfuse$`,
+        ),
         'sk-lf-2',
       )
     }

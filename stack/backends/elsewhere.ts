@@ -7,7 +7,8 @@ export function required({ env }: Settings, { id, needs }: Backend, name: string
   const value = env[name]
   if (value) return value
   throw new UserError(
-    `${name} is not set, and the backend ${id} needs it: make up BACKENDS=…,${id} ${name}=${needs?.[name] ?? '…'}`,
+    // Not as an argument of make: every user of the machine can read those.
+    `${name} is not set, and the backend ${id} needs it: export ${name}=${needs?.[name] ?? '…'} and then make up BACKENDS=…,${id}`,
   )
 }
 
