@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
-import { logsRequest } from '../otlp/json.ts'
 import { test } from 'node:test'
-import { type Span, toAttributes, traceRequest } from '../otlp/json.ts'
+import { logsRequest, type Span, toAttributes, traceRequest } from '../otlp/json.ts'
 import { EVENTS, GEN_AI, OTHER } from '../vocabulary/attributes.ts'
 import { annotationsOf, annotationsOfRecords } from './annotations.ts'
 

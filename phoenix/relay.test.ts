@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
-import { onLoopback } from '../otlp/loopback.ts'
-import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { after, beforeEach, test } from 'node:test'
 import protobuf from 'protobufjs'
 import { toAttributes, traceRequest } from '../otlp/json.ts'
+import { onLoopback } from '../otlp/loopback.ts'
 import { encode } from '../otlp/protobuf.ts'
 import { relay } from './relay.ts'
 

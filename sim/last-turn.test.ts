@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { onLoopback } from '../otlp/loopback.ts'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { test } from 'node:test'
+import { onLoopback } from '../otlp/loopback.ts'
 import { lastTurnFrom } from './last-turn.ts'
 
 test('a Tempo that is not there, or refuses, is no answer: the agent gets the reason', async () => {

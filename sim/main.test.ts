@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { onLoopback } from '../otlp/loopback.ts'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -8,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after, suite, test } from 'node:test'
+import { onLoopback } from '../otlp/loopback.ts'
 import { AGENTS } from './economy/world.ts'
 import { type Entry, readLedger } from './ledger.ts'
 

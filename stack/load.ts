@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { onLoopback } from '../otlp/loopback.ts'
 import { Agent, createServer, request as httpRequest } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ROOT_CONTEXT, trace as traces } from '@opentelemetry/api'
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
+import { onLoopback } from '../otlp/loopback.ts'
 
 export const SPANS_PER_TRACE = 8
 const TRACES_PER_REQUEST = 25

@@ -29,11 +29,7 @@ export const variableOf = ({ ports }: Settings, port: number): PortName =>
   PORT_NAMES.find((name) => ports[name] === port) ?? 'TIERS_PORT'
 
 /** Throws `UserError` when one of the ports of a service is taken, with the program that holds it and the variable to change. */
-export async function refuseTakenPorts(
-  settings: Settings,
-  service: string,
-  wanted: readonly number[],
-): Promise<void> {
+export async function refuseTakenPorts(settings: Settings, service: string, wanted: readonly number[]): Promise<void> {
   for (const port of wanted) {
     if (await isFree(port)) continue
     const name = variableOf(settings, port)

@@ -5,7 +5,7 @@ import { timeFactorOf } from '../workbench/recording.ts'
 import { UserError } from '../workbench/user-error.ts'
 import { variablesIn } from '../workbench/variables.ts'
 import { launcherFor } from './collectors.ts'
-import { checkPolicy, slowCall, shippedList } from './policy.ts'
+import { checkPolicy, shippedList, slowCall } from './policy.ts'
 import { tokenPriceOn } from './prices.ts'
 import { ROOT, type Settings, shownAs } from './settings.ts'
 

@@ -1,28 +1,35 @@
 import assert from 'node:assert/strict'
-import { main, sendTo } from './collector.ts'
-import { pageOf } from '../stack/queries.ts'
 import { randomBytes } from 'node:crypto'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { delimiter, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { execa } from 'execa'
 import { traceRequest } from '../otlp/json.ts'
-import { ownFolder } from '../stack/own-folder.ts'
 import { bootNative, haltNative, reloadCollector, statusNative } from '../stack/boot.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { lastRecording, reload, upSince } from '../stack/commands/reload.ts'
+import { ownFolder } from '../stack/own-folder.ts'
 import { eventually, ownSettings, quiet, SHIPPED_WAITS } from '../stack/own-stack.ts'
 import { activePolicy, policyBefore, SHIPPED_POLICY, shippedList } from '../stack/policy.ts'
 import { started } from '../stack/processes.ts'
-import { tsx } from '../stack/service.ts'
+import { pageOf } from '../stack/queries.ts'
 import { portVariables, ROOT, type Settings, url } from '../stack/settings.ts'
 import { waitsFile } from '../stack/waits.ts'
 import { COMMITTED_RECORDING } from '../stack/workbench.ts'
 import type { Launcher } from '../workbench/collector.ts'
+import { main, sendTo } from './collector.ts'
 
 const folder = ownFolder()
-
 
 /** A PATH with only the named programs. */
 function pathWith(name: string, ...programs: readonly string[]): string {
@@ -197,7 +204,10 @@ test('make doctor names a tool that is too old and a port that is taken, and ask
   const { stdout, exitCode } = await main({ ...portVariables(settings), ...env }, 'doctor')
   for (const squatter of squatters) squatter.close()
   assert.equal(exitCode, 1)
-  assert.match(stdout, /^BAD {2}Go +go1\.19\.1\n {5}Go 1\.19\.1 is too old: collector, prometheus, tempo, collector-tiers must be built once;/m)
+  assert.match(
+    stdout,
+    /^BAD {2}Go +go1\.19\.1\n {5}Go 1\.19\.1 is too old: collector, prometheus, tempo, collector-tiers must be built once;/m,
+  )
   assert.match(stdout, new RegExp(`^BAD {2}TEMPO_PORT ${TEMPO_PORT} .*\n.*make up TEMPO_PORT=…$`, 'm'))
   assert.doesNotMatch(stdout, /JAEGER/)
 })

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { onLoopback } from '../otlp/loopback.ts'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { resolve } from 'node:path'
@@ -8,6 +7,7 @@ import { calcPrice, type MatchLogic, waitForUpdate } from '@pydantic/genai-price
 import { parse } from 'yaml'
 import { OF_THE_CONVENTIONS } from '../grafana/source/catalogue.ts'
 import { series } from '../grafana/source/metrics.ts'
+import { onLoopback } from '../otlp/loopback.ts'
 import { eventually, ownSettings, startStack } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { prometheus } from '../stack/queries.ts'

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { execa } from 'execa'
-import { tsx } from '../stack/service.ts'
 import { resolve } from 'node:path'
+import { execa } from 'execa'
 import { postOtlp } from '../otlp/post.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { quiet } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
+import { tsx } from '../stack/service.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { type Running, type Scratch, startCollector } from '../workbench/collector.ts'
 

@@ -2,17 +2,17 @@ import assert from 'node:assert/strict'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { relative, resolve } from 'node:path'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { parseEnv } from 'node:util'
 import { execa } from 'execa'
 import { parse, parseAllDocuments, stringify } from 'yaml'
 import packageJson from '../package.json' with { type: 'json' }
-import { ownFolder } from '../stack/own-folder.ts'
 import { BACKENDS, collectorFile, lacking, served } from '../stack/backends/backends.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { bootDocker, composeEnvironment, reloadDocker } from '../stack/docker.ts'
 import { dockerEngine } from '../stack/docker-engine.ts'
 import { build, type Programs, readRecipes } from '../stack/native.ts'
+import { ownFolder } from '../stack/own-folder.ts'
 import { ownSettings, quiet } from '../stack/own-stack.ts'
 import { activePolicy, SHIPPED_POLICY } from '../stack/policy.ts'
 import { dashboards, services as nativeServices, writePrometheusFiles } from '../stack/services.ts'
@@ -125,7 +125,6 @@ before(async () => {
   const profiles = ['mock-vllm', ...SERVED].join()
   byHand = await compose({ PATH: settings.env.PATH, HOME: settings.env.HOME, COMPOSE_PROFILES: profiles })
 })
-
 
 test('every port is published on loopback only, with the number of .env or of the environment', () => {
   const published = (of: Services) =>
@@ -695,8 +694,7 @@ test('VOLUME=high loads the same overlay in both boots, and changes nothing else
 })
 
 test('VOLUME must be one of two words, and cannot be used with a recording, which would not be masked', () => {
-  const asked = (env: Record<string, string>) => () =>
-    composeEnvironment(withEnv(env))
+  const asked = (env: Record<string, string>) => () => composeEnvironment(withEnv(env))
   assert.throws(asked({ VOLUME: 'loud' }), /VOLUME must be "ordinary" or "high", not "loud"/)
   assert.throws(asked({ VOLUME: 'high', RECORD: 'yes' }), /RECORD=yes .* would not be masked\. Leave out one/)
   assert.equal(asked({ VOLUME: 'ordinary' })().COMPOSE_FILE, undefined)
@@ -707,9 +705,13 @@ test('in both boots, the collector requires OTLP_TOKEN and the agents send it', 
   const { collector, sim, 'mock-vllm': model } = await compose(composeEnvironment(guarded))
   assert.ok(collector?.command?.includes('/collector/overlays/token.yaml'))
   assert.ok(nativeOf(guarded).args.includes(resolve(ROOT, 'collector/overlays/token.yaml')))
-  for (const env of [collector?.environment, nativeOf(guarded).env])
-    assert.equal(env?.OTLP_TOKEN, 'a-token-of-sixteen')
-  for (const env of [sim?.environment, model?.environment, nativeOf(guarded, 'sim').env, nativeOf(guarded, 'mock-vllm').env])
+  for (const env of [collector?.environment, nativeOf(guarded).env]) assert.equal(env?.OTLP_TOKEN, 'a-token-of-sixteen')
+  for (const env of [
+    sim?.environment,
+    model?.environment,
+    nativeOf(guarded, 'sim').env,
+    nativeOf(guarded, 'mock-vllm').env,
+  ])
     assert.equal(env?.OTEL_EXPORTER_OTLP_HEADERS, 'authorization=Bearer%20a-token-of-sixteen')
 })
 
@@ -730,8 +732,7 @@ test('with TLS, the files are where the collector and the agents read them, and 
 })
 
 test('a short token, and a certificate without its key, are refused', () => {
-  const asked = (env: Record<string, string>) => () =>
-    composeEnvironment(withEnv(env))
+  const asked = (env: Record<string, string>) => () => composeEnvironment(withEnv(env))
   assert.throws(asked({ OTLP_TOKEN: 'short' }), /OTLP_TOKEN is not valid: it must have 16 characters or more/)
   assert.throws(asked({ OTLP_TOKEN: 'has a space in the middle' }), /OTLP_TOKEN is not valid/)
   assert.throws(asked({ OTLP_TLS_CERT: 'cert.pem' }), /OTLP_TLS_CERT is set, but OTLP_TLS_KEY is not/)

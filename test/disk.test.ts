@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { before, describe, test } from 'node:test'
 import { execa } from 'execa'
-import { ownFolder } from '../stack/own-folder.ts'
 import { launcherFor } from '../stack/collectors.ts'
+import { ownFolder } from '../stack/own-folder.ts'
 import { ownSettings, quiet, WAITING_AT_ONCE } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { tsx } from '../stack/service.ts'
@@ -46,7 +46,6 @@ before(async () => {
   settings = await ownSettings({ BOOT: 'native' })
   launcher = await launcherFor(settings, quiet, 'native')
 })
-
 
 const refused = (work: Promise<unknown>) =>
   assert.rejects(work, (error) => {

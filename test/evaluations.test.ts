@@ -4,7 +4,15 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fromAttributes, logsRequest, nanosOf, spansOf, type TraceRequest, toAttributes, traceRequest } from '../otlp/json.ts'
+import {
+  fromAttributes,
+  logsRequest,
+  nanosOf,
+  spansOf,
+  type TraceRequest,
+  toAttributes,
+  traceRequest,
+} from '../otlp/json.ts'
 import { readPage } from '../otlp/page.ts'
 import { eventually, ownSettings } from '../stack/own-stack.ts'
 import type { Settings } from '../stack/settings.ts'

@@ -32,10 +32,7 @@ describe('the committed table', WAITING_AT_ONCE, () => {
 
   test('a list that decides differently gives another table', async () => {
     const file = resolve(settings.state, 'patient.yaml')
-    writeFileSync(
-      file,
-      shippedList().replace(/"\$\{env:SLOW_CALL[^}]*\}"/, '"350ms"'),
-    )
+    writeFileSync(file, shippedList().replace(/"\$\{env:SLOW_CALL[^}]*\}"/, '"350ms"'))
     const changes = changed(committedTable('tune'), await goldenOf(settings, file, quiet))
     assert.match(changes, /^- \| slow-call .*^\+ \| slow-call /ms)
     assert.doesNotMatch(changes, /parse-error \(must keep\)/)

@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict'
-import { main } from './collector.ts'
-import { portVariables } from '../stack/settings.ts'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readRecordings } from '../evidence/foreign/recordings.ts'
-import { eachSpan, endOf, logsRequest, nanosOf, type Span, type TraceRequest, toAttributes, traceRequest } from '../otlp/json.ts'
+import {
+  eachSpan,
+  endOf,
+  logsRequest,
+  nanosOf,
+  type Span,
+  type TraceRequest,
+  toAttributes,
+  traceRequest,
+} from '../otlp/json.ts'
 import { counter, metricsRequest, number } from '../otlp/metrics.ts'
 import { postOtlp } from '../otlp/post.ts'
 import { type Random, randomOf } from '../random/random.ts'
@@ -12,9 +19,9 @@ import { phoenix } from '../stack/backends/phoenix.ts'
 import { inspect, Unreachable } from '../stack/commands/inspect.ts'
 import { eventually, ownSettings, play, quiet, startStack } from '../stack/own-stack.ts'
 import { prometheus, tempoSearch } from '../stack/queries.ts'
-import { type Settings, url } from '../stack/settings.ts'
+import { portVariables, type Settings, url } from '../stack/settings.ts'
 import { UserError } from '../workbench/user-error.ts'
-import { sendTo } from './collector.ts'
+import { main, sendTo } from './collector.ts'
 
 /** More lines than this are not read. */
 const LONGEST = 40

@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict'
-import { sendTo } from './collector.ts'
-import { servicesIn } from '../stack/compose-tiers.ts'
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
@@ -8,13 +6,24 @@ import { after, before, describe, test } from 'node:test'
 import { Client, credentials, status as grpcStatus, type ServiceError } from '@grpc/grpc-js'
 import { parse } from 'yaml'
 import { spanKey } from '../evidence/drills/balance.ts'
-import { resourceSpans, type AnyValue, fromAttributes, integer, nanosOf, type Span, text, traceRequest } from '../otlp/json.ts'
+import {
+  type AnyValue,
+  fromAttributes,
+  integer,
+  nanosOf,
+  resourceSpans,
+  type Span,
+  text,
+  traceRequest,
+} from '../otlp/json.ts'
 import { encode } from '../otlp/protobuf.ts'
 import { BACKENDS, collectorFile, served } from '../stack/backends/backends.ts'
+import { servicesIn } from '../stack/compose-tiers.ts'
 import { eventually, ownSettings, startStack } from '../stack/own-stack.ts'
 import { pageOf, phoenixData, phoenixSpans, tempoTrace } from '../stack/queries.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
 import { sumOf } from '../workbench/collector.ts'
+import { sendTo } from './collector.ts'
 
 const KEEP_ALL = 'collector/policies/keep-everything.yaml'
 const MIB = 1024 ** 2

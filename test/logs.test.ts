@@ -1,16 +1,21 @@
 import assert from 'node:assert/strict'
-import { pageOf } from '../stack/queries.ts'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { OTLPLogExporter as GrpcExporter } from '@opentelemetry/exporter-logs-otlp-grpc'
 import { OTLPLogExporter as HttpExporter } from '@opentelemetry/exporter-logs-otlp-proto'
 import { resourceFromAttributes } from '@opentelemetry/resources'
-import { InMemoryLogRecordExporter, LoggerProvider, type LogRecordExporter, SimpleLogRecordProcessor } from '@opentelemetry/sdk-logs'
+import {
+  InMemoryLogRecordExporter,
+  LoggerProvider,
+  type LogRecordExporter,
+  SimpleLogRecordProcessor,
+} from '@opentelemetry/sdk-logs'
 import { type AnyValue, type Attribute, fromAttributes, fromValue, toAttributes, toValue } from '../otlp/json.ts'
 import { BACKENDS, collectorFile } from '../stack/backends/backends.ts'
 import { otlpSink } from '../stack/otlp-sink.ts'
 import { eventually, ownSettings } from '../stack/own-stack.ts'
+import { pageOf } from '../stack/queries.ts'
 import { type Settings, url } from '../stack/settings.ts'
 import { type Running, sumOf } from '../workbench/collector.ts'
 import { waitFor } from '../workbench/wait.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { chmodSync, cpSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { before, test } from 'node:test'
+import { test } from 'node:test'
 import { execa } from 'execa'
 import { ownFolder } from '../stack/own-folder.ts'
 import { ROOT } from '../stack/settings.ts'
@@ -14,7 +14,6 @@ const MAKEFILE = readFileSync(resolve(ROOT, 'Makefile'), 'utf8')
 const targets = /^\.PHONY: (.+)$/m.exec(MAKEFILE)?.[1]?.split(' ') ?? []
 
 const folder = ownFolder()
-
 
 /** What make itself takes a variable for. It is not read from the text, so nothing in the text can mislead. */
 async function variableIn(text: string, name: string): Promise<string | undefined> {

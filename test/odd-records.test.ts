@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { onLoopback } from '../otlp/loopback.ts'
 import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import PQueue from 'p-queue'
 import { type AnyValue, type Attribute, fromAttributes, nanosOf, toAttributes, toValue } from '../otlp/json.ts'
+import { onLoopback } from '../otlp/loopback.ts'
 import { readPage, type Sample } from '../otlp/page.ts'
 import { postOtlp } from '../otlp/post.ts'
 import { relay } from '../phoenix/relay.ts'
@@ -211,10 +211,10 @@ type Annotation = Readonly<{
 const annotations: Annotation[] = []
 const phoenix = await onLoopback(
   createServer(async (request, response) => {
-  const { data } = JSON.parse(Buffer.concat(await request.toArray()).toString()) as { data: readonly Annotation[] }
-  annotations.push(...data)
-  response.writeHead(200).end()
-}),
+    const { data } = JSON.parse(Buffer.concat(await request.toArray()).toString()) as { data: readonly Annotation[] }
+    annotations.push(...data)
+    response.writeHead(200).end()
+  }),
 )
 const relayed: string[] = []
 const annotate = await onLoopback(relay({ phoenix: phoenix.url, say: (line) => void relayed.push(line) }))

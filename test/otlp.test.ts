@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { certificateIn } from './certificate.ts'
 import { readFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { resolve } from 'node:path'
@@ -10,6 +9,7 @@ import { ownFolder } from '../stack/own-folder.ts'
 import { eventually, ownSettings, play, startStack } from '../stack/own-stack.ts'
 import { prometheus, tempoSearch } from '../stack/queries.ts'
 import { portVariables, type Settings, url } from '../stack/settings.ts'
+import { certificateIn } from './certificate.ts'
 import { main } from './collector.ts'
 
 const TOKEN = 'a-token-of-the-wood-1234'

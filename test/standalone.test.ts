@@ -3,15 +3,16 @@ import { cpSync, globSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { before, test } from 'node:test'
 import { execa } from 'execa'
-import { ownFolder } from '../stack/own-folder.ts'
 import { build } from '../stack/native.ts'
+import { ownFolder } from '../stack/own-folder.ts'
 import { eventually, ownSettings, quiet } from '../stack/own-stack.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
 import { backendThatTakesAll, sendFailedCall } from './one-trace.ts'
 
 const README = readFileSync(resolve(ROOT, 'collector/README.md'), 'utf8')
 const blocks = [...README.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, text = '']) => text)
-const otelcol = blocks.find((text) => text.includes('\notelcol-contrib ')) ?? assert.fail('there is no otelcol-contrib line')
+const otelcol =
+  blocks.find((text) => text.includes('\notelcol-contrib ')) ?? assert.fail('there is no otelcol-contrib line')
 const docker = blocks.find((text) => text.startsWith('docker run ')) ?? assert.fail('there is no docker run line')
 
 let settings: Settings
@@ -30,7 +31,9 @@ test('collector/ alone, started by the line of its README, masks a failed call a
   const backend = await backendThatTakesAll()
   const ports = Object.entries(settings.ports).filter(([name]) => /^(?:OTLP|COLLECTOR)_/.test(name))
   const queue = resolve(folder, 'queue')
-  const line = otelcol.replace(/QUEUE_DIR=\S+/, `QUEUE_DIR=${queue}`).replace('\notelcol-contrib ', '\nexec otelcol-contrib ')
+  const line = otelcol
+    .replace(/QUEUE_DIR=\S+/, `QUEUE_DIR=${queue}`)
+    .replace('\notelcol-contrib ', '\nexec otelcol-contrib ')
   const collector = execa('sh', ['-c', line], {
     cwd: folder,
     env: {

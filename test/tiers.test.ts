@@ -8,11 +8,11 @@ import { type Labelled, makeTrace, makeTraffic, requestOf } from '../evidence/tr
 import type { Span } from '../otlp/json.ts'
 import { postOtlp } from '../otlp/post.ts'
 import { randomOf } from '../random/random.ts'
-import { ownFolder } from '../stack/own-folder.ts'
 import { bootNative, haltNative, reloadCollector, statusNative } from '../stack/boot.ts'
 import { launcherFor, tiersLauncher } from '../stack/collectors.ts'
 import { reload, upSince } from '../stack/commands/reload.ts'
 import { verify } from '../stack/commands/verify.ts'
+import { ownFolder } from '../stack/own-folder.ts'
 import { eventually, ownSettings, quiet, startStack } from '../stack/own-stack.ts'
 import { activePolicy, SHIPPED_POLICY } from '../stack/policy.ts'
 import { freePorts } from '../stack/ports.ts'
@@ -55,7 +55,11 @@ describe('two gateways and three samplers', () => {
   async function judging(by: Launcher, env: Env, ...overlays: readonly string[]) {
     const folder = ownFolder()
     const file = join(folder, 'kept.jsonl')
-    const running = await startCollector(by, { folder, overlays: [sink, ...overlays], env: { KEPT_FILE: file, ...env } })
+    const running = await startCollector(by, {
+      folder,
+      overlays: [sink, ...overlays],
+      env: { KEPT_FILE: file, ...env },
+    })
     return { ...running, file }
   }
 
@@ -122,7 +126,11 @@ describe('two gateways and three samplers', () => {
     assert.ok(found.mustKeep >= 1200 && found.traces > found.mustKeep)
     assert.ok(found.byOne >= found.mustKeep && found.byOne < found.traces)
     assert.ok(found.leastShare > 1 / 6, 'each sampler judged a share')
-    assert.deepEqual([found.split, found.different], [0, 0], 'judged by two samplers, or otherwise than by one Collector')
+    assert.deepEqual(
+      [found.split, found.different],
+      [0, 0],
+      'judged by two samplers, or otherwise than by one Collector',
+    )
   })
 
   async function killed(way: Env) {

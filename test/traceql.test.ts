@@ -4,9 +4,9 @@ import { type Recipe, readRecipes } from '../grafana/source/cookbook.ts'
 import { settings as settingsOfBoards } from '../grafana/source/settings.ts'
 import type { Entry } from '../sim/ledger.ts'
 import { eventually, ownSettings, play, type Run, startStack } from '../stack/own-stack.ts'
+import { shippedAndTheRest } from '../stack/policy.ts'
 import { type Span, tempoMetrics, tempoSearch, tempoTrace } from '../stack/queries.ts'
 import { type Settings, url } from '../stack/settings.ts'
-import { shippedAndTheRest } from '../stack/policy.ts'
 import { entriesOf } from './runs.ts'
 
 const TICKS = 60

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { sendTo } from './collector.ts'
 import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -8,6 +7,7 @@ import { eventually, ownSettings, SHIPPED_WAITS, startStack } from '../stack/own
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { tempoSearch, tempoTrace } from '../stack/queries.ts'
 import { type Settings, url } from '../stack/settings.ts'
+import { sendTo } from './collector.ts'
 
 const TRACES = 40
 const APART_MS = 100
@@ -26,11 +26,7 @@ before(async () => {
 after(() => end?.())
 
 const send = (span: Span, service: string) =>
-  sendTo(
-    url(settings, 'OTLP_HTTP_PORT'),
-    '/v1/traces',
-    traceRequest([span], { resource: { 'service.name': service } }),
-  )
+  sendTo(url(settings, 'OTLP_HTTP_PORT'), '/v1/traces', traceRequest([span], { resource: { 'service.name': service } }))
 
 /** Plays the traces, and returns how long after its root each was found by TraceQL, from the shortest to the longest. */
 async function found(): Promise<readonly number[]> {

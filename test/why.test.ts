@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict'
-import { main } from './collector.ts'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { execa } from 'execa'
 import { parse } from 'yaml'
 import { attributeOf, endOf, type Span, startOf } from '../otlp/json.ts'
-import { ownFolder } from '../stack/own-folder.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { askSweep } from '../stack/commands/tune.ts'
 import { askWhy } from '../stack/commands/why.ts'
+import { ownFolder } from '../stack/own-folder.ts'
 import { ownSettings, quiet, WAITING_AT_ONCE } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY, shippedList } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
@@ -21,6 +20,7 @@ import { singlePolicies } from '../workbench/single-policies.ts'
 import type { Swept } from '../workbench/sweep.ts'
 import { UserError } from '../workbench/user-error.ts'
 import type { Why } from '../workbench/why.ts'
+import { main } from './collector.ts'
 
 const RECORDING = resolve(ROOT, COMMITTED_RECORDING)
 /** The recording has time factor 10, so 2 s of its world are 200 ms. */
@@ -52,7 +52,6 @@ before(async () => {
   found = classified(await study(readRecording(RECORDING), () => () => 0), classes, answers)
   decided = new Map(lists.map(({ name }) => [name, answers.get(name) ?? new Map()]))
 })
-
 
 function file(name: string, text: string): string {
   writeFileSync(join(folder, name), text)

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { main } from './collector.ts'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { before, describe, test } from 'node:test'
@@ -9,10 +8,10 @@ import { parse } from 'yaml'
 import { type Labelled, MUST_KEEP, makeTraffic, PROFILES } from '../evidence/traffic.ts'
 import { type Span, spansOf, toAttributes, traceRequest } from '../otlp/json.ts'
 import { type Entry, readLedger } from '../sim/ledger.ts'
-import { ownFolder } from '../stack/own-folder.ts'
 import { launcherFor } from '../stack/collectors.ts'
 import { makeRecording } from '../stack/commands/record.ts'
 import { askWorkbench } from '../stack/commands/tune.ts'
+import { ownFolder } from '../stack/own-folder.ts'
 import { ownSettings, quiet, WAITING_AT_ONCE } from '../stack/own-stack.ts'
 import { SHIPPED_POLICY } from '../stack/policy.ts'
 import { ROOT, type Settings } from '../stack/settings.ts'
@@ -20,9 +19,18 @@ import { CLASSES, COMMITTED_RECORDING, classesOf } from '../stack/workbench.ts'
 import { classified, classLists, type Study, study } from '../workbench/classes.ts'
 import type { Launcher } from '../workbench/collector.ts'
 import { ledgerBeside, readRecording, timeFactorOf } from '../workbench/recording.ts'
-import { AFTER_ROOT, DECISION_WAIT, type Decisions, recordedMs, replay, replayEach, type Traffic } from '../workbench/replay.ts'
+import {
+  AFTER_ROOT,
+  DECISION_WAIT,
+  type Decisions,
+  recordedMs,
+  replay,
+  replayEach,
+  type Traffic,
+} from '../workbench/replay.ts'
 import { singlePolicies } from '../workbench/single-policies.ts'
 import { UserError } from '../workbench/user-error.ts'
+import { main } from './collector.ts'
 
 const RECORDING = resolve(ROOT, COMMITTED_RECORDING)
 const shipped = (name: string) => resolve(ROOT, 'collector/policies', `${name}.yaml`)
@@ -62,7 +70,6 @@ before(async () => {
   found = classified(await study(readRecording(RECORDING), () => () => 0), classes, votes)
   kept = await judge(shipped('woodland'))
 })
-
 
 test('the classes agree with the ledger of the run', () => {
   const entries = readLedger(ledgerBeside(RECORDING))

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { ownFolder } from '../stack/own-folder.ts'
 import type { Span, TraceRequest } from '../otlp/json.ts'
+import { ownFolder } from '../stack/own-folder.ts'
 import { type Classify, findTrace, type Why, whyReport } from './why.ts'
 
 const folder = ownFolder()

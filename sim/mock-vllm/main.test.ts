@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { onLoopback } from '../../otlp/loopback.ts'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
+import { onLoopback } from '../../otlp/loopback.ts'
 
 const main = new URL('main.ts', import.meta.url).pathname
 const start = (args: readonly string[], env: Record<string, string> = {}) =>
@@ -42,10 +42,7 @@ test('a port in use is one line and exit code 1', async (t) => {
   t.after(close)
   const { code, err } = await run(['--port', String(port)])
   assert.equal(code, 1)
-  assert.match(
-    err,
-    new RegExp(`^error: cannot listen on 127.0.0.1 port ${port}: it is in use; .*VLLM_PORT\\)\\n$`),
-  )
+  assert.match(err, new RegExp(`^error: cannot listen on 127.0.0.1 port ${port}: it is in use; .*VLLM_PORT\\)\\n$`))
 })
 
 test('without a collector it serves, says nothing about it, and stops soon after SIGTERM with a request open', async () => {

@@ -4,7 +4,7 @@ import type { Caller } from '../../workbench/collector.ts'
 import { launcherFor } from '../collectors.ts'
 import type { Result } from '../measured.ts'
 import { shippedList } from '../policy.ts'
-import { type Settings } from '../settings.ts'
+import type { Settings } from '../settings.ts'
 import { wholeNumber } from '../whole-number.ts'
 import { pricesOf } from '../workbench.ts'
 

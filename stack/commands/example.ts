@@ -6,7 +6,18 @@ import type { Caller } from '../../workbench/collector.ts'
 import { UserError } from '../../workbench/user-error.ts'
 import { waitFor } from '../../workbench/wait.ts'
 import { chosenBackends, served } from '../backends/backends.ts'
-import { callsOf, EXAMPLES, exampleOf, expectations, install, lacks, modelServer, RUNS, runExample, serviceOf } from '../examples.ts'
+import {
+  callsOf,
+  EXAMPLES,
+  exampleOf,
+  expectations,
+  install,
+  lacks,
+  modelServer,
+  RUNS,
+  runExample,
+  serviceOf,
+} from '../examples.ts'
 import { eventually, ownSettings, startStack } from '../own-stack.ts'
 import { shippedAndTheRest, THE_REST } from '../policy.ts'
 import { isFree } from '../ports.ts'
@@ -109,7 +120,13 @@ export async function examples(names: readonly string[], { cancel, say }: Caller
   const programs = await install(settings, names, { cancel, say })
   say('starting a stack of its own')
   // The shipped list must keep the failed run, and all runs are stored.
-  const end = await startStack(settings, shippedAndTheRest(settings), ['tempo', 'phoenix', 'prometheus', 'collector', 'mock-vllm'])
+  const end = await startStack(settings, shippedAndTheRest(settings), [
+    'tempo',
+    'phoenix',
+    'prometheus',
+    'collector',
+    'mock-vllm',
+  ])
   try {
     const bad: string[] = []
     for (const name of names) {

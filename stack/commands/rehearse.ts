@@ -14,7 +14,21 @@ import { BACKENDS, chosenBackends, running as inContainers, served } from '../ba
 import { eventually } from '../own-stack.ts'
 import { freePorts, portsOfItsOwn } from '../ports.ts'
 import { pageOf, prometheus, tempoSearch, tempoTrace } from '../queries.ts'
-import { copyRepository, crash, docker, findEngine, label, leftovers, lines, make, removeAll, running, type Stage, stateOf, volumes } from '../rehearsal/stage.ts'
+import {
+  copyRepository,
+  crash,
+  docker,
+  findEngine,
+  label,
+  leftovers,
+  lines,
+  make,
+  removeAll,
+  running,
+  type Stage,
+  stateOf,
+  volumes,
+} from '../rehearsal/stage.ts'
 import { IMAGES, type Image, makeStandIn } from '../rehearsal/stand-ins.ts'
 import { portVariables, ROOT, readSettings, url } from '../settings.ts'
 import { collectors, type Instance, judges, receivers } from '../tiers.ts'

@@ -11,9 +11,17 @@ import { costOf, type Measured } from '../plan.ts'
 import { shippedList } from '../policy.ts'
 import { type Checked, checkPlan, measureCosts } from '../scale/cost.ts'
 import { makeLab } from '../scale/lab.ts'
-import { type Endurance, endure, LOADED, measureThroughput, RECOVERED_WITHIN_SECONDS, SAMPLER_SHARE, type Scaled } from '../scale/limited.ts'
+import {
+  type Endurance,
+  endure,
+  LOADED,
+  measureThroughput,
+  RECOVERED_WITHIN_SECONDS,
+  SAMPLER_SHARE,
+  type Scaled,
+} from '../scale/limited.ts'
 import { needsProc } from '../scale/throttle.ts'
-import { type Settings } from '../settings.ts'
+import type { Settings } from '../settings.ts'
 import { wholeNumber } from '../whole-number.ts'
 
 /** What is aimed at. */

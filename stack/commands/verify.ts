@@ -14,7 +14,7 @@ import { freePorts } from '../ports.ts'
 import { pageOf, prometheus } from '../queries.ts'
 import { senderEnvironment } from '../receiver-options.ts'
 import { startLimitMs, tsx } from '../service.ts'
-import { type Settings } from '../settings.ts'
+import type { Settings } from '../settings.ts'
 import { judges } from '../tiers.ts'
 
 /** How long one backend may take to show what was sent. With the shipped waits it takes 8 to 9 s; on a busy machine, more than a minute. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { onLoopback } from '../../otlp/loopback.ts'
 import { request } from 'node:http'
 import { test } from 'node:test'
+import { onLoopback } from '../../otlp/loopback.ts'
 import { freePorts } from '../ports.ts'
 import { readSettings } from '../settings.ts'
 import { viewerServer } from './viewer.ts'
