@@ -1173,6 +1173,69 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
     sent: { 'mcp.method.name': 'tools/list' },
     becomes: { [OP]: undefined, [KIND]: 'CHAIN', [AGENT]: undefined },
   },
+  "SGLang's own span is the other side of a call": {
+    sent: { 'gen_ai.usage.prompt_tokens': 9n, 'gen_ai.usage.cached_tokens': 4n, 'gen_ai.latency.e2e': 0.5 },
+    becomes: { [OP]: undefined, [IN]: undefined, 'woodland.dialect': undefined },
+  },
+  'a gateway that names its model and no operation: a call': {
+    kind: 2,
+    sent: {
+      'gen_ai.model.provider': 'workers-ai',
+      [REQUEST]: 'gpt-4o-mini',
+      [IN]: 7n,
+      'gen_ai.prompt_json': '[{"role":"user","content":"hi"}]',
+      'gen_ai.completion_json': '{"role":"assistant","content":"ho"}',
+    },
+    becomes: {
+      [OP]: 'chat',
+      [PROVIDER]: 'workers-ai',
+      [KIND]: 'LLM',
+      'input.value': '[{"role":"user","content":"hi"}]',
+      'output.value': '{"role":"assistant","content":"ho"}',
+    },
+  },
+  'a gateway below its caller is the other side of a call': {
+    kind: 2,
+    parent: true,
+    sent: { [PROVIDER]: 'openai', [REQUEST]: 'gpt-4o-mini', [IN]: 7n },
+    becomes: { [OP]: undefined },
+  },
+  'by hand: a model and its tokens are a call': {
+    parent: true,
+    sent: { [REQUEST]: 'gpt-4o-mini', [IN]: 7n, [OUT]: 8n, 'gen_ai.prompt': 'hi', 'gen_ai.completion': 'ho' },
+    becomes: { [OP]: 'chat', [IN]: 7, 'input.value': 'hi', 'output.value': 'ho' },
+  },
+  'by hand: a step that names the model of its calls is no call': {
+    parent: true,
+    sent: { [REQUEST]: 'gpt-4o-mini' },
+    becomes: { [OP]: undefined, 'woodland.dialect': undefined },
+  },
+  'messages that Phoenix cannot read are shown as text': {
+    sent: {
+      ...CALL,
+      'gen_ai.input.messages': '[{"role":"user","content":"hi"}]',
+      'gen_ai.output.messages': '[{"role":"assistant","parts":[{"type":"text","content":"ho"}]}]',
+    },
+    becomes: {
+      'input.value': '[{"role":"user","content":"hi"}]',
+      'output.value': '[{"role":"assistant","parts":[{"type":"text","content":"ho"}]}]',
+    },
+  },
+  'messages that Phoenix can read are not there twice': {
+    sent: {
+      ...CALL,
+      'gen_ai.input.messages': '[{"role":"user","parts":[{"type":"text","content":"hi"}]}]',
+      'gen_ai.output.messages': '[{"role":"assistant","parts":[],"finish_reason":"stop"}]',
+    },
+    becomes: { 'input.value': undefined, 'output.value': undefined },
+  },
+  'MCP: a gateway names the method and the tool': {
+    kind: 3,
+    failed: true,
+    sent: { 'mcp.method.name': 'tools/call', 'mcp.tool.name': 'add' },
+    events: [{ name: 'exception', attributes: { 'exception.type': 'timeout' } }],
+    becomes: { [OP]: 'execute_tool', 'gen_ai.tool.name': 'add', [KIND]: 'TOOL', 'error.type': 'timeout' },
+  },
   "Anthropic's own spans: why a call ended, and what it wrote to its cache": {
     scope: 'com.anthropic.sdk.python',
     kind: 3,

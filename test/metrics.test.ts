@@ -118,6 +118,32 @@ test('a label that is not in the list is taken away, and what is then equal is a
   })
 })
 
+test('tokens by kind, cache and phase stay apart, and so do the methods of MCP', async () => {
+  await send('newest', [
+    counter(
+      'gen_ai.client.inference.input_tokens_by_cache',
+      [number({ 'gen_ai.token.cache': 'none' }, 5, at(1)), number({ 'gen_ai.token.cache': 'read' }, 3, at(1))],
+      'cumulative',
+    ),
+    counter(
+      'gen_ai.client.inference.tokens',
+      ['text', 'audio'].map((kind, index) => number({ 'gen_ai.token.modality': kind }, index + 1, at(1))),
+      'cumulative',
+    ),
+    counter(
+      'mcp.calls',
+      ['tools/call', 'tools/list'].map((name, index) => number({ 'mcp.method.name': name }, index + 1, at(1))),
+      'cumulative',
+    ),
+  ])
+  await shows('newest', (samples) => {
+    const caches = 'gen_ai_client_inference_input_tokens_by_cache_total'
+    assert.equal(valueAt(samples, caches, { gen_ai_token_cache: 'read' }), 3)
+    assert.equal(valueAt(samples, 'gen_ai_client_inference_tokens_total', { gen_ai_token_modality: 'audio' }), 2)
+    assert.equal(valueAt(samples, 'mcp_calls_total', { mcp_method_name: 'tools/call' }), 1)
+  })
+})
+
 test('a label is a short text', async () => {
   await send('texts', [
     counter(

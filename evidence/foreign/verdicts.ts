@@ -1,5 +1,5 @@
 import { eachSpan, fromAttributes, isError, type Plain } from '../../otlp/json.ts'
-import { CALL_OPERATIONS, COLLECTOR, MESSAGES, METRICS } from '../../vocabulary/attributes.ts'
+import { CALL_OPERATIONS, COLLECTOR, GEN_AI, MESSAGES, METRICS } from '../../vocabulary/attributes.ts'
 import { drawIn, type Format } from '../../workbench/draw.ts'
 import type { Class, Recording } from './recordings.ts'
 import { idOf, type Outcome, type Seen } from './replay.ts'
@@ -175,7 +175,7 @@ function messages(recording: Recording, outcome: Outcome): Verdict {
   const well = spansOf(recording, outcome).filter(({ span }) => !isError(span))
   const isCall = ({ attributes }: Seen) => CALLS.includes(attributes['gen_ai.operation.name'])
   const isTool = ({ attributes }: Seen) => attributes['gen_ai.operation.name'] === 'execute_tool'
-  const has = ({ attributes }: Seen, keys: readonly string[]) => keys.some((key) => attributes[key] !== undefined)
+  const has = ({ attributes }: Seen, keys: readonly string[]) => keys.some((key) => isShown(key, attributes[key]))
   // Two instrumentations of one call (OpenAI Agents and the openai package, both by Traceloop): the inner one has the reply.
   const outer = new Set(well.filter(isCall).map(({ span }) => span.parentSpanId))
   const lacks = (one: Seen) => !has(one, MESSAGES.INPUT) || !(has(one, MESSAGES.OUTPUT) || outer.has(one.span.spanId))
@@ -186,6 +186,16 @@ function messages(recording: Recording, outcome: Outcome): Verdict {
       ? no('a call shows them after all')
       : { is: 'not sent', why }
   return silent.length === 0 ? YES : no(`${silent.length} spans do not, e.g. ${silent[0]?.span.name}`)
+}
+
+/** Phoenix (20.26.1) shows no message of a span when one of them lacks its parts, or an answer the reason why it ended. */
+function isShown(key: string, value: Plain): boolean {
+  if (key !== GEN_AI.INPUT_MESSAGES && key !== GEN_AI.OUTPUT_MESSAGES) return value !== undefined
+  if (typeof value !== 'string') return false
+  const messages: readonly Readonly<Record<string, unknown>>[] = JSON.parse(value)
+  const isWhole = ({ role, parts, finish_reason: reason }: (typeof messages)[number]) =>
+    typeof role === 'string' && Array.isArray(parts) && (key === GEN_AI.INPUT_MESSAGES || typeof reason === 'string')
+  return Array.isArray(messages) && messages.length > 0 && messages.every(isWhole)
 }
 
 /** Text in which something private was masked is compared by others. A list that came as text becomes a list. */
