@@ -788,11 +788,24 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
     },
     becomes: {
       [OP]: 'chat',
-      'litellm.operation': 'acompletion',
+      'woodland.operation.name.sent': 'acompletion',
       [REQUEST]: 'gpt-4o',
       'gen_ai.response.finish_reasons': ['stop'],
       'gen_ai.request.stream': true,
     },
+  },
+  'LiteLLM: a call of the Responses API, whose provider stands before its model': {
+    scope: 'litellm',
+    parent: true,
+    sent: { [OP]: 'aresponses', 'gen_ai.system': '', [REQUEST]: 'gpt-4o', 'litellm.provider.model': 'azure/gpt-4o' },
+    becomes: { [OP]: 'chat', [PROVIDER]: 'azure.ai.openai', 'woodland.operation.name.sent': 'aresponses' },
+  },
+  "LiteLLM's proxy: what it does before a call is a step": {
+    scope: 'litellm',
+    name: 'Received Proxy Server Request',
+    kind: 2,
+    sent: { 'http.route': '/v1/chat/completions' },
+    becomes: { [OP]: undefined, [KIND]: 'CHAIN' },
   },
   'LiteLLM: the raw request is a twin': {
     scope: 'litellm',
@@ -1228,6 +1241,13 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
       'gen_ai.output.messages': '[{"role":"assistant","parts":[],"finish_reason":"stop"}]',
     },
     becomes: { 'input.value': undefined, 'output.value': undefined },
+  },
+  'MCP: a span that names no tool is no second tool': {
+    scope: 'mcp-python-sdk',
+    kind: 3,
+    parent: true,
+    sent: { 'mcp.method.name': 'tools/call' },
+    becomes: { [OP]: undefined, [KIND]: 'CHAIN' },
   },
   'MCP: a gateway names the method and the tool': {
     kind: 3,

@@ -373,6 +373,29 @@ describe('in the real stack', () => {
     })
   })
 
+  test('messages that are lists are shown in Phoenix', async () => {
+    const say = (role: string, content: string) => [
+      { role, parts: [{ type: 'text', content }], ...(role === 'assistant' && { finish_reason: 'stop' }) },
+    ]
+    const sent = {
+      'gen_ai.operation.name': 'chat',
+      'gen_ai.input.messages': say('user', 'hi'),
+      'gen_ai.output.messages': say('assistant', 'ho'),
+      'gen_ai.system_instructions': [{ type: 'text', content: 'You add.' }],
+      'gen_ai.tool.definitions': [{ type: 'function', name: 'add' }],
+    }
+    const spans = traceOf(1, () => Object.fromEntries(toAttributes(sent).map(({ key, value }) => [key, value])))
+    assert.ok((await send(settings, 'HTTP', bodyOf(spans, 'lists'))).ok)
+    await eventually(async () => {
+      const [stored] = await phoenixSpans(settings, 'lists')
+      const { attributes = {} } = stored ?? {}
+      assert.equal(attributes['llm.input_messages.0.message.content'], 'You add.')
+      assert.equal(attributes['llm.input_messages.1.message.content'], 'hi')
+      assert.equal(attributes['llm.output_messages.0.message.content'], 'ho')
+      assert.ok('llm.tools.0.tool.json_schema' in attributes)
+    })
+  })
+
   test('a time that is no time adds no seconds, and does not hide the traces beside it from the search of Tempo', async () => {
     const now = BigInt(Date.now()) * 1_000_000n
     const one = (service: string, start: bigint, end: bigint) => {

@@ -82,7 +82,6 @@ export const DIALECTS = {
   PROVIDER_NAME_SENT: 'woodland.provider.name.sent',
   /** No home in the conventions; many SDKs write it. */
   TOTAL_TOKENS: 'gen_ai.usage.total_tokens',
-  LITELLM_OPERATION: 'litellm.operation',
   /** Agents written by hand have the time and the input of a call on the span of the turn. */
   HAND_WRITTEN_LATENCY: 'llm.latency_ms',
   HAND_WRITTEN_INPUT: 'llm.prompt_tokens',
