@@ -1234,10 +1234,14 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
       'output.value': '[{"role":"assistant","parts":[{"type":"text","content":"ho"}]}]',
     },
   },
+  'what a tool got and gave may be a map': {
+    sent: { [OP]: 'execute_tool', 'gen_ai.tool.call.arguments': { a: 1n }, 'gen_ai.tool.call.result': ['b'] },
+    becomes: { 'input.value': '{"a":1}', 'output.value': '["b"]' },
+  },
   'messages that Phoenix can read are not there twice': {
     sent: {
       ...CALL,
-      'gen_ai.input.messages': '[{"role":"user","parts":[{"type":"text","content":"hi"}]}]',
+      'gen_ai.input.messages': [{ role: 'user', parts: [{ type: 'text', content: 'hi' }] }],
       'gen_ai.output.messages': '[{"role":"assistant","parts":[],"finish_reason":"stop"}]',
     },
     becomes: { 'input.value': undefined, 'output.value': undefined },

@@ -373,7 +373,7 @@ describe('in the real stack', () => {
     })
   })
 
-  test('messages that are lists are shown in Phoenix', async () => {
+  test('messages, documents and values that are lists or maps are shown in Phoenix', async () => {
     const say = (role: string, content: string) => [
       { role, parts: [{ type: 'text', content }], ...(role === 'assistant' && { finish_reason: 'stop' }) },
     ]
@@ -384,11 +384,21 @@ describe('in the real stack', () => {
       'gen_ai.system_instructions': [{ type: 'text', content: 'You add.' }],
       'gen_ai.tool.definitions': [{ type: 'function', name: 'add' }],
     }
-    const spans = traceOf(1, () => Object.fromEntries(toAttributes(sent).map(({ key, value }) => [key, value])))
+    const found = {
+      'gen_ai.operation.name': 'retrieval',
+      'gen_ai.retrieval.documents': [{ id: 'a', score: 0.5, content: 'Rain.' }],
+      'input.value': { query: 'weather' },
+    }
+    const spans = traceOf(2, (index) =>
+      Object.fromEntries(toAttributes([sent, found][index] ?? {}).map(({ key, value }) => [key, value])),
+    )
     assert.ok((await send(settings, 'HTTP', bodyOf(spans, 'lists'))).ok)
     await eventually(async () => {
-      const [stored] = await phoenixSpans(settings, 'lists')
-      const { attributes = {} } = stored ?? {}
+      const stored = await phoenixSpans(settings, 'lists')
+      const of = (kind: string) => stored.find((span) => span.span_kind === kind)?.attributes ?? {}
+      assert.equal(of('RETRIEVER')['input.value'], '{"query":"weather"}')
+      assert.equal(of('RETRIEVER')['retrieval.documents.0.document.content'], 'Rain.')
+      const attributes = of('LLM')
       assert.equal(attributes['llm.input_messages.0.message.content'], 'You add.')
       assert.equal(attributes['llm.input_messages.1.message.content'], 'hi')
       assert.equal(attributes['llm.output_messages.0.message.content'], 'ho')
