@@ -14,6 +14,7 @@ import {
   resourceSpans,
   type Span,
   text,
+  toAttributes,
   traceRequest,
 } from '../otlp/json.ts'
 import { encode } from '../otlp/protobuf.ts'
@@ -390,7 +391,7 @@ describe('in the real stack', () => {
       'input.value': { query: 'weather' },
     }
     const spans = traceOf(2, (index) =>
-      Object.fromEntries(toAttributes([sent, found][index] ?? {}).map(({ key, value }) => [key, value])),
+      Object.fromEntries(toAttributes([sent, found][index] ?? {}).map(({ key, value = {} }) => [key, value])),
     )
     assert.ok((await send(settings, 'HTTP', bodyOf(spans, 'lists'))).ok)
     await eventually(async () => {
