@@ -18,7 +18,7 @@ import {
 
 const ROOT = resolve(import.meta.dirname, '..')
 
-/** Names that others set: the Collector and its files, Tempo, Prometheus, vLLM and span metrics. */
+/** Names that others set: the Collector and its files, Tempo, Prometheus, vLLM, SDKs and span metrics. */
 const FOREIGN = [
   /^tailsampling\.cached_decision$/,
   /^redaction\.(masked|redacted|allowed|ignored)\.(count|keys)$/,
@@ -29,6 +29,7 @@ const FOREIGN = [
   /^llm(\.token_count(\.[a-z_]+)*)?$/,
   /^gen_ai\.usage\.[a-z_.]*tokens$/,
   /^gen_ai\.latency\.[a-z_]+$/,
+  /^gen_ai\.(system_instructions|tool\.definitions|retrieval\.documents)$/,
   /^(shard|woodland\.apart|gen_ai\.system|otel\.(metric\.overflow|scope\.name))$/,
   /^(otelcol|tempo|prometheus|vllm|otel_sdk|traces_span_metrics|traces_kept|traces_service_graph)[a-z_:.]*/,
   /^gen_ai_(price_key|price_usd_per_token|price_usd_per_hour|budget_usd_per_day)$/,
