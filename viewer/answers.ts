@@ -126,7 +126,15 @@ export function askedIn(search: string): { query: string; from: string } {
 export const asksForMetrics = (query: string) => /\|\s*(\w+_over_time|rate|compare)\s*\(/.test(query)
 
 const PANELS = ['stat', 'timeseries', 'table', 'text', 'nodeGraph']
-const TABLES = ['filterFieldsByName', 'groupingToMatrix', 'labelsToFields', 'merge', 'organize', 'sortBy']
+const TABLES = [
+  'concatenate',
+  'filterFieldsByName',
+  'groupingToMatrix',
+  'labelsToFields',
+  'merge',
+  'organize',
+  'sortBy',
+]
 export const TRANSFORMATIONS = [...TABLES, 'calculateField', 'renameByRegex']
 const QUERIES = ['prometheus', 'tempo range', 'tempo instant', 'tempo spans']
 

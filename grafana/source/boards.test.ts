@@ -234,6 +234,14 @@ for (const board of boards) {
     )
   })
 
+  test(`${board.uid}: a table of several questions is one table, too, when none has an answer`, () => {
+    for (const panel of panels) {
+      const steps = (panel.transformations ?? []).map(({ id }) => id)
+      if (panel.type === 'table' && steps.includes('merge'))
+        assert.equal(steps[steps.indexOf('merge') + 1], 'concatenate', about(panel))
+    }
+  })
+
   test(`${board.uid}: PromQL is balanced, and counters are read over the interval or range of the board`, () => {
     for (const { expr, panel } of targets) {
       if (expr === undefined) continue

@@ -58,6 +58,15 @@ export const column = (
   ...properties: readonly Property[]
 ): Column => ({ refId, name, expr, properties: [...written(unit, decimals), ...properties] })
 
+/**
+ * Rows that are about the same thing become one. When no question has an answer, nothing is merged: then the second step makes one empty
+ * table of all, and not a list of tables to choose one from.
+ */
+export const MERGED = [
+  { id: 'merge', options: {} },
+  { id: 'concatenate', options: { frameNameMode: 'drop' } },
+] as const
+
 /** The answers of several questions side by side: one row for each thing they are about, in the order of a column. */
 export const sideBySide = (panel: TablePanel, keys: readonly Key[], columns: readonly Column[], sortBy?: string) => {
   for (const { refId, expr } of columns) panel.withTarget(rows(refId, expr))
@@ -70,7 +79,7 @@ export const sideBySide = (panel: TablePanel, keys: readonly Key[], columns: rea
   ]
   panel.transformations([
     { id: 'filterFieldsByName', options: { exclude: { names: ['Time'] } } },
-    { id: 'merge', options: {} },
+    ...MERGED,
     {
       id: 'organize',
       options: {

@@ -1,6 +1,6 @@
 import { MappingType } from '@grafana/grafana-foundation-sdk/dashboard'
 import type { PanelBuilder as TablePanel } from '@grafana/grafana-foundation-sdk/table'
-import { type Column, sorted, width, written } from './tables.ts'
+import { type Column, MERGED, sorted, width, written } from './tables.ts'
 import { countNow, rows } from './targets.ts'
 
 /** A column that is worked out from two others. */
@@ -61,7 +61,8 @@ export const besideTempo = (
   panel
     .withTransformation({ id: 'labelsToFields', options: { mode: 'columns' } })
     .withTransformation({ id: 'filterFieldsByName', options: { exclude: { names: ['Time', 'time'] } } })
-    .withTransformation({ id: 'merge', options: {} })
+    .withTransformation(MERGED[0])
+    .withTransformation(MERGED[1])
     .withTransformation({
       id: 'organize',
       options: {
