@@ -42,6 +42,10 @@ export const nodeGraph = (
     .height(height)
     .datasource(prometheusRef)
     .noValue(none)
+    // Grafana ends the graph with an error when an edge has no node. What was scraped and added up ten seconds ago is the same for all
+    // questions; what is newer may come in between two of them.
+    .timeShift('10s')
+    .hideTimeOverride(true)
     .nodes(
       new NodeOptionsBuilder()
         .mainStatUnit(units.nodes[0])

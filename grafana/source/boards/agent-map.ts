@@ -106,9 +106,9 @@ const below = sideBySide(
     key('service_name', 'of service', { id: 'custom.minWidth', value: 120 }),
   ],
   [
-    column('cost', 'Cost', ask.below.cost, 'currencyUSD', 4, width(120)),
-    column('in', 'In', ask.below.input, 'short', undefined, width(100)),
-    column('out', 'Out', ask.below.output, 'short', undefined, width(100)),
+    column('cost', 'Cost', ask.below.cost, 'currencyUSD', 4),
+    column('in', 'In', ask.below.input, 'short', undefined),
+    column('out', 'Out', ask.below.output, 'short', undefined),
   ],
   'Cost',
 )
