@@ -167,20 +167,20 @@ const edge = (to: Kind, stat: string, expr: string, more: readonly string[] = []
     ['to', '$1', LABELS[to]],
     ['attribute', ATTRIBUTES[to], LABELS[to]],
   ]
-  const all = words.reduce(
-    (text, [label, value, from]) => replaced(text, label, value, from, '(.+)'),
-    `(${lines(expr)})`,
-  )
+  const all = words.reduce((text, [label, value, from]) => replaced(text, label, value, from, '(.+)'), `(${expr})`)
   return field(stat, `label_join(${all}, "id", " → ", "source", "target")`, ['id', ...more])
 }
-const edgesOf = (to: Kind, what: Counted, all: string) =>
-  together(
-    edge(to, 'mainstat', `(${all}) / ${MINUTES}`, ['source', 'target', 'from', 'to', 'attribute']),
+/** Only edges that were called: a histogram is there one scrape before its counter grows, and Grafana ends the graph at an edge without a node. */
+const edgesOf = (to: Kind, what: Counted, all: string) => {
+  const calls = edge(to, 'mainstat', `(${lines(all)}) / ${MINUTES}`, ['source', 'target', 'from', 'to', 'attribute'])
+  const fields = together(
     edge(to, 'secondarystat', p95(what.operation, ...what.kinds)),
     edge(to, 'detail__failed', `100 * ${failedShare(what)}`),
     ...(to === 'model' ? [edge(to, 'detail__cost', `${spent('agent', 'model')} ${AN_HOUR}`)] : []),
     edge(to, 'thickness', `1 + 4 * (${all}) / scalar(max(${all}) > 0)`),
   )
+  return `${calls} or (${fields}) and on (id) ${calls}`
+}
 
 /** A row for each agent and model, and for each agent and tool. */
 export const edges = {
