@@ -801,10 +801,10 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
     becomes: { [OP]: 'chat', [PROVIDER]: 'azure.ai.openai', 'woodland.operation.name.sent': 'aresponses' },
   },
   "LiteLLM's proxy: what it does before a call is a step": {
-    scope: 'litellm',
-    name: 'Received Proxy Server Request',
+    scope: 'opentelemetry.instrumentation.fastapi',
+    name: 'POST /v1/chat/completions',
     kind: 2,
-    sent: { 'http.route': '/v1/chat/completions' },
+    sent: { 'litellm.call_id': 'c', [REQUEST]: 'gpt-4o' },
     becomes: { [OP]: undefined, [KIND]: 'CHAIN' },
   },
   'LiteLLM: the raw request is a twin': {
