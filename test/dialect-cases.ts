@@ -1223,6 +1223,19 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
     sent: { [REQUEST]: 'gpt-4o-mini' },
     becomes: { [OP]: undefined, 'woodland.dialect': undefined },
   },
+  'an API in the place of the operation, with the newer name of the provider: a call': {
+    sent: { [OP]: 'responses', [PROVIDER]: 'openai', [REQUEST]: 'gpt-4o', [IN]: 7n },
+    becomes: { [OP]: 'chat', 'woodland.operation.name.sent': 'responses', [KIND]: 'LLM' },
+  },
+  'a step with a model is no call': {
+    sent: { [OP]: 'plan', [PROVIDER]: 'openai', [REQUEST]: 'gpt-4o' },
+    becomes: { [OP]: 'plan', 'woodland.operation.name.sent': undefined, 'woodland.dialect': undefined },
+  },
+  'OpenInference by hand: a kind in small letters': {
+    parent: true,
+    sent: { [KIND]: 'llm', 'llm.model_name': 'gpt-4o', 'llm.token_count.prompt': 7n },
+    becomes: { [OP]: 'chat', [IN]: 7, [KIND]: 'llm' },
+  },
   'messages that Phoenix cannot read are shown as text': {
     sent: {
       ...CALL,
