@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Caller } from '../workbench/collector.ts'
 import { UserError } from '../workbench/user-error.ts'
 import { isWell, statusOf, waitFor } from '../workbench/wait.ts'
-import { chosenBackends, served } from './backends/backends.ts'
+import { chosenBackends, refuseMissing, served } from './backends/backends.ts'
 import { launcherFor } from './collectors.ts'
 import { build, type Programs } from './native.ts'
 import { activatePolicy, refuseDefects } from './policy.ts'
@@ -30,6 +30,7 @@ export async function bootNative(
   collectorOverlays(settings) // Refuses wrong options of the collector.
   waitsIn(settings)
   const backends = served(chosenBackends(settings))
+  refuseMissing(settings)
   await refuseDeadModelServer(settings.env)
   const instances = collectors(settings)
   const isCollector = (name: string) =>

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { isMap, parse, parseDocument, stringify } from 'yaml'
-import { chosenBackends } from './backends/backends.ts'
+import { environmentThere } from './backends/backends.ts'
 import { tlsFiles } from './receiver-options.ts'
 import { COLLECTOR_TARGETS, collectorFiles, collectorTargets } from './services.ts'
 import { type PortName, ROOT, type Settings } from './settings.ts'
@@ -104,9 +104,7 @@ function serviceOf(
   const isGateway = tier === 'gateway'
   const tls = isGateway && tlsFiles(settings) ? servicesIn(TLS_FILE)[COLLECTOR] : undefined
   // Backends are a sampler's business, and so are their keys.
-  const unread = isGateway
-    ? chosenBackends(settings).flatMap((backend) => Object.keys(backend.environment(settings)))
-    : []
+  const unread = isGateway ? Object.keys(environmentThere(settings)) : []
   return {
     ...base,
     command: base.command.replace(FILES, () => containerFiles(settings, tier)),

@@ -6,7 +6,7 @@ import { writeDashboards } from '../grafana/source/dashboards.ts'
 import type { Caller } from '../workbench/collector.ts'
 import { UserError } from '../workbench/user-error.ts'
 import { isWell } from '../workbench/wait.ts'
-import { BACKENDS, chosenBackends, running, served } from './backends/backends.ts'
+import { BACKENDS, chosenBackends, environmentThere, refuseMissing, running, served } from './backends/backends.ts'
 import { launcherFor } from './collectors.ts'
 import { COMPOSE_FILE, containerFiles, TLS_FILE, writeComposeTiers, writeOwnChanges } from './compose-tiers.ts'
 import { activatePolicy, refuseDefects } from './policy.ts'
@@ -54,7 +54,7 @@ export function composeEnvironment(settings: Settings): Record<string, string> {
         .map(({ id }) => [`${id.toUpperCase()}_TARGETS`, './stack/compose/no-targets.yaml']),
     ),
     COLLECTOR_FILES: collectorOptions,
-    ...Object.assign({}, ...backends.map((backend) => backend.environment(settings))),
+    ...environmentThere(settings),
     ...(files.length > 0 ? { COMPOSE_FILE: [COMPOSE_FILE, ...own, ...files].join(delimiter) } : {}),
     OTEL_EXPORTER_OTLP_HEADERS: senderEnvironment(settings).OTEL_EXPORTER_OTLP_HEADERS ?? '',
     ...(tls ? { OTLP_TLS_CERT: tls.cert, OTLP_TLS_KEY: tls.key } : {}),
@@ -158,6 +158,7 @@ export async function bootDocker(
 ): Promise<void> {
   const prices = pricesToday() // Refuses a price file with a mistake in it, before anything is started.
   const backends = chosenBackends(given)
+  refuseMissing(given)
   waitsIn(given) // Refuses wrong waits.
   refuseDefects(policy)
   refuseLoopback('VLLM_BASE_URL', given.env.VLLM_BASE_URL)

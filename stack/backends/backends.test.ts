@@ -6,9 +6,10 @@ import { execa } from 'execa'
 import { parse } from 'yaml'
 import { UserError } from '../../workbench/user-error.ts'
 import { servicesIn } from '../compose-tiers.ts'
+import { composeEnvironment } from '../docker.ts'
 import { readRecipes } from '../native.ts'
 import { ROOT, readSettings, type Settings } from '../settings.ts'
-import { BACKENDS, chosenBackends, collectorFile, exporterOf, running, served } from './backends.ts'
+import { BACKENDS, chosenBackends, collectorFile, exporterOf, refuseMissing, running, served } from './backends.ts'
 import { otlp } from './otlp.ts'
 
 /** The files that may name a backend, and why. All other code loops over the records of backends. */
@@ -152,11 +153,11 @@ test('a backend that hands on to another one is refused without it', () => {
 
 const IDS = BACKENDS.map(({ id }) => id).join(', ')
 
-const chosen = (env: Readonly<Record<string, string>>) => {
+const settingsWith = (env: Readonly<Record<string, string>>): Settings => {
   const shipped = readSettings(resolve(ROOT, '.stack-of-no-test'))
-  const settings: Settings = { ...shipped, env: { ...shipped.env, ...env } }
-  return chosenBackends(settings).map(({ id }) => id)
+  return { ...shipped, env: { ...shipped.env, ...env } }
 }
+const chosen = (env: Readonly<Record<string, string>>) => chosenBackends(settingsWith(env)).map(({ id }) => id)
 const refused = (env: Readonly<Record<string, string>>, message: RegExp) =>
   assert.throws(
     () => chosen(env),
@@ -178,9 +179,14 @@ test('BACKENDS names some of the backends, in any order, each once', () => {
   refused({ BACKENDS: 'tempo,' }, /^BACKENDS=tempo,: there is no backend ""/)
 })
 
-test('a backend that is chosen and lacks a variable is refused', () => {
-  refused({ BACKENDS: 'tempo,langfuse' }, /^LANGFUSE_HOST is not set, and the backend langfuse needs it: export /)
-  refused({ BACKENDS: 'otlp' }, /^OTLP_BACKEND_ENDPOINT is not set, and the backend otlp needs it: export /)
+test('a backend that is chosen and lacks a variable is refused at a start, and only there', () => {
+  const lacks = (env: Readonly<Record<string, string>>, message: RegExp) => {
+    assert.ok(chosen(env).length > 0)
+    assert.throws(() => refuseMissing(settingsWith(env)), message)
+    assert.doesNotThrow(() => composeEnvironment(settingsWith(env)))
+  }
+  lacks({ BACKENDS: 'tempo,langfuse' }, /^Error: LANGFUSE_HOST is not set, and the backend langfuse needs it: export /)
+  lacks({ BACKENDS: 'otlp' }, /^Error: OTLP_BACKEND_ENDPOINT is not set, and the backend otlp needs it: export /)
 })
 
 test('Jaeger sends no traces of its own, which would come to our Collector', () => {

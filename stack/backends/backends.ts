@@ -39,7 +39,7 @@ export function lacking(chosen: readonly Backend[]): Readonly<{ id: string; to: 
   return first
 }
 
-/** The backends that `BACKENDS` names. Throws `UserError` when one is unknown, named twice, or lacks a variable. */
+/** The backends that `BACKENDS` names. Throws `UserError` when one is unknown or named twice. */
 export function chosenBackends(settings: Settings): readonly Backend[] {
   const { BACKENDS: given = '' } = settings.env
   const ids = given.split(',').map((id) => id.trim())
@@ -60,6 +60,24 @@ export function chosenBackends(settings: Settings): readonly Backend[] {
     throw new UserError(
       `BACKENDS=${given}: ${lost.id} hands on to ${lost.to}, so it needs it. Write BACKENDS=${given},${lost.to}.`,
     )
-  for (const backend of chosen) backend.environment(settings)
   return chosen
 }
+
+/** Throws `UserError` when a chosen backend lacks a variable. Only a start needs them: a stack is looked at and stopped without. */
+export function refuseMissing(settings: Settings): void {
+  for (const backend of chosenBackends(settings)) backend.environment(settings)
+}
+
+/** The variables of the chosen backends, as far as they are there. */
+export const environmentThere = (settings: Settings): Readonly<Record<string, string>> =>
+  Object.assign(
+    {},
+    ...chosenBackends(settings).map((backend) => {
+      try {
+        return backend.environment(settings)
+      } catch (error) {
+        if (error instanceof UserError) return {}
+        throw error
+      }
+    }),
+  )
