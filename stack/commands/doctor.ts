@@ -20,7 +20,7 @@ export async function doctor(settings: Settings, say: (line: string) => void): P
   let well = true
   const row = (good: boolean, what: string, found: string, fix = '') => {
     if (!good) well = false
-    say(`${good ? 'ok  ' : 'BAD '} ${what.padEnd(26)} ${found}${good || !fix ? '' : `\n     ${fix}`}`)
+    say(`${good ? 'ok  ' : 'BAD '} ${what.padEnd(28)} ${found}${good || !fix ? '' : `\n     ${fix}`}`)
   }
   const version = async (file: string, ...args: string[]) => {
     const { stdout, failed } = await execa(file, args, { reject: false })
@@ -30,12 +30,12 @@ export async function doctor(settings: Settings, say: (line: string) => void): P
   const engine = await dockerEngine(settings.env)
   const docker = 'version' in engine
   say(
-    `${docker ? 'ok  ' : '-   '} ${'Docker'.padEnd(26)} ${docker ? engine.version : `${engine.why}: make up builds from source`}`,
+    `${docker ? 'ok  ' : '-   '} ${'Docker'.padEnd(28)} ${docker ? engine.version : `${engine.why}: make up builds from source`}`,
   )
   const recipes = recipesOf(settings)
   const built = recipes.filter((recipe) => isBuilt(settings, recipe))
   const all = built.length === recipes.length
-  say(`${all ? 'ok  ' : '-   '} ${'Built from source'.padEnd(26)} ${built.join(', ') || 'nothing yet'}`)
+  say(`${all ? 'ok  ' : '-   '} ${'Built from source'.padEnd(28)} ${built.join(', ') || 'nothing yet'}`)
 
   row(true, 'Node', process.version)
   const lacking = docker ? undefined : await toolsLacking(settings, recipes)
@@ -44,7 +44,7 @@ export async function doctor(settings: Settings, say: (line: string) => void): P
   row(!lacking?.python, 'Python', python ?? 'not installed', lacking?.python)
   const grafana = findGrafana(settings.env)
   say(
-    `${docker || grafana ? 'ok  ' : '-   '} ${'Grafana'.padEnd(26)} ${docker ? 'in a container' : (grafana?.binary ?? 'not found: set GRAFANA_HOME, or use make viewer')}`,
+    `${docker || grafana ? 'ok  ' : '-   '} ${'Grafana'.padEnd(28)} ${docker ? 'in a container' : (grafana?.binary ?? 'not found: set GRAFANA_HOME, or use make viewer')}`,
   )
 
   row(

@@ -61,16 +61,18 @@ export async function verify(settings: Settings, { cancel, say }: Caller): Promi
   // This backend cannot be queried from here. The collector counts which spans it accepted; other traffic is in the count too.
   for (const backend of elsewhere) {
     const { sent, failed } = before.get(backend) ?? { sent: 0, failed: 0 }
+    const logs = judges(settings).map(({ name }) => `S=${name}`)
+    const why = `To see why: make logs ${logs.join(' or ')}`
+    // A relay takes only some of them.
+    const least = backend.relay ? 1 : Math.max(spans, 1)
     const now = await within(`${backend.title}: the spans of the tick are sent`, async () => {
       const found = await handedOn(settings, backend)
-      // A relay takes only some of them.
-      const least = backend.relay ? 1 : Math.max(spans, 1)
-      return found.failed > failed || found.sent - sent >= least ? found : undefined
+      if (found.failed > failed || found.sent - sent >= least) return found
+      throw new Error(`it took ${found.sent - sent} of ${least}, and the Collector tries again. ${why}`)
     })
-    const logs = judges(settings).map(({ name }) => `S=${name}`)
     if (now.failed > failed)
       throw new UserError(
-        `BAD  ${backend.title} refused ${now.failed - failed} spans, so it does not have them. To see why: make logs ${logs.join(' or ')}`,
+        `BAD  ${backend.title} refused ${now.failed - failed} spans, so it does not have them. ${why}`,
       )
     const rest = backend.relay ? ` for ${backend.relay.to.title}` : '; look there for the rest'
     say(`ok   ${backend.title} took ${now.sent - sent} spans${rest}`)
