@@ -191,8 +191,10 @@ function conditionsLike(condition: string): readonly (readonly [what: string, te
   const words = [...new Set([...condition.matchAll(/"([a-z_.]+)"/g)].map(([, word = '']) => word))]
   const [limit, number = ''] = /:-(\d+)\}/.exec(condition) ?? []
   const limits = limit === undefined ? [] : [Number(number) - 1, Number(number) + 1]
-  // A pattern that is a list of words: "^(?:chat|embeddings)$".
-  const lists = [...condition.matchAll(/"\^\(\?:([a-z_|]+)\)\$"/g)].map(([, list = '']) => list)
+  // A pattern that is a list of words, "^(?:chat|embeddings)$", or of the last parts of words, "(?:^|[.])(?:Interrupt|Deferred)$".
+  const lists = [...condition.matchAll(/"(?:\^|\(\?:\^\|\[\.\]\))\(\?:([\w|[\]+-]+)\)\$"/g)].map(
+    ([, list = '']) => list,
+  )
   const shorter = lists.flatMap((list) =>
     list.split('|').map(
       (word) =>
