@@ -67,12 +67,12 @@ const alone = () =>
     ['invoke_agent', 'mason', 'site'],
     ['chat', 'mason', 'site'],
   ])
-/** Two agents whose calls do not name them, and a call that no agent is above. */
+/** Two agents whose calls do not name them, with a tool that carries the sum of its calls, and a call that no agent is above. */
 const TOKENS = { writer: { input: 100, output: 10 }, reader: { input: 300, output: 5 } }
 const nameless = (agent: keyof typeof TOKENS) =>
   chain([
     ['invoke_agent', agent, 'desk'],
-    [undefined, undefined, 'desk'],
+    ['execute_tool', undefined, 'desk', TOKENS[agent]],
     ['chat', undefined, 'desk', TOKENS[agent]],
   ])
 const nobody = () => chain([['chat', undefined, 'desk', { input: 7, output: 7 }]])
