@@ -18,9 +18,11 @@ const GB = 1e9
 /** Prints what this machine has and what is missing, line by line. Returns whether `make up` should work. */
 export async function doctor(settings: Settings, say: (line: string) => void): Promise<boolean> {
   let well = true
+  const line = (mark: 'ok' | 'BAD' | '-', what: string, found: string) =>
+    say(`${mark.padEnd(4)} ${what.padEnd(28)} ${found}`)
   const row = (good: boolean, what: string, found: string, fix = '') => {
     if (!good) well = false
-    say(`${good ? 'ok  ' : 'BAD '} ${what.padEnd(28)} ${found}${good || !fix ? '' : `\n     ${fix}`}`)
+    line(good ? 'ok' : 'BAD', what, `${found}${good || !fix ? '' : `\n     ${fix}`}`)
   }
   const version = async (file: string, ...args: string[]) => {
     const { stdout, failed } = await execa(file, args, { reject: false })
@@ -29,13 +31,11 @@ export async function doctor(settings: Settings, say: (line: string) => void): P
 
   const engine = await dockerEngine(settings.env)
   const docker = 'version' in engine
-  say(
-    `${docker ? 'ok  ' : '-   '} ${'Docker'.padEnd(28)} ${docker ? engine.version : `${engine.why}: make up builds from source`}`,
-  )
+  line(docker ? 'ok' : '-', 'Docker', docker ? engine.version : `${engine.why}: make up builds from source`)
   const recipes = recipesOf(settings)
   const built = recipes.filter((recipe) => isBuilt(settings, recipe))
   const all = built.length === recipes.length
-  say(`${all ? 'ok  ' : '-   '} ${'Built from source'.padEnd(28)} ${built.join(', ') || 'nothing yet'}`)
+  line(all ? 'ok' : '-', 'Built from source', built.join(', ') || 'nothing yet')
 
   row(true, 'Node', process.version)
   const lacking = docker ? undefined : await toolsLacking(settings, recipes)
@@ -43,8 +43,10 @@ export async function doctor(settings: Settings, say: (line: string) => void): P
   const python = await version(process.env.PYTHON || 'python3', '--version')
   row(!lacking?.python, 'Python', python ?? 'not installed', lacking?.python)
   const grafana = findGrafana(settings.env)
-  say(
-    `${docker || grafana ? 'ok  ' : '-   '} ${'Grafana'.padEnd(28)} ${docker ? 'in a container' : (grafana?.binary ?? 'not found: set GRAFANA_HOME, or use make viewer')}`,
+  line(
+    docker || grafana ? 'ok' : '-',
+    'Grafana',
+    docker ? 'in a container' : (grafana?.binary ?? 'not found: set GRAFANA_HOME, or use make viewer'),
   )
 
   row(
