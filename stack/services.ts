@@ -144,7 +144,7 @@ export function services(settings: Settings, programs: Programs): readonly Servi
       ...tsx('sim/mock-vllm/main.ts'),
       env: environment(settings, {
         ...telemetry,
-        ...pick(settings.env, ['VLLM_PRESET', 'VLLM_MODEL', 'VLLM_FALLBACK_MODEL']),
+        ...pick(settings.env, ['VLLM_PRESET', 'VLLM_RATES', 'VLLM_MODEL', 'VLLM_FALLBACK_MODEL']),
       }),
     }),
     ready: url(settings, 'VLLM_PORT', '/health'),

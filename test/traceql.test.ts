@@ -20,10 +20,13 @@ let spans: readonly Span[]
 const of = <K extends Entry['kind']>(kind: K) => entriesOf(run, kind)
 
 before(async () => {
-  settings = await ownSettings({ TIME_FACTOR: '20', VLLM_PRESET: 'chaos' })
+  // What is asked for must come more than once, also where a slow machine makes calls run out of time: three self-buys after
+  // a reply that could not be read, and a simulator that waits four times as long as the mock's pace asks for.
+  const VLLM_RATES = 'malformed=0.1,self_buy=0.15'
+  settings = await ownSettings({ TIME_FACTOR: '20', VLLM_PRESET: 'chaos', VLLM_RATES })
   // The questions name policies, and every trace of the ledger must be found.
   end = await startStack(settings, shippedAndTheRest(settings), ['tempo', 'collector', 'mock-vllm'])
-  run = await play(settings, '--ticks', String(TICKS), '--seed', '11', '--tick-interval', '500ms')
+  run = await play(settings, '--ticks', String(TICKS), '--seed', '11', '--tick-interval', '125ms', '--time-factor', '5')
   await eventually(async () => {
     const found = await tempoSearch(settings, recipe('one-run').query.replace('RUN', run.id))
     assert.equal(found.length, TICKS)
