@@ -50,7 +50,7 @@ viewer: $(installed) viewer/dist/main.js ## show the boards in a browser without
 explain: $(installed) ## say what happened in one kept trace: TRACE=… or LAST=failed|slow|costly AGENT=fox SERVICE=… FORMAT=html
 	@tsx stack/main.ts explain
 
-evaluate: $(installed) ## judge a kept trace after the fact: TRACE=… NAME=helpful LABEL=pass|fail SCORE=0..1 WHY=… AGENT=fox BY=human|llm|code
+evaluate: $(installed) ## judge a kept trace after the fact: TRACE=… NAME=helpful LABEL=pass|fail SCORE=0.7 WHY=… AGENT=fox BY=human|llm|code
 	@tsx stack/main.ts evaluate
 
 verify: $(installed) ## send one marked tick and find it in every backend

@@ -37,13 +37,13 @@ Grafana of \`make up\`. Numbers and names are examples: change them there. If yo
 
 /** docs/traceql.md. */
 export const renderCookbook = (recipes: readonly Recipe[]): string => {
-  const section = ({ question, query, kind, empty, shows }: Recipe) => `## ${question}
+  const section = ({ question, query, kind, shows }: Recipe) => `## ${question}
 
 \`\`\`traceql
 ${query}
 \`\`\`
 
-${empty ? '**The answer is nothing.** ' : ''}${shows} [Ask in Explore](${onThisMachine('GRAFANA_PORT', exploreFixed(query, kind))})
+${shows} [Ask in Explore](${onThisMachine('GRAFANA_PORT', exploreFixed(query, kind))})
 `
   return [HEAD, ...recipes.map(section)].join('\n')
 }

@@ -48,7 +48,7 @@ export const NO_TURNS = 'no turns, see its calls'
 const emptyIs = (text: string): ValueMapping[] => [
   {
     type: MappingType.SpecialValue,
-    options: { match: SpecialValueMatch.NullAndNan, result: { text, index: 0 } },
+    options: { match: SpecialValueMatch.NullAndNan, result: { text, color: 'text', index: 0 } },
   },
 ]
 

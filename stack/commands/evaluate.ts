@@ -31,7 +31,7 @@ export async function askEvaluate(settings: Settings, asked: AskedEvaluate): Pro
   const { name, label, why, by } = asked
   if (!asked.trace || !name)
     throw new UserError(
-      `${asked.trace ? 'NAME' : 'TRACE'} is missing. Type make evaluate TRACE=… NAME=helpful LABEL=pass, and SCORE=0..1, WHY=…, AGENT=… or BY=llm if you like.`,
+      `${asked.trace ? 'NAME' : 'TRACE'} is missing. Type make evaluate TRACE=… NAME=helpful LABEL=pass, and SCORE=0.7, WHY=…, AGENT=… or BY=llm if you like.`,
     )
   const score = asked.score === undefined ? undefined : Number(asked.score)
   if (score !== undefined && (asked.score?.trim() === '' || !Number.isFinite(score)))
