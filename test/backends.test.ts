@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import type { IncomingHttpHeaders } from 'node:http'
 import { resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -97,6 +97,10 @@ describe('the files of backends', () => {
     ...['high-volume', 'record'].map((one) => [...files, ...[one, 'token', 'tls'].map(overlay)]),
   ]
   const AT_ONCE = 4
+  // Reading what is masked takes most of a start, and a backend does not change it.
+  const quickToRead = ownFolder()
+  cpSync(resolve(ROOT, 'collector'), quickToRead, { recursive: true })
+  writeFileSync(resolve(quickToRead, 'privacy/exact.yaml'), `- set(cache["text"], "")\n`)
 
   /** Undefined when the collector takes data; else what it said. */
   async function refusal(settings: Settings, program: string, loaded: readonly string[]): Promise<string | undefined> {
@@ -104,6 +108,7 @@ describe('the files of backends', () => {
     const env = {
       ...collectorEnvironment(own),
       ...Object.assign({}, ...BACKENDS.map(({ environment }) => environment(own))),
+      COLLECTOR_DIR: quickToRead,
       POLICY_FILE: resolve(ROOT, KEEP_ALL),
       RECORDING_FILE: resolve(own.state, 'live.jsonl'),
       OTLP_TOKEN: 'a-token-of-sixteen',
