@@ -124,6 +124,14 @@ export const ANNOUNCED: readonly Kind[] = [
       ),
   },
   {
+    name: 'cookie of a session',
+    make: (random) => {
+      const names = ['JSESSIONID', 'jsessionid', 'PHPSESSID', 'ASP.NET_SessionId', 'connect.sid']
+      const key = oneOf(names, random)
+      return { before: `${key}=`, marker: token(ALNUM, between(20, 32, random), random), after: '', announced: { key } }
+    },
+  },
+  {
     name: 'option of a command',
     make: (random) =>
       after(
@@ -141,6 +149,13 @@ export const ANNOUNCED: readonly Kind[] = [
             'sqlcmd -U sa -P ',
             'ldapsearch -x -w ',
             'ssh-keygen -t ed25519 -N ',
+            'curl -s -b sid=',
+            'curl --cookie "a=1; sid=',
+            'run --pass ',
+            'run --pass=',
+            'openssl rsa -passin pass:',
+            'keytool -list -storepass ',
+            'keytool -list -keypass ',
           ],
           random,
         ),
@@ -156,6 +171,9 @@ export const ANNOUNCED: readonly Kind[] = [
           ['//registry.wood.example/:_auth=', ''],
           ['{"auths": {"wood.example": {"auth": "', '=="}}}'],
           ['password: |\n  ', ''],
+          ['wood.example:5432:shop:maria:', ''],
+          ['*:*:*:maria:', ''],
+          ['{"name": "sid", "value": "', '", "domain": "wood.example", "httpOnly": true}'],
           ['ConvertTo-SecureString "', '" -AsPlainText'],
         ],
         random,
@@ -186,6 +204,23 @@ export const ANNOUNCED: readonly Kind[] = [
         random,
       )
       return { before, marker: token(ALNUM, 18, random), after: end }
+    },
+  },
+  {
+    name: 'names with their secrets',
+    make: (random) => {
+      const word = oneOf(['secrets', 'api_keys', 'apiKeys', 'credentials', 'passwords', 'cookies'], random)
+      const [before, end] = oneOf(
+        [
+          [`{"${word}": {"region": "eu-west-1", "wood": "`, '"}}'],
+          [`${word} = {'wood': '`, "'}"],
+          [`${word}:\n  region: eu-west-1\n  wood: `, '\n'],
+          ['{"apiVersion": "v1", "data": {"wood": "', '"}, "kind": "Secret"}'],
+          ['kind: Secret\ndata:\n  wood: ', '\n'],
+        ],
+        random,
+      )
+      return { before, marker: token(ALNUM, between(14, 24, random), random), after: end }
     },
   },
 ]

@@ -1,5 +1,5 @@
 import type { Kind } from './kinds.ts'
-import { ALNUM, after, digits, faked, from, half, inGroups, LOWER, oneOf, token, UPPER } from './letters.ts'
+import { ALNUM, after, between, digits, faked, from, half, inGroups, LOWER, oneOf, token, UPPER } from './letters.ts'
 
 /** Tokens and keys that can be seen without a word before them. */
 export const KEYS: readonly Kind[] = [
@@ -116,6 +116,7 @@ export const KEYS: readonly Kind[] = [
           after('tskey-auth-', `${token(ALNUM, 12, random)}-${token(ALNUM, 32, random)}`),
           after('dt0c01.', `${token(UPPER, 24, random)}.${token(UPPER, 64, random)}`),
           after('pul-', random.hex(40)),
+          after('.AspNetCore.Cookies=CfDJ8', token(ALNUM, 90, random)),
           after(
             oneOf(['npm_', 'ghu_', 'nfp_', 'sbp_', 'lin_api_', 'apify_api_', 'ntn_'], random),
             token(ALNUM, 40, random),
@@ -160,6 +161,29 @@ export const KEYS: readonly Kind[] = [
         ],
         random,
       ),
+  },
+  {
+    name: 'parameter of an address',
+    make: (random) =>
+      after(
+        `https://acorn.example/a?q=1&${oneOf(['key', 'code', 'auth', 'sig', 'signature'], random)}=`,
+        token(ALNUM, between(24, 40, random), random),
+      ),
+  },
+  {
+    name: 'private key in JSON or in base64',
+    make: (random) => {
+      const pem = (title: string) => Buffer.from(`-----BEGIN ${title}-----`).toString('base64').slice(0, -4)
+      return oneOf(
+        [
+          { before: '{"kty": "oct", "k": "', marker: token(ALNUM, 43, random), after: '"}' },
+          { before: '{"kty": "EC", "crv": "P-256", "d": "', marker: token(ALNUM, 43, random), after: '", "x": "AQAB"}' },
+          after(`tls.key: ${pem('PRIVATE KEY')}`, token(ALNUM, 60, random)),
+          after(`client-key-data: ${pem('RSA PRIVATE KEY')}`, token(ALNUM, 60, random)),
+        ],
+        random,
+      )
+    },
   },
   {
     name: 'password in SQL',
