@@ -428,6 +428,17 @@ test('nobody can take the name of a metric from others, and every other name is 
   )
 })
 
+test('a name that is not ours keeps the kind that came first, and a gauge hides the histogram that is written like it', async () => {
+  const namesOf = (service: string, expected: readonly string[]) =>
+    shows(service, (samples) => assert.deepEqual([...new Set(samples.map(({ name }) => name))].sort(), expected))
+  const histogramOf = (name: string) => ['bucket', 'count', 'sum'].map((part) => `${name}_${part}`)
+  await send('first', [MADE.histogram('work.size'), MADE.histogram('cache.miss'), MADE.counter('jobs')])
+  await namesOf('first', [...histogramOf('cache_miss'), 'jobs_total', ...histogramOf('work_size')])
+  await send('second', [MADE.gauge('work.size'), MADE.gauge('cache.miss.count'), MADE.counter('jobs')])
+  await namesOf('second', ['cache_miss_count', 'jobs_total'])
+  await namesOf('first', ['jobs_total', ...histogramOf('work_size')])
+})
+
 const spans = (service: string | undefined, names: readonly string[], attributes: Record<string, unknown>) =>
   traceRequest(
     names.map((name, index) => ({

@@ -1,7 +1,7 @@
 import type { Random } from '../../random/random.ts'
 import { ANNOUNCED } from './announced.ts'
 import { KEYS } from './keys.ts'
-import { after, between, digits, from, LOWER, oneOf, whole, word } from './letters.ts'
+import { ALNUM, after, between, digits, from, LOWER, oneOf, token, whole, word } from './letters.ts'
 import { PERSONAL } from './personal.ts'
 
 /**
@@ -43,6 +43,14 @@ export const PLAIN_KINDS: readonly Kind[] = [
   {
     name: 'PIN or code for one time',
     make: (random) => after(oneOf(['PIN: ', 'pin=', 'otp: ', 'code: '], random), digits(11, random)),
+  },
+  {
+    name: 'id of a session, without a header',
+    make: (random) => after(oneOf(['sessionid=', 'session=', 'sid='], random), token(ALNUM, 26, random)),
+  },
+  {
+    name: 'short token after Bearer, without a header',
+    make: (random) => after('Bearer ', token(ALNUM, 12, random)),
   },
   {
     name: 'passphrase of words',
