@@ -1480,6 +1480,18 @@ export const SHAPES: Readonly<Record<string, Case>> = {
     },
     becomes: { [IN]: 180, 'woodland.usage.input_tokens.sent': undefined },
   },
+  'Bedrock by Strands: another name for what was written to the cache': {
+    sent: {
+      ...CALL,
+      [PROVIDER]: 'aws.bedrock',
+      [IN]: 4299n,
+      [OUT]: 631n,
+      'gen_ai.usage.total_tokens': 25291n,
+      'gen_ai.usage.cache_read_input_tokens': 2574n,
+      'gen_ai.usage.cache_write_input_tokens': 17787n,
+    },
+    becomes: { [IN]: 24660, [READ]: 2574, [WRITE]: 17787, 'woodland.usage.input_tokens.sent': 4299 },
+  },
   'Bedrock by botocore: input without its cache': {
     scope: 'opentelemetry.instrumentation.botocore.bedrock-runtime',
     sent: {
