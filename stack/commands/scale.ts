@@ -7,7 +7,7 @@ import { withVariables } from '../../workbench/variables.ts'
 import type { Result } from '../measured.ts'
 import { COSTS_HEAD, costRow, measuredWaiting } from '../measured-costs.ts'
 import { ownSettings } from '../own-stack.ts'
-import { costOf, type Measured } from '../plan.ts'
+import type { Measured } from '../plan.ts'
 import { shippedList } from '../policy.ts'
 import { type Checked, checkPlan, measureCosts } from '../scale/cost.ts'
 import { makeLab } from '../scale/lab.ts'
@@ -42,7 +42,7 @@ export async function runScale(
   const found = await measure(settings, size, options).finally(() =>
     rmSync(settings.state, { recursive: true, force: true }),
   )
-  const { verdicts, costs, checked, scaled, allowed, endurance } = found
+  const { verdicts, costs, checked, scaled, endurance } = found
   return {
     holds: verdicts.different + verdicts.lost + verdicts.split + endurance.lost === 0,
     report: (format) => {
@@ -54,9 +54,17 @@ export async function runScale(
         'CPU of a span in µs. The second tier is what the gateways and samplers use more than one Collector. Both take turns; the median of five turns counts.',
         draw([COSTS_HEAD, ...costs.map(costRow)]),
         `The aim for the second tier is ${AIMS.secondTierUs} µs or less: ${secondTier(costs)}.`,
-        'What the plan gives for other set-ups, and what was measured there: CPU of a span in µs.',
+        'What the plan gives for other set-ups, and what was measured there: CPU of a span in µs. Machines change their speed, so one Collector is measured again beside each set-up: the planned figures are those of the table above, times what a span needs there compared with then.',
         draw([
-          ['gateways × samplers', 'gateways', 'measured', 'samplers', 'measured', 'largest error'],
+          [
+            'gateways × samplers',
+            'compared with then',
+            'gateways',
+            'measured',
+            'samplers',
+            'measured',
+            'largest error',
+          ],
           ...checked.map(checkedRow),
         ]),
         `The aim is an error of ${percent(AIMS.planError)} or less: ${checked.every((row) => errorOf(row) <= AIMS.planError) ? 'reached' : 'not reached'}.`,
@@ -66,7 +74,7 @@ export async function runScale(
           ...scaled.map(scaledRow),
         ]),
         `The aim for a doubling is ${AIMS.doubling * 2} ×, and CPU of a span within ${percent(AIMS.cpuSpread)}.`,
-        `Load on 2 gateways with ${percent(LOADED.gateway)} of a core each and 3 samplers with ${percent(LOADED.sampler)} each. The plan allows ${Math.round(allowed)} spans/s for them.`,
+        `Load on 2 gateways with ${percent(LOADED.gateway)} of a core each and 3 samplers with ${percent(LOADED.sampler)} each. The plan allows ${Math.round(endurance.allowed)} spans/s for them, at the speed of the machine just before; a span needed ${endurance.drift.toFixed(2)} × as much CPU after the load.`,
         draw([
           [
             'of the plan',
@@ -98,10 +106,8 @@ async function measure(settings: Settings, size: Size, options: Caller) {
   const coefficients = { costs, waiting: measuredWaiting() }
   const checked = await checkPlan(lab, coefficients)
   const scaled = await measureThroughput(lab)
-  const cost = costOf(coefficients, { kilobytes: 1, kept: 0.1, backends: 2 })
-  const allowed = Math.min((2 * LOADED.gateway * 1e6) / cost.gateways, (3 * LOADED.sampler * 1e6) / cost.samplers)
-  const endurance = await endure(lab, allowed, size.minutes)
-  return { verdicts, costs, checked, scaled, allowed, endurance }
+  const endurance = await endure(lab, coefficients, size.minutes)
+  return { verdicts, costs, checked, scaled, endurance }
 }
 
 const percent = (share: number) => `${Math.round(share * 100)} %`
@@ -136,6 +142,7 @@ const errorOf = ({ gateways, samplers }: Checked) =>
 
 const checkedRow = (row: Checked) => [
   row.what,
+  `${row.drift.toFixed(2)} ×`,
   ...[...row.gateways, ...row.samplers].map((us) => us.toFixed(1)),
   percent(errorOf(row)),
 ]

@@ -67,8 +67,23 @@ export async function measureCosts(lab: Lab): Promise<readonly Measured[]> {
   })
 }
 
+/**
+ * By how many times the CPU of a span has grown since the costs were measured. Some machines change their speed within minutes, so
+ * a plan is compared with what is measured beside this.
+ */
+export async function driftOf(lab: Lab, one: Running | undefined, costs: readonly Measured[]): Promise<number> {
+  const [then] = costs
+  if (!one || !then) throw new Error('the one Collector and its cost are needed')
+  const before = cpuOf([one])
+  const { kilobytes, kept } = MEASURED_AT[0]
+  const { spans } = await sendAndSettle(lab, [one], [one], { bytes: kilobytes * KB, kept }, SPANS.measured)
+  return ((cpuOf([one]) - before) * 1e6) / spans / then.one
+}
+
 export type Checked = Readonly<{
   what: string
+  /** By which the planned figures were multiplied. */
+  drift: number
   gateways: readonly [planned: number, measured: number]
   samplers: readonly [planned: number, measured: number]
 }>
@@ -85,11 +100,12 @@ const CHECK_ROUNDS = 3
 export async function checkPlan(lab: Lab, coefficients: Coefficients): Promise<readonly Checked[]> {
   const found: Checked[] = []
   for (const { kilobytes, kept, ...size } of CHECKED_AT)
-    await withTiers(lab, size, async (running) => {
+    await withTiers(lab, { ...size, hasOne: true }, async (running) => {
       const [first, second] = [runningOf(running.gateways), runningOf(running.samplers)]
       const content = { bytes: kilobytes * KB, kept }
       await sendAndSettle(lab, first, second, content, SPANS.warm)
-      const turns: { gateways: number; samplers: number; kept: number }[] = []
+      await driftOf(lab, running.one, coefficients.costs)
+      const turns: { gateways: number; samplers: number; kept: number; drift: number }[] = []
       for (let round = 0; round < CHECK_ROUNDS; round++) {
         const [beforeFirst, beforeSecond] = [cpuOf(first), cpuOf(second)]
         const sent = await sendAndSettle(lab, first, second, content, SPANS.measured)
@@ -98,14 +114,16 @@ export async function checkPlan(lab: Lab, coefficients: Coefficients): Promise<r
           gateways: us(cpuOf(first) - beforeFirst),
           samplers: us(cpuOf(second) - beforeSecond),
           kept: sent.kept,
+          drift: await driftOf(lab, running.one, coefficients.costs),
         })
       }
-      const of = (what: 'gateways' | 'samplers' | 'kept') => middle(turns.map((turn) => turn[what]))
+      const of = (what: keyof (typeof turns)[number]) => middle(turns.map((turn) => turn[what]))
       const planned = costOf(coefficients, { kilobytes, kept: of('kept'), backends: 2 })
       const row: Checked = {
         what: `${size.gateways} × ${size.samplers}, ${kilobytes} KB, ${Math.round(of('kept') * 100)} % kept`,
-        gateways: [planned.gateways, of('gateways')],
-        samplers: [planned.samplers, of('samplers')],
+        drift: of('drift'),
+        gateways: [planned.gateways * of('drift'), of('gateways')],
+        samplers: [planned.samplers * of('drift'), of('samplers')],
       }
       lab.say(`  plan, ${row.what}: ${said(row.gateways)} in gateways, ${said(row.samplers)} in samplers`)
       found.push(row)

@@ -3,8 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Running } from '../../workbench/collector.ts'
 import { waitFor } from '../../workbench/wait.ts'
 import { makeBodies, SPANS_PER_REQUEST } from '../load.ts'
+import { type Coefficients, costOf } from '../plan.ts'
 import { ROOT } from '../settings.ts'
 import { quantile } from '../speed.ts'
+import { driftOf } from './cost.ts'
 import { type Flow, flow } from './flow.ts'
 import { type Lab, runningOf, total, withTiers } from './lab.ts'
 import { cpuSeconds, residentBytes, throttle } from './throttle.ts'
@@ -106,6 +108,10 @@ export type Sustained = Readonly<{
   megabytes: readonly [middle: number, end: number]
 }>
 export type Endurance = Readonly<{
+  /** Spans a second: what the plan allows at the speed that the machine had just before. */
+  allowed: number
+  /** The same after it, compared with before: 2 if a span then needed twice the CPU. */
+  drift: number
   rows: readonly Sustained[]
   /** Seconds after the overload until answers are quick again and nothing is refused; undefined if that was not seen. */
   recoveredAfter: number | undefined
@@ -121,11 +127,22 @@ const QUICK_MS = 1000
 export const RECOVERED_WITHIN_SECONDS = 30
 
 /** Load at 80 % and at 120 % of what the plan allows for this set-up, each process with a small share of a core. */
-export async function endure(lab: Lab, allowed: number, minutes: number): Promise<Endurance> {
+export async function endure(lab: Lab, coefficients: Coefficients, minutes: number): Promise<Endurance> {
   const bodies = makeBodies(CONTENT)
-  return withTiers(lab, { gateways: 2, samplers: 3 }, async (running) => {
+  return withTiers(lab, { gateways: 2, samplers: 3, hasOne: true }, async (running) => {
     const [first, second] = [runningOf(running.gateways), runningOf(running.samplers)]
     const all = [...first, ...second]
+    const drift = async () => {
+      const times = await driftOf(lab, running.one, coefficients.costs)
+      lab.say(`  a span needs ${times.toFixed(2)} times the CPU that it needed when the costs were measured`)
+      return times
+    }
+    await drift()
+    const before = await drift()
+    const cost = costOf(coefficients, { kilobytes: CONTENT.bytes / 1024, kept: CONTENT.kept, backends: 2 })
+    const allowed =
+      Math.min((first.length * LOADED.gateway) / cost.gateways, (second.length * LOADED.sampler) / cost.samplers) *
+      (1e6 / before)
     const limits = [
       throttle(
         first.map(({ pid }) => pid),
@@ -169,7 +186,8 @@ export async function endure(lab: Lab, allowed: number, minutes: number): Promis
     // Without their limits they catch up.
     const arrived = () => total(second, ACCEPTED)
     await waitFor(async () => (await arrived()) >= answered, { withinMs: 60_000, everyMs: 500, cancel: lab.cancel })
-    return { rows, recoveredAfter, lost: Math.max(0, answered - (await arrived())) }
+    const lost = Math.max(0, answered - (await arrived()))
+    return { allowed, drift: (await drift()) / before, rows, recoveredAfter, lost }
   })
 }
 
