@@ -57,6 +57,68 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
     sent: { 'gen_ai.system': 'az.ai.inference', [OP]: 'chat', [REQUEST]: 'gpt-4o', [IN]: 7n },
     becomes: { [PROVIDER]: 'azure.ai.inference' },
   },
+  'any-agent: a call': {
+    scope: 'any_agent',
+    parent: true,
+    sent: {
+      ...{ [OP]: 'call_llm', [REQUEST]: 'gpt-4o-mini', [IN]: 160n, [OUT]: 40n },
+      ...{ 'gen_ai.input.messages': '[{"role": "user", "content": "hi"}]', 'gen_ai.output': 'four' },
+    },
+    becomes: {
+      ...{ [OP]: 'chat', 'woodland.operation.name.sent': 'call_llm', [IN]: 160, [OUT]: 40, [KIND]: 'LLM' },
+      ...{ 'input.value': '[{"role": "user", "content": "hi"}]', 'output.value': 'four' },
+    },
+  },
+  'any-agent: a tool': {
+    scope: 'any_agent',
+    sent: { [OP]: 'execute_tool', 'gen_ai.tool.name': 'add', 'gen_ai.tool.args': '{"a": 2}', 'gen_ai.output': '4' },
+    becomes: {
+      ...{ 'gen_ai.tool.call.arguments': '{"a": 2}', 'gen_ai.tool.call.result': '4' },
+      ...{ 'input.value': '{"a": 2}', 'output.value': '4', [KIND]: 'TOOL' },
+    },
+  },
+  'an operation that is the name of an API: a call': {
+    sent: { [OP]: 'chat.completions', [REQUEST]: 'gpt-4o', [IN]: 7n },
+    becomes: { [OP]: 'chat', 'woodland.operation.name.sent': 'chat.completions', [KIND]: 'LLM' },
+  },
+  'an operation called tool: a tool that failed counts as one': {
+    sent: { [OP]: 'tool', 'gen_ai.tool.name': 'add' },
+    failed: true,
+    becomes: { [OP]: 'execute_tool', 'woodland.operation.name.sent': 'tool', [KIND]: 'TOOL', 'error.type': '_OTHER' },
+  },
+  'an operation called agent_run: an agent, and its tokens are sums': {
+    sent: { [OP]: 'agent_run', [AGENT]: 'owl', [REQUEST]: 'gpt-4o', [IN]: 7n },
+    becomes: { [OP]: 'invoke_agent', [AGENT]: 'owl', 'woodland.operation.name.sent': 'agent_run', [KIND]: 'AGENT' },
+  },
+  'Gemini CLI: its span of a call is no second call beside its log record': {
+    sent: { [OP]: 'llm_call', [AGENT]: 'gemini-cli', [REQUEST]: 'gemini-2.5-pro', [IN]: 7n },
+    becomes: { [OP]: 'llm_call', [KIND]: 'CHAIN' },
+  },
+  'OpenLLMetry: a search in a database of vectors that failed': {
+    scope: 'opentelemetry.instrumentation.chromadb',
+    name: 'chroma.query',
+    sent: { 'db.system': 'chroma', 'db.operation': 'query' },
+    failed: true,
+    becomes: { [OP]: 'retrieval', [KIND]: 'RETRIEVER', 'error.type': '_OTHER' },
+  },
+  'OpenLLMetry: what else a database of vectors did is a step': {
+    scope: 'opentelemetry.instrumentation.qdrant',
+    name: 'qdrant.upsert',
+    sent: { 'db.system': 'Qdrant' },
+    becomes: { [OP]: undefined, [KIND]: 'CHAIN' },
+  },
+  'a database that is none of vectors is left as it is': {
+    scope: 'opentelemetry.instrumentation.sqlalchemy',
+    name: 'db.query',
+    sent: { 'db.system': 'postgresql' },
+    becomes: { [OP]: undefined, [KIND]: undefined, 'woodland.dialect': undefined },
+  },
+  'OpenLIT: a search in a database of vectors': {
+    scope: 'openlit.instrumentation.chroma',
+    name: 'QUERY docs',
+    sent: { [OP]: 'vectordb', 'db.system.name': 'chroma', 'db.operation.name': 'QUERY' },
+    becomes: { [OP]: 'retrieval', 'woodland.operation.name.sent': 'vectordb', [KIND]: 'RETRIEVER' },
+  },
   'Sentry: embeddings': {
     sent: { 'gen_ai.system': 'openai', [OP]: 'embed_many', [REQUEST]: 'text-embedding-3-small', [IN]: 7n },
     becomes: { [OP]: 'embeddings', [KIND]: 'EMBEDDING' },

@@ -185,6 +185,9 @@ function messages(recording: Recording, outcome: Outcome): Verdict {
     return well.some((one) => isCall(one) && has(one, MESSAGES.INPUT))
       ? no('a call shows them after all')
       : { is: 'not sent', why }
+  const whyLater = recording.expected.notSent['messages of later calls']
+  if (whyLater !== undefined && silent.length > 0 && silent.every((one) => isCall(one) && has(one, MESSAGES.OUTPUT)))
+    return { is: 'not sent', why: whyLater }
   return silent.length === 0 ? YES : no(`${silent.length} spans do not, e.g. ${silent[0]?.span.name}`)
 }
 
