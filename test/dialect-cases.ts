@@ -119,6 +119,23 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
     sent: { [OP]: 'vectordb', 'db.system.name': 'chroma', 'db.operation.name': 'QUERY' },
     becomes: { [OP]: 'retrieval', 'woodland.operation.name.sent': 'vectordb', [KIND]: 'RETRIEVER' },
   },
+  'Azure AI Projects: an agent that runs at Azure is one call': {
+    scope: 'azure.core.tracing.ext.opentelemetry_span',
+    sent: {
+      ...{ [OP]: 'invoke_agent', [AGENT]: 'owl', [REQUEST]: 'gpt-4o-mini', [PROVIDER]: 'microsoft.foundry' },
+      ...{ 'gen_ai.response.id': 'resp_1', [IN]: 160n, [OUT]: 40n },
+    },
+    becomes: {
+      ...{ [OP]: 'chat', 'woodland.operation.name.sent': 'invoke_agent', [AGENT]: 'owl', [KIND]: 'AGENT' },
+      ...{ [PROVIDER]: 'azure.ai.inference', 'woodland.provider.name.sent': 'microsoft.foundry', [IN]: 160, [OUT]: 40 },
+    },
+  },
+  'Azure AI Projects: an agent that failed has no response': {
+    scope: 'azure.core.tracing.ext.opentelemetry_span',
+    sent: { [OP]: 'invoke_agent', [AGENT]: 'owl', [REQUEST]: 'gpt-4o-mini', [PROVIDER]: 'microsoft.foundry' },
+    failed: true,
+    becomes: { [OP]: 'invoke_agent', [KIND]: 'AGENT' },
+  },
   'Sentry: embeddings': {
     sent: { 'gen_ai.system': 'openai', [OP]: 'embed_many', [REQUEST]: 'text-embedding-3-small', [IN]: 7n },
     becomes: { [OP]: 'embeddings', [KIND]: 'EMBEDDING' },
