@@ -177,7 +177,11 @@ export const KEYS: readonly Kind[] = [
       return oneOf(
         [
           { before: '{"kty": "oct", "k": "', marker: token(ALNUM, 43, random), after: '"}' },
-          { before: '{"kty": "EC", "crv": "P-256", "d": "', marker: token(ALNUM, 43, random), after: '", "x": "AQAB"}' },
+          {
+            before: '{"kty": "EC", "crv": "P-256", "d": "',
+            marker: token(ALNUM, 43, random),
+            after: '", "x": "AQAB"}',
+          },
           after(`tls.key: ${pem('PRIVATE KEY')}`, token(ALNUM, 60, random)),
           after(`client-key-data: ${pem('RSA PRIVATE KEY')}`, token(ALNUM, 60, random)),
         ],
