@@ -1,5 +1,5 @@
-/** tsx starts these programs and may pass one Ctrl-C on to them twice. A signal within this time is the same one. */
-const ECHO_MS = 1000
+/** tsx starts these programs and may pass one Ctrl-C on to them twice, late on a busy machine. A signal within this time is the same one. */
+const ECHO_MS = 3000
 
 /** Calls `stop` at the first Ctrl-C or SIGTERM. A second one ends the process at once, with 130. */
 export function onInterrupt(stop: () => void, clock = () => performance.now()): void {
