@@ -8,6 +8,8 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 # The usual shell, by a name that make does not know as such. So make hands it every line, as it would a line with a pipe. The make of
 # macOS (3.81, gnumake-136) starts a plain line by itself, looks for the program on its own PATH, not on the one above, and finds no tsx.
 SHELL := /bin/./sh
+# Programs start with node --import tsx. The command tsx would stand between: at a Ctrl-C it kills a program that computes for 60 ms, and
+# the servers that the program has started go on.
 installed := node_modules/.package-lock.json
 
 help: ## show this list
@@ -16,77 +18,77 @@ help: ## show this list
 ## Run
 
 up: $(installed) ## start everything and wait until it works: BACKENDS=tempo,phoenix,jaeger POLICY=… TIERS=2x3
-	@tsx stack/main.ts up
+	@node --import tsx stack/main.ts up
 
 down: $(installed) ## stop everything; data and logs stay
-	@tsx stack/main.ts down
+	@node --import tsx stack/main.ts down
 
 clean: $(installed) ## stop everything and remove data and logs
-	@tsx stack/main.ts down --state
+	@node --import tsx stack/main.ts down --state
 
 status: $(installed) ## show which services run, and whether they answer
-	@tsx stack/main.ts status
+	@node --import tsx stack/main.ts status
 
 logs: $(installed) ## follow the logs of all services, or of one: S=tempo
-	@tsx stack/main.ts logs $(S)
+	@node --import tsx stack/main.ts logs $(S)
 
 doctor: $(installed) ## check tools, versions, free ports, memory and disk
-	@tsx stack/main.ts doctor
+	@node --import tsx stack/main.ts doctor
 
 sim: $(installed) ## run the simulator once more beside the running stack: TICKS=200 SEED=7
-	@tsx stack/main.ts sim
+	@node --import tsx stack/main.ts sim
 
 example: $(installed) ## run the agent of another SDK once, and show where to look: NAME=langgraph
-	@tsx stack/main.ts example
+	@node --import tsx stack/main.ts example
 
 ## Look
 
 inspect: $(installed) ## say what works for a service that sends here, and what is missing: SERVICE=my-agents SINCE=2m
-	@tsx stack/main.ts inspect
+	@node --import tsx stack/main.ts inspect
 
 viewer: $(installed) viewer/dist/main.js ## show the boards in a browser without a Grafana; the first time, it installs Grafana's components
-	@tsx stack/main.ts viewer
+	@node --import tsx stack/main.ts viewer
 
 explain: $(installed) ## say what happened in one kept trace: TRACE=… or LAST=failed|slow|costly AGENT=fox SERVICE=… FORMAT=html
-	@tsx stack/main.ts explain
+	@node --import tsx stack/main.ts explain
 
 evaluate: $(installed) ## judge a kept trace after the fact: TRACE=… NAME=helpful LABEL=pass|fail SCORE=0.7 WHY=… AGENT=fox BY=human|llm|code
-	@tsx stack/main.ts evaluate
+	@node --import tsx stack/main.ts evaluate
 
 verify: $(installed) ## send one marked tick and find it in every backend
-	@tsx stack/main.ts verify
+	@node --import tsx stack/main.ts verify
 
 boards: $(installed) ## write the dashboards and price rules from their source
-	@tsx grafana/source/generate.ts
+	@node --import tsx grafana/source/generate.ts
 
 pictures: $(installed) ## make the pictures of the README from the running Grafana
-	@tsx grafana/source/pictures.ts
+	@node --import tsx grafana/source/pictures.ts
 
 ## Tune
 
 tune: $(installed) ## show what a policy list keeps and loses of a recording: A=… B=… RECORDING=… SWEEP=slow-call=1s..5s
-	@tsx stack/main.ts tune
+	@node --import tsx stack/main.ts tune
 
 why: $(installed) ## show why one trace of a recording is kept or dropped: TRACE=…
-	@tsx stack/main.ts why
+	@node --import tsx stack/main.ts why
 
 limit: $(installed) ## write a list that keeps at most so many GB a day: GB=20 POLICY=…
-	@tsx stack/main.ts limit
+	@node --import tsx stack/main.ts limit
 
 record: $(installed) ## write a recording for make tune: SEED=7 TICKS=40 PRESET=chaos
-	@tsx stack/main.ts record
+	@node --import tsx stack/main.ts record
 
 reload: $(installed) ## check a policy file and put it in force: POLICY=…
-	@tsx stack/main.ts reload
+	@node --import tsx stack/main.ts reload
 
 golden: $(installed) ## write what the shipped list keeps of the recording to docs/measured/tune.md
-	@tsx stack/main.ts golden
+	@node --import tsx stack/main.ts golden
 
 prices: $(installed) ## put grafana/prices.yaml and budgets.yaml in force in the running stack
-	@tsx stack/main.ts prices
+	@node --import tsx stack/main.ts prices
 
 plan: $(installed) ## say what a load needs in two tiers: SPANS=50000/s SPANS_PER_TRACE=… KB=… RUN=60s KEPT=10% WITHOUT_ROOT=… BACKENDS=…
-	@tsx stack/main.ts plan
+	@node --import tsx stack/main.ts plan
 
 ## Prove
 
@@ -96,38 +98,38 @@ check: $(installed) ## run type check, lint and unit tests; needs no servers
 	@tsx --test $$(git ls-files --cached --others --exclude-standard '*.test.ts' ':!test')
 
 test: check ## run everything: make check, then the tests with real servers
-	@tsx stack/commands/build-servers.ts
+	@node --import tsx stack/commands/build-servers.ts
 	@tsx --test --test-concurrency=2 $$(git ls-files --cached --others --exclude-standard 'test/*.test.ts')
 
 recall: $(installed) ## send traces that must be kept, and count the lost ones: COUNT=… SEED=…
-	@tsx stack/main.ts recall
+	@node --import tsx stack/main.ts recall
 
 mutation: $(installed) ## make mistakes in the shipped list, and test that each is found
-	@tsx stack/main.ts mutation
+	@node --import tsx stack/main.ts mutation
 
 bias: $(installed) ## estimate from kept traces alone, and compare with all traces: SEED=…
-	@tsx stack/main.ts bias
+	@node --import tsx stack/main.ts bias
 
 sdks: $(installed) ## send what real SDKs sent, and show what each of them gets
-	@tsx stack/main.ts sdks
+	@node --import tsx stack/main.ts sdks
 
 leak: $(installed) ## send secrets of every kind, and search for them in every output: N=100000 SEED=…
-	@tsx stack/main.ts leak
+	@node --import tsx stack/main.ts leak
 
 drill: $(installed) ## kill, block and flood the servers, and account for every span: DRILL=kill KILLS=50
-	@tsx stack/main.ts drill
+	@node --import tsx stack/main.ts drill
 
 bench: $(installed) ## measure speed and size, as ratios within one run: BENCH=speed BASE=a-commit-to-compare-with
-	@tsx stack/commands/bench.ts
+	@node --import tsx stack/commands/bench.ts
 
 scale: $(installed) ## measure two tiers against one Collector, and check make plan: COUNT=… MINUTES=10
-	@tsx stack/main.ts scale
+	@node --import tsx stack/main.ts scale
 
 examples: $(installed) ## run the agents of other SDKs against a stack of their own, and test what is stored: NAME=…
-	@tsx stack/main.ts examples
+	@node --import tsx stack/main.ts examples
 
 rehearse: $(installed) ## test the Docker boot, with crashes, beside the running stack; needs a Docker engine
-	@tsx stack/commands/rehearse.ts
+	@node --import tsx stack/commands/rehearse.ts
 
 # What npm says is not the answer of a command, which may go to a file.
 $(installed): package.json package-lock.json

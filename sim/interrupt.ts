@@ -1,4 +1,7 @@
-/** tsx starts these programs and may pass one Ctrl-C on to them twice, late on a busy machine. A signal within this time is the same one. */
+/**
+ * A Ctrl-C reaches a program from the terminal and again from the program that started it, late on a busy machine. A signal within this
+ * time is the same one.
+ */
 const ECHO_MS = 3000
 
 /** Calls `stop` at the first Ctrl-C or SIGTERM. A second one ends the process at once, with 130. */

@@ -47,7 +47,7 @@ test('every target runs its program from node_modules/.bin, though the PATH outs
   const bin = join(copy, 'node_modules/.bin')
   for (const path of [bin, 'viewer/node_modules', 'viewer/dist']) mkdirSync(resolve(copy, path), { recursive: true })
   cpSync(resolve(ROOT, 'Makefile'), join(copy, 'Makefile'))
-  for (const name of ['tsx', 'tsc', 'biome']) {
+  for (const name of ['node', 'tsx', 'tsc', 'biome']) {
     writeFileSync(join(bin, name), `#!/bin/sh\necho "$0 $*"\n`)
     chmodSync(join(bin, name), 0o755)
   }
@@ -64,8 +64,14 @@ test('every target runs its program from node_modules/.bin, though the PATH outs
   assert.ok(targets.length > 25)
   for (const target of targets.filter((name) => name !== 'help')) {
     const { stdout } = await execa('make', ['--no-print-directory', target], { cwd: copy, env, extendEnv: false })
-    for (const line of stdout.split('\n')) assert.match(line, /^\S+\/node_modules\/\.bin\/(?:tsx|tsc|biome) /, target)
+    for (const line of stdout.split('\n'))
+      assert.match(line, /^\S+\/node_modules\/\.bin\/(?:node|tsx|tsc|biome) /, target)
   }
+})
+
+test('a Ctrl-C reaches each program itself, which then stops what it has started', async () => {
+  const between = MAKEFILE.split('\n').filter((line) => /^\t@?tsx (?!--test )/.test(line))
+  assert.deepEqual(between, [], 'the command tsx kills what does not answer at once')
 })
 
 test('what npm says while it installs does not come before the answer of a command', async () => {
@@ -75,7 +81,7 @@ test('what npm says while it installs does not come before the answer of a comma
   for (const file of ['package.json', 'package-lock.json']) writeFileSync(join(copy, file), '')
   cpSync(resolve(ROOT, 'Makefile'), join(copy, 'Makefile'))
   for (const [file, text] of [
-    [join(programs, 'tsx'), 'echo a list'],
+    [join(programs, 'node'), 'echo a list'],
     [join(bin, 'npm'), 'echo added 3 packages'],
   ] as const)
     writeFileSync(file, `#!/bin/sh\n${text}\n`, { mode: 0o755 })
