@@ -57,7 +57,7 @@ function combination(turn: number, offset: number, takes: Takes): Combination {
 }
 
 /** Every kind and every encoding in every field, but not each kind in each encoding. `make leak` sends all combinations. */
-export const SECRETS_OF_A_TEST = 8000
+export const SECRETS_OF_A_TEST = 10_000
 
 /** What `make leak` sends, from a seed: at least this many secrets. */
 export function* makeCorpus({ seed, count }: Readonly<{ seed: number; count: number }>): Generator<Sent> {
