@@ -1,8 +1,8 @@
 /**
- * A Ctrl-C reaches a program from the terminal and again from the program that started it, late on a busy machine. A signal within this
+ * A Ctrl-C reaches a program from the terminal and again from the program that started it. A signal within this
  * time is the same one.
  */
-const ECHO_MS = 3000
+const ECHO_MS = 1000
 
 /** Calls `stop` at the first Ctrl-C or SIGTERM. A second one ends the process at once, with 130. */
 export function onInterrupt(stop: () => void, clock = () => performance.now()): void {

@@ -107,7 +107,7 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
     sent: { 'db.system': 'Qdrant' },
     becomes: { [OP]: undefined, [KIND]: 'CHAIN' },
   },
-  'a database that is none of vectors is left as it is': {
+  'a database that holds no vectors is left as it is': {
     scope: 'opentelemetry.instrumentation.sqlalchemy',
     name: 'db.query',
     sent: { 'db.system': 'postgresql' },
