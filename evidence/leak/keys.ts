@@ -18,7 +18,8 @@ export const KEYS: readonly Kind[] = [
       (random) => {
         const jwt = faked(random, ({ internet }) => internet.jwt({ refDate: '2026-11-28' }))
         const end = jwt.lastIndexOf('.') + 1
-        return after(jwt.slice(0, end), jwt.slice(end))
+        const coded = Buffer.from(jwt).toString('base64url')
+        return oneOf([after(jwt.slice(0, end), jwt.slice(end)), after(coded.slice(0, -60), coded.slice(-60))], random)
       },
     ),
   },
@@ -71,6 +72,45 @@ export const KEYS: readonly Kind[] = [
     name: 'key of another provider of models',
     make: (random) =>
       after(oneOf(['gsk_', 'xai-', 'pplx-', 'nvapi-', 'pcsk_', 'tgp_v1_'], random), token(ALNUM, 52, random)),
+  },
+  {
+    name: 'key with a beginning of its own',
+    make: (random) =>
+      oneOf(
+        [
+          after('ABSK', token(ALNUM, 110, random)),
+          after('AKID', token(ALNUM, 32, random)),
+          after('AQVN', token(ALNUM, 35, random)),
+          after('LTAI', token(ALNUM, 20, random)),
+          after('pa-', token(ALNUM, 43, random)),
+          after('fc-', random.hex(32)),
+          after('e2b_', random.hex(40)),
+          after('csk-', token(LOWER, 48, random)),
+          after('pylf_v1_eu_', token(ALNUM, 43, random)),
+          after('GOCSPX-', token(ALNUM, 28, random)),
+          after('1//0', token(ALNUM, 90, random)),
+          { before: '', marker: token(ALNUM, 52, random), after: 'JQQJ99BAACYeBjFXJ3w3AAABACOGfox1' },
+          after(
+            oneOf(['figd_', 'sb_secret_', 'dckr_oat_', 'mdb_sa_sk_'], random),
+            inGroups(token(ALNUM, 40, random), [20, 20], '-'),
+          ),
+          after(oneOf(['sbp_', 'bkua_'], random), random.hex(40)),
+          after('tl_', random.hex(64)),
+          after('re_', inGroups(token(ALNUM, 32, random), [8, 24], '_')),
+          after(oneOf(['fw_', 'sk_car_', 'app-', 'dataset-'], random), token(ALNUM, 24, random)),
+          after('sk-', inGroups(token(ALNUM, 20, random), [5, 15], '-')),
+          after(`MT${token(ALNUM, 24, random)}.`, `${token(ALNUM, 6, random)}.${token(ALNUM, 38, random)}`),
+          after('jina_', `${random.hex(32)}z${token(ALNUM, 27, random)}`),
+          after('sha256~', token(ALNUM, 43, random)),
+          after('FlyV1 fm2_', token(ALNUM, 200, random)),
+          after('A3-', inGroups(token(UPPER, 32, random), [6, 6, 5, 5, 5, 5], '-')),
+          after('eyJrIjoi', token(ALNUM, 80, random)),
+          after(`${token(ALNUM, 14, random)}.atlasv1.`, token(ALNUM, 67, random)),
+          after(`pat${token(ALNUM, 14, random)}.`, random.hex(64)),
+          after('CCIPAT_', inGroups(`${token(ALNUM, 22, random)}${random.hex(40)}`, [22, 40], '_')),
+        ],
+        random,
+      ),
   },
   {
     name: 'key of a tool for agents',
