@@ -80,7 +80,8 @@ const series = ({ labels: { job: _, instance: __, ...labels }, value }: Sample):
 
 type Labels = Readonly<{ agent: string; model: string; operation: string; provider: string; service: string }>
 const expectedSeries = (labels: Labels, type: string, value: number): string =>
-  `gen_ai_agent_name=${labels.agent} gen_ai_operation_name=${labels.operation} gen_ai_provider_name=${labels.provider} ` +
+  `gen_ai_agent_name=${labels.agent} gen_ai_operation_name=${labels.operation} ` +
+  (labels.provider && `gen_ai_provider_name=${labels.provider} `) +
   `gen_ai_request_model=${labels.model} gen_ai_token_type=${type} service_name=${labels.service} ${value}`
 
 const isCounted = (expected: readonly string[], isOurs: (service: string) => boolean) =>
@@ -209,6 +210,21 @@ const CASES: Readonly<Record<string, Case>> = {
     },
     labels: { agent: 'gemini-cli', model: 'm', operation: 'generate_content', provider: 'gcp.vertex_ai' },
     counted: { input: 120, output: 5 },
+  },
+  'Qwen Code, whose output holds what was thought': {
+    scope: 'qwen-code',
+    event: {
+      'event.name': 'qwen-code.api_response',
+      model: 'm',
+      auth_type: 'openai',
+      input_token_count: 1000n,
+      output_token_count: 130n,
+      cached_content_token_count: 600n,
+      thoughts_token_count: 30n,
+      total_token_count: 1130n,
+    },
+    labels: { agent: 'qwen-code', model: 'm', operation: 'generate_content', provider: '' },
+    counted: { input: 1000, output: 130, cache_read: 600, reasoning: 30 },
   },
   'a count that cannot be is not counted, and those beside it are': {
     event: {

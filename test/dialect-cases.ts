@@ -233,6 +233,58 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
       'output.value': 'Yes.',
     },
   },
+  'a profile of Bedrock is no model: the one that answered is': {
+    sent: {
+      ...CALL,
+      [PROVIDER]: 'aws.bedrock',
+      [REQUEST]: 'arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/s529qz7ddy06',
+      'gen_ai.response.model': 'anthropic.claude-sonnet-4-5-20250929-v1:0',
+    },
+    becomes: {
+      [REQUEST]: 'anthropic.claude-sonnet-4-5-20250929-v1:0',
+      'woodland.request.model.sent':
+        'arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/s529qz7ddy06',
+    },
+  },
+  'a router is no model': {
+    sent: {
+      ...CALL,
+      [PROVIDER]: 'openrouter',
+      [REQUEST]: 'openrouter/auto',
+      'gen_ai.response.model': 'anthropic/claude-sonnet-4',
+    },
+    becomes: { [REQUEST]: 'anthropic/claude-sonnet-4', 'woodland.request.model.sent': 'openrouter/auto' },
+  },
+  'a router of Azure is no model': {
+    sent: {
+      ...CALL,
+      [PROVIDER]: 'azure.ai.openai',
+      [REQUEST]: 'model-router',
+      'gen_ai.response.model': 'gpt-5-nano-2025-08-07',
+    },
+    becomes: { [REQUEST]: 'gpt-5-nano-2025-08-07', 'woodland.request.model.sent': 'model-router' },
+  },
+  'a deployment of Azure with a name of its own is no model': {
+    sent: {
+      ...CALL,
+      [PROVIDER]: 'azure.ai.openai',
+      [REQUEST]: 'prod-chat-eu',
+      'gen_ai.response.model': 'gpt-4o-2024-08-06',
+    },
+    becomes: { [REQUEST]: 'gpt-4o-2024-08-06', 'woodland.request.model.sent': 'prod-chat-eu' },
+  },
+  'a model that is not known is the one that answered': {
+    sent: { ...CALL, [PROVIDER]: 'anthropic', [REQUEST]: 'unknown', 'gen_ai.response.model': 'claude-haiku-4-5' },
+    becomes: { [REQUEST]: 'claude-haiku-4-5', 'woodland.request.model.sent': 'unknown' },
+  },
+  'a deployment of Azure with the name of a model is that model': {
+    sent: { ...CALL, [PROVIDER]: 'azure.ai.openai', [REQUEST]: 'gpt-4-turbo', 'gen_ai.response.model': 'gpt-4' },
+    becomes: { [REQUEST]: 'gpt-4-turbo', 'woodland.request.model.sent': undefined },
+  },
+  'a model that is asked for by its short name keeps it': {
+    sent: { ...CALL, [REQUEST]: 'gpt-4o', 'gen_ai.response.model': 'gpt-4o-2024-08-06' },
+    becomes: { [REQUEST]: 'gpt-4o', 'woodland.request.model.sent': undefined },
+  },
   'a call that ended with an error has failed': {
     sent: { ...CALL, 'gen_ai.response.finish_reasons': '["error"]' },
     becomes: { 'error.type': '_OTHER' },
@@ -587,6 +639,11 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
     scope: 'com.anthropic.claude_code.tracing',
     sent: { ...CALL, 'span.type': 'llm_request', ttft_ms: 250n, [IN]: 240n },
     becomes: { [IN]: 240, 'gen_ai.response.time_to_first_chunk': 0.25 },
+  },
+  'qwen-code: a call, whose tokens are counted from its record': {
+    scope: 'qwen-code',
+    sent: { ...CALL, 'qwen-code.model': 'm', [IN]: 240n },
+    becomes: { [IN]: 240 },
   },
   'claude-code: only the span that ran a tool says that it failed': {
     scope: 'com.anthropic.claude_code.tracing',
@@ -1535,6 +1592,31 @@ export const SHAPES: Readonly<Record<string, Case>> = {
   'OpenAI by OpenLLMetry with the new name of the provider: an old name of the cache': {
     sent: { ...CALL, [IN]: 100n, [OUT]: 10n, 'gen_ai.usage.cache_read_input_tokens': 64n },
     becomes: { [IN]: 100, [READ]: 64, 'woodland.usage.input_tokens.sent': undefined },
+  },
+  'OpenClaw: its total says that the input is without its cache': {
+    sent: {
+      ...{ ...CALL, [PROVIDER]: 'anthropic', [IN]: 100n, [OUT]: 50n, 'gen_ai.usage.total_tokens': 1010n },
+      ...{ 'gen_ai.usage.cache_read_tokens': 800n, 'gen_ai.usage.cache_write_tokens': 60n },
+    },
+    becomes: { [IN]: 960, [OUT]: 50, [READ]: 800, [WRITE]: 60, 'woodland.usage.input_tokens.sent': 100 },
+  },
+  'names of its own for the parts, in an input that holds them': {
+    sent: {
+      ...{ ...CALL, [PROVIDER]: 'anthropic', [IN]: 1200n, [OUT]: 300n, 'gen_ai.usage.cached_input_tokens': 1024n },
+      ...{ 'gen_ai.usage.cache_creation_tokens': 60n, 'gen_ai.usage.thoughts_tokens': 120n },
+    },
+    becomes: { [IN]: 1200, [OUT]: 300, [READ]: 1024, [WRITE]: 60, [REASONING]: 120 },
+  },
+  'Microsoft.Extensions.AI of before 9.6: tokens of the response': {
+    sent: { ...CALL, 'gen_ai.response.input_tokens': 512n, 'gen_ai.response.output_tokens': 128n },
+    becomes: { [IN]: 512, [OUT]: 128 },
+  },
+  'audio is a part of the input and of the output, and nothing of its own': {
+    sent: {
+      ...{ ...CALL, [IN]: 300n, [OUT]: 120n },
+      ...{ 'gen_ai.usage.audio.input_tokens': 200n, 'gen_ai.usage.audio.output_tokens': 110n },
+    },
+    becomes: { [IN]: 300, [OUT]: 120, 'woodland.usage.input_tokens.sent': undefined },
   },
   'Anthropic raw: input without its cache': {
     sent: {

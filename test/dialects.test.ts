@@ -101,6 +101,7 @@ test('spans that carry sums, and the other side of a call, are not counted', () 
     'pydantic-ai 1: a run',
     'the other side of a call is no second call',
     'claude-code: a call, whose tokens are counted from its record',
+    'qwen-code: a call, whose tokens are counted from its record',
   ])
     assert.equal(sum(outcome, { 'service.name': `s${ALL.findIndex(([name]) => name === title)}` }), 0, title)
 })
