@@ -290,6 +290,25 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
     becomes: { 'error.type': '_OTHER' },
     status: 2,
   },
+  'an agent whose answer ended with an error has failed': {
+    sent: {
+      [OP]: 'invoke_agent',
+      [AGENT]: 'owl',
+      'gen_ai.output.messages': '[{"role":"assistant","parts":[],"finish_reason":"error","name":null}]',
+    },
+    becomes: { 'error.type': '_OTHER' },
+    status: 2,
+  },
+  'an agent that answers with JSON of an error has not': {
+    sent: {
+      [OP]: 'invoke_agent',
+      [AGENT]: 'owl',
+      'gen_ai.output.messages':
+        '[{"role":"assistant","parts":[{"content":"{\\"finish_reason\\":\\"error\\"}"}],"finish_reason":"stop"}]',
+    },
+    becomes: { 'error.type': undefined },
+    status: 0,
+  },
   'a call that ended well has not': {
     sent: { ...CALL, 'gen_ai.response.finish_reasons': ['stop'] },
     becomes: { 'error.type': undefined },
@@ -748,6 +767,12 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
     name: 'fox._execute_core',
     sent: { [KIND]: 'AGENT', 'graph.node.id': 'fox' },
     becomes: { [OP]: 'invoke_agent', [AGENT]: 'fox' },
+  },
+  'AutoGen with OpenInference: the agent is a node of its graph, and the name of its span has more': {
+    scope: 'openinference.instrumentation.autogen_agentchat',
+    name: 'owl.on_messages_stream',
+    sent: { [KIND]: 'AGENT', 'graph.node.id': 'owl' },
+    becomes: { [OP]: 'invoke_agent', [AGENT]: 'owl' },
   },
   'Strands: its own name is no provider, and its first chunk is in milliseconds': {
     scope: 'strands.telemetry.tracer',
@@ -1316,6 +1341,31 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
     sent: { [OP]: 'execute_tool', 'gen_ai.tool.name': 'add', 'traceloop.span.kind': 'task' },
     becomes: { [KIND]: 'TOOL' },
   },
+  'OpenLLMetry for JavaScript: a tool of LangChain in a task has what it got and gave': {
+    scope: '@traceloop/instrumentation-langchain',
+    parent: true,
+    sent: {
+      ...{ [OP]: 'execute_tool', [PROVIDER]: 'langchain', 'traceloop.span.kind': 'task' },
+      ...{ 'traceloop.entity.name': 'add', 'traceloop.entity.input': '{"a":2}', 'traceloop.entity.output': '4' },
+    },
+    becomes: {
+      ...{ 'gen_ai.tool.name': 'add', 'gen_ai.tool.call.arguments': '{"a":2}', 'gen_ai.tool.call.result': '4' },
+      [KIND]: 'TOOL',
+    },
+  },
+  'an operation called workflow is one where it is the whole run': {
+    sent: { [OP]: 'workflow', 'traceloop.span.kind': 'workflow', 'traceloop.workflow.name': 'LangGraph' },
+    failed: true,
+    becomes: {
+      ...{ [OP]: 'invoke_workflow', 'woodland.operation.name.sent': 'workflow', [KIND]: 'CHAIN' },
+      ...{ [AGENT]: undefined, 'error.type': '_OTHER' },
+    },
+  },
+  'an operation called workflow within a run is a step': {
+    parent: true,
+    sent: { [OP]: 'workflow', 'traceloop.span.kind': 'workflow', 'traceloop.workflow.name': 'RunnableSequence' },
+    becomes: { [OP]: undefined, 'woodland.operation.name.sent': 'workflow', [KIND]: 'CHAIN', [AGENT]: undefined },
+  },
   'MCP: a request is a step, which Phoenix shows as one': {
     scope: 'mcp-python-sdk',
     kind: 3,
@@ -1670,6 +1720,27 @@ export const SHAPES: Readonly<Record<string, Case>> = {
     scope: 'openlit.instrumentation.anthropic',
     sent: { ...CALL, [PROVIDER]: 'anthropic', [IN]: 80n, [OUT]: 40n, [READ]: 64n, [WRITE]: 16n },
     becomes: { [IN]: 160, 'woodland.usage.input_tokens.sent': 80 },
+  },
+  'Anthropic by OpenLLMetry for JavaScript: input without its cache, and so is the total': {
+    scope: '@traceloop/instrumentation-anthropic',
+    sent: {
+      ...{ ...CALL, [PROVIDER]: 'anthropic', [IN]: 800n, [OUT]: 40n, [READ]: 64n, [WRITE]: 16n },
+      'gen_ai.usage.total_tokens': 840n,
+    },
+    becomes: { [IN]: 880, 'woodland.usage.input_tokens.sent': 800 },
+  },
+  'Bedrock by OpenInference for JavaScript: input without its cache': {
+    scope: '@arizeai/openinference-instrumentation-bedrock',
+    sent: {
+      ...{
+        [KIND]: 'LLM',
+        'llm.provider': 'aws',
+        'llm.model_name': 'claude-sonnet-4-5',
+        'llm.token_count.prompt': 800n,
+      },
+      ...{ 'llm.token_count.completion': 40n, 'llm.token_count.prompt_details.cache_read': 64n },
+    },
+    becomes: { [IN]: 864, 'woodland.usage.input_tokens.sent': 800 },
   },
   'OpenAI by OpenLIT: the cache is in the input': {
     scope: 'openlit.instrumentation.openai',
