@@ -182,6 +182,41 @@ test('log records count too, of older and newer senders, and other records do no
   })
 })
 
+/** As Phoenix 20.26.1 has them in its evaluators. What a refusal is worth depends on the question. */
+const LABELS = {
+  pass: [
+    'complete',
+    'concise',
+    'correct',
+    'relevant',
+    'faithful',
+    'grounded',
+    'no_pii_detected',
+    'non-toxic',
+    'no_friction',
+  ],
+  fail: [
+    ...['incomplete', 'verbose', 'incorrect', 'unrelated', 'irrelevant', 'unfaithful', 'hallucinated', 'pii_detected'],
+    ...['toxic', 'friction'],
+  ],
+  scored: ['refused', 'answered'],
+}
+test("the labels of Phoenix's own evaluators say whether a run passed", async () => {
+  await sendRecords(
+    'labels',
+    ...Object.values(LABELS).flatMap((labels) => labels.map((label) => record({ [NAME]: 'any', [LABEL]: label }))),
+  )
+  await isCounted(
+    'labels',
+    Object.fromEntries(
+      Object.entries(LABELS).map(([outcome, { length }]) => [
+        `gen_ai_agent_name=labels gen_ai_evaluation_name=any outcome=${outcome} woodland_evaluation_from=record`,
+        length,
+      ]),
+    ),
+  )
+})
+
 test('a run that failed an evaluation is kept and says which; one that passed is ordinary', async () => {
   const failed = await send('kept', TURN, [
     event({ [NAME]: 'allowed', [LABEL]: 'fail' }),
