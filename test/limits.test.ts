@@ -421,6 +421,8 @@ describe('in the real stack', () => {
       [high, high],
       [0n, high],
       [0n, now],
+      [now, now - 500_000_000n],
+      [now, 0n],
     ] as const
     const all = [...odd.map(([start, end]) => one('odd-times', start, end)), one('beside', now, now + 1n)]
     await sendTo(url(settings, 'OTLP_HTTP_PORT'), '/v1/traces', { resourceSpans: all })
@@ -436,6 +438,9 @@ describe('in the real stack', () => {
       ),
     )
     assert.equal(await counted('traces_span_metrics_duration_seconds_sum', 'service_name="odd-times"'), 0)
+    const slow = new URLSearchParams({ q: '{ resource.service.name = "odd-times" && duration > 1ms }' })
+    const answer = await fetch(url(settings, 'TEMPO_PORT', `/api/search?${slow}`))
+    assert.deepEqual(((await answer.json()) as { traces?: unknown[] }).traces ?? [], [])
   })
 })
 

@@ -170,7 +170,7 @@ const LIMITS: Readonly<Record<string, string>> = {
   attribute_cut: 'an attribute was longer than the limit, and was cut',
   token_count:
     'a number of tokens was impossible, and was moved to woodland.invalid.KEY or stands only under the key of the SDK',
-  span_time: 'a span had no start, or a time after the year 2262',
+  span_time: 'a span had no start, an end before its start, or a time after the year 2262',
 }
 
 function limits({ groups }: Counted): Line {
