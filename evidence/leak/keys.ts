@@ -100,9 +100,8 @@ export const KEYS: readonly Kind[] = [
           after('fc-', random.hex(32)),
           after('e2b_', random.hex(40)),
           after('m0-', token(ALNUM, 40, random)),
-          after('tl_', random.hex(64)),
           after('pylf_v1_eu_', token(ALNUM, 43, random)),
-          after(oneOf(['app-', 'dataset-'], random), token(ALNUM, 24, random)),
+          after('app-', token(ALNUM, 24, random)),
           after('re_', inGroups(token(ALNUM, 32, random), [8, 24], '_')),
           after(oneOf(['figd_', 'sb_secret_'], random), inGroups(token(ALNUM, 40, random), [20, 20], '-')),
           after(`MT${token(ALNUM, 24, random)}.`, `${token(ALNUM, 6, random)}.${token(ALNUM, 38, random)}`),
@@ -122,7 +121,7 @@ export const KEYS: readonly Kind[] = [
           after('GOCSPX-', token(ALNUM, 28, random)),
           after('1//0', token(ALNUM, 90, random)),
           after(oneOf(['sbp_', 'bkua_'], random), random.hex(40)),
-          after(oneOf(['dckr_oat_', 'mdb_sa_sk_'], random), inGroups(token(ALNUM, 40, random), [20, 20], '-')),
+          after('dckr_oat_', inGroups(token(ALNUM, 40, random), [20, 20], '-')),
           after('CCIPAT_', inGroups(`${token(ALNUM, 22, random)}${random.hex(40)}`, [22, 40], '_')),
           after('GR1348941', token(ALNUM, 20, random)),
           after('sha256~', token(ALNUM, 43, random)),
@@ -139,7 +138,7 @@ export const KEYS: readonly Kind[] = [
   },
   {
     name: 'credentials as one word',
-    make: (random) => after(oneOf(['creds = ', 'credentials: '], random), token(ALNUM, 32, random)),
+    make: (random) => after('credentials: ', token(ALNUM, 32, random)),
   },
   {
     name: 'key of a tool for agents',
