@@ -103,7 +103,7 @@ export type PhoenixSpan = Readonly<{
   name: string
   span_kind: string
   status_code: string
-  parent_id: string | null
+  parent_id?: string | null
   context: { trace_id: string; span_id: string }
   attributes: Readonly<Record<string, unknown>>
 }>

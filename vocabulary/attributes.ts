@@ -103,11 +103,14 @@ export const EVALUATION_LABELS = {
   PASS: new Set([
     ...['pass', 'passed', 'true', 'yes', 'ok', 'good', 'correct', 'relevant', 'factual', 'success', 'safe'],
     ...['thumbs up', 'thumbs-up', 'thumbs_up', 'thumbsup'],
+    // As Phoenix's evaluators say it.
+    ...['complete', 'concise', 'faithful', 'grounded', 'no_pii_detected', 'non-toxic', 'no_friction'],
   ]),
   FAIL: new Set([
     ...['fail', 'failed', 'failure', 'false', 'no', 'bad', 'incorrect', 'irrelevant'],
     ...['not relevant', 'not-relevant', 'not_relevant', 'hallucinated', 'error', 'unsafe', 'toxic'],
     ...['thumbs down', 'thumbs-down', 'thumbs_down', 'thumbsdown'],
+    ...['incomplete', 'verbose', 'unrelated', 'unfaithful', 'ungrounded', 'pii_detected', 'friction'],
   ]),
 } as const
 

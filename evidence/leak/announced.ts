@@ -65,6 +65,8 @@ const WORDS = {
       'ENCRYPTION_KEY',
       'signing_key',
       'SIGNING_KEY',
+      'x-amz-server-side-encryption-customer-key',
+      'SSECustomerKey',
     ],
     spoken: ['secret access key', 'secret key'],
   },
