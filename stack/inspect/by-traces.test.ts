@@ -135,6 +135,24 @@ test('a call inside a call counts twice: its tokens too if they are equal', () =
   assert.equal(line('counted twice', { traces: [[root, call, other]] }).is, 'ok', 'other tokens are another call')
 })
 
+test('a call beside a call counts twice, too, where another instrumentation saw it in the same time', () => {
+  const scopeName = 'com.anthropic.sdk.python'
+  const [outer, inner] = [
+    span({ ...call, spanId: 'outer' }),
+    span({ ...call, spanId: 'inner', scopeName, start: 1n, end: 9n }),
+  ]
+  const beside = line('counted twice', { traces: [[root, outer, inner]] })
+  assert.match(beside.found, /com\.anthropic\.sdk\.python beside by hand; .*tokens, which count twice \(1\)/)
+  assert.match(beside.fix.join(), /ANTHROPIC_OPEN_TELEMETRY=false/)
+  // Of a stream, the two count the output otherwise.
+  const stream = { ...inner, attributes: { ...CALL, 'gen_ai.usage.output_tokens': 3 } }
+  assert.equal(line('counted twice', { traces: [[root, outer, stream]] }).is, 'note')
+  const parallel = { ...inner, scopeName: outer.scopeName }
+  assert.equal(line('counted twice', { traces: [[root, outer, parallel]] }).is, 'ok', 'two calls at the same time')
+  const later = { ...inner, start: 5n, end: 20n }
+  assert.equal(line('counted twice', { traces: [[root, outer, later]] }).is, 'ok', 'another call')
+})
+
 test('a call inside a call is found through spans between them, and a ring of parents ends', () => {
   const between = span({ parentSpanId: call.spanId })
   const inner = span({ parentSpanId: between.spanId, attributes: CALL })

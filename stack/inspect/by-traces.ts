@@ -118,8 +118,8 @@ function late({ pipeline, waits }: Kept, mine: readonly Span[]): Line {
 
 function countedTwice(traces: readonly Trace[], service: string): Line {
   const found = doubles(traces, service)
-  if (found.length === 0) return ok('counted twice', 'no model call stands inside another one')
-  const pairs = tally(found.map(({ outer, inner }) => `${inner.scopeName} inside ${outer.scopeName}`))
+  if (found.length === 0) return ok('counted twice', 'no model call stands inside another one, or beside it')
+  const pairs = tally(found.map(({ outer, inner, where }) => `${inner.scopeName} ${where} ${outer.scopeName}`))
   const tokensToo = found.filter(({ tokens }) => tokens === 'both').length
   const what =
     tokensToo > 0
@@ -128,7 +128,7 @@ function countedTwice(traces: readonly Trace[], service: string): Line {
   const [outer, inner] = [found[0]?.outer, found[0]?.inner]
   return note(
     'counted twice',
-    `${some(found.length, 'call')} inside another call: ${few(pairs.map(([pair]) => pair))}; ${what}`,
+    `${some(found.length, 'call')} inside or beside another call: ${few(pairs.map(([pair]) => pair))}; ${what}`,
     outer && inner && /openai_agents/.test(outer.scopeName)
       ? 'Traceloop.init(…, block_instruments={Instruments.OPENAI})   # from traceloop.sdk.instruments import Instruments'
       : inner?.scopeName.startsWith('com.anthropic.sdk.')
