@@ -55,7 +55,6 @@ const WORDS = {
       'aws_secret_access_key',
       'AWS_SECRET_ACCESS_KEY',
       'secretAccessKey',
-      'x-amz-server-side-encryption-customer-key',
       'private_key',
       'PRIVATE_KEY',
       'accessKey',
