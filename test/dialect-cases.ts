@@ -804,6 +804,31 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
     sent: { 'agent_loop.cycle_id': 'cycle-1' },
     becomes: { [OP]: undefined, [KIND]: 'CHAIN' },
   },
+  "OpenTelemetry's OpenAI Agents v2: the name that stands for no agent is none": {
+    scope: 'opentelemetry.instrumentation.openai_agents',
+    parent: true,
+    resource: { 'service.name': 'lab' },
+    sent: {
+      ...{ [OP]: 'chat', 'gen_ai.system': 'openai', [REQUEST]: 'gpt-4o-mini', [IN]: 7n, [AGENT]: 'OpenAI Agent' },
+      'gen_ai.agent.description': 'OpenAI Agents instrumentation',
+    },
+    becomes: { [AGENT]: 'lab', 'woodland.agent.from': 'service', 'woodland.agent.name.sent': 'OpenAI Agent', [IN]: 7 },
+  },
+  "OpenTelemetry's OpenAI Agents v2: the root is the workflow, and is sent as a server's": {
+    scope: 'opentelemetry.instrumentation.openai_agents',
+    name: 'Agent workflow',
+    kind: 2,
+    sent: { [OP]: 'invoke_agent', 'gen_ai.system': 'openai', [PROVIDER]: 'openai' },
+    becomes: {
+      ...{ [OP]: 'invoke_workflow', 'woodland.operation.name.sent': 'invoke_agent', [KIND]: 'CHAIN' },
+      [AGENT]: undefined,
+    },
+  },
+  'an operation called unknown is none': {
+    parent: true,
+    sent: { [OP]: 'unknown', [PROVIDER]: 'openai' },
+    becomes: { [OP]: undefined, 'woodland.operation.name.sent': 'unknown', [KIND]: 'CHAIN', [AGENT]: undefined },
+  },
   'Semantic Kernel: the reason why a call ended, as Python shows it': {
     sent: { ...CALL, 'gen_ai.system': 'openai', 'gen_ai.response.finish_reason': 'FinishReason.TOOL_CALLS' },
     becomes: { 'gen_ai.response.finish_reasons': ['tool_calls'] },

@@ -80,6 +80,8 @@ export const DIALECTS = {
   OPERATION_NAME_SENT: 'woodland.operation.name.sent',
   /** The name of the provider as it was sent, where the conventions spell it otherwise. */
   PROVIDER_NAME_SENT: 'woodland.provider.name.sent',
+  /** The name of the agent as it was sent, where it stands for none. */
+  AGENT_NAME_SENT: 'woodland.agent.name.sent',
   /** No home in the conventions; many SDKs write it. */
   TOTAL_TOKENS: 'gen_ai.usage.total_tokens',
   /** Agents written by hand have the time and the input of a call on the span of the turn. */
