@@ -54,7 +54,7 @@ test('bytes that are no characters become U+FFFD wherever text may stand, becaus
     body: withBadBytes(JSON.stringify(body)),
   })
   assert.equal(answer.status, 200)
-  await eventually(async () => assert.ok(arrived.length > 0), 20)
+  await eventually(async () => assert.ok(arrived.length > 0))
   const [stored = Buffer.alloc(0)] = arrived
   assert.equal(stored.toString('latin1').split(Buffer.from('caf\uFFFD au lait').toString('latin1')).length - 1, 5)
   assert.ok(!stored.includes(Buffer.concat([Buffer.from('caf'), Buffer.from([0xff])])))

@@ -90,7 +90,7 @@ const isCounted = (expected: readonly string[], isOurs: (service: string) => boo
       ({ name, labels }) => name === TOKENS && isOurs(labels.service_name ?? ''),
     )
     assert.deepEqual(found.map(series).sort(), [...expected].sort())
-  }, 20)
+  })
 
 const allExpected = (times: number): readonly string[] =>
   EXPECTED.flatMap(([, { counted, ...labels }]) =>
@@ -124,7 +124,7 @@ for (const [name, { own, service }] of EXPECTED)
         sums[type] = (sums[type] ?? 0) + value
       }
       assert.deepEqual(sums, own.values)
-    }, 20)
+    })
   })
 
 /** The values of all attributes whose key says that they identify a person, a machine or a session. */
@@ -154,7 +154,7 @@ test('a secret in a prompt is masked wherever the agent writes it, and its event
     const text = readFileSync(join(settings.state, 'logs.jsonl'), 'utf8')
     assert.ok(!text.includes(SECRET))
     assert.equal(text.split('Greet the wood. I am ****').length - 1 >= EXPECTED.length, true)
-  }, 20)
+  })
   const events = (await read(collector.counted)).filter(({ name }) => name === 'otel_log_records_total')
   for (const event of ['api_request', 'codex.sse_event', 'gemini_cli.api_response'])
     assert.ok(

@@ -96,7 +96,7 @@ async function counted(service: string): Promise<Readonly<Record<string, number>
   )
 }
 const isCounted = (service: string, expected: Readonly<Record<string, number>>) =>
-  eventually(async () => assert.deepEqual(await counted(service), expected), 20)
+  eventually(async () => assert.deepEqual(await counted(service), expected))
 
 /** The spans that backends get, by trace. */
 async function kept(trace: string) {
@@ -110,7 +110,7 @@ async function kept(trace: string) {
       attributes: fromAttributes(found.attributes),
       events: (found.events ?? []).map((one) => fromAttributes(one.attributes)),
     }
-  }, 20)
+  })
 }
 
 const TURN = { 'gen_ai.operation.name': 'invoke_agent', 'gen_ai.agent.name': 'fox' }
@@ -314,5 +314,5 @@ test('open turns of any SDK are on the page of agents, as a gauge or an up-down 
         ['gen_ai_agent_oldest_turn_seconds', 'owl', 'night-owl', 31],
       ],
     )
-  }, 20)
+  })
 })

@@ -187,7 +187,7 @@ test('before anything arrives, it says what to check, and fails', async () => {
     const { lines } = await ask()
     assert.match(lines.join('\n'), /1 requests over HTTP were answered 415: the content type is wrong/)
     return lines
-  }, 30)
+  })
   assert.match(lines.join('\n'), /1 requests over HTTP were answered 400: the request is malformed/)
 })
 

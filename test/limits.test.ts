@@ -430,7 +430,7 @@ describe('in the real stack', () => {
     await eventually(async () => {
       const answer = await fetch(url(settings, 'TEMPO_PORT', `/api/search?${query}`))
       assert.equal(((await answer.json()) as { traces: unknown[] }).traces.length, 1)
-    }, 30)
+    })
     await eventually(async () =>
       assert.equal(
         await calls('traces_span_metrics', 'service_name="odd-times"', 'woodland_limit="span_time"'),

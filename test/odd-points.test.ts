@@ -281,7 +281,7 @@ test('beside an odd point, the others are shown with their exact totals', async 
       return found === good ? [] : [`${title}:\n${found}\nand not\n${good}`]
     })
     assert.deepEqual(wrong.slice(0, 5), [], `${wrong.length} cases`)
-  }, 10)
+  })
 })
 
 test('what is counted of an odd point is a possible number, and no label is long', async () => {

@@ -278,7 +278,7 @@ test('what is beside an odd record is counted exactly, stored and annotated', as
     }
     const expected = { input: 5, output: 7, passed: 1, records: 1, stored: 1, annotated: 1 }
     assert.deepEqual(counted, Object.fromEntries(Object.entries(expected).map(([what, each]) => [what, each * length])))
-  }, 20)
+  })
 })
 
 test('each odd record is stored, and what is counted of it is possible', async () => {

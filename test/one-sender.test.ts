@@ -131,7 +131,7 @@ test(`five services count exactly while a sixth sends ${FLOOD_MS / 1000} s of ne
   await eventually(async () => {
     const [seen] = await prometheus(settings, 'count(its_deltas_total)')
     assert.equal(seen?.value, GOOD.length)
-  }, 60)
+  })
 
   const until = Date.now() + FLOOD_MS
   let floods = 0
@@ -165,7 +165,7 @@ test(`five services count exactly while a sixth sends ${FLOOD_MS / 1000} s of ne
     assert.deepEqual(await counted('traces_span_metrics_calls_total', 'service_name'), sent)
     assert.deepEqual(await counted('gen_ai_client_token_usage_sum / 100', 'job'), sent)
     assert.deepEqual(await counted('its_deltas_total', 'job'), sent)
-  }, 60)
+  })
 
   for (const port of ['COLLECTOR_EXPORTER_PORT', 'COLLECTOR_COUNTED_PORT'] as const) {
     const page = await text(port)
@@ -184,5 +184,5 @@ test(`five services count exactly while a sixth sends ${FLOOD_MS / 1000} s of ne
     const firing = await prometheus(settings, 'ALERTS{alertname=~"ServiceNearsItsLimit|SeriesDropped"}')
     const told = firing.map(({ labels }) => `${labels.alertname} ${labels.service_name ?? ''}`).sort()
     assert.deepEqual(told, ['SeriesDropped ', `ServiceNearsItsLimit ${BAD}`])
-  }, 40)
+  })
 })
