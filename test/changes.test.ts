@@ -276,32 +276,32 @@ test('a new panel', async () => {
 })
 
 test('a new kind of secret', async () => {
-  const secret = `HRKU-AA${'0123456789abcdef'.repeat(2)}`
+  const secret = `ACRN-AA${'0123456789abcdef'.repeat(2)}`
   const asTempo = (url: string) => ({ TEMPO_OTLP_ENDPOINT: url })
   insert(
     'evidence/leak/keys.ts',
     "  { name: 'npm token'",
-    "  { name: 'Heroku key', make: (random) => after('HRKU-AA', random.hex(32)) },\n",
+    "  { name: 'Acorn key', make: (random) => after('ACRN-AA', random.hex(32)) },\n",
   )
   const tests = ['evidence/leak/kinds.test.ts', 'evidence/leak/corpus.test.ts', 'evidence/leak/leak.test.ts']
-  await fails(/no pattern of patterns\.yaml finds Heroku key/, 'tsx', '--test', tests[0] ?? '')
+  await fails(/no pattern of patterns\.yaml finds Acorn key/, 'tsx', '--test', tests[0] ?? '')
   const unmasked = await received('tempo', asTempo, { note: `It is ${secret}.` })
   assert.ok(unmasked.text.includes(secret), 'without its pattern it is not masked')
 
-  insert('collector/privacy/patterns.yaml', "- 'f_", "- 'HRKU-AA[0-9a-f]{32}'\n")
+  insert('collector/privacy/patterns.yaml', "- 'f_", "- 'ACRN-AA[0-9a-f]{32}'\n")
   insert(
     'collector/privacy/exact.yaml',
     '- replace_pattern(cache["text"], "hf_',
-    '- replace_pattern(cache["text"], "HRKU-AA[0-9a-f]{32}", "\\uFDD1$0\\uFDD9")\n',
+    '- replace_pattern(cache["text"], "ACRN-AA[0-9a-f]{32}", "\\uFDD1$0\\uFDD9")\n',
   )
   insert(
     'evidence/leak/harmless/used.ts',
     "  'order.id': built(",
-    "  'job.name': oneOf('HRKU-load', 'HRKU-AArdvark'),\n",
+    "  'job.name': oneOf('ACRN-load', 'ACRN-AArdvark'),\n",
   )
-  const { text } = await received('tempo', asTempo, { note: `It is ${secret}.`, 'job.name': 'HRKU-load' })
+  const { text } = await received('tempo', asTempo, { note: `It is ${secret}.`, 'job.name': 'ACRN-load' })
   assert.match(text, /It is \*\*\*\*\./)
-  assert.match(text, /HRKU-load/)
+  assert.match(text, /ACRN-load/)
   assert.ok(!text.includes(secret), 'it is masked')
   await isDone('kind of secret', '', ...tests, 'evidence/leak/harmless/*.test.ts')
 })
