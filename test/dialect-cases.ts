@@ -804,7 +804,7 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
     sent: { 'agent_loop.cycle_id': 'cycle-1' },
     becomes: { [OP]: undefined, [KIND]: 'CHAIN' },
   },
-  "OpenTelemetry's OpenAI Agents v2: the name that stands for no agent is none": {
+  "OpenTelemetry's OpenAI Agents v2: a name that stands for no agent is taken away": {
     scope: 'opentelemetry.instrumentation.openai_agents',
     parent: true,
     resource: { 'service.name': 'lab' },
@@ -824,7 +824,7 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
       [AGENT]: undefined,
     },
   },
-  'an operation called unknown is none': {
+  'an operation called unknown is taken away': {
     parent: true,
     sent: { [OP]: 'unknown', [PROVIDER]: 'openai' },
     becomes: { [OP]: undefined, 'woodland.operation.name.sent': 'unknown', [KIND]: 'CHAIN', [AGENT]: undefined },

@@ -48,9 +48,12 @@ const send = (service: string, metrics: readonly Metric[], more: Record<string, 
   post('/v1/metrics', metricsRequest({ 'service.name': service, ...more }, metrics, scope))
 const page = async (text: () => Promise<string>) => readPage(await text())
 
-/** What the page of agents says about a service, as soon as that is right. */
+/** What the page of agents says about a service. */
+const samplesOf = async (service: string) =>
+  (await page(collector.agents)).filter(({ labels }) => labels.job === service)
+/** The same, as soon as it is right. */
 const shows = (service: string, look: (samples: readonly Sample[]) => void) =>
-  eventually(async () => look((await page(collector.agents)).filter(({ labels }) => labels.job === service)))
+  eventually(async () => look(await samplesOf(service)))
 const valueAt = (samples: readonly Sample[], name: string, labels: Record<string, string> = {}) => {
   const found = samples.filter(
     (one) => one.name === name && Object.entries(labels).every(([label, value]) => one.labels[label] === value),
@@ -429,10 +432,7 @@ test('nobody can take the name of a metric from others, and every other name is 
 })
 
 test('a name that is not ours keeps the kind that came first; of a histogram and a gauge that are written alike, one hides the other', async () => {
-  const namesOf = async (service: string) => {
-    const samples = (await page(collector.agents)).filter(({ labels }) => labels.job === service)
-    return [...new Set(samples.map(({ name }) => name))].sort()
-  }
+  const namesOf = async (service: string) => [...new Set((await samplesOf(service)).map(({ name }) => name))].sort()
   const histogramOf = (name: string) => ['bucket', 'count', 'sum'].map((part) => `${name}_${part}`)
   const [hidden, shown] = [
     ['jobs_total', ...histogramOf('work_size')],
