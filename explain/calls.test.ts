@@ -69,6 +69,19 @@ test('spans of two libraries for one turn are one turn, and for one call one cal
   assert.deepEqual([usage?.calls, usage?.input, usage?.output], [2, 10, 5])
 })
 
+test('a call that another library saw beside it counts once', () => {
+  const call = { under: 'run', does: 'chat', attributes: model('qwen', tokens(10, 5)) }
+  const spans: readonly Sketch[] = [
+    { id: 'run', does: 'invoke_agent', agent: 'fox', from: 0, to: 100 },
+    { id: 'outer', from: 10, to: 50, ...call },
+    { id: 'sdk', from: 12, to: 48, ...call, scopeName: 'com.anthropic.sdk.python' },
+    { id: 'parallel', from: 13, to: 49, ...call },
+    { id: 'later', from: 60, to: 70, ...call, scopeName: 'com.anthropic.sdk.python' },
+  ]
+  assert.deepEqual(called(spans), ['the program → agent fox 1', 'fox → model qwen 3'])
+  assert.equal(used(spans, () => 1)[0]?.input, 30)
+})
+
 test('the agent above is nearer to the truth than the name of the service', () => {
   const guessed = { [DIALECTS.AGENT_FROM]: 'service' }
   const spans: readonly Sketch[] = [

@@ -34,6 +34,7 @@ const hasTokens = ({ span }: Node) => typeof span.attributes[GEN_AI.INPUT_TOKENS
 /** What every span is, each after its parent. */
 export function scenesOf({ nodes }: Tree): readonly Scene[] {
   const wrappers = wrappersIn(nodes)
+  const again = seenAgain(nodes)
   const aboveNamed = aboveSome(
     nodes,
     ({ span }) => span.attributes[GEN_AI.AGENT] !== undefined && !isGuessed(span.attributes),
@@ -43,7 +44,8 @@ export function scenesOf({ nodes }: Tree): readonly Scene[] {
     const above = node.parent && scenes.get(node.parent)
     const agent = agentOf(node, above, aboveNamed)
     const inCall = above?.within?.role === 'call'
-    const role = inCall ? 'part' : isCall(node) && !wrappers.has(node) ? 'call' : isTool(node) ? 'tool' : 'own'
+    const role =
+      inCall || again.has(node) ? 'part' : isCall(node) && !wrappers.has(node) ? 'call' : isTool(node) ? 'tool' : 'own'
     const entry =
       agent !== undefined &&
       (agent !== above?.agent || (above.role === 'tool' && node.span.attributes[GEN_AI.OPERATION] === 'invoke_agent'))
@@ -67,6 +69,25 @@ export function scenesOf({ nodes }: Tree): readonly Scene[] {
  */
 const wrappersIn = (nodes: readonly Node[]): ReadonlySet<Node> =>
   aboveSome(nodes, (node) => isCall(node) && hasTokens(node))
+
+/**
+ * The calls on the spans that Anthropic's SDK makes by itself, where another library saw the same call: beside, at the same time, with
+ * the same model and input. The Collector counts by the same rule (collector/labels/span-labels.yaml).
+ */
+function seenAgain(nodes: readonly Node[]): ReadonlySet<Node> {
+  const calls = nodes.filter((node) => node.parent && isCall(node) && (hasTokens(node) || node.span.error))
+  const [own, others] = [calls.filter(isOfAnthropic), calls.filter((node) => !isOfAnthropic(node))]
+  const isSame = (one: Node, other: Node) =>
+    one.parent === other.parent &&
+    modelOf(one) === modelOf(other) &&
+    one.span.attributes[GEN_AI.INPUT_TOKENS] === other.span.attributes[GEN_AI.INPUT_TOKENS]
+  return new Set(
+    own.filter((node) =>
+      others.some((other) => other.start <= node.start && other.end >= node.start && isSame(node, other)),
+    ),
+  )
+}
+const isOfAnthropic = ({ span }: Node) => span.scopeName.startsWith('com.anthropic.sdk.')
 
 /** The nodes that stand above such a node. */
 function aboveSome(nodes: readonly Node[], holds: (node: Node) => boolean): ReadonlySet<Node> {

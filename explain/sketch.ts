@@ -14,6 +14,7 @@ export type Sketch = Readonly<{
   /** `error.type`; the span is an error then. */
   error?: string
   service?: string
+  scopeName?: string
   policy?: string
   attributes?: Values
   events?: readonly Readonly<{ name: string; attributes?: Values }>[]
@@ -41,7 +42,7 @@ export const sketched = (spans: readonly Sketch[]): readonly PlainSpan[] =>
       ...rest.attributes,
     },
     resource: { [OTHER.SERVICE_NAME]: rest.service ?? 'forest' },
-    scopeName: '',
+    scopeName: rest.scopeName ?? '',
     scope: rest.policy ? { [COLLECTOR.POLICY]: rest.policy } : {},
     events: events.map((event) => ({ attributes: {}, ...event })),
     links: links.map((traceId) => ({ traceId, spanId: 'f'.repeat(16) })),

@@ -6,7 +6,7 @@ import { readPage } from '../otlp/page.ts'
 import { eventually, ownSettings } from '../stack/own-stack.ts'
 import type { Running } from '../workbench/collector.ts'
 import { collectorFor, sendTo } from './collector.ts'
-import { CALL, IN, OP } from './dialect-cases.ts'
+import { CALL, IN } from './dialect-cases.ts'
 
 /** What docs/limits.md says that a count cannot know. A line goes from there when its test fails. */
 let collector: Running
@@ -16,11 +16,10 @@ before(async () => {
 after(() => collector?.stop())
 
 const now = Date.now()
-const call = (spanId: string, more: object, fields: Partial<Span> = {}): Span => ({
+const call = (spanId: string, more: object): Span => ({
   ...{ traceId: 'a'.repeat(32), spanId: spanId.repeat(16), name: 'call' },
   ...{ startTimeUnixNano: nanosOf(now), endTimeUnixNano: nanosOf(now + 10) },
   attributes: toAttributes({ ...CALL, ...more }),
-  ...fields,
 })
 const isCounted = (service: string, wanted: number) =>
   eventually(async () => {
@@ -38,13 +37,6 @@ test('a span that is sent twice counts twice', async () => {
   await sendTo(collector.otlp, '/v1/traces', request)
   await sendTo(collector.otlp, '/v1/traces', request)
   await isCounted('again', 20)
-})
-
-test('an embedding whose tokens stand on two spans counts twice: nothing tells the outer one', async () => {
-  const embedding = { [OP]: 'embeddings', [IN]: 28n }
-  const spans = [call('c', embedding), call('d', embedding, { parentSpanId: 'c'.repeat(16) })]
-  await sendTo(collector.otlp, '/v1/traces', traceRequest(spans, { resource: { 'service.name': 'embeds' } }))
-  await isCounted('embeds', 56)
 })
 
 test('a total whose start is not known is counted from zero', async () => {

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { nanosOf, resourceSpans, type Span, toAttributes } from '../otlp/json.ts'
+import { readPage } from '../otlp/page.ts'
+import { eventually, ownSettings } from '../stack/own-stack.ts'
+import type { Running } from '../workbench/collector.ts'
+import { collectorFor, sendTo } from './collector.ts'
+import { CALL, IN, OP, OUT, REQUEST } from './dialect-cases.ts'
+
+/** A call that stands on two spans of one request is one call (collector/labels/span-labels.yaml). */
+let collector: Running
+before(async () => {
+  collector = await collectorFor(await ownSettings())
+  for (const [name, [calls]] of Object.entries(CASES)) await sendTo(collector.otlp, '/v1/traces', request(name, calls))
+})
+after(() => collector?.stop())
+
+type Call = Readonly<{ scope?: string; below?: string; from?: number; to?: number; failed?: boolean; is?: object }>
+const START = Date.now() - 60_000
+const USED = { [IN]: 160n, [OUT]: 40n }
+
+/** Spans of one trace by their ids, each a call of 10 to 90 ms after the start below one span that is no call. */
+function request(service: string, calls: Readonly<Record<string, Call>>) {
+  const one = (id: string, { below = '1', from = 10, to = 90, failed = false, is = USED }: Call): Span => ({
+    ...{ traceId: 'a'.repeat(32), spanId: id.repeat(16), parentSpanId: below.repeat(16), name: 'call' },
+    ...{ startTimeUnixNano: nanosOf(START + from), endTimeUnixNano: nanosOf(START + to) },
+    ...(failed && { status: { code: 2 } }),
+    attributes: toAttributes({ ...CALL, ...is }),
+  })
+  return {
+    resourceSpans: Object.entries(calls).map(([id, call]) =>
+      resourceSpans([one(id, call)], { resource: { 'service.name': service }, scope: { name: call.scope ?? 'outer' } }),
+    ),
+  }
+}
+
+const sdk = { scope: 'com.anthropic.sdk.python', from: 20, to: 80 }
+const streamed = { ...sdk, is: { [IN]: 160n, [OUT]: 41n } }
+const embedding = { [OP]: 'embeddings', [IN]: 28n }
+const CASES: Readonly<
+  Record<string, readonly [calls: Readonly<Record<string, Call>>, counted: number, tokens: number]>
+> = {
+  "Anthropic's SDK below another instrumentation": [{ 2: { below: '3', ...sdk }, 3: {} }, 1, 200],
+  "Anthropic's SDK beside another instrumentation": [{ 2: {}, 3: sdk }, 1, 200],
+  'the same, of a stream, whose output they count otherwise': [{ 2: {}, 3: streamed }, 1, 200],
+  'the same, of a call that failed': [{ 2: { failed: true, is: {} }, 3: { ...sdk, failed: true, is: {} } }, 1, 0],
+  'an embedding on two spans of one SDK': [{ 2: { is: embedding }, 3: { below: '2', is: embedding } }, 1, 28],
+  'three spans, each below the one before': [{ 2: {}, 3: { below: '2' }, 4: { below: '3' } }, 1, 200],
+  'two calls at the same time, each on two spans': [
+    { 2: {}, 3: sdk, 4: { from: 21 }, 5: { ...sdk, from: 22 } },
+    2,
+    400,
+  ],
+  'two calls of one instrumentation at the same time': [{ 2: {}, 3: { from: 20, to: 80 } }, 2, 400],
+  'two calls of two instrumentations at the same time': [{ 2: {}, 3: { ...sdk, scope: 'another' } }, 2, 400],
+  'two calls, one after the other': [{ 2: {}, 3: { ...sdk, from: 95, to: 99 } }, 2, 400],
+  'two models, as a fallback': [{ 2: {}, 3: { ...sdk, is: { ...USED, [REQUEST]: 'another' } } }, 2, 400],
+  'a try that failed below the call': [{ 2: {}, 3: { below: '2', failed: true, is: {} } }, 2, 200],
+  'a call that another with other tokens stands below': [{ 2: {}, 3: { below: '2', is: { [IN]: 5n } } }, 2, 205],
+  'a call without tokens above one that has some': [{ 2: { is: {} }, 3: { below: '2' } }, 2, 200],
+}
+
+for (const [name, [, counted, tokens]] of Object.entries(CASES))
+  test(name, () =>
+    eventually(async () => {
+      const page = readPage(await collector.counted()).filter(
+        ({ labels }) => labels.service_name === name && labels.gen_ai_operation_name !== undefined,
+      )
+      const sum = (metric: string) =>
+        page.filter(({ name }) => name === metric).reduce((total, { value }) => total + value, 0)
+      assert.deepEqual([sum('traces_span_metrics_calls_total'), sum('gen_ai_usage_tokens_total')], [counted, tokens])
+    }),
+  )
