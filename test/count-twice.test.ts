@@ -57,3 +57,19 @@ test('a total whose start is not known is counted from zero', async () => {
     assert.equal(found?.value, 1005)
   })
 })
+
+test('two totals of one series in one metric are added up', async () => {
+  const start = BigInt(now) * 1_000_000n
+  const points = [4, 7].map((value, index) =>
+    number({}, value, { start, at: start + BigInt(index + 1) * 1_000_000_000n }),
+  )
+  await sendTo(
+    collector.otlp,
+    '/v1/metrics',
+    metricsRequest({ 'service.name': 'put-together' }, [counter('its.totals', points, 'cumulative')]),
+  )
+  await eventually(async () => {
+    const found = readPage(await collector.agents()).find(({ name }) => name === 'its_totals_total')
+    assert.equal(found?.value, 11)
+  })
+})
