@@ -76,10 +76,18 @@ test('a call that another library saw beside it counts once', () => {
     { id: 'outer', from: 10, to: 50, ...call },
     { id: 'sdk', from: 12, to: 48, ...call, scopeName: 'com.anthropic.sdk.python' },
     { id: 'parallel', from: 13, to: 49, ...call },
-    { id: 'later', from: 60, to: 70, ...call, scopeName: 'com.anthropic.sdk.python' },
+    { id: 'other', from: 60, to: 70, ...call, scopeName: 'another' },
+    {
+      id: 'alone',
+      from: 80,
+      to: 90,
+      ...call,
+      attributes: model('qwen', tokens(11, 5)),
+      scopeName: 'com.anthropic.sdk.python',
+    },
   ]
-  assert.deepEqual(called(spans), ['the program → agent fox 1', 'fox → model qwen 3'])
-  assert.equal(used(spans, () => 1)[0]?.input, 30)
+  assert.deepEqual(called(spans), ['the program → agent fox 1', 'fox → model qwen 4'])
+  assert.equal(used(spans, () => 1)[0]?.input, 41)
 })
 
 test('the agent above is nearer to the truth than the name of the service', () => {

@@ -71,8 +71,8 @@ const wrappersIn = (nodes: readonly Node[]): ReadonlySet<Node> =>
   aboveSome(nodes, (node) => isCall(node) && hasTokens(node))
 
 /**
- * The calls on the spans that Anthropic's SDK makes by itself, where another library saw the same call: beside, at the same time, with
- * the same model and input. The Collector counts by the same rule (collector/labels/span-labels.yaml).
+ * The calls on the spans that Anthropic's SDK makes by itself, where another library saw the same call: beside, with the same model
+ * and input. The Collector counts by the same rule (collector/labels/span-labels.yaml).
  */
 function seenAgain(nodes: readonly Node[]): ReadonlySet<Node> {
   const calls = nodes.filter((node) => node.parent && isCall(node) && (hasTokens(node) || node.span.error))
@@ -81,11 +81,7 @@ function seenAgain(nodes: readonly Node[]): ReadonlySet<Node> {
     one.parent === other.parent &&
     modelOf(one) === modelOf(other) &&
     one.span.attributes[GEN_AI.INPUT_TOKENS] === other.span.attributes[GEN_AI.INPUT_TOKENS]
-  return new Set(
-    own.filter((node) =>
-      others.some((other) => other.start <= node.start && other.end >= node.start && isSame(node, other)),
-    ),
-  )
+  return new Set(own.filter((node) => others.some((other) => isSame(node, other))))
 }
 const isOfAnthropic = ({ span }: Node) => span.scopeName.startsWith('com.anthropic.sdk.')
 
