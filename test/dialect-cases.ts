@@ -8,6 +8,7 @@ type Case = Readonly<{
   sent: Attributes
   name?: string
   scope?: string
+  version?: string
   kind?: number
   /** Not the whole run. */
   parent?: true
@@ -715,6 +716,228 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
     scope: 'gcp.vertex.agent',
     sent: { [OP]: 'generate_content', [REQUEST]: 'gemini-2.5-pro', [PROVIDER]: 'gcp.vertex_ai' },
     becomes: { [REQUEST]: 'gemini-2.5-pro', 'woodland.request.model.sent': undefined },
+  },
+  'google-adk 1: what asks Gemini has what it reasoned beside its output, and the agent in the words to it': {
+    scope: 'gcp.vertex.agent',
+    name: 'call_llm',
+    sent: {
+      'gen_ai.system': 'gcp.vertex.agent',
+      [REQUEST]: 'gemini-2.5-flash',
+      [IN]: 160n,
+      [OUT]: 24n,
+      'gen_ai.usage.experimental.reasoning_tokens': 16n,
+      'gcp.vertex.agent.llm_request':
+        '{"config": {"system_instruction": "You add.\\n\\nYou are an agent. Your internal name is \\"owl\\"."}}',
+    },
+    becomes: {
+      ...{ [OP]: 'generate_content', [PROVIDER]: 'gcp.gemini', [AGENT]: 'owl', [KIND]: 'LLM' },
+      ...{ [OUT]: 40, [REASONING]: 16, 'woodland.usage.output_tokens.sent': 24 },
+    },
+  },
+  'google-adk 1: with a model of LiteLLM what it reasoned is in the output': {
+    scope: 'gcp.vertex.agent',
+    name: 'call_llm',
+    sent: {
+      ...{ 'gen_ai.system': 'gcp.vertex.agent', [REQUEST]: 'openai/gpt-4o', [IN]: 160n, [OUT]: 40n },
+      'gen_ai.usage.experimental.reasoning_tokens': 16n,
+    },
+    becomes: { [PROVIDER]: 'openai', [REQUEST]: 'gpt-4o', [OUT]: 40, [REASONING]: 16 },
+  },
+  'google-adk 1: the span below a call that worked has its tokens once more': {
+    scope: 'gcp.vertex.agent',
+    sent: {
+      ...{ 'gen_ai.system': 'gemini', [OP]: 'generate_content', [REQUEST]: 'gemini-2.5-flash', [AGENT]: 'owl' },
+      ...{ [IN]: 160n, [OUT]: 24n },
+    },
+    becomes: { [OP]: undefined, [KIND]: 'CHAIN', [IN]: 160, 'woodland.operation.name.sent': 'generate_content' },
+  },
+  'google-adk 1: only the span below a call that failed tells of it': {
+    scope: 'gcp.vertex.agent',
+    failed: true,
+    sent: { 'gen_ai.system': 'gemini', [OP]: 'generate_content', [REQUEST]: 'gemini-2.5-flash', [AGENT]: 'owl' },
+    becomes: { [OP]: 'generate_content', [KIND]: 'LLM' },
+    status: 2,
+  },
+  'google-adk 1: a tool is shown with its arguments, and not as an empty request': {
+    scope: 'gcp.vertex.agent',
+    sent: {
+      ...{ [OP]: 'execute_tool', 'gen_ai.tool.name': 'add', 'gcp.vertex.agent.tool_call_args': '{"a": 2}' },
+      ...{ 'gcp.vertex.agent.llm_request': '{}', 'gcp.vertex.agent.llm_response': '{}' },
+      'gcp.vertex.agent.tool_response': '{"result": 4}',
+    },
+    becomes: { 'input.value': '{"a": 2}', 'output.value': '{"result": 4}' },
+  },
+  'google-adk with OpenInference: a tool that names its operation': {
+    scope: 'openinference.instrumentation.google_adk',
+    sent: {
+      ...{ [OP]: 'execute_tool', [KIND]: 'TOOL', 'gen_ai.tool.name': 'add' },
+      ...{ 'input.value': '{"a": 2}', 'output.value': '4' },
+    },
+    becomes: { 'gen_ai.tool.call.arguments': '{"a": 2}', 'gen_ai.tool.call.result': '4' },
+  },
+  'Vercel 5: what Anthropic says of its cache, which is beside its input': {
+    sent: {
+      'ai.operationId': 'ai.generateText.doGenerate',
+      ...{ 'ai.model.provider': 'anthropic.messages', 'ai.model.id': 'claude-sonnet-4-5', [IN]: 1000n, [OUT]: 40n },
+      'ai.response.providerMetadata':
+        '{"anthropic":{"usage":{"input_tokens":1000,"output_tokens":40,"cache_creation_input_tokens":32,"cache_read_input_tokens":64}}}',
+    },
+    becomes: { [IN]: 1096, [READ]: 64, [WRITE]: 32, 'woodland.usage.input_tokens.sent': 1000 },
+  },
+  'Vercel 6: what Anthropic says of its cache is in the input already': {
+    sent: {
+      'ai.operationId': 'ai.streamText.doStream',
+      ...{ 'ai.model.provider': 'anthropic.messages', 'ai.model.id': 'claude-sonnet-4-5', [IN]: 1096n, [OUT]: 40n },
+      'ai.response.providerMetadata':
+        '{"anthropic":{"usage":{"input_tokens":1000,"output_tokens":40,"cache_creation_input_tokens":32,"cache_read_input_tokens":64}}}',
+    },
+    becomes: { [IN]: 1096, [READ]: 64, [WRITE]: 32, 'woodland.usage.input_tokens.sent': undefined },
+  },
+  'Vercel 4: what Anthropic says of its cache': {
+    sent: {
+      'ai.operationId': 'ai.generateText.doGenerate',
+      ...{ 'ai.model.provider': 'anthropic.messages', 'ai.model.id': 'claude-sonnet-4-5', [IN]: 1000n, [OUT]: 40n },
+      'ai.response.providerMetadata': '{"anthropic":{"cacheCreationInputTokens":32,"cacheReadInputTokens":64}}',
+    },
+    becomes: { [IN]: 1096, [READ]: 64, [WRITE]: 32 },
+  },
+  'Vercel 4: what OpenAI says of its cache and its reasoning': {
+    sent: {
+      'ai.operationId': 'ai.generateText.doGenerate',
+      ...{ 'ai.model.provider': 'openai.chat', 'ai.model.id': 'gpt-4o', [IN]: 160n, [OUT]: 40n },
+      'ai.response.providerMetadata': '{"openai":{"reasoningTokens":16,"cachedPromptTokens":64}}',
+    },
+    becomes: { [IN]: 160, [READ]: 64, [REASONING]: 16, 'woodland.usage.input_tokens.sent': undefined },
+  },
+  'Vercel: what was embedded': {
+    sent: { 'ai.operationId': 'ai.embed.doEmbed', 'ai.values': ['"acorns"', '"berries"'] },
+    becomes: { 'input.value': '["\\"acorns\\"","\\"berries\\""]' },
+  },
+  'pydantic-ai 0: the parts of tokens by the names of OpenAI': {
+    scope: 'pydantic-ai',
+    sent: {
+      ...{ [OP]: 'chat', 'gen_ai.system': 'openai', [REQUEST]: 'gpt-4o', [IN]: 160n, [OUT]: 40n },
+      'gen_ai.usage.details.cached_tokens': 64n,
+    },
+    becomes: { [IN]: 160, [READ]: 64 },
+  },
+  'pydantic-ai 0: the parts of tokens by the names of Anthropic': {
+    scope: 'pydantic-ai',
+    sent: {
+      ...{ [OP]: 'chat', 'gen_ai.system': 'anthropic', [REQUEST]: 'claude-sonnet-4-5', [IN]: 160n, [OUT]: 40n },
+      ...{
+        'gen_ai.usage.details.cache_read_input_tokens': 64n,
+        'gen_ai.usage.details.cache_creation_input_tokens': 32n,
+      },
+    },
+    becomes: { [IN]: 160, [READ]: 64, [WRITE]: 32 },
+  },
+  'Logfire 3: the parts of tokens are in the answer': {
+    scope: 'logfire.openai_agents',
+    sent: {
+      ...{ [OP]: 'chat', 'gen_ai.system': 'openai', [REQUEST]: 'gpt-4o', [IN]: 160n, [OUT]: 40n },
+      response:
+        '{"usage":{"input_tokens":160,"input_tokens_details":{"cached_tokens":64},"output_tokens_details":{"reasoning_tokens":16}}}',
+    },
+    becomes: { [IN]: 160, [READ]: 64, [REASONING]: 16 },
+  },
+  'Langfuse with LangChain: the provider of a call': {
+    sent: {
+      ...{ 'langfuse.observation.type': 'generation', 'langfuse.observation.model.name': 'claude-sonnet-4-5' },
+      'langfuse.observation.metadata.ls_provider': 'anthropic',
+    },
+    becomes: { [PROVIDER]: 'anthropic' },
+  },
+  'Langfuse with LangChain: a step with "agent" in its name is no agent': {
+    name: 'RunnableAssign<agent_scratchpad>',
+    parent: true,
+    sent: { 'langfuse.observation.type': 'agent' },
+    becomes: { [OP]: undefined, [AGENT]: undefined, [KIND]: 'CHAIN' },
+  },
+  'Langfuse with LangChain: the whole run': {
+    sent: { 'langfuse.observation.type': 'chain' },
+    becomes: { [OP]: 'invoke_workflow', [KIND]: 'CHAIN' },
+  },
+  'Langfuse with LangGraph: the agent of a call': {
+    sent: {
+      ...{ 'langfuse.observation.type': 'generation', 'langfuse.observation.model.name': 'gpt-4o' },
+      'langfuse.observation.metadata.langgraph_checkpoint_ns': 'owl:0a615b2c|agent:4b0aa2e8',
+    },
+    becomes: { [AGENT]: 'owl' },
+  },
+  'Langfuse with LangGraph: the agent of a call, as it names itself': {
+    sent: {
+      ...{ 'langfuse.observation.type': 'generation', 'langfuse.observation.model.name': 'gpt-4o' },
+      'langfuse.observation.metadata.lc_agent_name': 'owl',
+    },
+    becomes: { [AGENT]: 'owl' },
+  },
+  'OpenLLMetry with LangGraph: the agent of a call': {
+    sent: {
+      ...{ 'llm.request.type': 'chat', [REQUEST]: 'gpt-4o', 'traceloop.workflow.name': 'forest' },
+      'traceloop.association.properties.langgraph_checkpoint_ns': 'forest:1|owl:0a615b2c|1|agent:4b0aa2e8',
+    },
+    becomes: { [AGENT]: 'owl' },
+  },
+  'LangSmith with LangGraph: the agent of a call': {
+    sent: {
+      ...{ 'langsmith.span.kind': 'llm', [OP]: 'chat', [REQUEST]: 'gpt-4o' },
+      'langsmith.metadata.langgraph_checkpoint_ns': 'owl:0a615b2c|agent:4b0aa2e8',
+    },
+    becomes: { [AGENT]: 'owl' },
+  },
+  'OpenInference with LangGraph: the agent of a call': {
+    sent: {
+      ...{ [KIND]: 'LLM', 'llm.model_name': 'gpt-4o' },
+      metadata:
+        '{"langgraph_node": "agent", "langgraph_checkpoint_ns": "owl:0a615b2c|agent:4b0aa2e8", "checkpoint_ns": "owl:0a615b2c"}',
+    },
+    becomes: { [AGENT]: 'owl' },
+  },
+  'OpenInference with LangGraph: a graph that a tool calls has no name here': {
+    sent: {
+      ...{ [KIND]: 'LLM', 'llm.model_name': 'gpt-4o' },
+      metadata: '{"langgraph_checkpoint_ns": "tools:0a615b2c|agent:4b0aa2e8"}',
+    },
+    becomes: { 'woodland.agent.from': 'service' },
+  },
+  'OpenInference with LangChain: a step with "agent" in its name is no agent': {
+    scope: 'openinference.instrumentation.langchain',
+    name: 'RunnableAssign<agent_scratchpad>',
+    parent: true,
+    sent: { [KIND]: 'AGENT' },
+    becomes: { [OP]: undefined, [KIND]: 'AGENT' },
+  },
+  'OpenInference 0.1.54 with LangChain: the cache of Anthropic is beside the input': {
+    scope: 'openinference.instrumentation.langchain',
+    version: '0.1.54',
+    sent: {
+      ...{ [KIND]: 'LLM', 'llm.model_name': 'claude-sonnet-4-5', 'llm.provider': 'anthropic' },
+      ...{ 'llm.token_count.prompt': 1000n, 'llm.token_count.completion': 40n },
+      ...{ 'llm.token_count.prompt_details.cache_read': 64n, 'llm.token_count.prompt_details.cache_write': 32n },
+    },
+    becomes: { [IN]: 1096, [READ]: 64, [WRITE]: 32 },
+  },
+  'OpenInference 0.1.55 with LangChain: the cache of Anthropic is in the input': {
+    scope: 'openinference.instrumentation.langchain',
+    version: '0.1.55',
+    sent: {
+      ...{ [KIND]: 'LLM', 'llm.model_name': 'claude-sonnet-4-5', 'llm.provider': 'anthropic' },
+      ...{ 'llm.token_count.prompt': 1000n, 'llm.token_count.completion': 40n },
+      ...{ 'llm.token_count.prompt_details.cache_read': 64n, 'llm.token_count.prompt_details.cache_write': 32n },
+    },
+    becomes: { [IN]: 1000, [READ]: 64, [WRITE]: 32 },
+  },
+  'google-adk 1: the whole run': {
+    scope: 'gcp.vertex.agent',
+    name: 'invocation',
+    sent: {},
+    becomes: { [OP]: 'invoke_workflow', [KIND]: 'CHAIN' },
+  },
+  'OpenInference of before 1.2 with OpenAI Agents: the name of an agent': {
+    scope: 'openinference.instrumentation.openai_agents',
+    sent: { [KIND]: 'AGENT', 'graph.node.id': 'owl' },
+    becomes: { [OP]: 'invoke_agent', [AGENT]: 'owl' },
   },
   'the conventions: messages in the event that tells of the call': {
     sent: CALL,
@@ -1917,5 +2140,11 @@ export function sentOf(one: Case, random: Random, service: string): Readonly<{ s
     status: { code: one.failed ? 2 : 0 },
   }
   const resource = { 'service.name': service, ...one.resource }
-  return { span, body: traceRequest([span], { resource, scope: { name: one.scope ?? 'lab' } }) }
+  return {
+    span,
+    body: traceRequest([span], {
+      resource,
+      scope: { name: one.scope ?? 'lab', ...(one.version && { version: one.version }) },
+    }),
+  }
 }
