@@ -934,6 +934,13 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
     sent: {},
     becomes: { [OP]: 'invoke_workflow', [KIND]: 'CHAIN' },
   },
+  'MLflow with LangGraph: the agent of a call': {
+    sent: {
+      ...{ 'mlflow.spanType': '"CHAT_MODEL"', 'mlflow.llm.model': '"gpt-4o"' },
+      metadata: '{"langgraph_node": "model", "lc_agent_name": "owl", "ls_provider": "openai"}',
+    },
+    becomes: { [OP]: 'chat', [AGENT]: 'owl' },
+  },
   'OpenInference of before 1.2 with OpenAI Agents: the name of an agent': {
     scope: 'openinference.instrumentation.openai_agents',
     sent: { [KIND]: 'AGENT', 'graph.node.id': 'owl' },
