@@ -66,6 +66,7 @@ const WORDS = {
       'SIGNING_KEY',
       'x-amz-server-side-encryption-customer-key',
       'SSECustomerKey',
+      'PresharedKey',
     ],
     spoken: ['secret access key', 'secret key'],
   },
@@ -177,10 +178,32 @@ export const ANNOUNCED: readonly Kind[] = [
           ['*:*:*:maria:', ''],
           ['{"name": "sid", "value": "', '", "domain": "wood.example", "httpOnly": true}'],
           ['ConvertTo-SecureString "', '" -AsPlainText'],
+          ['ConvertTo-SecureString -AsPlainText "', '" -Force'],
+          ['<Pass>', '</Pass>'],
+          ['Private-Lines: 1\n', '\n'],
+          ['jdbc:oracle:thin:maria/', '@//wood.example:1521/shop'],
+          ['sqlplus maria/', '@wood'],
+          ['{"user": "maria", "pass": "', '"}'],
         ],
         random,
       )
       return { before, marker: token(ALNUM, 22, random), after: end }
+    },
+  },
+  {
+    name: 'password of letters in a row of settings, or of all kinds after a short word',
+    make: (random) => {
+      const letters = from(LOWER, 14, random)
+      const [before, marker, end] = oneOf(
+        [
+          ['Server=wood;Uid=maria;Pwd=', letters, ';Encrypt=true'],
+          ['user=maria password=', letters, ' dbname=shop'],
+          ['DB_PASSWORD=', letters, '\n'],
+          [oneOf(['pw: ', 'pw=', 'pass: ', 'pass='], random), `xQ7${token(ALNUM, 17, random)}`, ''],
+        ],
+        random,
+      )
+      return { before, marker, after: end }
     },
   },
   {
