@@ -582,6 +582,28 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
     },
     becomes: { 'output.value': '{"content": "hi"}' },
   },
+  'pydantic-ai: details of the cache in the words of OpenAI': {
+    scope: 'pydantic-ai',
+    sent: {
+      ...CALL,
+      [IN]: 100,
+      [OUT]: 20,
+      'gen_ai.usage.details.cached_tokens': 40,
+      'gen_ai.usage.details.reasoning_tokens': 7,
+    },
+    becomes: { [IN]: 100, [OUT]: 20, [READ]: 40, [REASONING]: 7 },
+  },
+  'pydantic-ai: details of the cache in the words of Anthropic': {
+    scope: 'pydantic-ai',
+    sent: {
+      ...CALL,
+      [IN]: 100,
+      [OUT]: 20,
+      'gen_ai.usage.details.cache_read_input_tokens': 40,
+      'gen_ai.usage.details.cache_creation_input_tokens': 9,
+    },
+    becomes: { [IN]: 100, [OUT]: 20, [READ]: 40, [WRITE]: 9 },
+  },
   'pydantic-ai: what runs several tools is no operation': {
     scope: 'pydantic-ai',
     parent: true,
