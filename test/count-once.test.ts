@@ -52,6 +52,7 @@ const CASES: Readonly<
     400,
   ],
   'two calls of one instrumentation at the same time': [{ 2: {}, 3: { from: 20, to: 80 } }, 2, 400],
+  'a loop of Spring AI': [{ 2: {}, 3: { scope: 'org.springframework.boot', below: '2' } }, 2, 400],
   'two calls of two instrumentations at the same time': [{ 2: {}, 3: { ...sdk, scope: 'another' } }, 2, 400],
   'two calls, one after the other': [{ 2: { to: 40 }, 3: { from: 50 } }, 2, 400],
   'two models, as a fallback': [{ 2: {}, 3: { ...sdk, is: { ...USED, [REQUEST]: 'another' } } }, 2, 400],
