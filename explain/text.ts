@@ -254,10 +254,12 @@ function evaluated({ evaluations }: Summary): readonly Row[] {
 
 function masked({ masked: { values, keys, limits } }: Summary): readonly Row[] {
   const cutValues = limits.attribute_cut ?? 0
+  const wide = limits.attribute_count ?? 0
   const odd = limits.token_count ?? 0
   const parts = [
     ...(values > 0 ? [`${many(values, 'value')}, in ${few(Object.keys(keys))}`] : []),
     ...(cutValues > 0 ? [`${many(cutValues, 'span')} with a value that was too long`] : []),
+    ...(wide > 0 ? [`${many(wide, 'span')} with too many attributes`] : []),
     ...(odd > 0 ? [`${many(odd, 'span')} with a number of tokens that cannot be`] : []),
   ]
   return parts.length > 0 ? [line('masked', parts.join('; '))] : []

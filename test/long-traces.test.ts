@@ -47,3 +47,20 @@ test('a trace of 60,000 calls in one request does not hold up the traces of othe
       }
   })
 })
+
+test('a span of 200,000 attributes keeps the first ones, and does not hold up the spans of others', async () => {
+  // Keys of letters, among them those that announce a secret.
+  const letters = (index: number) => [...String(index)].map((digit) => 'wdkeypasor'[Number(digit)]).join('')
+  const many = Object.fromEntries(Array.from({ length: 200_000 }, (_, index) => [`k_${letters(index)}`, 'v']))
+  await send('wide', [span('c', 1, { [OP]: 'invoke_agent', ...many })])
+  await eventually(async () => {
+    const page = readPage(await collector.counted())
+    const wide = page.find(
+      ({ name, labels }) => name === 'traces_span_metrics_calls_total' && labels.service_name === 'wide',
+    )
+    assert.deepEqual(
+      [wide?.value, wide?.labels.woodland_limit, wide?.labels.gen_ai_operation_name],
+      [1, 'attribute_count', 'invoke_agent'],
+    )
+  })
+})

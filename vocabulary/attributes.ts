@@ -59,7 +59,7 @@ export const WOODLAND = {
   REPAIRED: 'woodland.parse.repaired',
   REASON: 'woodland.reason',
   SIDE: 'woodland.side',
-  /** Set by collector/limits/ on a span that it changed: `attribute_cut`, `token_count` or `span_time`. */
+  /** Set on a span that was changed because of a limit: `attribute_cut`, `attribute_count`, `token_count` or `span_time`. */
   LIMIT: 'woodland.limit',
 } as const
 

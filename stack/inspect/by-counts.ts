@@ -168,6 +168,7 @@ function errors({ groups }: Counted, { window }: Around): Line {
 
 const LIMITS: Readonly<Record<string, string>> = {
   attribute_cut: 'an attribute was longer than the limit, and was cut',
+  attribute_count: 'a span had more attributes than the limit, and the last ones were dropped',
   token_count:
     'a number of tokens was impossible, and was moved to woodland.invalid.KEY or stands only under the key of the SDK',
   span_time: 'a span had no start, an end before its start, or a time after the year 2262',
