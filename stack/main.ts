@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander'
+import { SECRETS_OF_A_RUN } from '../evidence/leak/corpus.ts'
 import { onInterrupt } from '../sim/interrupt.ts'
 import { FORMATS, type Format } from '../workbench/draw.ts'
 import { UserError } from '../workbench/user-error.ts'
@@ -48,9 +49,6 @@ async function ask(settings: Settings, { sweep: range, ...asked }: Asked & { swe
 
 /** 300,000, and about one per cent more, because a busy machine may send some traces too late to count. */
 const RECALL_COUNT = '304000'
-
-/** Each kind in each encoding in each field twice, and a few more. */
-const LEAK_COUNT = '60000'
 
 /** With so many traces, the error of the mean over the salts is a third of the allowed bias. */
 const BIAS = { traces: 60_000, salts: 100 }
@@ -263,7 +261,7 @@ function program(settings: () => Settings): Command {
     .command('leak')
     .description('send secrets of every kind through a scratch stack, and search for them in every output')
     .addOption(seed)
-    .addOption(new Option('--n <count>', 'how many secrets').env('N').default(LEAK_COUNT))
+    .addOption(new Option('--n <count>', 'how many secrets').env('N').default(String(SECRETS_OF_A_RUN)))
     .addOption(format)
     .action(async ({ n, seed }: { n: string; seed: string }, command: Command) =>
       prove('leak', await runLeak(settings(), { seed, count: n }, working()), command),

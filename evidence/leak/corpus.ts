@@ -56,8 +56,11 @@ function combination(turn: number, offset: number, takes: Takes): Combination {
   }
 }
 
-/** Every kind and every encoding in every field, but not each kind in each encoding. `make leak` sends all combinations. */
+/** Every kind and every encoding in every field, but not each kind in each encoding. */
 export const SECRETS_OF_A_TEST = 10_000
+
+/** So many that each kind is in each encoding somewhere. `make leak` sends them, unless N says otherwise. */
+export const SECRETS_OF_A_RUN = 80_000
 
 /** What `make leak` sends, from a seed: at least this many secrets. */
 export function* makeCorpus({ seed, count }: Readonly<{ seed: number; count: number }>): Generator<Sent> {
