@@ -463,7 +463,7 @@ describe('traces of other SDKs, after the Collector', () => {
         const isBroken = summary.defects.some(({ kind }) => kind !== 'ends late')
         assert.equal(isBroken, !hasRoot, summary.trace)
         assert.equal(summary.policies.length, 1)
-        const agents = [expected.agent].flat()
+        const agents = [expected.agent, expected.agentsAbove ?? []].flat()
         // The name of a service stands for an agent that no span names.
         if (!agents.includes('service'))
           assert.ok(

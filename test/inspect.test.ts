@@ -260,7 +260,7 @@ test('each service is told what works and what is missing', async (t) => {
   await holds('rootless', { note: ['roots'] }, /judged only after 20s/)
   await holds('gateway', {}, /it takes part in runs of gets-calls/)
   await holds('private', {}, /^ok {3}masked +on 1 of 1 kept span, in input\.value 1$/m)
-  await holds('twice', { note: ['counted twice'] }, /with the same tokens, which count twice \(1\)/)
+  await holds('twice', { note: ['counted twice'] }, /with the same tokens \(1\), which are counted once/)
   await holds(
     'two-workers',
     { note: ['processes'] },
