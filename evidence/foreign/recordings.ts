@@ -30,7 +30,7 @@ const expectation = z.strictObject({
   sdk: z.string(),
   versions: z.string(),
   agent: z.union([z.string(), z.array(z.string()).min(1)]),
-  /** Whose names stand above the calls only, where the calls are counted under their service. */
+  /** Agents above the calls: those whose calls are counted under their service, and those that only run others. */
   agentsAbove: z.array(z.string()).min(1).optional(),
   model: z.string().optional(),
   provider: z.string().optional(),
