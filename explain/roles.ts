@@ -76,12 +76,10 @@ const wrappersIn = (nodes: readonly Node[]): ReadonlySet<Node> =>
  */
 function seenAgain(nodes: readonly Node[]): ReadonlySet<Node> {
   const calls = nodes.filter((node) => node.parent && isCall(node) && (hasTokens(node) || node.span.error))
-  const [own, others] = [calls.filter(isOfAnthropic), calls.filter((node) => !isOfAnthropic(node))]
-  const isSame = (one: Node, other: Node) =>
-    one.parent === other.parent &&
-    modelOf(one) === modelOf(other) &&
-    one.span.attributes[GEN_AI.INPUT_TOKENS] === other.span.attributes[GEN_AI.INPUT_TOKENS]
-  return new Set(own.filter((node) => others.some((other) => isSame(node, other))))
+  const looks = (node: Node) =>
+    [node.parent?.span.spanId, modelOf(node), node.span.attributes[GEN_AI.INPUT_TOKENS]].join()
+  const others = new Set(calls.filter((node) => !isOfAnthropic(node)).map(looks))
+  return new Set(calls.filter((node) => isOfAnthropic(node) && others.has(looks(node))))
 }
 const isOfAnthropic = ({ span }: Node) => span.scopeName.startsWith('com.anthropic.sdk.')
 

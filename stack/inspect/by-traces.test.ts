@@ -118,7 +118,7 @@ test('spans that came after the verdict are a note', () => {
   assert.deepEqual([others.is, /7 spans came too late/.test(others.found)], ['ok', true])
 })
 
-test('a call inside a call counts twice: its tokens too if they are equal', () => {
+test('a call inside a call is there twice: its tokens too if they are equal', () => {
   const inner = span({ parentSpanId: call.spanId, attributes: CALL, scopeName: 'inner' })
   assert.match(
     line('counted twice', { traces: [[root, call, inner]] }).found,
@@ -135,7 +135,7 @@ test('a call inside a call counts twice: its tokens too if they are equal', () =
   assert.equal(line('counted twice', { traces: [[root, call, other]] }).is, 'ok', 'other tokens are another call')
 })
 
-test('a call beside a call counts twice, too, where another instrumentation saw it in the same time', () => {
+test('a call beside a call is there twice, too, where another instrumentation saw it in the same time', () => {
   const scopeName = 'com.anthropic.sdk.python'
   const [outer, inner] = [
     span({ ...call, spanId: 'outer' }),
