@@ -36,8 +36,12 @@ const AGAIN_AFTER_MS = 100
 /** How long a client tries again before it gives a request up. */
 const GIVEN_UP_AFTER_MS = 120 * SECOND_MS
 export const SETTLED_WITHIN_MS = 300 * SECOND_MS
-export const HELD = 'otelcol_processor_tail_sampling_sampling_traces_on_memory'
+/** A sampler looks at what has come once a second, and later on a busy machine. */
+const QUIET_MS = 5 * SECOND_MS
+const SAMPLER = 'otelcol_processor_tail_sampling_'
 export const QUEUED = 'otelcol_exporter_queue_size'
+/** Metrics are sent every five seconds for ever. */
+export const OF_TRACES = 'data_type="traces"'
 /** Also those that an exporter tries again, which are in no queue. */
 const BEING_SENT = 'otelcol_exporter_in_flight_requests'
 
@@ -58,6 +62,8 @@ export type Setup = Tiers &
     /** Sends what is still to be sent, and waits until all of it is judged and with the backends. */
     settle: () => Promise<void>
     total: (members: readonly Member[], name: string, label?: string) => Promise<number>
+    /** How many traces these samplers have taken in and not yet judged. */
+    held: (samplers: readonly Member[]) => Promise<number>
     kill: (member: Member) => Promise<void>
     /** Starts what was killed again. */
     restart: (member: Member) => Promise<void>
@@ -106,15 +112,20 @@ export async function withTiers(
         const pages = members.map(({ now }) => (name.startsWith('otelcol_') ? now().metrics() : now().counted()))
         return (await Promise.all(pages)).reduce((sum, text) => sum + sumOf(text, name, label), 0)
       }
+      // The sampler's own gauge of what it holds is as old as its last tick, so it may be 0 just after traces have come.
+      const held = async (members: readonly Member[]) =>
+        (await total(members, `${SAMPLER}new_trace_id_received`)) -
+        (await total(members, `${SAMPLER}global_count_traces_sampled`))
       const proxies = targets.flatMap((target) => target.proxies)
       const settle = async () => {
         await client.finish()
         const all = [...gateways, ...samplers]
         const isDone = async () =>
-          (await total(all, QUEUED)) + (await total(all, BEING_SENT)) + (await total(samplers, HELD)) === 0
+          (await total(all, QUEUED, OF_TRACES)) + (await total(all, BEING_SENT, OF_TRACES)) + (await held(samplers)) ===
+          0
         if (!(await waitFor(isDone, { withinMs: SETTLED_WITHIN_MS, cancel })))
           throw new Error(`two tiers did not come to rest within ${SETTLED_WITHIN_MS / SECOND_MS} s`)
-        await untilQuiet(() => proxies.map((proxy) => proxy.requests()), { isDone, quietMs: SECOND_MS, cancel })
+        await untilQuiet(() => proxies.map((proxy) => proxy.requests()), { isDone, quietMs: QUIET_MS, cancel })
       }
       const killsMs: number[] = []
       let longestAwayMs = 0
@@ -127,6 +138,7 @@ export async function withTiers(
         sentAgain: client.sentAgain,
         settle,
         total,
+        held,
         kill: async (member) => {
           killsMs.push(Date.now())
           await member.now().kill()

@@ -4,8 +4,8 @@ import { type Balance, type Outcome, type SpanState, spanKey } from './balance.t
 import { type Backend, type DrillTools, SECOND_MS, type Size, untilQuiet } from './setup.ts'
 import {
   atAll,
-  HELD,
   IN_FLIGHT_MS,
+  OF_TRACES,
   QUEUED,
   SAMPLERS,
   SETTLED_WITHIN_MS,
@@ -59,7 +59,7 @@ async function samplerKilled(tools: DrillTools, size: Size): Promise<Outcome> {
     const [, victim] = setup.samplers
     let held = 0
     await whileKilled(setup, victim, killsOf(size), async () => {
-      held += victim ? await setup.total([victim], HELD) : 0
+      held += victim ? await setup.held([victim]) : 0
     })
     await setup.settle()
     const balances = await setup.balances()
@@ -237,7 +237,7 @@ const samplerDrained = listChanged('sampler-drained', 'one in three', SAMPLERS, 
   const [leaving, ...staying] = setup.samplers
   if (!leaving) throw new Error('there is no sampler')
   const change = await withNewList(setup, staying)
-  const isEmpty = async () => (await setup.total([leaving], HELD)) + (await setup.total([leaving], QUEUED)) === 0
+  const isEmpty = async () => (await setup.held([leaving])) + (await setup.total([leaving], QUEUED, OF_TRACES)) === 0
   if (!(await waitFor(isEmpty, { withinMs: SETTLED_WITHIN_MS })))
     throw new Error(`${leaving.name} was not empty within ${SETTLED_WITHIN_MS / SECOND_MS} s`)
   await leaving.now().stop()
