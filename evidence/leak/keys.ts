@@ -126,6 +126,7 @@ export const KEYS: readonly Kind[] = [
           after('GR1348941', token(ALNUM, 20, random)),
           after('sha256~', token(ALNUM, 43, random)),
           after(oneOf(['FlyV1 fm2_', 'fo1_'], random), token(ALNUM, 43, random)),
+          after(oneOf(['SU', 'SA'], random), from(`${UPPER}234567`, 56, random)),
           after('HRKU-AA', token(ALNUM, 58, random)),
           after('A3-', inGroups(token(UPPER, 32, random), [6, 6, 5, 5, 5, 5], '-')),
           after(oneOf(['AKCp', 'cmVmdGtuO'], random), token(ALNUM, 69, random)),
