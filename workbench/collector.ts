@@ -185,6 +185,12 @@ export function sumOf(page: string, name: string, label = ''): number {
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
 }
 
+/** How many traces a sampler has taken in and not judged, by its page. Its own gauge of that is as old as its last tick. */
+export function unjudgedOn(page: string): number {
+  const count = (name: string) => sumOf(page, `otelcol_processor_tail_sampling_${name}`)
+  return count('new_trace_id_received') - count('global_count_traces_sampled') - count('traces_dropped_too_large')
+}
+
 const diskFull = (why: string, where: string) =>
   new UserError(
     `${where}: the disk is full (${why}), so this was given up: make room${where.startsWith(tmpdir()) ? ', or name a folder on another disk with TMPDIR=…' : ' there'}`,

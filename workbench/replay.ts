@@ -2,7 +2,16 @@ import { copyFileSync, createReadStream, existsSync, readFileSync, writeFileSync
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parse, stringify } from 'yaml'
-import { type Launcher, type Running, type Scratch, startCollector, sumOf, UNMASKED, withScratch } from './collector.ts'
+import {
+  type Launcher,
+  type Running,
+  type Scratch,
+  startCollector,
+  sumOf,
+  UNMASKED,
+  unjudgedOn,
+  withScratch,
+} from './collector.ts'
 import { durationOf } from './duration.ts'
 import { postPatiently, startPosting } from './post.ts'
 import { lines, type Request } from './recording.ts'
@@ -266,10 +275,8 @@ async function send(launcher: Launcher, collector: Running, { requests, speed, s
 /** A trace that was removed to make room was never decided, so the table would be wrong. */
 async function refuseEvictions(collector: Running): Promise<void> {
   const page = await collector.metrics()
-  const count = (name: string) => sumOf(page, `otelcol_processor_tail_sampling_${name}`)
   // The sampler counts an evicted trace only when its wait would have ended (0.161), so this compares what came with what is left.
-  const judged = count('global_count_traces_sampled') + count('traces_dropped_too_large')
-  const evicted = count('new_trace_id_received') - count('sampling_traces_on_memory') - judged
+  const evicted = unjudgedOn(page) - sumOf(page, 'otelcol_processor_tail_sampling_sampling_traces_on_memory')
   if (evicted > 0) {
     throw new UserError(
       `${evicted} traces were pushed out before they were judged; replay more slowly: SPEED=1 is as recorded`,

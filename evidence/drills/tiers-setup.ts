@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Span } from '../../otlp/json.ts'
 import { type Random, randomOf } from '../../random/random.ts'
-import { sumOf, withScratch } from '../../workbench/collector.ts'
+import { sumOf, unjudgedOn, withScratch } from '../../workbench/collector.ts'
 import { startPosting } from '../../workbench/post.ts'
 import { withVariables } from '../../workbench/variables.ts'
 import { waitFor } from '../../workbench/wait.ts'
@@ -38,7 +38,6 @@ const GIVEN_UP_AFTER_MS = 120 * SECOND_MS
 export const SETTLED_WITHIN_MS = 300 * SECOND_MS
 /** A sampler looks at what has come once a second, and later on a busy machine. */
 const QUIET_MS = 5 * SECOND_MS
-const SAMPLER = 'otelcol_processor_tail_sampling_'
 export const QUEUED = 'otelcol_exporter_queue_size'
 /** Metrics are sent every five seconds for ever. */
 export const OF_TRACES = 'data_type="traces"'
@@ -112,10 +111,8 @@ export async function withTiers(
         const pages = members.map(({ now }) => (name.startsWith('otelcol_') ? now().metrics() : now().counted()))
         return (await Promise.all(pages)).reduce((sum, text) => sum + sumOf(text, name, label), 0)
       }
-      // The sampler's own gauge of what it holds is as old as its last tick, so it may be 0 just after traces have come.
       const held = async (members: readonly Member[]) =>
-        (await total(members, `${SAMPLER}new_trace_id_received`)) -
-        (await total(members, `${SAMPLER}global_count_traces_sampled`))
+        (await Promise.all(members.map(({ now }) => now().metrics()))).reduce((sum, page) => sum + unjudgedOn(page), 0)
       const proxies = targets.flatMap((target) => target.proxies)
       const settle = async () => {
         await client.finish()
