@@ -72,7 +72,7 @@ const wrappersIn = (nodes: readonly Node[]): ReadonlySet<Node> =>
 
 /**
  * The calls on the spans that Anthropic's SDK makes by itself, where another library saw the same call: beside, with the same model
- * and input. The Collector counts by the same rule (collector/labels/span-labels.yaml).
+ * and input. The Collector counts by the same rule (collector/labels/calls-again.yaml).
  */
 function seenAgain(nodes: readonly Node[]): ReadonlySet<Node> {
   const calls = nodes.filter((node) => node.parent && isCall(node) && (hasTokens(node) || node.span.error))

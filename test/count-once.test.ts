@@ -7,7 +7,7 @@ import type { Running } from '../workbench/collector.ts'
 import { collectorFor, sendTo } from './collector.ts'
 import { CALL, IN, OP, OUT, REQUEST } from './dialect-cases.ts'
 
-/** A call that stands on two spans of one request is one call (collector/labels/span-labels.yaml). */
+/** A call that stands on two spans of one request is one call (collector/labels/calls-again.yaml). */
 let collector: Running
 before(async () => {
   collector = await collectorFor(await ownSettings())

@@ -2102,6 +2102,16 @@ export const BAD: Readonly<Record<string, Case>> = {
     },
     becomes: { [OP]: 'chat', [IN]: 4, [OUT]: undefined },
   },
+  'two dialects on one span: the operation in words of the conventions, and the tokens in those of OpenInference': {
+    sent: {
+      [OP]: 'chat',
+      [REQUEST]: 'a',
+      [KIND]: 'LLM',
+      'llm.token_count.prompt': 4n,
+      'llm.token_count.completion': 2n,
+    },
+    becomes: { [IN]: 4, [OUT]: 2, 'woodland.dialect': 'openinference' },
+  },
   'two dialects on one span: what is there first stays': {
     sent: {
       [KIND]: 'LLM',

@@ -23,6 +23,7 @@ import { servicesIn } from '../stack/compose-tiers.ts'
 import { eventually, ownSettings, startStack } from '../stack/own-stack.ts'
 import { pageOf, phoenixData, phoenixSpans, tempoTrace } from '../stack/queries.ts'
 import { ROOT, type Settings, url } from '../stack/settings.ts'
+import { DIALECTS } from '../vocabulary/attributes.ts'
 import { sumOf } from '../workbench/collector.ts'
 import { sendTo } from './collector.ts'
 
@@ -312,6 +313,46 @@ describe('in the real stack', () => {
     )
   })
 
+  /** Waits until Phoenix says this of a project. */
+  const phoenixSays = (name: string, fields: string, wanted: unknown) =>
+    eventually(async () => {
+      const query = `query ($name: String!) { getProjectByName(name: $name) { ${fields} } }`
+      const data = await phoenixData<{ getProjectByName: unknown }>(settings, query, { name })
+      assert.deepEqual(data?.getProjectByName, wanted)
+    })
+
+  test('a call on two spans has its tokens and its cost once in Phoenix, and is whole in Tempo', async () => {
+    const tokens = {
+      genAi: { 'gen_ai.usage.input_tokens': integer(100), 'gen_ai.usage.output_tokens': integer(20) },
+      openInference: { 'llm.token_count.prompt': integer(100), 'llm.token_count.completion': integer(20) },
+    }
+    const project = `traceCount tokenCountPrompt tokenCountTotal costSummary { total { cost } }
+      spans(first: 9, filterCondition: "parent_id is None") { edges { node { cumulativeTokenCountTotal } } }`
+    const shapes = [[tokens.genAi], [tokens.genAi, tokens.genAi], [tokens.openInference, tokens.genAi]]
+    for (const [number, shape] of [...shapes, [tokens.genAi, tokens.openInference]].entries()) {
+      const spans = traceOf(shape.length, (index) => ({
+        'gen_ai.operation.name': text('chat'),
+        'gen_ai.request.model': text('gpt-4o'),
+        'openinference.span.kind': text('LLM'),
+        ...shape[index],
+      }))
+      assert.ok((await send(settings, 'HTTP', bodyOf(spans, `told-${number}`))).ok)
+      const stored = await wholeTrace(spans)
+      for (const [index, span] of spans.entries()) {
+        const { attributes = {} } = stored.find(({ spanId }) => spanId === span.spanId) ?? {}
+        assert.equal(attributes['gen_ai.usage.input_tokens'], 100)
+        assert.equal(attributes[DIALECTS.CALL_AGAIN], index === 1 ? 'above' : undefined)
+      }
+      await phoenixSays(`told-${number}`, project, {
+        traceCount: 1,
+        tokenCountPrompt: 100,
+        tokenCountTotal: 120,
+        costSummary: { total: { cost: (100 * 2.5 + 20 * 10) / 1_000_000 } },
+        spans: { edges: [{ node: { cumulativeTokenCountTotal: 120 } }] },
+      })
+    }
+  })
+
   test('impossible token counts are moved and counted, and Phoenix still answers for their project', async () => {
     const odd: readonly AnyValue[] = [
       integer(2n ** 63n - 1n),
@@ -343,12 +384,10 @@ describe('in the real stack', () => {
         assert.equal(typeof attributes[`woodland.invalid.${key}`], index >= odd.length ? 'undefined' : 'string')
       }
     })
-    const query =
-      'query ($name: String!) { getProjectByName(name: $name) { tokenCountPrompt tokenCountTotal traceCount } }'
-    type Totals = { getProjectByName: { tokenCountPrompt: number; traceCount: number } | null }
-    await eventually(async () => {
-      const data = await phoenixData<Totals>(settings, query, { name: 'odd-tokens' })
-      assert.deepEqual(data?.getProjectByName, { tokenCountPrompt: 130, tokenCountTotal: 260, traceCount: 1 })
+    await phoenixSays('odd-tokens', 'tokenCountPrompt tokenCountTotal traceCount', {
+      tokenCountPrompt: 130,
+      tokenCountTotal: 260,
+      traceCount: 1,
     })
     await eventually(async () =>
       assert.equal(

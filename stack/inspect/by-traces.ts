@@ -123,7 +123,7 @@ function countedTwice(traces: readonly Trace[], service: string): Line {
   const tokensToo = found.filter(({ tokens }) => tokens === 'both').length
   const what =
     tokensToo > 0
-      ? `with the same tokens (${tokensToo}), which are counted once where both came in one request; Phoenix adds up both`
+      ? `with the same tokens (${tokensToo}), which are counted once where both came in one request`
       : 'tokens are counted once, but calls, errors and seconds twice'
   const [outer, inner] = [found[0]?.outer, found[0]?.inner]
   return note(
