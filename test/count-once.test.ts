@@ -5,9 +5,9 @@ import { readPage } from '../otlp/page.ts'
 import { eventually, ownSettings } from '../stack/own-stack.ts'
 import type { Running } from '../workbench/collector.ts'
 import { collectorFor, sendTo } from './collector.ts'
-import { CALL, IN, OP, OUT, REQUEST } from './dialect-cases.ts'
+import { AGENT, CALL, IN, OP, OUT, REQUEST } from './dialect-cases.ts'
 
-/** A call that stands on two spans of one request is one call (collector/labels/calls-again.yaml). */
+/** A call of a model, an agent or a tool that stands on two spans of one request is one call (collector/labels/calls-again.yaml). */
 let collector: Running
 before(async () => {
   collector = await collectorFor(await ownSettings())
@@ -37,6 +37,9 @@ function request(service: string, calls: Readonly<Record<string, Call>>) {
 const sdk = { scope: 'com.anthropic.sdk.python' }
 const streamed = { ...sdk, is: { [IN]: 160n, [OUT]: 41n } }
 const embedding = { [OP]: 'embeddings', [IN]: 28n }
+const tool = { [OP]: 'execute_tool', 'gen_ai.tool.name': 'add' }
+const agent = { [OP]: 'invoke_agent', [AGENT]: 'fox' }
+const nameless = { [OP]: 'invoke_agent' }
 const CASES: Readonly<
   Record<string, readonly [calls: Readonly<Record<string, Call>>, counted: number, tokens: number]>
 > = {
@@ -53,6 +56,20 @@ const CASES: Readonly<
   'two models, as a fallback': [{ 2: {}, 3: { ...sdk, is: { ...USED, [REQUEST]: 'another' } } }, 2, 400],
   'a try that failed below the call': [{ 2: {}, 3: { below: '2', failed: true, is: {} } }, 2, 200],
   'a call that another with other tokens stands below': [{ 2: {}, 3: { below: '2', is: { [IN]: 5n } } }, 2, 205],
+  'a tool on two spans': [{ 2: { is: tool }, 3: { below: '2', is: tool } }, 1, 0],
+  'a tool that failed inside of one that did not': [
+    { 2: { is: tool }, 3: { below: '2', failed: true, is: tool } },
+    2,
+    0,
+  ],
+  'a tool that uses another': [
+    { 2: { is: tool }, 3: { below: '2', is: { ...tool, 'gen_ai.tool.name': 'sum' } } },
+    2,
+    0,
+  ],
+  'a turn of an agent on two spans': [{ 2: { is: agent }, 3: { below: '2', is: agent } }, 1, 0],
+  'an agent below another': [{ 2: { is: agent }, 3: { below: '2', is: { ...agent, [AGENT]: 'owl' } } }, 2, 0],
+  'two agents without a name': [{ 2: { is: nameless }, 3: { below: '2', is: nameless } }, 2, 0],
   'a call without tokens above one that has some': [{ 2: { is: {} }, 3: { below: '2' } }, 2, 200],
 }
 
