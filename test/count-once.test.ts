@@ -40,6 +40,8 @@ const embedding = { [OP]: 'embeddings', [IN]: 28n }
 const tool = { [OP]: 'execute_tool', 'gen_ai.tool.name': 'add' }
 const agent = { [OP]: 'invoke_agent', [AGENT]: 'fox' }
 const nameless = { [OP]: 'invoke_agent' }
+const dated = { ...USED, [REQUEST]: 'm-2024-07-18' }
+const short = { ...USED, [REQUEST]: 'm-20241022' }
 const CASES: Readonly<
   Record<string, readonly [calls: Readonly<Record<string, Call>>, counted: number, tokens: number]>
 > = {
@@ -48,6 +50,9 @@ const CASES: Readonly<
   'the same, of a stream, whose output they count otherwise': [{ 2: {}, 3: streamed }, 1, 200],
   'the same, of a call that failed': [{ 2: { failed: true, is: {} }, 3: { ...sdk, failed: true, is: {} } }, 1, 0],
   'an embedding on two spans of one SDK': [{ 2: { is: embedding }, 3: { below: '2', is: embedding } }, 1, 28],
+  'a model with its date above the same without it': [{ 2: { is: dated }, 3: { below: '2' } }, 1, 200],
+  'a model above the same with its date': [{ 2: {}, 3: { below: '2', is: short } }, 1, 200],
+  'two models, one below the other': [{ 2: {}, 3: { below: '2', is: { ...USED, [REQUEST]: 'm-pro' } } }, 2, 400],
   'three spans, each below the one before': [{ 2: {}, 3: { below: '2' }, 4: { below: '3' } }, 1, 200],
   'two calls, each on two spans': [{ 2: {}, 3: sdk, 4: {}, 5: sdk }, 2, 400],
   'two calls of one instrumentation': [{ 2: {}, 3: {} }, 2, 400],
