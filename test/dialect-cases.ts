@@ -291,6 +291,12 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
     becomes: { 'error.type': '_OTHER' },
     status: 2,
   },
+  'a stream that its reader closed has not, though OpenTelemetry for Python says so': {
+    scope: 'opentelemetry.instrumentation.genai.openai',
+    sent: { ...CALL, 'gen_ai.request.stream': true, 'gen_ai.response.finish_reasons': ['error'] },
+    becomes: { [OP]: 'chat', 'error.type': undefined },
+    status: 0,
+  },
   'an agent whose answer ended with an error has failed': {
     sent: {
       [OP]: 'invoke_agent',
@@ -862,6 +868,29 @@ export const DIALECTS: Readonly<Record<string, Case>> = {
         '{"usage":{"input_tokens":160,"input_tokens_details":{"cached_tokens":64},"output_tokens_details":{"reasoning_tokens":16}}}',
     },
     becomes: { [IN]: 160, [READ]: 64, [REASONING]: 16 },
+  },
+  'Logfire: the request of a stream is no call': {
+    scope: 'logfire.openai',
+    parent: true,
+    sent: {
+      ...{ ...CALL, 'gen_ai.system': 'openai', 'logfire.span_type': 'span', request_data: '{"model":"m"}' },
+      ...{ 'logfire.msg_template': 'Chat Completion with {request_data[model]!r}', 'gen_ai.response.model': 'm' },
+    },
+    becomes: { [OP]: undefined, 'woodland.operation.name.sent': 'chat', [KIND]: 'CHAIN' },
+  },
+  'Logfire: the request of a stream that failed is one': {
+    scope: 'logfire.openai',
+    failed: true,
+    sent: { ...CALL, 'gen_ai.system': 'openai', 'logfire.span_type': 'span', request_data: '{"model":"m"}' },
+    becomes: { [OP]: 'chat', [KIND]: 'LLM' },
+  },
+  'Logfire: the log of its answer is the call': {
+    scope: 'logfire.openai',
+    sent: {
+      ...{ ...CALL, 'gen_ai.system': 'openai', 'logfire.span_type': 'log', duration: 2.5, [IN]: 160n, [OUT]: 40n },
+      'logfire.msg_template': 'streaming response from {request_data[model]!r} took {duration:.2f}s',
+    },
+    becomes: { [OP]: 'chat', [IN]: 160, [KIND]: 'LLM' },
   },
   'Langfuse with LangChain: the provider of a call': {
     sent: {
