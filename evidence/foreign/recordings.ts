@@ -24,7 +24,7 @@ export type Class = (typeof CLASSES)[number]
 const aClass = z.enum(CLASSES, { error: `a class of a run must be one of ${CLASSES.join(', ')}` })
 
 const TOKENS = ['input', 'output', 'cache_read', 'cache_creation', 'reasoning'] as const
-const LEFT_OUT = ['model', 'model of failed calls', 'tokens', 'messages', 'messages of later calls'] as const
+const LEFT_OUT = ['model', 'model of failed calls', 'tokens', 'messages', 'messages of later calls', 'answers'] as const
 
 const expectation = z.strictObject({
   sdk: z.string(),

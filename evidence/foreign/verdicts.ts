@@ -188,6 +188,9 @@ function messages(recording: Recording, outcome: Outcome): Verdict {
   const whyLater = recording.expected.notSent['messages of later calls']
   if (whyLater !== undefined && silent.length > 0 && silent.every((one) => isCall(one) && has(one, MESSAGES.OUTPUT)))
     return { is: 'not sent', why: whyLater }
+  const whyAnswers = recording.expected.notSent.answers
+  if (whyAnswers !== undefined && silent.length > 0 && silent.every((one) => isCall(one) && has(one, MESSAGES.INPUT)))
+    return { is: 'not sent', why: whyAnswers }
   return silent.length === 0 ? YES : no(`${silent.length} spans do not, e.g. ${silent[0]?.span.name}`)
 }
 
