@@ -75,7 +75,18 @@ const CASES: Readonly<
   'a turn of an agent on two spans': [{ 2: { is: agent }, 3: { below: '2', is: agent } }, 1, 0],
   'an agent below another': [{ 2: { is: agent }, 3: { below: '2', is: { ...agent, [AGENT]: 'owl' } } }, 2, 0],
   'two agents without a name': [{ 2: { is: nameless }, 3: { below: '2', is: nameless } }, 2, 0],
-  'a call without tokens above one that has some': [{ 2: { is: {} }, 3: { below: '2' } }, 2, 200],
+  'a call without tokens above one that has some': [{ 2: { is: {} }, 3: { below: '2' } }, 1, 200],
+  'a call without tokens above one of another model': [
+    { 2: { is: { [REQUEST]: 'other' } }, 3: { below: '2' } },
+    2,
+    200,
+  ],
+  'a call that failed above one that did not': [{ 2: { failed: true, is: {} }, 3: { below: '2' } }, 2, 200],
+  'a call without tokens above a try that failed and one that did not': [
+    { 2: { is: {} }, 3: { below: '2', failed: true, is: {} }, 4: { below: '2' } },
+    2,
+    200,
+  ],
 }
 
 for (const [name, [, counted, tokens]] of Object.entries(CASES))

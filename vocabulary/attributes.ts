@@ -82,7 +82,7 @@ export const DIALECTS = {
   PROVIDER_NAME_SENT: 'woodland.provider.name.sent',
   /** The name of the agent as it was sent, where it stands for none. */
   AGENT_NAME_SENT: 'woodland.agent.name.sent',
-  /** On a span that tells a call once more: whether the other span stands `above` or `beside`. It is not counted. */
+  /** On a span that tells a call once more: whether the other span stands `above`, `below` or `beside`. It is not counted. */
   CALL_AGAIN: 'woodland.call.again',
   /** No home in the conventions; many SDKs write it. */
   TOTAL_TOKENS: 'gen_ai.usage.total_tokens',
