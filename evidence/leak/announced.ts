@@ -1,6 +1,6 @@
 import type { Random } from '../../random/random.ts'
 import type { Kind } from './kinds.ts'
-import { ALNUM, after, between, from, LOWER, oneOf, token } from './letters.ts'
+import { ALNUM, after, between, DIGITS, from, LOWER, oneOf, token } from './letters.ts'
 
 /** The words that announce a secret: keys of JSON, of settings and of headers, and what people say. */
 const WORDS = {
@@ -162,6 +162,11 @@ export const ANNOUNCED: readonly Kind[] = [
             'openssl rsa -passin pass:',
             'keytool -list -storepass ',
             'keytool -list -keypass ',
+            'rabbitmqctl add_user maria ',
+            'htpasswd -b .htpasswd maria ',
+            'openssl enc -aes-256-cbc -k ',
+            'smbclient //wood/share -U maria%',
+            'snmpwalk -v2c -c ',
           ],
           random,
         ),
@@ -193,6 +198,40 @@ export const ANNOUNCED: readonly Kind[] = [
       )
       return { before, marker: token(ALNUM, 22, random), after: end }
     },
+  },
+  {
+    name: 'password of a server, in its settings, its protocol or a stack trace',
+    make: (random) => {
+      const [before, end] = oneOf(
+        [
+          ["mysqli_connect('localhost', 'maria', '", "', 'shop')"],
+          ["PDO->__construct('mysql:host=wood', 'maria', '", "', Array)"],
+          ['a1 LOGIN maria ', ''],
+          ['>>> PASS ', ''],
+          ['requirepass ', ''],
+          ['masterauth ', ''],
+          ['AUTH default ', ''],
+          ['ACL SETUSER maria on >', ' ~*'],
+          ['snmp-server community ', ' RO'],
+          ['Content-Disposition: form-data; name="password"\r\n\r\n', '\r\n--part'],
+          ['echo "', '" | sudo -S ls'],
+          ['The password has been reset to ', '.'],
+        ],
+        random,
+      )
+      return { before, marker: token(ALNUM, 22, random), after: end }
+    },
+  },
+  {
+    name: 'code for one login, or password of a router',
+    make: (random) =>
+      oneOf(
+        [
+          after('Your verification code is ', from(DIGITS, 8, random)),
+          after('username maria password 7 ', from('0123456789ABCDEF', 20, random)),
+        ],
+        random,
+      ),
   },
   {
     name: 'password of letters in a row of settings, or of all kinds after a short word',

@@ -261,7 +261,16 @@ export const KEYS: readonly Kind[] = [
   {
     name: 'password in SQL',
     make: (random) => ({
-      before: `${oneOf(['ALTER USER fox WITH PASSWORD', 'CREATE USER fox IDENTIFIED BY', 'create user fox identified by'], random)} '`,
+      before: oneOf(
+        [
+          "ALTER USER fox WITH PASSWORD '",
+          "CREATE USER fox IDENTIFIED BY '",
+          "create user fox identified by '",
+          "SET PASSWORD FOR 'fox'@'%' = '",
+          "ALTER LOGIN fox WITH PASSWORD = N'",
+        ],
+        random,
+      ),
       marker: token(ALNUM, 14, random),
       after: "'",
     }),
