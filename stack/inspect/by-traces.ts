@@ -124,7 +124,7 @@ function countedTwice(traces: readonly Trace[], service: string): Line {
   const what =
     tokensToo > 0
       ? `with the same tokens (${tokensToo}), which are counted once where both came in one request`
-      : 'tokens are counted once, but calls, errors and seconds twice'
+      : 'their tokens are counted once; calls and seconds, too, where both came in one request and name one model'
   const [outer, inner] = [found[0]?.outer, found[0]?.inner]
   return note(
     'counted twice',
